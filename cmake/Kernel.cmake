@@ -1,0 +1,26 @@
+# cortado_kernel(FAMILY): adds native/kernels/FAMILY/*.cpp to the library, each with the flags of its instruction set, and
+# FAMILY_test.cpp (where there is one) as a test of the same name.
+function(cortado_kernel family)
+    set(folder ${CMAKE_CURRENT_SOURCE_DIR}/kernels/${family})
+    file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+    list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+    foreach(source ${sources})
+        cortado_isa_flags(${source})
+    endforeach()
+    target_sources(cortado_objects PRIVATE ${sources})
+    file(GLOB tests CONFIGURE_DEPENDS ${folder}/*_test.cpp)
+    foreach(test ${tests})
+        get_filename_component(name ${test} NAME_WE)
+        string(REGEX REPLACE "_test$" "" name ${name})
+        cortado_test(${name} ${test})
+    endforeach()
+endfunction()
+
+# cortado_test(NAME SOURCE): a program that exits 0 when all is right; sees the ABI and what the ABI hides.
+function(cortado_test name source)
+    add_executable(${name}_test ${source} $<TARGET_OBJECTS:cortado_objects>)
+    target_include_directories(${name}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
+    target_link_libraries(${name}_test PRIVATE Threads::Threads)
+    add_test(NAME ${name} COMMAND ${name}_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+endfunction()

@@ -1,0 +1,205 @@
+// core.h: what every kernel's host part uses: handles, checks, the team of threads, streams.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "cortado.h"
+
+namespace ct {
+
+// ---- errors --------------------------------------------------------------------------------------------------------
+
+// Sets this thread's error text ("function: ..." is put in front by the macros) and returns status.
+[[gnu::format(printf, 2, 3)]] int32_t fail(int32_t status, const char* format, ...);
+
+// Clears the text and returns CT_OK. Every ABI function ends with it.
+int32_t ok();
+
+// In an extern "C" function: CT_REQUIRE(n % 8 == 0, "n=%lld must be a multiple of 8", (long long) n);
+#define CT_REQUIRE(condition, format, ...)                                                              \
+    do {                                                                                                \
+        if (!(condition)) [[unlikely]] {                                                                \
+            return ::ct::fail(CT_INVALID, "%s: " format, __func__ __VA_OPT__(, ) __VA_ARGS__);          \
+        }                                                                                               \
+    } while (0)
+
+// Returns from the enclosing function with a status that is not CT_OK.
+#define CT_TRY(expression)                                        \
+    do {                                                          \
+        if (int32_t status_ = (expression); status_ != CT_OK) {   \
+            return status_;                                       \
+        }                                                         \
+    } while (0)
+
+// Wraps the body of an ABI function that may throw (allocation): CT_GUARD({ ... return ct::ok(); });
+#define CT_GUARD(...)                                                                     \
+    try __VA_ARGS__ catch (const std::bad_alloc&) {                                       \
+        return ::ct::fail(CT_OUT_OF_MEMORY, "%s: host memory is exhausted", __func__);    \
+    } catch (...) {                                                                       \
+        return ::ct::fail(CT_INTERNAL, "%s: unexpected exception", __func__);             \
+    }
+
+// ---- the team ------------------------------------------------------------------------------------------------------
+
+// Threads that work on one operation together: bounded spin between operations, then futex.
+class Team {
+public:
+    explicit Team(int num_threads);
+    ~Team();
+    Team(const Team&) = delete;
+    Team& operator=(const Team&) = delete;
+
+    int size() const;
+
+    // Calls body(part, thread) once for every part in [0, num_parts), parts dealt out in order as threads become free; returns when all have
+    // returned. thread is in [0, size()). Bodies must not throw and must not call run. One run at a time (the device serialises).
+    template <typename Body>
+    void run(int64_t num_parts, const Body& body) {
+        run_erased(num_parts, [](const void* context, int64_t part, int thread) {
+            (*static_cast<const Body*>(context))(part, thread);
+        }, &body);
+    }
+
+    // Scratch of at least `bytes` for one thread, 64-byte aligned, kept between operations; contents undefined.
+    void* scratch(int thread, size_t bytes);
+
+private:
+    using Erased = void (*)(const void* context, int64_t part, int thread);
+    void run_erased(int64_t num_parts, Erased body, const void* context);
+    struct State;
+    State* state_;
+};
+
+// ---- operations ----------------------------------------------------------------------------------------------------
+
+// An operation waiting in a stream or recorded in a graph: a trivially copyable function object `void operator()(ct::Team&) const`.
+inline constexpr size_t kMaxOperationBytes = 448;
+
+struct Operation {
+    void (*run)(const void* self, Team& team);
+    alignas(16) unsigned char self[kMaxOperationBytes];
+};
+
+// Puts the operation into the stream (or into its capture). Returns a status; blocks while the queue is full.
+int32_t enqueue_operation(ct_stream* stream, const Operation& operation);
+
+// enqueue(stream, [=](ct::Team& team) { ... }): the closure must be trivially copyable (raw pointers and scalars).
+template <typename Body>
+int32_t enqueue(ct_stream* stream, const Body& body) {
+    static_assert(std::is_trivially_copyable_v<Body>, "an operation is copied as bytes");
+    static_assert(sizeof(Body) <= kMaxOperationBytes, "kMaxOperationBytes is too small for this operation");
+    Operation operation;
+    operation.run = [](const void* self, Team& team) { (*static_cast<const Body*>(self))(team); };
+    std::memcpy(operation.self, &body, sizeof body);
+    return enqueue_operation(stream, operation);
+}
+
+// ---- checks shared by operations (each sets the error text and returns a status) ----------------------------------------
+
+// buffer is not null, lives on the stream's device, and holds elements [0, count) of element_bytes each.
+int32_t check_buffer(const char* function, const char* name, const ct_buffer* buffer, const ct_stream* stream, int64_t count,
+                     int64_t element_bytes);
+
+// The same for rows of cols elements with a stride (in elements): stride >= cols, (rows - 1) * stride + cols elements without overflow.
+int32_t check_matrix(const char* function, const char* name, const ct_buffer* buffer, const ct_stream* stream, int64_t rows,
+                     int64_t cols, int64_t stride, int64_t element_bytes);
+
+// CT_F32 or CT_BF16, else CT_INVALID.
+int32_t check_activation_dtype(const char* function, const char* name, int32_t dtype);
+
+inline int64_t dtype_bytes(int32_t dtype) { return dtype == CT_F32 ? 4 : 2; }
+
+// Copies a params structure of the caller's size into the library's, missing fields zero; larger or tiny sizes refused.
+int32_t read_params(const char* function, void* destination, int64_t library_bytes, const void* source);
+
+// a * b with overflow check: false when it does not fit.
+inline bool multiply(int64_t a, int64_t b, int64_t* result) { return !__builtin_mul_overflow(a, b, result); }
+
+// ---- bf16 ----------------------------------------------------------------------------------------------------------
+
+struct bf16 {
+    uint16_t bits;
+};
+
+inline float to_float(bf16 value) {
+    uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
+    float result;
+    std::memcpy(&result, &bits, 4);
+    return result;
+}
+inline float to_float(float value) { return value; }
+
+// Round to nearest even; NaN stays NaN.
+inline bf16 to_bf16(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) {
+        return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
+    }
+    return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
+}
+
+template <typename T>
+inline T from_float(float value) {
+    if constexpr (std::is_same_v<T, float>) {
+        return value;
+    } else {
+        return to_bf16(value);
+    }
+}
+
+}  // namespace ct
+
+// ---- handles -------------------------------------------------------------------------------------------------------
+
+struct ct_device {
+    ct::Team* team;
+    int32_t isa;                    // ct_isa in use, never CT_ISA_AUTO
+    std::atomic<int64_t> children;  // handles alive; ct_device_close refuses while > 0
+    struct Queue;                   // core/stream.cpp: one runner at a time drives the team
+    Queue* queue;
+};
+
+struct ct_buffer {
+    ct_device* device;
+    unsigned char* data;
+    int64_t bytes;
+    ct_buffer* parent;             // null: owns its memory
+    std::atomic<int64_t> views;
+};
+
+// Packed matrix; the layout is private to kernels/linear (weights.cpp) and read by kernels/embedding through
+// weights_row.
+struct ct_weights {
+    ct_device* device;
+    int32_t dtype;       // CT_F32 or CT_BF16 as stored
+    int32_t use;         // ct_weights_use
+    int64_t rows;        // N
+    int64_t cols;        // K
+    unsigned char* data; // 64-byte aligned (huge pages where possible)
+    int64_t data_bytes;
+};
+
+namespace ct {
+
+template <typename T>
+inline T* data(ct_buffer* buffer) {
+    return buffer ? reinterpret_cast<T*>(buffer->data) : nullptr;
+}
+template <typename T>
+inline const T* data(const ct_buffer* buffer) {
+    return buffer ? reinterpret_cast<const T*>(buffer->data) : nullptr;
+}
+
+ct_device* device_of(const ct_stream* stream);
+
+// Row `row` of a matrix as float32 (any packing). Implemented in kernels/linear/weights.cpp.
+void weights_row(float* out, const ct_weights& weights, int64_t row);
+
+}  // namespace ct
