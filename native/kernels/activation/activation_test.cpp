@@ -70,6 +70,7 @@ void refusesWrongArguments() {
     CHECK_STATUS(call(y.buffer, x.buffer, 4, 8, 8, 16, 7, CT_SILU), CT_INVALID);
     CHECK_STATUS(call(y.buffer, x.buffer, 4, 8, 8, 16, CT_F32, 2), CT_INVALID);
     CHECK_STATUS(call(x.buffer, x.buffer, 2, 8, 8, 16, CT_F32, CT_SILU), CT_INVALID);
+    CHECK_OK(ct_stream_synchronize(d.stream));
 }
 
 }  // namespace

@@ -94,6 +94,7 @@ void refusesWrongArguments() {
     CHECK_STATUS(call(x.buffer, x.buffer, w.buffer, 2, 8, INT64_MAX, 8, CT_F32, 0), CT_INVALID);
     CHECK_STATUS(call(x.buffer, x.buffer, w.buffer, 8, 8, 8, 8, CT_F16, 0), CT_INVALID);
     CHECK_STATUS(call(x.buffer, x.buffer, w.buffer, 8, 8, 8, 8, CT_F32, kNan), CT_INVALID);
+    CHECK_OK(ct_stream_synchronize(d.stream));
 }
 
 }  // namespace
