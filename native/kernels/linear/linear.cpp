@@ -12,11 +12,10 @@ using namespace ct::linear;
 // Rows of y that one part of the work computes: its sums (24 KB) stay in the L1 and L2 caches.
 constexpr int64_t kBlockRows = 96;
 
-// k's that all tiles of a block go through before the next: 64 rows of W are 128 KB of bf16, a share of the L2 cache. With
-// few rows the blocks are short, so that fetching the next one from memory hides behind all of this one's tiles.
-constexpr int64_t kBlockCols = 1024;
-constexpr int64_t kBlockColsOfFewRows = 256;
-constexpr int64_t kFewRows = 48;
+// k's that all tiles of a block go through before the next. With many tiles, 64 rows of W are then 128 KB of bf16, a share of
+// the L2 cache. With few, this piece and the next, which is being fetched from memory meanwhile, fit into the L1 cache.
+constexpr int64_t kMostBlockCols = 1024;
+int64_t block_cols_of(int64_t tiles) { return tiles == 1 ? kMostBlockCols : tiles <= 3 ? 64 : tiles <= 8 ? 256 : kMostBlockCols; }
 
 // Bytes that are fetched ahead when a single tile reads W once, straight from memory.
 constexpr int64_t kPrefetchBytes = 4096;
@@ -58,6 +57,7 @@ private:
     int64_t panel_count() const { return ceil_div(w_rows, kPanelRows); }
     bool expands() const { return x_dtype == CT_BF16 && !(w_dtype == CT_BF16 && kernels->bf16_bf16); }
     TileKernel kernel() const;
+    void prefetch(Tile& tile, int64_t t, int64_t tiles, bool last) const;
     void run_block(const Block& block, float* sums, float* expanded) const;
     void finish_rows(const Block& block, const float* sums) const;
 };
@@ -79,7 +79,7 @@ void Linear::run(ct::Team& team) const {
     }
     const int64_t block_rows = std::min(rows, kBlockRows);
     const auto sums_bytes = static_cast<size_t>(block_rows * kGroupRows) * sizeof(float);
-    const auto expanded_bytes = expands() ? static_cast<size_t>(kernels->max_rows * kBlockCols) * sizeof(float) : 0;
+    const auto expanded_bytes = expands() ? static_cast<size_t>(kernels->max_rows * kMostBlockCols) * sizeof(float) : 0;
     // The blocks of rows of one group follow each other, so that its weights come from memory once.
     team.run(ceil_div(panels, width) * row_blocks, [&](int64_t part, int thread) {
         const int64_t panel = part / row_blocks * width;
@@ -91,6 +91,21 @@ void Linear::run(ct::Team& team) const {
     });
 }
 
+// A single tile reads W straight from memory and fetches a little ahead. Several tiles fetch the next block of k together,
+// each a run of it, so that memory is busy during all of them; after the last block comes another thread's group.
+void Linear::prefetch(Tile& tile, int64_t t, int64_t tiles, bool last) const {
+    const int64_t lines = tile.w_step / kLineBytes;
+    if (tiles == 1) {
+        tile.prefetch = tile.w + kPrefetchBytes;
+        tile.prefetch_lines = static_cast<int>(lines);
+        return;
+    }
+    const int64_t steps = ceil_div(tile.cols, k_per_step());
+    const int64_t share = ceil_div(lines, tiles);
+    tile.prefetch = tile.w + steps * (tile.w_step + t * share * kLineBytes);
+    tile.prefetch_lines = last || t * share >= lines ? 0 : static_cast<int>(share);
+}
+
 void Linear::run_block(const Block& block, float* sums, float* expanded) const {
     const TileKernel tile_kernel = kernel();
     const int64_t num_rows = block.row_end - block.row_begin;
@@ -99,7 +114,7 @@ void Linear::run_block(const Block& block, float* sums, float* expanded) const {
     const int64_t group = block.panel_begin / kGroupPanels * kGroupPanels;
     const int64_t w_step = std::min<int64_t>(kGroupPanels, panel_count() - group) * kLineBytes;
     const unsigned char* group_w = w + group * steps * kLineBytes + (block.panel_begin - group) * kLineBytes;
-    const int64_t block_cols = num_rows <= kFewRows ? kBlockColsOfFewRows : kBlockCols;
+    const int64_t block_cols = block_cols_of(tiles);
 
     for (int64_t k = 0; k < cols; k += block_cols) {
         const bool last = cols - k <= block_cols;
@@ -109,7 +124,6 @@ void Linear::run_block(const Block& block, float* sums, float* expanded) const {
         tile.cols = std::min(block_cols, cols - k);
         tile.panels = block.panels;
         tile.first = k == 0;
-        tile.prefetch_bytes = tiles == 1 ? kPrefetchBytes : block_cols / k_per_step() * w_step;
         for (int64_t t = 0; t < tiles; ++t) {
             const int64_t row = piece_begin(num_rows, tiles, t);
             tile.rows = static_cast<int>(piece_begin(num_rows, tiles, t + 1) - row);
@@ -120,17 +134,13 @@ void Linear::run_block(const Block& block, float* sums, float* expanded) const {
             tile.x_stride = x_stride;
             if (expands()) {
                 for (int r = 0; r < tile.rows; ++r) {
-                    kernels->expand(expanded + r * kBlockCols, from + r * x_stride * x_bytes, tile.cols);
+                    kernels->expand(expanded + r * kMostBlockCols, from + r * x_stride * x_bytes, tile.cols);
                 }
                 tile.x = expanded;
-                tile.x_stride = kBlockCols;
+                tile.x_stride = kMostBlockCols;
             }
-            // The tiles share the lines of the next block out among them. Beyond the last block lies another thread's group.
-            const int64_t line = block.panels * t / tiles;
-            tile.prefetch_lines = last && tiles > 1 ? 0 : static_cast<int>(block.panels * (t + 1) / tiles - line);
-            Tile call = tile;
-            call.prefetch_bytes += line * kLineBytes;
-            tile_kernel(call);
+            prefetch(tile, t, tiles, last);
+            tile_kernel(tile);
         }
     }
     finish_rows(block, sums);

@@ -34,9 +34,8 @@ struct Tile {
     int rows;                // 1 to Kernels::max_rows
     int panels;              // 1 to kGroupPanels
     bool first;              // start from zero rather than from c
-    // Each step fetches prefetch_lines lines from prefetch_bytes ahead of it.
+    const unsigned char* prefetch;  // lines to fetch meanwhile, prefetch_lines in each step
     int prefetch_lines;
-    int64_t prefetch_bytes;
 };
 
 using TileKernel = void (*)(const Tile& tile);

@@ -45,12 +45,12 @@ template <int ROWS, int HALVES, typename Weight>
     return _mm256_load_si256(reinterpret_cast<const __m256i*>(line + half * 32));
 }
 
-[[gnu::always_inline]] inline void prefetch_step(const unsigned char* w, int64_t bytes, int lines) {
+[[gnu::always_inline]] inline void prefetch_step(const char*& at, int lines) {
     for (int line = 0; line < lines; ++line) {
-        _mm_prefetch(reinterpret_cast<const char*>(w) + bytes + line * kLineBytes, _MM_HINT_T0);
+        _mm_prefetch(at, _MM_HINT_T0);
+        at += kLineBytes;
     }
 }
-
 // Sums of PANELS panels from `panel` on.
 template <int ROWS, int PANELS, bool BF16>
 void tile_panels(const Tile& tile, int panel) {
@@ -66,7 +66,7 @@ void tile_panels(const Tile& tile, int panel) {
     }
     const auto* x = static_cast<const float*>(tile.x);
     const unsigned char* w = tile.w + panel * kLineBytes;
-    const int64_t prefetch_bytes = tile.prefetch_bytes;
+    const auto* prefetch = reinterpret_cast<const char*>(tile.prefetch);
     const int prefetch_lines = panel == 0 ? tile.prefetch_lines : 0;  // the first pass fetches for all panels
     if constexpr (BF16) {
         // The even k are the low halves of the lanes, the odd ones the high halves.
@@ -78,7 +78,7 @@ void tile_panels(const Tile& tile, int panel) {
         for (int64_t pairs = tile.cols / 2; pairs > 0; --pairs) {
             step(sum, x, tile.x_stride, even);
             step(sum, x + 1, tile.x_stride, odd);
-            prefetch_step(w, prefetch_bytes, prefetch_lines);
+            prefetch_step(prefetch, prefetch_lines);
             x += 2;
             w += tile.w_step;
         }
@@ -88,7 +88,7 @@ void tile_panels(const Tile& tile, int panel) {
     } else {
         for (int64_t k = 0; k < tile.cols; ++k) {
             step(sum, x, tile.x_stride, [&](int h) { return _mm256_castsi256_ps(load_half(w, h)); });
-            prefetch_step(w, prefetch_bytes, prefetch_lines);
+            prefetch_step(prefetch, prefetch_lines);
             ++x;
             w += tile.w_step;
         }

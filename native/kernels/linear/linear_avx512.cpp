@@ -40,12 +40,12 @@ template <int ROWS, int PANELS>
     }
 }
 
-[[gnu::always_inline]] inline void prefetch_step(const unsigned char* w, int64_t bytes, int lines) {
+[[gnu::always_inline]] inline void prefetch_step(const char*& at, int lines) {
     for (int line = 0; line < lines; ++line) {
-        _mm_prefetch(reinterpret_cast<const char*>(w) + bytes + line * kLineBytes, _MM_HINT_T0);
+        _mm_prefetch(at, _MM_HINT_T0);
+        at += kLineBytes;
     }
 }
-
 // One step: a pair of k in each 32-bit lane.
 template <int ROWS, int PANELS, typename Pair>
 [[gnu::always_inline]] inline void step_bf16_bf16(__m512 (&sum)[ROWS][PANELS], const unsigned char* w, Pair pair) {
@@ -70,7 +70,7 @@ void tile_bf16_bf16(const Tile& tile) {
     load_sums(sum, tile);
     const auto* x = static_cast<const uint16_t*>(tile.x);
     const unsigned char* w = tile.w;
-    const int64_t prefetch_bytes = tile.prefetch_bytes;
+    const auto* prefetch = reinterpret_cast<const char*>(tile.prefetch);
     const int prefetch_lines = tile.prefetch_lines;
     for (int64_t pairs = tile.cols / 2; pairs > 0; --pairs) {
         step_bf16_bf16(sum, w, [&](int r) {
@@ -78,7 +78,7 @@ void tile_bf16_bf16(const Tile& tile) {
             std::memcpy(&pair, x + r * tile.x_stride, sizeof pair);
             return pair;
         });
-        prefetch_step(w, prefetch_bytes, prefetch_lines);
+        prefetch_step(prefetch, prefetch_lines);
         x += 2;
         w += tile.w_step;
     }
@@ -120,12 +120,12 @@ void tile_f32_bf16(const Tile& tile) {
     load_sums(sum, tile);
     const auto* x = static_cast<const float*>(tile.x);
     const unsigned char* w = tile.w;
-    const int64_t prefetch_bytes = tile.prefetch_bytes;
+    const auto* prefetch = reinterpret_cast<const char*>(tile.prefetch);
     const int prefetch_lines = tile.prefetch_lines;
     for (int64_t pairs = tile.cols / 2; pairs > 0; --pairs) {
         step_f32(sum, x, tile.x_stride, [&](int p) { return even_weights(w + p * kLineBytes); });
         step_f32(sum, x + 1, tile.x_stride, [&](int p) { return odd_weights(w + p * kLineBytes); });
-        prefetch_step(w, prefetch_bytes, prefetch_lines);
+        prefetch_step(prefetch, prefetch_lines);
         x += 2;
         w += tile.w_step;
     }
@@ -141,11 +141,11 @@ void tile_f32_f32(const Tile& tile) {
     load_sums(sum, tile);
     const auto* x = static_cast<const float*>(tile.x);
     const unsigned char* w = tile.w;
-    const int64_t prefetch_bytes = tile.prefetch_bytes;
+    const auto* prefetch = reinterpret_cast<const char*>(tile.prefetch);
     const int prefetch_lines = tile.prefetch_lines;
     for (int64_t k = 0; k < tile.cols; ++k) {
         step_f32(sum, x, tile.x_stride, [&](int p) { return _mm512_load_ps(w + p * kLineBytes); });
-        prefetch_step(w, prefetch_bytes, prefetch_lines);
+        prefetch_step(prefetch, prefetch_lines);
         ++x;
         w += tile.w_step;
     }

@@ -53,16 +53,15 @@ T load(const unsigned char* at) {
 }
 
 // The 4 bytes of one row in one step of the packed matrix.
-uint32_t step_bits(const unsigned char* row, int64_t step, int64_t cols, int32_t source_dtype) {
-    switch (source_dtype) {
-        case CT_BF16:
-            return 2 * step + 1 < cols ? load<uint32_t>(row + 4 * step) : load<uint16_t>(row + 4 * step);
-        case CT_F16: {
-            const float value = half_to_float(load<uint16_t>(row + 2 * step));
-            return load<uint32_t>(reinterpret_cast<const unsigned char*>(&value));
-        }
-        default:
-            return load<uint32_t>(row + 4 * step);
+template <int32_t SOURCE>
+uint32_t step_bits(const unsigned char* row, int64_t step, int64_t cols) {
+    if constexpr (SOURCE == CT_BF16) {
+        return 2 * step + 1 < cols ? load<uint32_t>(row + 4 * step) : load<uint16_t>(row + 4 * step);
+    } else if constexpr (SOURCE == CT_F16) {
+        const float value = half_to_float(load<uint16_t>(row + 2 * step));
+        return load<uint32_t>(reinterpret_cast<const unsigned char*>(&value));
+    } else {
+        return load<uint32_t>(row + 4 * step);
     }
 }
 
@@ -70,8 +69,9 @@ int64_t steps_of(int64_t cols, int32_t stored_dtype) { return stored_dtype == CT
 
 // Packs the 16 rows of one panel; rows beyond the matrix are zero. Steps in short runs, so that the lines that the 16
 // rows write to stay in the L1 cache.
+template <int32_t SOURCE>
 void pack_panel(unsigned char* out, int64_t w_step, const Source& source, int64_t first_row, int64_t rows, int64_t cols,
-                int64_t steps, int32_t source_dtype) {
+                int64_t steps) {
     constexpr int64_t kRun = 32;
     const unsigned char* row[kPanelRows];
     for (int lane = 0; lane < kPanelRows; ++lane) {
@@ -81,7 +81,7 @@ void pack_panel(unsigned char* out, int64_t w_step, const Source& source, int64_
         const int64_t end = std::min(begin + kRun, steps);
         for (int lane = 0; lane < kPanelRows; ++lane) {
             for (int64_t step = begin; step < end; ++step) {
-                const uint32_t bits = row[lane] ? step_bits(row[lane], step, cols, source_dtype) : 0;
+                const uint32_t bits = row[lane] ? step_bits<SOURCE>(row[lane], step, cols) : 0;
                 std::memcpy(out + step * w_step + lane * 4, &bits, sizeof bits);
             }
         }
@@ -99,13 +99,16 @@ struct Packing {
             team.run(w.rows, [&](int64_t row, int) { copy_row(row); });
             return;
         }
+        const auto pack = source_dtype == CT_BF16  ? pack_panel<CT_BF16>
+                          : source_dtype == CT_F16 ? pack_panel<CT_F16>
+                                                   : pack_panel<CT_F32>;
         const int64_t steps = steps_of(w.cols, w.dtype);
         const int64_t panels = (w.rows + kPanelRows - 1) / kPanelRows;
         team.run(panels, [&](int64_t panel, int) {
             const int64_t group = panel / kGroupPanels;
             const int64_t width = std::min<int64_t>(kGroupPanels, panels - group * kGroupPanels);
             unsigned char* out = w.data + (group * kGroupPanels * steps + panel % kGroupPanels) * kLineBytes;
-            pack_panel(out, width * kLineBytes, source, panel * kPanelRows, w.rows, w.cols, steps, source_dtype);
+            pack(out, width * kLineBytes, source, panel * kPanelRows, w.rows, w.cols, steps);
         });
     }
 
