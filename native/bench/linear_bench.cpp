@@ -8,9 +8,7 @@
 
 namespace {
 
-double seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 double probe(ct_device* device, int32_t which) {
     double best = 0.0;
@@ -44,8 +42,8 @@ void measure(testing::Device& device, const Shape& shape, int32_t w_dtype, int32
     }
     const double bytes = static_cast<double>(shape.n * shape.k * element);
     std::printf("  N=%lld K=%lld W %s, x %s (packed at %.1f GB/s)\n", static_cast<long long>(shape.n),
-                static_cast<long long>(shape.k), w_dtype == CT_BF16 ? "bf16" : "f32", x_dtype == CT_BF16 ? "bf16" : "f32",
-                bytes * shape.matrices / (seconds() - packing_start) * 1e-9);
+                static_cast<long long>(shape.k), w_dtype == CT_BF16 ? "bf16" : "f32",
+                x_dtype == CT_BF16 ? "bf16" : "f32", bytes * shape.matrices / (seconds() - packing_start) * 1e-9);
 
     constexpr int64_t kMostRows = 512;
     testing::Array<uint32_t> x(device, kMostRows * shape.k);

@@ -1,9 +1,10 @@
 // linear.cpp: y = x W^T + bias. Checks, the division of the work, and the walk over tiles that every instruction set
 // shares; linear.h tells the layout and why the result does not depend on the division.
+#include "kernels/linear/linear.h"
+
 #include <algorithm>
 
 #include "core/core.h"
-#include "kernels/linear/linear.h"
 
 namespace {
 
@@ -12,10 +13,13 @@ using namespace ct::linear;
 // Rows of y that one part of the work computes: its sums (24 KB) stay in the L1 and L2 caches.
 constexpr int64_t kBlockRows = 96;
 
-// k's that all tiles of a block go through before the next. With many tiles, 64 rows of W are then 128 KB of bf16, a share of
-// the L2 cache. With few, this piece and the next, which is being fetched from memory meanwhile, fit into the L1 cache.
+// k's that all tiles of a block go through before the next. With many tiles, 64 rows of W are then 128 KB of bf16, a
+// share of the L2 cache. With few, this piece and the next, which is being fetched from memory meanwhile, fit into the
+// L1 cache.
 constexpr int64_t kMostBlockCols = 1024;
-int64_t block_cols_of(int64_t tiles) { return tiles == 1 ? kMostBlockCols : tiles <= 3 ? 64 : tiles <= 8 ? 256 : kMostBlockCols; }
+int64_t block_cols_of(int64_t tiles) {
+    return tiles == 1 ? kMostBlockCols : tiles <= 3 ? 64 : tiles <= 8 ? 256 : kMostBlockCols;
+}
 
 // Bytes that are fetched ahead when a single tile reads W once, straight from memory.
 constexpr int64_t kPrefetchBytes = 4096;
@@ -84,15 +88,16 @@ void Linear::run(ct::Team& team) const {
     team.run(ceil_div(panels, width) * row_blocks, [&](int64_t part, int thread) {
         const int64_t panel = part / row_blocks * width;
         const int64_t row_block = part % row_blocks;
-        const Block block = {piece_begin(rows, row_blocks, row_block), piece_begin(rows, row_blocks, row_block + 1), panel,
-                             static_cast<int>(std::min(width, panels - panel))};
+        const Block block = {piece_begin(rows, row_blocks, row_block), piece_begin(rows, row_blocks, row_block + 1),
+                             panel, static_cast<int>(std::min(width, panels - panel))};
         auto* scratch = static_cast<unsigned char*>(team.scratch(thread, sums_bytes + expanded_bytes));
         run_block(block, reinterpret_cast<float*>(scratch), reinterpret_cast<float*>(scratch + sums_bytes));
     });
 }
 
-// A single tile reads W straight from memory and fetches a little ahead. Several tiles fetch the next block of k together,
-// each a run of it, so that memory is busy during all of them; after the last block comes another thread's group.
+// A single tile reads W straight from memory and fetches a little ahead. Several tiles fetch the next block of k
+// together, each a run of it, so that memory is busy during all of them; after the last block comes another thread's
+// group.
 void Linear::prefetch(Tile& tile, int64_t t, int64_t tiles, bool last) const {
     const int64_t lines = tile.w_step / kLineBytes;
     if (tiles == 1) {

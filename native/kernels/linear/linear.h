@@ -7,8 +7,8 @@
 // So one stream of memory feeds 64 rows, no sum ever crosses lanes, and the whole matrix is read front to back. The
 // interleaving of pairs is oneDNN's "VNNI" format, the row panels are ik_llama.cpp's R16.
 //
-// Determinism. An output element is one float32 lane, summed over k in order from 0, whatever the tile's number of rows and
-// panels. Blocks over K carry the sums through float32 memory, which changes no bit.
+// Determinism. An output element is one float32 lane, summed over k in order from 0, whatever the tile's number of rows
+// and panels. Blocks over K carry the sums through float32 memory, which changes no bit.
 //
 // This header is also compiled with the flags of an instruction set, so it must define no inline functions: the linker
 // would be free to keep the AVX-512 copy for everybody.
@@ -25,15 +25,15 @@ inline constexpr int kLineBytes = 64;
 
 // c[rows][panels * 16] (+)= x[rows][cols] times the panels' weights.
 struct Tile {
-    float* c;                // rows kGroupRows apart
-    const void* x;           // float or bf16, as the kernel's name says
-    const unsigned char* w;  // first panel's line of the first step
-    int64_t x_stride;        // elements
-    int64_t w_step;          // bytes from one step to the next: the group's panels * kLineBytes
-    int64_t cols;            // k's to sum; odd only at the end of the matrix
-    int rows;                // 1 to Kernels::max_rows
-    int panels;              // 1 to kGroupPanels
-    bool first;              // start from zero rather than from c
+    float* c;                       // rows kGroupRows apart
+    const void* x;                  // float or bf16, as the kernel's name says
+    const unsigned char* w;         // first panel's line of the first step
+    int64_t x_stride;               // elements
+    int64_t w_step;                 // bytes from one step to the next: the group's panels * kLineBytes
+    int64_t cols;                   // k's to sum; odd only at the end of the matrix
+    int rows;                       // 1 to Kernels::max_rows
+    int panels;                     // 1 to kGroupPanels
+    bool first;                     // start from zero rather than from c
     const unsigned char* prefetch;  // lines to fetch meanwhile, prefetch_lines in each step
     int prefetch_lines;
 };

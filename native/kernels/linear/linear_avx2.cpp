@@ -14,10 +14,13 @@ constexpr int kLanes = 8;
 constexpr int kHalves = kPanelRows / kLanes;
 
 template <int ROWS>
-constexpr int kPanelsAtOnce = ROWS == 1 ? 4 : ROWS <= 3 ? 2 : 1;
+constexpr int kPanelsAtOnce = ROWS == 1   ? 4
+                              : ROWS <= 3 ? 2
+                                          : 1;
 
 template <int ROWS, int HALVES, typename Weight>
-[[gnu::always_inline]] inline void step(__m256 (&sum)[ROWS][HALVES], const float* x, int64_t x_stride, Weight weight_of) {
+[[gnu::always_inline]] inline void step(__m256 (&sum)[ROWS][HALVES], const float* x, int64_t x_stride,
+                                        Weight weight_of) {
     if constexpr (ROWS == 1) {  // no weight is used twice: do not hold them all
         const __m256 value = _mm256_broadcast_ss(x);
 #pragma GCC unroll 8

@@ -89,7 +89,8 @@ void tile_bf16_bf16(const Tile& tile) {
 }
 
 template <int ROWS, int PANELS, typename Weight>
-[[gnu::always_inline]] inline void step_f32(__m512 (&sum)[ROWS][PANELS], const float* x, int64_t x_stride, Weight weight_of) {
+[[gnu::always_inline]] inline void step_f32(__m512 (&sum)[ROWS][PANELS], const float* x, int64_t x_stride,
+                                            Weight weight_of) {
     __m512 weight[PANELS];
 #pragma GCC unroll 8
     for (int p = 0; p < PANELS; ++p) {
@@ -192,7 +193,6 @@ void finish(void* y, const float* c, const float* bias, int64_t cols, int32_t y_
 
 }  // namespace
 
-const Kernels kAvx512Kernels = {kMaxRows,         tile_bf16_bf16_any, tile_f32_bf16_any,
-                                tile_f32_f32_any, expand,             finish};
+const Kernels kAvx512Kernels = {kMaxRows, tile_bf16_bf16_any, tile_f32_bf16_any, tile_f32_f32_any, expand, finish};
 
 }  // namespace ct::linear

@@ -190,7 +190,7 @@ int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weig
     return ct::ok();
 })
 
-int32_t ct_weights_destroy(ct_weights* weights) {
+    int32_t ct_weights_destroy(ct_weights* weights) {
     CT_REQUIRE(weights, "weights is null");
     ct::free_bytes(weights->data, weights->data_bytes);
     weights->device->children.fetch_sub(1);
