@@ -27,6 +27,9 @@ interface Normalizer {
                         c -> {
                             if (c == 0x130) {
                                 out.append("i\u0307");
+                            } else if (c >= 0x16EA0 && c <= 0x16EB8) {
+                                // Beria Erfe, of Unicode 17: the reference is one version ahead of the JDK.
+                                out.appendCodePoint(c + 0x1B);
                             } else {
                                 out.appendCodePoint(Character.toLowerCase(c));
                             }

@@ -51,7 +51,7 @@ final class SplitPatterns {
         try {
             pattern =
                     Pattern.compile(
-                            regex.replace("\\p{Han}", "\\p{IsHan}"), Pattern.UNICODE_CHARACTER_CLASS);
+                            translate(regex), Pattern.UNICODE_CHARACTER_CLASS);
         } catch (PatternSyntaxException e) {
             throw new UnsupportedTokenizerException(
                     "split pattern is not a regular expression that this engine knows: " + e.getMessage());
@@ -59,6 +59,26 @@ final class SplitPatterns {
             throw new TokenizerFormatException("split pattern nests too deep: chars=" + regex.length());
         }
         return (text, sink) -> find(pattern, text, sink);
+    }
+
+    /** From Oniguruma's spelling to Java's: the Han script, and what counts as a word character. */
+    private static String translate(String regex) {
+        var out = new StringBuilder();
+        for (int i = 0; i < regex.length(); i++) {
+            if (regex.charAt(i) != '\\' || i + 1 == regex.length()) {
+                out.append(regex.charAt(i));
+            } else if (regex.charAt(i + 1) == 'w') {
+                out.append("[\\w²³¹¼½¾&&[^\\x{200C}\\x{200D}]]");
+                i++;
+            } else if (regex.startsWith("\\p{Han}", i)) {
+                out.append("\\p{IsHan}");
+                i += "\\p{Han}".length() - 1;
+            } else {
+                out.append(regex, i, i + 2);
+                i++;
+            }
+        }
+        return out.toString();
     }
 
     private static void find(Pattern pattern, String text, PieceFinder.MatchSink sink) {

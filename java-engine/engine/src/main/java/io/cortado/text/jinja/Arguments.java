@@ -46,6 +46,12 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
         return new Arguments(positional.subList(Math.min(index, positional.size()), positional.size()), named);
     }
 
+    void noneNamed(String what) {
+        if (!named.isEmpty()) {
+            throw new TemplateException(what + "() takes no keyword arguments: " + named.keySet());
+        }
+    }
+
     void atMost(int count, String what) {
         if (size() > count) {
             throw new TemplateException("too many arguments: " + what + " takes " + count + " got=" + size());

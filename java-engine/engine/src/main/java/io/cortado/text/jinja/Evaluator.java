@@ -101,8 +101,9 @@ final class Evaluator {
     private Object dict(Expr.DictOf dict, Scope scope) {
         var map = new LinkedHashMap<Object, Object>();
         for (Map.Entry<Expr, Expr> entry : dict.entries()) {
-            Object key = Operators.key(evaluate(entry.getKey(), scope));
-            map.put(key, evaluate(entry.getValue(), scope));
+            budget.step(map.size() >> 6);
+            Object key = evaluate(entry.getKey(), scope);
+            Operators.put(map, key, evaluate(entry.getValue(), scope));
         }
         return map;
     }

@@ -297,6 +297,9 @@ final class ExprParser {
     }
 
     private Expr subscript(Expr object) {
+        if (tokens.current().isOperator("]")) {
+            return new Expr.Item(object, new Expr.TupleOf(List.of()));
+        }
         Expr start = null;
         if (!tokens.current().isOperator(":")) {
             start = expression();

@@ -63,7 +63,7 @@ final class Globals {
                     if (entry.size() != 2) {
                         throw new TemplateException("dict needs pairs: items=" + entry.size());
                     }
-                    map.put(Operators.key(entry.get(0)), entry.get(1));
+                    Operators.put(map, entry.get(0), entry.get(1));
                 }
             }
         }

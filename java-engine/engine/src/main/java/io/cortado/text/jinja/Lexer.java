@@ -156,7 +156,16 @@ final class Lexer {
             if (!number.lookingAt()) {
                 throw error("malformed number");
             }
-            take(number.group("float") != null ? Token.Kind.FLOAT : Token.Kind.INTEGER, number.end());
+            if (number.group("float") != null && at > 0 && source.charAt(at - 1) == '.') {
+                // a.0.1 is an item of an item.
+                int end = at;
+                while (end < source.length() && Character.isDigit(source.charAt(end))) {
+                    end++;
+                }
+                take(Token.Kind.INTEGER, end);
+            } else {
+                take(number.group("float") != null ? Token.Kind.FLOAT : Token.Kind.INTEGER, number.end());
+            }
         } else if (c == '"' || c == '\'') {
             string(c);
         } else {

@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /** The filters of lists and mappings. Lazy ones give a {@link Generator}, as in Jinja2. */
 final class ListFilters {
@@ -79,7 +80,7 @@ final class ListFilters {
     }
 
     /** Reads an attribute by name, by number or by a path with dots. */
-    private Function<Object, Object> attribute(Object path, @org.jspecify.annotations.Nullable Object fallback) {
+    private Function<Object, Object> attribute(Object path, @Nullable Object fallback) {
         if (path instanceof Long) {
             return item -> Subscripts.item(item, path, budget);
         }
@@ -104,25 +105,33 @@ final class ListFilters {
     private Object sort(List<Object> items, Arguments args) {
         boolean caseSensitive = args.truth(1, "case_sensitive", false);
         var sorted = new ArrayList<>(items);
-        Comparator<Object> order = Operators::compare;
+        @Nullable Comparator<Object> order = null;
         if (args.has(2, "attribute") && args.required(2, "attribute") != None.NONE) {
             Object attribute = args.required(2, "attribute");
             if (attribute instanceof Str names && names.text().contains(",")) {
-                order = null;
                 for (String name : names.text().split(",", -1)) {
                     Function<Object, Object> key = attribute(Str.literal(name.strip()), null);
-                    Comparator<Object> next = (a, b) -> Operators.compare(folded(key.apply(a), caseSensitive), folded(key.apply(b), caseSensitive));
+                    Comparator<Object> next = by(key, caseSensitive);
                     order = order == null ? next : order.thenComparing(next);
                 }
             } else {
                 Function<Object, Object> key = attribute(attribute, null);
-                order = (a, b) -> Operators.compare(folded(key.apply(a), caseSensitive), folded(key.apply(b), caseSensitive));
+                order = by(key, caseSensitive);
             }
         } else {
-            order = (a, b) -> Operators.compare(folded(a, caseSensitive), folded(b, caseSensitive));
+            order = by(Function.identity(), caseSensitive);
         }
         sortBudgeted(sorted, order == null ? Operators::compare : order, args.truth(0, "reverse", false));
         return sorted;
+    }
+
+    /** Equal values need no order between them: Jinja2 sorts by lists of keys, which compare that way. */
+    private static Comparator<Object> by(Function<Object, Object> key, boolean caseSensitive) {
+        return (a, b) -> {
+            Object x = folded(key.apply(a), caseSensitive);
+            Object y = folded(key.apply(b), caseSensitive);
+            return Operators.areEqual(x, y) ? 0 : Operators.compare(x, y);
+        };
     }
 
     private void sortBudgeted(List<Object> items, Comparator<Object> order, boolean reverse) {

@@ -14,7 +14,7 @@ final class MapMethods {
         return switch (name) {
             case "get" ->
                     args -> {
-                        Object value = map.get(Operators.key(args.required(0, "key")));
+                        Object value = Operators.find(map, args.required(0, "key"));
                         return value == null ? args.optional(1, "default", None.NONE) : value;
                     };
             case "items" -> _ -> new DictView("dict_items", pairs(map));

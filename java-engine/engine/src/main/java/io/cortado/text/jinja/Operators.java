@@ -143,7 +143,7 @@ final class Operators {
             return false;
         }
         for (Map.Entry<Object, Object> entry : x.entrySet()) {
-            Object other = y.get(entry.getKey());
+            Object other = find(y, entry.getKey());
             if (other == null || !areEqual(entry.getValue(), other)) {
                 return false;
             }
@@ -201,7 +201,7 @@ final class Operators {
             return s.text().contains(text(item, "left side of 'in'").text());
         }
         if (container instanceof Map<?, ?> map) {
-            return map.containsKey(key(item));
+            return find(map(map), item) != null;
         }
         for (Object candidate : items(container)) {
             if (areEqual(candidate, item)) {
@@ -211,13 +211,41 @@ final class Operators {
         return false;
     }
 
-    /** A value as the key of a mapping. */
+    /** The value under a key, or null. Numbers that are equal are one key: 1, 1.0 and True. */
+    static @Nullable Object find(Map<Object, Object> map, Object key) {
+        Object value = map.get(hashable(key));
+        return value == null && isNumber(key) ? map.get(storedKey(map, key)) : value;
+    }
+
+    /** Stores under the key that is there already, if an equal one is. */
+    static void put(Map<Object, Object> map, Object key, Object value) {
+        map.put(isNumber(key) ? storedKey(map, key) : hashable(key), value);
+    }
+
+    private static Object storedKey(Map<Object, Object> map, Object key) {
+        if (!map.containsKey(key)) {
+            for (Object candidate : map.keySet()) {
+                if (isNumber(candidate) && areEqual(candidate, key)) {
+                    return candidate;
+                }
+            }
+        }
+        return key;
+    }
+
+    private static Object hashable(Object value) {
+        if (value instanceof List<?> || value instanceof Map<?, ?>) {
+            throw new TemplateException("unhashable type: '" + typeName(value) + "'");
+        }
+        return value;
+    }
+
+    /** A value to group or compare by: equal numbers become one object. */
     static Object key(Object value) {
         return switch (value) {
             case Boolean b -> b ? 1L : 0L;
             case Double d when d == Math.rint(d) && Math.abs(d) < 1e15 -> d.longValue();
-            case List<?> _, Map<?, ?> _ -> throw new TemplateException("unhashable type: '" + typeName(value) + "'");
-            default -> value;
+            default -> hashable(value);
         };
     }
 }

@@ -55,7 +55,10 @@ final class StrMethods {
                         return s.derive(out.toString());
                     };
             case "replace" ->
-                    args -> replace(s, args.text(0, "old"), args.text(1, "new"), args.whole(2, "count", -1), budget);
+                    args -> {
+                        args.noneNamed("replace");
+                        return replace(s, args.text(0, "old"), args.text(1, "new"), args.whole(2, "count", -1), budget);
+                    };
             case "join" -> args -> join(s, Operators.items(args.required(0, "iterable")), budget);
             case "format" -> args -> BraceFormat.format(s, args, budget);
             case "center", "ljust", "rjust" -> args -> pad(s, name, args, budget);
@@ -187,7 +190,7 @@ final class StrMethods {
                 return;
             }
             if (most >= 0 && parts.size() >= most) {
-                parts.add(strip(s.part(i, text.length()), Arguments.NONE, false, true));
+                parts.add(s.part(i, text.length()));
                 return;
             }
             int start = i;

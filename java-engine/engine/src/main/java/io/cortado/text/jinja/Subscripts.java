@@ -41,7 +41,7 @@ final class Subscripts {
             throw u.error();
         }
         if (object instanceof Map<?, ?> map) {
-            Object value = Operators.map(map).get(Operators.key(key));
+            Object value = Operators.find(Operators.map(map), key);
             if (value != null) {
                 return value;
             }

@@ -3,9 +3,18 @@ package io.cortado.text.jinja;
 import java.math.BigInteger;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** What may stand after {@code is}. */
 final class Tests {
+    /** All names, for the test {@code test}. */
+    static final Set<String> NAMES =
+            Set.of(
+                    "defined", "undefined", "none", "boolean", "true", "false", "string", "number", "integer",
+                    "float", "mapping", "sequence", "iterable", "callable", "even", "odd", "divisibleby", "lower",
+                    "upper", "in", "eq", "equalto", "==", "sameas", "ne", "!=", "lt", "lessthan", "<", "le", "<=",
+                    "gt", "greaterthan", ">", "ge", ">=", "filter", "test");
+
     private Tests() {}
 
     static boolean run(String name, Object value, Arguments args, Filters filters) {
@@ -37,7 +46,7 @@ final class Tests {
             case "gt", "greaterthan", ">" -> Operators.compare(value, args.required(0, "other")) > 0;
             case "ge", ">=" -> Operators.compare(value, args.required(0, "other")) >= 0;
             case "filter" -> Filters.NAMES.contains(Repr.str(value).text());
-            case "escaped" -> false;
+            case "test" -> NAMES.contains(Repr.str(value).text());
             default -> throw new TemplateException("no test named '" + name + "'");
         };
     }
