@@ -14,6 +14,10 @@ final class EngineTarget implements Target {
         this.engine = engine;
     }
 
+    Engine engine() {
+        return engine;
+    }
+
     @Override
     public Outcome run(int[] prompt, int outputLen) throws InterruptedException {
         try (GenerationStream stream = engine.generate(RandomPrompts.request(prompt, outputLen))) {
