@@ -47,7 +47,6 @@ struct Piece {
     Visible visible[kTileRows];
     int rows;
     int head_dim;
-    bool is_first;  // nothing has prefetched k yet
     float scale;
     float soft_cap;  // 0: none
 };

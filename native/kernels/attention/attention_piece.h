@@ -80,17 +80,15 @@ inline typename V::Reg tanh(typename V::Reg x) {
 // ---- scores --------------------------------------------------------------------------------------------------------
 
 // keys[d][t] = block[t][d] for the 16 tokens of a block, as float32; with V::kPairs and bf16 keys as pairs of bf16:
-// keys[d / 2][t] = block[t][d, d + 1]. `ahead` is a block to prefetch at the same pace.
+// keys[d / 2][t] = block[t][d, d + 1]. Prefetches the first half of `ahead`.
 template <typename V, typename T, bool Pairs>
 inline void transpose_block(float* keys, const void* block, const void* ahead, int head_dim) {
     const int words = head_dim * static_cast<int>(sizeof(T)) / 4;  // 32-bit words of a token
     const auto* rows = static_cast<const uint32_t*>(block);
     const auto* rows_ahead = static_cast<const uint32_t*>(ahead);
     for (int w = 0; w < words; w += 4) {
-        prefetch(rows_ahead + 4 * w);  // 16 words a line, so each of words / 4 turns takes 4 of the block's lines
-        prefetch(rows_ahead + 4 * (words + w));
-        prefetch(rows_ahead + 4 * (2 * words + w));
-        prefetch(rows_ahead + 4 * (3 * words + w));
+        prefetch(rows_ahead + 8 * w);  // 16 words a line
+        prefetch(rows_ahead + 8 * w + 16);
         for (int t = 0; t < CT_KV_BLOCK_SIZE; t += V::kLanes) {
             typename V::Reg column[4];
             V::columns4(column, rows + t * words + w, words);
@@ -107,27 +105,39 @@ inline void transpose_block(float* keys, const void* block, const void* ahead, i
 }
 
 // scores[r][t] = scale * (query[r] . key[t]) for R rows and N vectors of tokens. Q: float, or uint32_t for bf16 pairs.
-template <typename V, typename Q, int R, int N>
-inline void score_tile(float* scores, const Q* queries, const float* keys, int words, float scale) {
+// With Ahead > 0, so many bytes are prefetched a word: in each quarter of the words the second half of one page.
+template <typename V, typename Q, int Ahead, int R, int N>
+inline void score_tile(float* scores, const Q* queries, const float* keys, const void* const* pages, int words,
+                       float scale) {
     typename V::Reg sum[R][N];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
         for (int n = 0; n < N; ++n) sum[r][n] = V::set1(0.0f);
     }
-    for (int w = 0; w < words; ++w) {
-        typename V::Reg key[N];
+    for (int quarter = 0; quarter < kGroupBlocks; ++quarter) {
+        const int begin = quarter * (words / kGroupBlocks), end = begin + words / kGroupBlocks;
+        [[maybe_unused]] const char* ahead = nullptr;
+        if constexpr (Ahead > 0) ahead = static_cast<const char*>(pages[quarter]) + words / kGroupBlocks * Ahead;
+        for (int w = begin; w < end; ++w) {
+            if constexpr (Ahead > 0) {
+#pragma GCC unroll 2
+                for (int i = 0; i < Ahead; i += 64) prefetch(ahead + i);
+                ahead += Ahead;
+            }
+            typename V::Reg key[N];
 #pragma GCC unroll 8
-        for (int n = 0; n < N; ++n) key[n] = V::load(keys + w * kGroupTokens + n * V::kLanes);
+            for (int n = 0; n < N; ++n) key[n] = V::load(keys + w * kGroupTokens + n * V::kLanes);
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-            const typename V::Reg query = V::broadcast(queries + r * words + w);
+            for (int r = 0; r < R; ++r) {
+                const typename V::Reg query = V::broadcast(queries + r * words + w);
 #pragma GCC unroll 8
-            for (int n = 0; n < N; ++n) {
-                if constexpr (sizeof(Q) == sizeof(float) && V::template is_pair<Q>()) {
-                    sum[r][n] = V::dot_pairs(query, key[n], sum[r][n]);
-                } else {
-                    sum[r][n] = V::fma(query, key[n], sum[r][n]);
+                for (int n = 0; n < N; ++n) {
+                    if constexpr (V::template is_pair<Q>()) {
+                        sum[r][n] = V::dot_pairs(query, key[n], sum[r][n]);
+                    } else {
+                        sum[r][n] = V::fma(query, key[n], sum[r][n]);
+                    }
                 }
             }
         }
@@ -158,11 +168,8 @@ template <typename V, typename Q, typename T>
 void score_piece(const Piece& piece) {
     constexpr bool kPairs = V::template is_pair<Q>();
     const int words = kPairs ? piece.head_dim / 2 : piece.head_dim;
+    constexpr int kAhead = kPairs ? 128 : 32 * static_cast<int>(sizeof(T));  // half a page in a quarter of the words
     const Visible blocks = visible_blocks(piece);
-    if (piece.is_first && blocks.begin < blocks.end) {
-        const auto* first = static_cast<const char*>(piece.k[blocks.begin]);
-        for (int i = 0; i < 16 * piece.head_dim * static_cast<int>(sizeof(T)); i += 64) prefetch(first + i);
-    }
     for (int begin = blocks.begin; begin < blocks.end; begin += kGroupBlocks) {
         const int count = min_of(kGroupBlocks, blocks.end - begin);
         for (int b = 0; b < count; ++b) {
@@ -176,9 +183,16 @@ void score_piece(const Piece& piece) {
                 const int tile_rows = (piece.rows + tiles - 1) / tiles;
                 for (int r = 0; r < piece.rows; r += tile_rows) {
                     with_count<V::kScoreRows>(min_of(tile_rows, piece.rows - r), [&](auto rows) {
-                        score_tile<V, Q, decltype(rows)::value, decltype(n)::value>(
-                            piece.scores + r * kScoreStride + begin * CT_KV_BLOCK_SIZE + t,
-                            static_cast<const Q*>(piece.queries) + r * words, piece.keys + t, words, piece.scale);
+                        constexpr int kRows = decltype(rows)::value, kVectors = decltype(n)::value;
+                        float* scores = piece.scores + r * kScoreStride + begin * CT_KV_BLOCK_SIZE + t;
+                        const Q* queries = static_cast<const Q*>(piece.queries) + r * words;
+                        if (r == 0 && t == 0 && count == kGroupBlocks) {
+                            score_tile<V, Q, kAhead, kRows, kVectors>(scores, queries, piece.keys, piece.v + begin,
+                                                                      words, piece.scale);
+                        } else {
+                            score_tile<V, Q, 0, kRows, kVectors>(scores, queries, piece.keys + t, nullptr, words,
+                                                                 piece.scale);
+                        }
                     });
                 }
             });
@@ -232,12 +246,17 @@ inline void value_tile(const Piece& piece, int row, int d, int begin, int end) {
     for (int t = begin; t < end;) {
         const int block = t / CT_KV_BLOCK_SIZE;
         const int block_end = min_of(end, (block + 1) * CT_KV_BLOCK_SIZE);
-        const int offset = t % CT_KV_BLOCK_SIZE * piece.head_dim + d;
-        const T* values = static_cast<const T*>(piece.v[block]) + offset;
-        [[maybe_unused]] const T* ahead = static_cast<const T*>(piece.next_k[block]) + offset;
-        for (; t < block_end; ++t, values += piece.head_dim, ahead += piece.head_dim) {
+        const int place = t % CT_KV_BLOCK_SIZE;
+        const T* values = static_cast<const T*>(piece.v[block]) + place * piece.head_dim + d;
+        // As many elements a turn as are read, in the order of their addresses.
+        [[maybe_unused]] const T* ahead = static_cast<const T*>(piece.next_k[block]) + d * CT_KV_BLOCK_SIZE;
+        [[maybe_unused]] constexpr int kLine = 64 / static_cast<int>(sizeof(T));
+        if constexpr (Ahead) ahead += place * N * V::kLanes;
+        for (; t < block_end; ++t, values += piece.head_dim) {
             if constexpr (Ahead) {
-                for (int i = 0; i < N * V::kLanes; i += 64 / static_cast<int>(sizeof(T))) prefetch(ahead + i);
+#pragma GCC unroll 4
+                for (int i = 0; i < N * V::kLanes; i += kLine) prefetch(ahead + i);
+                ahead += N * V::kLanes;
             }
             typename V::Reg value[N];
 #pragma GCC unroll 8

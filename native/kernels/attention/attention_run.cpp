@@ -169,16 +169,37 @@ int64_t piece_record(const Call& call, const Unit& unit, int32_t piece) {
     return unit.record + rows * record_stride(call.params.head_dim);
 }
 
-// Computes the unit's pieces; writes the rows, or where the tile's pieces are shared out, the records.
-void attend_unit(const Call& call, const Unit& unit, const Workspace& space, float* shared_records) {
+struct Pieces {
+    int32_t begin;
+    int32_t end;
+};
+
+// The pieces that the unit computes: its share of the sequence's, as far as its rows see them.
+Pieces pieces_of(const Unit& unit, Visible seen) {
     const Sequence& s = *unit.sequence;
-    const Visible seen = visible_of(call, unit);
     const int64_t pieces = s.end_piece - s.first_piece;
-    const auto share_begin = static_cast<int32_t>(s.first_piece + pieces * unit.share / s.shares);
-    const auto share_end = static_cast<int32_t>(s.first_piece + pieces * (unit.share + 1) / s.shares);
-    const int32_t begin = std::max(share_begin, first_piece_of(seen));
-    const int32_t end = std::min(share_end, end_piece_of(seen));
-    if (begin >= end) {
+    const auto begin = static_cast<int32_t>(s.first_piece + pieces * unit.share / s.shares);
+    const auto end = static_cast<int32_t>(s.first_piece + pieces * (unit.share + 1) / s.shares);
+    return {std::max(begin, first_piece_of(seen)), std::min(end, end_piece_of(seen))};
+}
+
+// Keys to prefetch during piece i of a unit: those of piece i + 1, then those of the unit that this thread may do next.
+void find_next_keys(const void** pages, const Call& call, const Unit& unit, const Unit& next_unit, int32_t i) {
+    const Visible seen = visible_of(call, unit), next_seen = visible_of(call, next_unit);
+    if (i + 1 < pieces_of(unit, seen).end) {
+        find_pages(pages, call, call.k_cache, unit, seen, i + 1);
+    } else {
+        find_pages(pages, call, call.k_cache, next_unit, next_seen, pieces_of(next_unit, next_seen).begin);
+    }
+}
+
+// Computes the unit's pieces; writes the rows, or where the tile's pieces are shared out, the records.
+void attend_unit(const Call& call, const Unit& unit, const Unit& next_unit, const Workspace& space,
+                 float* shared_records) {
+    const bool whole = unit.sequence->shares == 1;
+    const Visible seen = visible_of(call, unit);
+    const Pieces pieces = pieces_of(unit, seen);
+    if (pieces.begin >= pieces.end) {
         return;
     }
     gather(call, unit, space.queries);
@@ -190,13 +211,11 @@ void attend_unit(const Call& call, const Unit& unit, const Workspace& space, flo
     piece.head_dim = call.params.head_dim;
     piece.scale = call.params.scale;
     piece.soft_cap = call.params.soft_cap;
-    for (int32_t i = begin; i < end; ++i) {
-        const bool whole = s.shares == 1;
-        piece.is_first = i == begin;
+    for (int32_t i = pieces.begin; i < pieces.end; ++i) {
         piece.records = whole ? space.records : shared_records + piece_record(call, unit, i);
         find_pages(piece.k, call, call.k_cache, unit, seen, i);
         find_pages(piece.v, call, call.v_cache, unit, seen, i);
-        find_pages(piece.next_k, call, call.k_cache, unit, seen, std::min(i + 1, end - 1));
+        find_next_keys(piece.next_k, call, unit, next_unit, i);
         for (int row = 0; row < unit.rows; ++row) {
             const Visible visible = visible_of(call, unit, row);
             piece.visible[row] = {std::clamp(visible.begin - i * kPieceTokens, 0, kPieceTokens),
@@ -207,7 +226,7 @@ void attend_unit(const Call& call, const Unit& unit, const Workspace& space, flo
             fold_piece(call, unit, space.totals, space.records, i);
         }
     }
-    if (s.shares == 1) {
+    if (whole) {
         write(call, unit, space.totals);
     }
 }
@@ -348,7 +367,9 @@ void run(const Call& call, Team& team) {
     float* records = record_floats > 0 ? reserve(team, 1, space_floats + record_floats) + space_floats : nullptr;
     const auto space_of = [&](int thread) { return workspace(reserve(team, thread, space_floats), head_dim); };
     team.run(num_units, [&](int64_t number, int thread) {
-        attend_unit(call, find_unit(sequences, call, number), space_of(thread), records);
+        const int64_t next = std::min(number + team.size(), num_units - 1);
+        attend_unit(call, find_unit(sequences, call, number), find_unit(sequences, call, next), space_of(thread),
+                    records);
     });
     if (record_floats > 0) {
         team.run(num_units, [&](int64_t number, int thread) {
