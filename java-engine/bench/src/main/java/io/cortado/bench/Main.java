@@ -8,7 +8,7 @@ import picocli.CommandLine.Command;
         name = "cortado",
         description = "Benchmarks and conformance runs.",
         mixinStandardHelpOptions = true,
-        subcommands = {BenchVerb.class})
+        subcommands = {BenchVerb.class, ConformanceVerb.class})
 public final class Main {
     private Main() {}
 
