@@ -132,11 +132,12 @@ int64_t walk_keys(uint64_t* keys, int64_t size, const float* logits, const float
     return last;
 }
 
-// The lowest logit that min_p keeps: exp((logit - largest) / temperature) >= min_p.
+// The lowest logit that min_p keeps: exp((logit - largest) / temperature) >= min_p. Above 1 it would keep none; taken
+// as 1.
 float floor_of(float largest, const DrawOptions& options) {
     if (!(options.min_p > 0)) return -FLT_MAX;
-    double exact = static_cast<double>(largest) +
-                   static_cast<double>(options.temperature) * std::log(static_cast<double>(options.min_p));
+    double exact = static_cast<double>(largest) + static_cast<double>(options.temperature) *
+                                                      std::log(std::min(1.0, static_cast<double>(options.min_p)));
     if (!(exact > -static_cast<double>(FLT_MAX))) return -FLT_MAX;
     if (exact >= static_cast<double>(largest)) return largest;
     auto rounded = static_cast<float>(exact);
