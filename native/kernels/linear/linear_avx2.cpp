@@ -7,16 +7,14 @@
 namespace ct::linear {
 namespace {
 
-// 16 registers: 12 sums at most, 2 lines of weights, a broadcast. Few rows take more panels at once, so that there are
-// always enough independent chains of additions to hide their latency.
-constexpr int kMaxRows = 6;
+// 16 registers: at most 10 sums, 2 lines of weights, a broadcast, a mask. (With 12 sums GCC 12 spills some in every
+// step, and a third of the speed goes.) Few rows take more panels at once, so that there are always enough independent
+// chains of additions to hide their latency.
+constexpr int kMaxRows = 5;
 constexpr int kLanes = 8;
 constexpr int kHalves = kPanelRows / kLanes;
 
-template <int ROWS>
-constexpr int kPanelsAtOnce = ROWS == 1   ? 4
-                              : ROWS <= 3 ? 2
-                                          : 1;
+constexpr int panels_at_once(int rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1; }
 
 template <int ROWS, int HALVES, typename Weight>
 [[gnu::always_inline]] inline void step(__m256 (&sum)[ROWS][HALVES], const float* x, int64_t x_stride,
@@ -107,9 +105,10 @@ void tile_panels(const Tile& tile, int panel) {
 
 template <int ROWS, bool BF16>
 void tile_rows(const Tile& tile) {
+    constexpr int kAtOnce = panels_at_once(ROWS);
     int panel = 0;
-    for (; panel + kPanelsAtOnce<ROWS> <= tile.panels; panel += kPanelsAtOnce<ROWS>) {
-        tile_panels<ROWS, kPanelsAtOnce<ROWS>, BF16>(tile, panel);
+    for (; panel + kAtOnce <= tile.panels; panel += kAtOnce) {
+        tile_panels<ROWS, kAtOnce, BF16>(tile, panel);
     }
     for (; panel < tile.panels; ++panel) {
         tile_panels<ROWS, 1, BF16>(tile, panel);
@@ -119,7 +118,7 @@ void tile_rows(const Tile& tile) {
 template <bool BF16>
 void tile_f32(const Tile& tile) {
     static constexpr TileKernel kTiles[kMaxRows] = {tile_rows<1, BF16>, tile_rows<2, BF16>, tile_rows<3, BF16>,
-                                                    tile_rows<4, BF16>, tile_rows<5, BF16>, tile_rows<6, BF16>};
+                                                    tile_rows<4, BF16>, tile_rows<5, BF16>};
     kTiles[tile.rows - 1](tile);
 }
 
