@@ -79,7 +79,7 @@ inline typename V::Reg tanh(typename V::Reg x) {
 
 // ---- scores --------------------------------------------------------------------------------------------------------
 
-// keys[d][t] = block[t][d] for the 16 tokens of a block, as float32; with V::kPairs and bf16 keys as pairs of bf16:
+// keys[d][t] = block[t][d] for the 16 tokens of a block, as float32; with Pairs and bf16 keys as pairs of bf16:
 // keys[d / 2][t] = block[t][d, d + 1]. Prefetches the first half of `ahead`.
 template <typename V, typename T, bool Pairs>
 inline void transpose_block(float* keys, const void* block, const void* ahead, int head_dim) {
@@ -92,6 +92,7 @@ inline void transpose_block(float* keys, const void* block, const void* ahead, i
         for (int t = 0; t < CT_KV_BLOCK_SIZE; t += V::kLanes) {
             typename V::Reg column[4];
             V::columns4(column, rows + t * words + w, words);
+#pragma GCC unroll 4
             for (int i = 0; i < 4; ++i) {
                 if constexpr (sizeof(T) == 4 || Pairs) {
                     V::store(keys + (w + i) * kGroupTokens + t, column[i]);
