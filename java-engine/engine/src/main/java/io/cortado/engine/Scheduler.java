@@ -180,8 +180,10 @@ final class Scheduler {
             Sequence sequence = queue.get(passed);
             if (reserve(sequence)) {
                 queue.removeAt(passed);
-                overtake(queue, passed);
                 start(sequence, batch);
+                if (overtake(queue, passed)) {
+                    return false;
+                }
             } else if (sequence.passedOver >= limits.maxPassedOver()) {
                 return false;
             } else {
@@ -198,16 +200,13 @@ final class Scheduler {
                 && sequence.table.grow(pool, tokens);
     }
 
-    /** The first ones of this queue, and all preempted ones before it, were overtaken. */
-    private void overtake(WaitingQueue queue, int count) {
-        for (int i = 0; i < count; i++) {
-            queue.get(i).passedOver++;
+    /** The first ones of a queue, and all preempted ones, were overtaken; true if one too often. */
+    private boolean overtake(WaitingQueue queue, int count) {
+        boolean tooOften = queue == waiting && overtake(preempted, preempted.size());
+        for (int i = 0; i < Math.min(count, SCAN); i++) {
+            tooOften |= ++queue.get(i).passedOver >= limits.maxPassedOver();
         }
-        if (queue == waiting) {
-            for (int i = 0; i < Math.min(preempted.size(), SCAN); i++) {
-                preempted.get(i).passedOver++;
-            }
-        }
+        return tooOften;
     }
 
     private void start(Sequence sequence, Batch batch) {

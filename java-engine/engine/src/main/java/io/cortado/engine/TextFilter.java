@@ -46,9 +46,9 @@ final class TextFilter {
         return step.text();
     }
 
-    /** Characters made of the tokens so far, held back ones included. */
-    int decodedChars() {
-        return decodedChars;
+    /** Characters that must be shown before the last token is: all of its own. */
+    int lastTokenEnd() {
+        return decodedChars + (decoder.isMidCharacter() ? 1 : 0);
     }
 
     /** The stop string that was met. */

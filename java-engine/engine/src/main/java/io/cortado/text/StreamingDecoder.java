@@ -24,6 +24,11 @@ public final class StreamingDecoder {
         return out.toString();
     }
 
+    /** True if the last id ended inside a character. */
+    public boolean isMidCharacter() {
+        return utf8.isMidCharacter();
+    }
+
     /** Ends the stream: what is left of an unfinished character is one U+FFFD. */
     public String flush() {
         var out = new StringBuilder();

@@ -26,6 +26,10 @@ final class Utf8Stream {
         missing = 0;
     }
 
+    boolean isMidCharacter() {
+        return missing > 0;
+    }
+
     private void feed(int b, StringBuilder out) {
         if (missing > 0) {
             if (b >= low && b <= high) {
