@@ -30,8 +30,7 @@ final class Texts {
             return new Texts(null, null);
         }
         try {
-            return new Texts(
-                    Tokenizer.open(folder), new ChatRenderer(ChatTemplates.open(folder)));
+            return new Texts(Tokenizer.open(folder), new ChatRenderer(ChatTemplates.open(folder)));
         } catch (UnsupportedTokenizerException e) {
             throw new EngineException(
                     EngineException.Code.UNSUPPORTED_MODEL,
@@ -57,8 +56,7 @@ final class Texts {
             case Prompt.Tokens(int[] ids) -> ids.clone();
             case Prompt.Text(String text, boolean addSpecialTokens) ->
                     needTokenizer("prompt").encode(List.of(Segment.user(text)), addSpecialTokens);
-            case Prompt.Chat chat ->
-                    needTokenizer("messages").encode(segments(chat), false);
+            case Prompt.Chat chat -> needTokenizer("messages").encode(segments(chat), false);
         };
     }
 
