@@ -213,6 +213,19 @@ inline const T* data(const ct_buffer* buffer) {
 
 ct_device* device_of(const ct_stream* stream);
 
+// A kernel's variant for the device: T is a structure of functions, one instance an instruction set.
+template <typename T>
+inline const T& variant(const ct_stream* stream, const T& scalar, const T& avx2, const T& avx512) {
+    int32_t isa = device_of(stream)->isa;
+    return isa == CT_ISA_AVX512 ? avx512 : isa == CT_ISA_AVX2 ? avx2 : scalar;
+}
+
+// Calls body(static_cast<T*>(nullptr)) with T = float or bf16.
+template <typename Body>
+inline int32_t with_dtype(int32_t dtype, const Body& body) {
+    return dtype == CT_F32 ? body(static_cast<float*>(nullptr)) : body(static_cast<bf16*>(nullptr));
+}
+
 // Holds the device's team: no operation of a stream runs meanwhile. For functions that use the team from the caller's
 // thread (ct_weights_create, ct_device_probe), never inside an operation.
 class TeamLock {

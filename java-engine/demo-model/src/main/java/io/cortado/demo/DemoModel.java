@@ -1,0 +1,64 @@
+package io.cortado.demo;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+
+/**
+ * The bundled demo model: Qwen3 form, about 5 M parameters, trained on a synthetic corpus. An
+ * honest toy: it shows an engine, it is not to be judged by its answers.
+ */
+public final class DemoModel {
+
+    /** The name that the server gives the model. */
+    public static final String NAME = "cortado-demo";
+
+    private static final List<String> FILES =
+            List.of(
+                    "config.json",
+                    "generation_config.json",
+                    "tokenizer.json",
+                    "tokenizer_config.json",
+                    "chat_template.jinja",
+                    "golden.json",
+                    "model.safetensors");
+
+    private DemoModel() {}
+
+    /**
+     * Writes the model's files into {@code folder} (created if absent), where they are not there
+     * already in the right size.
+     *
+     * @return {@code folder}
+     */
+    public static Path unpack(Path folder) throws IOException {
+        Files.createDirectories(folder);
+        for (String name : FILES) {
+            unpack(name, folder.resolve(name));
+        }
+        return folder;
+    }
+
+    private static void unpack(String name, Path target) throws IOException {
+        try (InputStream in = DemoModel.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IOException(
+                        "the demo model's file is missing from its jar: name=" + name);
+            }
+            byte[] bytes = in.readAllBytes();
+            if (Files.isRegularFile(target) && Files.size(target) == bytes.length) {
+                return;
+            }
+            Path part = Files.createTempFile(target.getParent(), name, ".part");
+            Files.write(part, bytes);
+            Files.move(
+                    part,
+                    target,
+                    StandardCopyOption.ATOMIC_MOVE,
+                    StandardCopyOption.REPLACE_EXISTING);
+        }
+    }
+}

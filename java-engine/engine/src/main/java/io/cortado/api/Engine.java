@@ -1,0 +1,78 @@
+package io.cortado.api;
+
+import java.nio.file.Path;
+import java.util.ServiceLoader;
+
+/**
+ * An LLM in this process: continuous batching over a paged KV cache. Safe for any number of
+ * threads; callers are best virtual threads.
+ *
+ * {@snippet :
+ * try (Engine engine = Engine.open(Path.of("model"), EngineOptions.defaults());
+ *         GenerationStream stream = engine.generate(
+ *                 new GenerationRequest(Prompt.user("What is paged attention?"), SamplingParams.greedy(64)))) {
+ *     for (GenerationEvent event = stream.next(); event != null; event = stream.next()) {
+ *         if (event instanceof GenerationEvent.Delta delta) {
+ *             System.out.print(delta.text());
+ *         }
+ *     }
+ * }
+ * }
+ */
+public interface Engine extends AutoCloseable {
+
+    /**
+     * Loads a checkpoint folder ({@code config.json}, {@code *.safetensors}, and for text {@code
+     * tokenizer.json}) and starts the engine.
+     *
+     * @throws EngineException INVALID_MODEL or UNSUPPORTED_MODEL with the file, the value and the
+     *     limit; nothing stays allocated
+     */
+    static Engine open(Path model, EngineOptions options) {
+        return ServiceLoader.load(EngineProvider.class, Engine.class.getClassLoader())
+                .findFirst()
+                .orElseThrow(() ->
+                        new EngineException(
+                                EngineException.Code.INTERNAL, "no EngineProvider is on the path"))
+                .open(model, options);
+    }
+
+    /** What was loaded. */
+    ModelInfo model();
+
+    /**
+     * Starts a generation. The request is checked here, before anything is allocated for it.
+     *
+     * @throws EngineException INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, QUEUE_FULL or CLOSED
+     */
+    GenerationStream generate(GenerationRequest request);
+
+    /**
+     * The ids of a prompt: what {@link #generate} would run.
+     *
+     * @throws EngineException INVALID_REQUEST if the model has no tokenizer or chat template that
+     *     the prompt needs
+     */
+    int[] tokenize(Prompt prompt);
+
+    /** The text that the chat template makes of a chat, without tokenizing it. */
+    String render(Prompt.Chat chat);
+
+    /** The text of ids. Ids outside the vocabulary are refused with INVALID_REQUEST. */
+    String detokenize(int[] ids, boolean skipSpecialTokens);
+
+    /** The token's own spelling, for display. */
+    String tokenText(int id);
+
+    /** A snapshot of the scheduler's and the cache's state; cheap, any thread. */
+    EngineStats stats();
+
+    /**
+     * No new requests from now on; returns when the running ones have ended or the time is over.
+     */
+    boolean drain(long timeoutMs) throws InterruptedException;
+
+    /** Ends every running stream with a CLOSED failure, then frees everything. */
+    @Override
+    void close();
+}

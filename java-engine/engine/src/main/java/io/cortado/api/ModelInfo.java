@@ -1,0 +1,29 @@
+package io.cortado.api;
+
+import java.util.List;
+
+/**
+ * What an engine has loaded.
+ *
+ * @param name the folder's name
+ * @param architecture from {@code config.json}
+ * @param maxModelLen longest prompt plus output, in tokens
+ * @param vocabSize columns of the logits
+ * @param endTokenIds ids that end a generation
+ * @param hasTokenizer text can go in and out
+ * @param hasChatTemplate chats can go in
+ * @param defaults sampling parameters of {@code generation_config.json}
+ * @param parameters number of weights
+ * @param device what it runs on, for display
+ */
+public record ModelInfo(
+        String name,
+        String architecture,
+        int maxModelLen,
+        int vocabSize,
+        List<Integer> endTokenIds,
+        boolean hasTokenizer,
+        boolean hasChatTemplate,
+        SamplingParams defaults,
+        long parameters,
+        String device) {}

@@ -1,0 +1,10 @@
+/** The engine: everything between a prompt and its tokens, without HTTP. */
+module io.cortado.engine {
+    requires static transitive org.jspecify;
+    requires io.cortado.bindings;
+    requires tools.jackson.databind;
+
+    exports io.cortado.api;
+
+    uses io.cortado.api.EngineProvider;
+}

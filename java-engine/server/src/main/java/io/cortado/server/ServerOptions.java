@@ -1,0 +1,4 @@
+package io.cortado.server;
+
+/** Where the server listens. */
+record ServerOptions(String host, int port) {}

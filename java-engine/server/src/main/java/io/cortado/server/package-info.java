@@ -1,0 +1,5 @@
+/** HTTP in, events out: the OpenAI-compatible server. */
+@NullMarked
+package io.cortado.server;
+
+import org.jspecify.annotations.NullMarked;
