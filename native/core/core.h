@@ -22,27 +22,28 @@ namespace ct {
 int32_t ok();
 
 // In an extern "C" function: CT_REQUIRE(n % 8 == 0, "n=%lld must be a multiple of 8", (long long) n);
-#define CT_REQUIRE(condition, format, ...)                                                              \
-    do {                                                                                                \
-        if (!(condition)) [[unlikely]] {                                                                \
-            return ::ct::fail(CT_INVALID, "%s: " format, __func__ __VA_OPT__(, ) __VA_ARGS__);          \
-        }                                                                                               \
+#define CT_REQUIRE(condition, format, ...)                                                     \
+    do {                                                                                       \
+        if (!(condition)) [[unlikely]] {                                                       \
+            return ::ct::fail(CT_INVALID, "%s: " format, __func__ __VA_OPT__(, ) __VA_ARGS__); \
+        }                                                                                      \
     } while (0)
 
 // Returns from the enclosing function with a status that is not CT_OK.
-#define CT_TRY(expression)                                        \
-    do {                                                          \
-        if (int32_t status_ = (expression); status_ != CT_OK) {   \
-            return status_;                                       \
-        }                                                         \
+#define CT_TRY(expression)                                      \
+    do {                                                        \
+        if (int32_t status_ = (expression); status_ != CT_OK) { \
+            return status_;                                     \
+        }                                                       \
     } while (0)
 
 // Wraps the body of an ABI function that may throw (allocation): CT_GUARD({ ... return ct::ok(); });
-#define CT_GUARD(...)                                                                     \
-    try __VA_ARGS__ catch (const std::bad_alloc&) {                                       \
-        return ::ct::fail(CT_OUT_OF_MEMORY, "%s: host memory is exhausted", __func__);    \
-    } catch (...) {                                                                       \
-        return ::ct::fail(CT_INTERNAL, "%s: unexpected exception", __func__);             \
+#define CT_GUARD(...)                                                                  \
+    try __VA_ARGS__ catch (const std::bad_alloc&) {                                    \
+        return ::ct::fail(CT_OUT_OF_MEMORY, "%s: host memory is exhausted", __func__); \
+    }                                                                                  \
+    catch (...) {                                                                      \
+        return ::ct::fail(CT_INTERNAL, "%s: unexpected exception", __func__);          \
     }
 
 // ---- the team ------------------------------------------------------------------------------------------------------
@@ -57,13 +58,15 @@ public:
 
     int size() const;
 
-    // Calls body(part, thread) once for every part in [0, num_parts), parts dealt out in order as threads become free; returns when all have
-    // returned. thread is in [0, size()). Bodies must not throw and must not call run. One run at a time (the device serialises).
+    // Calls body(part, thread) once for every part in [0, num_parts), parts dealt out in order as threads become free;
+    // returns when all have returned. thread is in [0, size()). Bodies must not throw and must not call run. One run at
+    // a time (the device serialises).
     template <typename Body>
     void run(int64_t num_parts, const Body& body) {
-        run_erased(num_parts, [](const void* context, int64_t part, int thread) {
-            (*static_cast<const Body*>(context))(part, thread);
-        }, &body);
+        run_erased(
+            num_parts,
+            [](const void* context, int64_t part, int thread) { (*static_cast<const Body*>(context))(part, thread); },
+            &body);
     }
 
     // Scratch of at least `bytes` for one thread, 64-byte aligned, kept between operations; contents undefined.
@@ -78,7 +81,8 @@ private:
 
 // ---- operations ----------------------------------------------------------------------------------------------------
 
-// An operation waiting in a stream or recorded in a graph: a trivially copyable function object `void operator()(ct::Team&) const`.
+// An operation waiting in a stream or recorded in a graph: a trivially copyable function object `void
+// operator()(ct::Team&) const`.
 inline constexpr size_t kMaxOperationBytes = 448;
 
 struct Operation {
@@ -100,15 +104,23 @@ int32_t enqueue(ct_stream* stream, const Body& body) {
     return enqueue_operation(stream, operation);
 }
 
-// ---- checks shared by operations (each sets the error text and returns a status) ----------------------------------------
+// ---- checks shared by operations (each sets the error text and returns a status)
+// ----------------------------------------
 
 // buffer is not null, lives on the stream's device, and holds elements [0, count) of element_bytes each.
-int32_t check_buffer(const char* function, const char* name, const ct_buffer* buffer, const ct_stream* stream, int64_t count,
-                     int64_t element_bytes);
+int32_t check_buffer(const char* function, const char* name, const ct_buffer* buffer, const ct_stream* stream,
+                     int64_t count, int64_t element_bytes);
 
-// The same for rows of cols elements with a stride (in elements): stride >= cols, (rows - 1) * stride + cols elements without overflow.
-int32_t check_matrix(const char* function, const char* name, const ct_buffer* buffer, const ct_stream* stream, int64_t rows,
-                     int64_t cols, int64_t stride, int64_t element_bytes);
+// The same for rows of cols elements with a stride (in elements): stride >= cols, (rows - 1) * stride + cols elements
+// without overflow.
+int32_t check_matrix(const char* function, const char* name, const ct_buffer* buffer, const ct_stream* stream,
+                     int64_t rows, int64_t cols, int64_t stride, int64_t element_bytes);
+
+// stream is not null.
+int32_t check_stream(const char* function, const ct_stream* stream);
+
+// A caller's struct_bytes against the library's: in [8, library_bytes].
+int32_t check_struct_bytes(const char* function, int64_t given, int64_t library_bytes);
 
 // CT_F32 or CT_BF16, else CT_INVALID.
 int32_t check_activation_dtype(const char* function, const char* name, int32_t dtype);
@@ -123,20 +135,22 @@ inline bool multiply(int64_t a, int64_t b, int64_t* result) { return !__builtin_
 
 // ---- bf16 ----------------------------------------------------------------------------------------------------------
 
+// Inlined always: a copy that the compiler emitted in an _avx512 file could be the one that the linker keeps for all.
+
 struct bf16 {
     uint16_t bits;
 };
 
-inline float to_float(bf16 value) {
+[[gnu::always_inline]] inline float to_float(bf16 value) {
     uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
     float result;
     std::memcpy(&result, &bits, 4);
     return result;
 }
-inline float to_float(float value) { return value; }
+[[gnu::always_inline]] inline float to_float(float value) { return value; }
 
 // Round to nearest even; NaN stays NaN.
-inline bf16 to_bf16(float value) {
+[[gnu::always_inline]] inline bf16 to_bf16(float value) {
     uint32_t bits;
     std::memcpy(&bits, &value, 4);
     if ((bits & 0x7fffffffu) > 0x7f800000u) {
@@ -146,7 +160,7 @@ inline bf16 to_bf16(float value) {
 }
 
 template <typename T>
-inline T from_float(float value) {
+[[gnu::always_inline]] inline T from_float(float value) {
     if constexpr (std::is_same_v<T, float>) {
         return value;
     } else {
@@ -170,7 +184,7 @@ struct ct_buffer {
     ct_device* device;
     unsigned char* data;
     int64_t bytes;
-    ct_buffer* parent;             // null: owns its memory
+    ct_buffer* parent;  // null: owns its memory
     std::atomic<int64_t> views;
 };
 
@@ -178,11 +192,11 @@ struct ct_buffer {
 // weights_row.
 struct ct_weights {
     ct_device* device;
-    int32_t dtype;       // CT_F32 or CT_BF16 as stored
-    int32_t use;         // ct_weights_use
-    int64_t rows;        // N
-    int64_t cols;        // K
-    unsigned char* data; // 64-byte aligned (huge pages where possible)
+    int32_t dtype;        // CT_F32 or CT_BF16 as stored
+    int32_t use;          // ct_weights_use
+    int64_t rows;         // N
+    int64_t cols;         // K
+    unsigned char* data;  // 64-byte aligned (huge pages where possible)
     int64_t data_bytes;
 };
 
@@ -198,6 +212,36 @@ inline const T* data(const ct_buffer* buffer) {
 }
 
 ct_device* device_of(const ct_stream* stream);
+
+// A kernel's variant for the device: T is a structure of functions, one instance an instruction set.
+template <typename T>
+inline const T& variant(const ct_stream* stream, const T& scalar, const T& avx2, const T& avx512) {
+    int32_t isa = device_of(stream)->isa;
+    return isa == CT_ISA_AVX512 ? avx512 : isa == CT_ISA_AVX2 ? avx2 : scalar;
+}
+
+// Calls body(static_cast<T*>(nullptr)) with T = float or bf16.
+template <typename Body>
+inline int32_t with_dtype(int32_t dtype, const Body& body) {
+    return dtype == CT_F32 ? body(static_cast<float*>(nullptr)) : body(static_cast<bf16*>(nullptr));
+}
+
+// Holds the device's team: no operation of a stream runs meanwhile. For functions that use the team from the caller's
+// thread (ct_weights_create, ct_device_probe), never inside an operation.
+class TeamLock {
+public:
+    explicit TeamLock(ct_device* device);
+    ~TeamLock();
+    TeamLock(const TeamLock&) = delete;
+    TeamLock& operator=(const TeamLock&) = delete;
+
+private:
+    ct_device* device_;
+};
+
+// 64-byte aligned, zero-filled memory, in huge pages where it is large; null where the machine has not so much.
+unsigned char* allocate_bytes(int64_t bytes);
+void free_bytes(unsigned char* memory, int64_t bytes);
 
 // Row `row` of a matrix as float32 (any packing). Implemented in kernels/linear/weights.cpp.
 void weights_row(float* out, const ct_weights& weights, int64_t row);

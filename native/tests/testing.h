@@ -1,4 +1,5 @@
-// testing.h: the little that every native test needs: checks that count, seeded random numbers, NaN poison, close floats.
+// testing.h: the little that every native test needs: checks that count, seeded random numbers, NaN poison, close
+// floats.
 #pragma once
 
 #include <cmath>
@@ -35,18 +36,21 @@ inline void check(bool condition, const char* what, const char* file, int line) 
 }
 
 // Not std::max: NaN must fail.
-inline void check_close(double actual, double expected, double tolerance, const char* what, const char* file, int line) {
+inline void check_close(double actual, double expected, double tolerance, const char* what, const char* file,
+                        int line) {
     ++checks;
-    bool same = actual == expected || (std::isnan(actual) && std::isnan(expected)) || std::fabs(actual - expected) <= tolerance;
+    bool same =
+        actual == expected || (std::isnan(actual) && std::isnan(expected)) || std::fabs(actual - expected) <= tolerance;
     if (!same && ++failures <= 20) {
-        std::fprintf(stderr, "%s:%d: %s: %.9g, expected %.9g +- %.3g [%s] (re-run with CORTADO_SEED=%llu)\n", file, line, what,
-                     actual, expected, tolerance, context.c_str(), static_cast<unsigned long long>(seed()));
+        std::fprintf(stderr, "%s:%d: %s: %.9g, expected %.9g +- %.3g [%s] (re-run with CORTADO_SEED=%llu)\n", file,
+                     line, what, actual, expected, tolerance, context.c_str(), static_cast<unsigned long long>(seed()));
     }
 }
 
 #define CHECK(condition) ::testing::check((condition), #condition, __FILE__, __LINE__)
 #define CHECK_OK(expression) ::testing::check((expression) == CT_OK, #expression " == CT_OK", __FILE__, __LINE__)
-#define CHECK_STATUS(expression, status) ::testing::check((expression) == (status), #expression " == " #status, __FILE__, __LINE__)
+#define CHECK_STATUS(expression, status) \
+    ::testing::check((expression) == (status), #expression " == " #status, __FILE__, __LINE__)
 #define CHECK_CLOSE(actual, expected, tolerance) \
     ::testing::check_close((actual), (expected), (tolerance), #actual, __FILE__, __LINE__)
 
@@ -99,7 +103,9 @@ struct Array {
     ~Array() { CHECK_OK(ct_buffer_destroy(buffer)); }
     Array(const Array&) = delete;
     Array& operator=(const Array&) = delete;
-    void poison() { std::memset(static_cast<void*>(at), 0xff, static_cast<size_t>(size) * sizeof(T)); }  // NaN as f32 and bf16
+    void poison() {
+        std::memset(static_cast<void*>(at), 0xff, static_cast<size_t>(size) * sizeof(T));
+    }  // NaN as f32 and bf16
 };
 
 struct Random {

@@ -1,0 +1,18 @@
+package io.cortado.bench;
+
+import picocli.CommandLine.Command;
+
+/** {@code bench WHAT}: measures and prints. */
+@Command(
+        name = "bench",
+        description = "Measures: a table, then lines RESULT <metric> <value> <unit>.",
+        mixinStandardHelpOptions = true,
+        subcommands = {
+            KernelsBench.class,
+            LatencyBench.class,
+            ThroughputBench.class,
+            ServeBench.class,
+            SchedulerBench.class,
+            JmhBench.class
+        })
+final class BenchVerb {}

@@ -1,0 +1,100 @@
+package io.cortado.bench;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineOptions;
+import io.cortado.demo.DemoModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The engine's own flags, with vLLM's names where it has one. */
+public final class EngineFlags {
+    @Option(names = "--device", description = "cpu", defaultValue = "cpu")
+    String device = "cpu";
+
+    @Option(names = "--threads", description = "threads that compute; 0: one per core")
+    int threads;
+
+    @Option(names = "--isa", description = "auto, avx512, avx2 or scalar", defaultValue = "auto")
+    String isa = "auto";
+
+    @Option(names = "--activations", description = "bf16 or f32")
+    EngineOptions.Activations activations = EngineOptions.Activations.BF16;
+
+    @Option(names = "--max-model-len", description = "longest prompt plus output; 0: the model's")
+    int maxModelLen;
+
+    @Option(names = "--max-num-seqs", description = "sequences that run at once")
+    int maxNumSeqs = EngineOptions.defaults().maxNumSeqs();
+
+    @Option(names = "--max-num-batched-tokens", description = "token budget of a step")
+    int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
+
+    @Option(names = "--kv-cache-memory", description = "bytes of KV cache; 0: chosen")
+    long kvCacheBytes;
+
+    @Option(
+            names = "--dummy-weights",
+            paramLabel = "CONFIG.json",
+            description = "a model of that shape with random weights")
+    @Nullable Path dummyWeights;
+
+    public EngineOptions options() {
+        return EngineOptions.defaults()
+                .device(device)
+                .threads(threads)
+                .isa(isa)
+                .activations(activations)
+                .maxModelLen(maxModelLen)
+                .maxNumSeqs(maxNumSeqs)
+                .maxNumBatchedTokens(maxNumBatchedTokens)
+                .kvCacheBytes(kvCacheBytes)
+                .dummyWeights(dummyWeights != null);
+    }
+
+    /** The same by name, as the conformance suites take them. */
+    Map<String, String> asMap() {
+        return Map.of(
+                "device", device,
+                "threads", Integer.toString(threads),
+                "isa", isa,
+                "activations", activations.name().toLowerCase(Locale.ROOT),
+                "max-model-len", Integer.toString(maxModelLen),
+                "max-num-seqs", Integer.toString(maxNumSeqs),
+                "max-num-batched-tokens", Integer.toString(maxNumBatchedTokens),
+                "kv-cache-memory", Long.toString(kvCacheBytes));
+    }
+
+    /** Opens the named model, the shape with random weights, or else the demo model. */
+    Engine open(@Nullable Path model, EngineOptions options) throws IOException {
+        return Engine.open(modelFolder(model), options);
+    }
+
+    Path modelFolder(@Nullable Path model) throws IOException {
+        Path config = dummyWeights;
+        if (config == null) {
+            return model != null ? model : DemoModel.unpack(CacheFolder.resolve("demo"));
+        }
+        if (model != null) {
+            throw new BenchException(
+                    "a model and --dummy-weights exclude each other: model="
+                            + model
+                            + " dummy-weights="
+                            + config);
+        }
+        if (!Files.isRegularFile(config)) {
+            throw new BenchException(
+                    "--dummy-weights must be a config.json: dummy-weights=" + config);
+        }
+        Path folder = Files.createTempDirectory("cortado-dummy");
+        Path copy = Files.copy(config, folder.resolve("config.json"));
+        // Reverse order of registration: the file goes before its folder.
+        folder.toFile().deleteOnExit();
+        copy.toFile().deleteOnExit();
+        return folder;
+    }
+}

@@ -1,0 +1,172 @@
+package io.cortado.bench;
+
+import com.sun.management.ThreadMXBean;
+import io.cortado.api.EngineStats;
+import io.cortado.engine.StepBed;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * Java's share of a step: schedule, submit and accept. First alone, over an executor that takes no
+ * time; then in an engine under load, where filling the device's buffers and its calls are in it.
+ */
+@Command(
+        name = "scheduler",
+        description = "Java's share of a step: microseconds and bytes allocated.",
+        mixinStandardHelpOptions = true)
+final class SchedulerBench extends BenchCommand {
+    private static final int[] RUNNING = {64, 256, 1024};
+    private static final int WARM_UP_BEDS = 12;
+    private static final int SETTLE = 100;
+    private static final int ENGINE_PROMPT = 32;
+    private static final int ENGINE_OUTPUT = 256;
+
+    @Option(names = "--batch", description = "sequences that run in the engine's part")
+    int batch = 64;
+
+    @Option(names = "--waiting", description = "sequences that wait in the scheduler's part")
+    int waiting = 256;
+
+    @Option(names = "--no-engine", description = "only the scheduler's part, without a model")
+    boolean noEngine;
+
+    private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+    @Override
+    void run(Results results) throws Exception {
+        require(batch >= 1 && batch <= 1024, "batch", "in [1, 1024]", batch);
+        require(waiting >= 0 && waiting <= 100_000, "waiting", "in [0, 100000]", waiting);
+        Table table = new Table("part", "running", "us/step", "p99 us", "bytes/step");
+        for (int running : RUNNING) {
+            schedule(running, table, results);
+        }
+        if (!noEngine) {
+            engine(table, results);
+        }
+        table.print(out);
+    }
+
+    private void schedule(int running, Table table, Results results) {
+        for (int i = 0; i < WARM_UP_BEDS; i++) {
+            steps(new StepBed(running, waiting), new double[StepBed.MAX_STEPS]);
+        }
+        double[] micros = new double[runs * StepBed.MAX_STEPS];
+        double[] bytes = new double[runs];
+        double[] one = new double[StepBed.MAX_STEPS];
+        for (int run = 0; run < runs; run++) {
+            bytes[run] = steps(new StepBed(running, waiting), one);
+            System.arraycopy(one, 0, micros, run * one.length, one.length);
+        }
+        Summary time = Summary.of(micros);
+        Summary allocated = Summary.of(bytes);
+        table.row(
+                "scheduler",
+                Integer.toString(running),
+                time.text("%.2f"),
+                String.format(Locale.ROOT, "%.2f", time.percentile(0.99)),
+                String.format(Locale.ROOT, "%.1f", allocated.median()));
+        results.put("schedule_" + running + "_us", time.median(), "us");
+        results.put("schedule_" + running + "_alloc_bytes", allocated.median(), "B/step");
+    }
+
+    /** Fills in microseconds a step; returns bytes allocated a step. */
+    private double steps(StepBed bed, double[] micros) {
+        // The probe itself allocates nothing, but its first call may.
+        threads.getCurrentThreadAllocatedBytes();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        for (int i = 0; i < micros.length; i++) {
+            long begin = System.nanoTime();
+            bed.step();
+            micros[i] = (System.nanoTime() - begin) / 1e3;
+        }
+        return (double) (threads.getCurrentThreadAllocatedBytes() - before) / micros.length;
+    }
+
+    private void engine(Table table, Results results) throws Exception {
+        try (EngineTarget target =
+                new EngineTarget(engine.open(model, engine.options().maxNumSeqs(batch)))) {
+            RandomPrompts.requireFits(target.engine().model(), ENGINE_PROMPT, ENGINE_OUTPUT);
+            RandomPrompts prompts =
+                    new RandomPrompts(target.engine().model().vocabSize(), seed);
+            long loop = loopThread();
+            double[] micros = new double[runs];
+            double[] bytes = new double[runs];
+            for (int run = -1; run < runs; run++) {
+                double[] measured = decode(target, prompts, loop);
+                if (run >= 0) {
+                    micros[run] = measured[0];
+                    bytes[run] = measured[1];
+                }
+            }
+            Summary time = Summary.of(micros);
+            Summary allocated = Summary.of(bytes);
+            table.row(
+                    "engine",
+                    Integer.toString(batch),
+                    time.text("%.2f"),
+                    String.format(Locale.ROOT, "%.2f", time.max()),
+                    String.format(Locale.ROOT, "%.1f", allocated.median()));
+            results.put("step_host_us", time.median(), "us");
+            results.put("step_alloc_bytes", allocated.median(), "B/step");
+        }
+    }
+
+    /** Microseconds and bytes a step while the whole batch decodes. */
+    private double[] decode(EngineTarget target, RandomPrompts prompts, long loop)
+            throws Exception {
+        try (ExecutorService callers = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<Outcome>> running = new ArrayList<>();
+            long first = target.engine().stats().generationTokens();
+            for (int i = 0; i < batch; i++) {
+                int[] prompt = prompts.next(ENGINE_PROMPT);
+                running.add(callers.submit(() -> target.run(prompt, ENGINE_OUTPUT)));
+            }
+            long settled = first + (long) batch * SETTLE;
+            EngineStats before = awaitTokens(target, settled);
+            long bytesBefore = threads.getThreadAllocatedBytes(loop);
+            EngineStats after = awaitTokens(target, settled + (long) batch * SETTLE);
+            long bytesAfter = threads.getThreadAllocatedBytes(loop);
+            for (Future<Outcome> future : running) {
+                if (future.get().error() != null) {
+                    throw new BenchException("a request failed: " + future.get().error());
+                }
+            }
+            double steps = Math.max(1, after.steps() - before.steps());
+            return new double[] {
+                (after.hostNanos() - before.hostNanos()) / steps / 1e3,
+                (bytesAfter - bytesBefore) / steps
+            };
+        }
+    }
+
+    private static EngineStats awaitTokens(EngineTarget target, long tokens)
+            throws InterruptedException {
+        EngineStats stats = target.engine().stats();
+        while (stats.generationTokens() < tokens) {
+            Thread.sleep(1);
+            stats = target.engine().stats();
+        }
+        return stats;
+    }
+
+    private static long loopThread() {
+        return Thread.getAllStackTraces().entrySet().stream()
+                .filter(
+                        entry ->
+                                List.of(entry.getValue()).stream()
+                                        .anyMatch(
+                                                frame ->
+                                                        frame.getClassName()
+                                                                .endsWith(".EngineLoop")))
+                .mapToLong(entry -> entry.getKey().threadId())
+                .findFirst()
+                .orElseThrow(() -> new BenchException("the engine's loop thread was not found"));
+    }
+}

@@ -1,0 +1,188 @@
+package io.cortado.bench.conformance;
+
+import io.cortado.text.AddedTokenMatch;
+import io.cortado.text.PreTokenization;
+import io.cortado.text.StreamingDecoder;
+import io.cortado.text.TextBudgetException;
+import io.cortado.text.Tokenizer;
+import io.cortado.text.UnsupportedTokenizerException;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Stream;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * {@code conformance tokenizers}: families of {@code tokenizer.json} with cases, streams and token bytes, and
+ * pre-tokenizers by themselves.
+ */
+public final class TokenizerSuite implements Suite {
+    private static final int MAX_PRINTED = 10;
+    private static final String PRETOKENIZERS = "pretokenizers";
+    private static final List<String> FILES = List.of("cases", "stream", "token_bytes");
+
+    @Override
+    public String name() {
+        return "tokenizers";
+    }
+
+    @Override
+    public Report run(Path path, SuiteOptions options, PrintStream out) throws IOException {
+        var all = new Tally();
+        for (Path file : files(path)) {
+            Report group =
+                    file.getFileName().toString().startsWith(PRETOKENIZERS)
+                            ? preTokenizers(file, options)
+                            : family(file, options);
+            group.printGroup(out, MAX_PRINTED);
+            all.add(group);
+        }
+        Report report = all.report(name());
+        report.printResult(out);
+        return report;
+    }
+
+    private static List<Path> files(Path path) throws IOException {
+        if (Files.isRegularFile(path)) {
+            return List.of(path);
+        }
+        var files = new ArrayList<Path>();
+        try (Stream<Path> children = Files.list(path)) {
+            for (Path child : children.sorted().toList()) {
+                if (Files.isDirectory(child)) {
+                    files.addAll(files(child));
+                } else if (isSuiteFile(child)) {
+                    files.add(child);
+                }
+            }
+        }
+        return files;
+    }
+
+    private static boolean isSuiteFile(Path file) {
+        String name = file.getFileName().toString();
+        return name.contains(".jsonl")
+                && Stream.concat(FILES.stream(), Stream.of(PRETOKENIZERS)).anyMatch(name::startsWith);
+    }
+
+    private static Report family(Path file, SuiteOptions options) throws IOException {
+        Path folder = file.toAbsolutePath().getParent();
+        String kind = file.getFileName().toString();
+        String name = (folder == null ? "" : folder.getFileName() + "/") + kind.replaceAll("\\.jsonl.*", "");
+        List<JsonNode> rows = JsonLines.read(file, options.limit());
+        var tally = new Tally();
+        Tokenizer tokenizer;
+        try {
+            tokenizer = Tokenizer.open(folder == null ? Path.of("") : folder);
+        } catch (UnsupportedTokenizerException e) {
+            tally.refused(name + ": " + e.getMessage(), rows.size());
+            return tally.report(name);
+        }
+        for (JsonNode row : rows) {
+            if (row.has("hex")) {
+                tokenBytes(row, tokenizer, tally);
+            } else if (row.has("full")) {
+                stream(row, tokenizer, tally);
+            } else {
+                encodeAndDecode(row, tokenizer, tally);
+            }
+        }
+        return tally.report(name);
+    }
+
+    private static void encodeAndDecode(JsonNode row, Tokenizer tokenizer, Tally tally) {
+        if (row.has("pair")) {
+            tally.refused("pairs of texts");
+            return;
+        }
+        String label = "n=" + row.path("n").asString("?") + " tag=" + row.path("tag").asString("") + " match=" + row.path("match").asString("");
+        AddedTokenMatch match =
+                switch (row.path("match").asString("all")) {
+                    case "none" -> AddedTokenMatch.NONE;
+                    case "non-special" -> AddedTokenMatch.NON_SPECIAL;
+                    default -> AddedTokenMatch.ALL;
+                };
+        int[] expected = JsonLines.ints(row.path("ids"));
+        int[] ids = tokenizer.encode(text(row.path("text")), row.path("add_special_tokens").asBoolean(false), match);
+        if (!Arrays.equals(expected, ids)) {
+            tally.wrong(label + ": expected " + Arrays.toString(expected) + " but was " + Arrays.toString(ids));
+            return;
+        }
+        String decoded = tokenizer.decode(ids, false);
+        String skipped = tokenizer.decode(ids, true);
+        if (!decoded.equals(text(row.path("decoded")))) {
+            tally.compare(label + " decoded", text(row.path("decoded")), decoded);
+        } else {
+            tally.compare(label + " decoded_skip", text(row.path("decoded_skip")), skipped);
+        }
+    }
+
+    private static void stream(JsonNode row, Tokenizer tokenizer, Tally tally) {
+        String label = "stream n=" + row.path("n").asString("?");
+        var decoder = new StreamingDecoder(tokenizer, row.path("skip_special_tokens").asBoolean(false));
+        var text = new StringBuilder();
+        for (String part : List.of("prompt_ids", "ids")) {
+            for (int id : JsonLines.ints(row.path(part))) {
+                String piece = decoder.feed(id);
+                if (!piece.isEmpty() && Character.isHighSurrogate(piece.charAt(piece.length() - 1))) {
+                    tally.wrong(label + ": a piece ends inside a character");
+                    return;
+                }
+                text.append(piece);
+            }
+        }
+        text.append(decoder.flush());
+        tally.compare(label, text(row.path("full")), text.toString());
+    }
+
+    private static void tokenBytes(JsonNode row, Tokenizer tokenizer, Tally tally) {
+        int id = row.path("id").intValue();
+        String hex = HexFormat.of().formatHex(tokenizer.tokenBytes(id));
+        tally.compare("token id=" + id, row.path("hex").asString(""), hex);
+    }
+
+    private static Report preTokenizers(Path file, SuiteOptions options) throws IOException {
+        var tally = new Tally();
+        for (JsonNode row : JsonLines.read(file, options.limit())) {
+            String name = row.path("name").asString("");
+            JsonNode cases = row.path("cases");
+            PreTokenization preTokenization;
+            try {
+                preTokenization = PreTokenization.parse(row.path("pre_tokenizer").toString().getBytes(StandardCharsets.UTF_8));
+            } catch (UnsupportedTokenizerException e) {
+                tally.refused(name + ": " + e.getMessage(), cases.size());
+                continue;
+            }
+            int index = 0;
+            for (JsonNode one : cases) {
+                var expected = new ArrayList<String>();
+                one.path(1).forEach(piece -> expected.add(piece.path(0).asString("")));
+                try {
+                    tally.compare(name + " case " + index++, expected, preTokenization.split(text(one.path(0))));
+                } catch (TextBudgetException e) {
+                    tally.refused(name + ": " + e.getMessage());
+                }
+            }
+        }
+        return tally.report(PRETOKENIZERS);
+    }
+
+    /** A text is a string, {@code {"repeat": [unit, n]}} or {@code {"concat": [text, ...]}}. */
+    static String text(JsonNode node) {
+        if (node.has("repeat")) {
+            return node.path("repeat").path(0).asString("").repeat(node.path("repeat").path(1).intValue());
+        }
+        if (node.has("concat")) {
+            var joined = new StringBuilder();
+            node.path("concat").forEach(part -> joined.append(text(part)));
+            return joined.toString();
+        }
+        return node.asString("");
+    }
+}

@@ -1,0 +1,126 @@
+package io.cortado.bench.kernels;
+
+import io.cortado.device.Buffer;
+import io.cortado.device.DType;
+import io.cortado.device.Device;
+import io.cortado.device.Stream;
+import io.cortado.device.Weights;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/** What a case lies on: a device, a stream, and buffers that are closed with the bed. */
+public final class KernelBed implements AutoCloseable {
+    // Sign, the lowest bit of the exponent and the mantissa are random; the rest of the exponent
+    // is fixed: magnitudes from 1/32 to 1/8, never zero, never a denormal.
+    private static final long BF16_RANDOM = 0x80FF80FF80FF80FFL;
+    private static final long BF16_FIXED = 0x3D003D003D003D00L;
+    private static final long F32_RANDOM = 0x80FFFFFF80FFFFFFL;
+    private static final long F32_FIXED = 0x3D0000003D000000L;
+
+    private final Device device;
+    private final Stream stream;
+    private final SplittableRandom random;
+    private final Deque<AutoCloseable> owned = new ArrayDeque<>();
+
+    public KernelBed(Device device, long seed) {
+        this.device = device;
+        random = new SplittableRandom(seed);
+        stream = own(device.createStream());
+    }
+
+    Device device() {
+        return device;
+    }
+
+    public Stream stream() {
+        return stream;
+    }
+
+    SplittableRandom random() {
+        return random;
+    }
+
+    Buffer zeros(long bytes) {
+        return own(device.createBuffer(bytes));
+    }
+
+    Buffer randoms(long elements, DType dtype) {
+        Buffer buffer = zeros(elements * dtype.bytes());
+        fill(buffer.host(), dtype);
+        return buffer;
+    }
+
+    Buffer ints(int... values) {
+        Buffer buffer = zeros(4L * values.length);
+        MemorySegment.copy(values, 0, buffer.host(), ValueLayout.JAVA_INT, 0, values.length);
+        return buffer;
+    }
+
+    Buffer longs(long... values) {
+        Buffer buffer = zeros(8L * values.length);
+        MemorySegment.copy(values, 0, buffer.host(), ValueLayout.JAVA_LONG, 0, values.length);
+        return buffer;
+    }
+
+    Buffer floats(float... values) {
+        Buffer buffer = zeros(4L * values.length);
+        MemorySegment.copy(values, 0, buffer.host(), ValueLayout.JAVA_FLOAT, 0, values.length);
+        return buffer;
+    }
+
+    Weights weights(long rows, long cols, DType dtype, Weights.Use use) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment data = arena.allocate(rows * cols * dtype.bytes(), Buffer.ALIGNMENT);
+            fill(data, dtype);
+            return own(
+                    device.createWeights(
+                            List.of(new Weights.Part(data, rows)), cols, dtype, use));
+        }
+    }
+
+    /** A permutation of 0 to count - 1. */
+    int[] shuffled(int count) {
+        int[] order = new int[count];
+        for (int i = 0; i < count; i++) {
+            int j = random.nextInt(i + 1);
+            order[i] = order[j];
+            order[j] = i;
+        }
+        return order;
+    }
+
+    private void fill(MemorySegment data, DType dtype) {
+        long mask = dtype == DType.BF16 ? BF16_RANDOM : F32_RANDOM;
+        long fixed = dtype == DType.BF16 ? BF16_FIXED : F32_FIXED;
+        long words = data.byteSize() / 8;
+        for (long i = 0; i < words; i++) {
+            data.setAtIndex(ValueLayout.JAVA_LONG, i, (random.nextLong() & mask) | fixed);
+        }
+    }
+
+    private <T extends AutoCloseable> T own(T handle) {
+        owned.push(handle);
+        return handle;
+    }
+
+    @Override
+    public void close() {
+        stream.synchronize();
+        RuntimeException failure = null;
+        while (!owned.isEmpty()) {
+            try {
+                owned.pop().close();
+            } catch (Exception e) {
+                failure = failure == null ? new IllegalStateException(e) : failure;
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+}

@@ -1,0 +1,166 @@
+package io.cortado.bench.llamacpp;
+
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * The same random bf16 weights as {@code model.safetensors} and as {@code model.gguf}, written once
+ * into a folder.
+ */
+final class RandomCheckpoint {
+    static final String GGUF = "model.gguf";
+    private static final String SAFETENSORS = "model.safetensors";
+    private static final int CHUNK = 1 << 19;
+
+    /** Uniform in [-a, a] with the deviation 0.02 of the usual initialisation. */
+    private static final float AMPLITUDE = 0.02f * 1.7320508f;
+
+    private final Qwen3Shape shape;
+    private final long seed;
+
+    RandomCheckpoint(Qwen3Shape shape, long seed) {
+        this.shape = shape;
+        this.seed = seed;
+    }
+
+    /** Writes what is not there yet; a file appears whole or not at all. */
+    void writeInto(Path folder, byte[] config) throws IOException {
+        Files.createDirectories(folder);
+        Files.write(folder.resolve("config.json"), config);
+        if (Files.exists(folder.resolve(GGUF)) && Files.exists(folder.resolve(SAFETENSORS))) {
+            return;
+        }
+        Path ours = folder.resolve(SAFETENSORS + ".part");
+        Path theirs = folder.resolve(GGUF + ".part");
+        try (OutputStream safetensors = open(ours);
+                OutputStream gguf = open(theirs)) {
+            safetensors.write(safetensorsHead());
+            ggufHead().writeHead(gguf);
+            int index = 0;
+            for (Qwen3Shape.Tensor tensor : shape.tensors()) {
+                write(tensor, new SplittableRandom(seed * 1_000_003 + index++), safetensors, gguf);
+            }
+        }
+        Files.move(ours, folder.resolve(SAFETENSORS));
+        Files.move(theirs, folder.resolve(GGUF));
+    }
+
+    private static OutputStream open(Path file) throws IOException {
+        return new BufferedOutputStream(Files.newOutputStream(file), 1 << 16);
+    }
+
+    private static void write(
+            Qwen3Shape.Tensor tensor,
+            SplittableRandom random,
+            OutputStream safetensors,
+            OutputStream gguf)
+            throws IOException {
+        ByteBuffer half = ByteBuffer.allocate(2 * CHUNK).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer full = ByteBuffer.allocate(4 * CHUNK).order(ByteOrder.LITTLE_ENDIAN);
+        float centre = tensor.isNorm() ? 1 : 0;
+        long elements = tensor.elements();
+        for (long done = 0; done < elements; done += CHUNK) {
+            int count = (int) Math.min(CHUNK, elements - done);
+            half.clear();
+            full.clear();
+            for (int i = 0; i < count; i++) {
+                float unit = (random.nextInt() >> 8) * 0x1p-23f;
+                int bits = Float.floatToRawIntBits(centre + unit * AMPLITUDE) >>> 16;
+                half.putShort((short) bits);
+                if (tensor.isNorm()) {
+                    full.putInt(bits << 16);
+                }
+            }
+            safetensors.write(half.array(), 0, 2 * count);
+            if (tensor.isNorm()) {
+                gguf.write(full.array(), 0, 4 * count);
+            } else {
+                gguf.write(half.array(), 0, 2 * count);
+            }
+        }
+        gguf.write(new byte[GgufWriter.padding(elements * (tensor.isNorm() ? 4 : 2))]);
+    }
+
+    private byte[] safetensorsHead() {
+        Map<String, Object> head = new LinkedHashMap<>();
+        head.put("__metadata__", Map.of("format", "pt"));
+        long offset = 0;
+        for (Qwen3Shape.Tensor tensor : shape.tensors()) {
+            long end = offset + 2 * tensor.elements();
+            head.put(
+                    tensor.name(),
+                    Map.of(
+                            "dtype",
+                            "BF16",
+                            "shape",
+                            tensor.shape(),
+                            "data_offsets",
+                            List.of(offset, end)));
+            offset = end;
+        }
+        StringBuilder json = new StringBuilder(JsonMapper.shared().writeValueAsString(head));
+        while (json.length() % 8 != 0) {
+            json.append(' ');
+        }
+        byte[] text = json.toString().getBytes(StandardCharsets.US_ASCII);
+        return ByteBuffer.allocate(8 + text.length)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(text.length)
+                .put(text)
+                .array();
+    }
+
+    GgufWriter ggufHead() {
+        GgufWriter gguf = new GgufWriter();
+        gguf.put("general.architecture", "qwen3")
+                .put("general.name", "cortado-bench")
+                .put("general.alignment", GgufWriter.ALIGNMENT)
+                .put("general.file_type", 32)
+                .put("qwen3.context_length", shape.maxPositions())
+                .put("qwen3.embedding_length", shape.hidden())
+                .put("qwen3.block_count", shape.layers())
+                .put("qwen3.feed_forward_length", shape.intermediate())
+                .put("qwen3.attention.head_count", shape.heads())
+                .put("qwen3.attention.head_count_kv", shape.kvHeads())
+                .put("qwen3.attention.key_length", shape.headDim())
+                .put("qwen3.attention.value_length", shape.headDim())
+                .put("qwen3.attention.layer_norm_rms_epsilon", shape.eps())
+                .put("qwen3.rope.freq_base", shape.ropeTheta())
+                .put("qwen3.vocab_size", shape.vocabulary());
+        vocabulary(gguf);
+        for (Qwen3Shape.Tensor tensor : shape.tensors()) {
+            int type = tensor.isNorm() ? GgufWriter.TYPE_F32 : GgufWriter.TYPE_BF16;
+            gguf.tensor(tensor.ggufName(), tensor.shape(), type);
+        }
+        return gguf;
+    }
+
+    /** Token ids only go in and out, but llama.cpp wants a vocabulary to be there. */
+    private void vocabulary(GgufWriter gguf) {
+        List<String> tokens = new ArrayList<>();
+        int[] types = new int[shape.vocabulary()];
+        for (int id = 0; id < shape.vocabulary(); id++) {
+            tokens.add("t" + id);
+            types[id] = 1;
+        }
+        gguf.put("tokenizer.ggml.model", "gpt2")
+                .put("tokenizer.ggml.pre", "qwen2")
+                .put("tokenizer.ggml.tokens", tokens)
+                .put("tokenizer.ggml.token_type", types)
+                .put("tokenizer.ggml.merges", List.of("t 0"))
+                .put("tokenizer.ggml.bos_token_id", 0)
+                .put("tokenizer.ggml.eos_token_id", 1);
+    }
+}

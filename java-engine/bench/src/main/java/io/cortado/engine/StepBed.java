@@ -1,0 +1,80 @@
+package io.cortado.engine;
+
+import io.cortado.kv.BlockPool;
+
+/**
+ * The engine's loop over an executor that takes no time, with a full batch that decodes. In the
+ * engine's package, since all of that is private to it: benchmarks run on the class path.
+ */
+public final class StepBed {
+    /** Steps that the sequences last; all their storage is there from the start. */
+    public static final int MAX_STEPS = 900;
+
+    private static final int PROMPT = 128;
+    private static final int OUTPUT = 1024;
+    private static final int BUDGET = 8192;
+
+    private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
+
+    private final EngineLoop loop;
+    private final Door door;
+
+    /**
+     * @param running sequences that decode
+     * @param waiting sequences for which there is no place
+     */
+    public StepBed(int running, int waiting) {
+        int blocks = (running + 1) * BlockPool.blocksFor(PROMPT + OUTPUT);
+        Limits limits = Limits.of(running, BUDGET, blocks);
+        door = new Door(running, running + waiting);
+        loop = new EngineLoop(new BlockPool(blocks), limits, new Instant(), door, System::nanoTime);
+        for (int i = 0; i < running + waiting; i++) {
+            door.enter(1);
+            loop.put(new Request(spec(i), door, System.nanoTime()));
+        }
+        while (loop.counters().snapshot().generationTokens() < 2L * running) {
+            step();
+        }
+    }
+
+    private static RequestSpec spec(int seed) {
+        return new RequestSpec(
+                new int[PROMPT],
+                1,
+                OUTPUT,
+                seed,
+                GREEDY,
+                -1,
+                -1,
+                () -> new StopRules(new int[] {1}, OUTPUT, OUTPUT, null));
+    }
+
+    /** Schedule, submit and accept, once. */
+    public void step() {
+        if (!loop.step()) {
+            throw new IllegalStateException("the bed has no work left");
+        }
+    }
+
+    /** Sequences in the last step; proof that the bed still decodes at full width. */
+    public int running() {
+        return loop.counters().snapshot().running();
+    }
+
+    /** Draws token 0 for every row, at once. */
+    private static final class Instant implements Executor {
+        @Override
+        public void submit(Batch batch) {}
+
+        @Override
+        public void await(Batch batch) {
+            for (int row = 0; row < batch.numRows(); row++) {
+                batch.token[row] = 0;
+                batch.status[row] = 0;
+            }
+        }
+
+        @Override
+        public void close() {}
+    }
+}

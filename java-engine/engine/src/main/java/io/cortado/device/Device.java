@@ -1,0 +1,117 @@
+package io.cortado.device;
+
+import static io.cortado.device.NativeException.check;
+
+import io.cortado.bindings.CortadoNative;
+import io.cortado.bindings.NativeLibrary;
+import io.cortado.bindings.ct_device_info;
+import io.cortado.bindings.ct_device_options;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * A processor that runs operations, and its team of threads. Everything made from it is closed
+ * first: closing a device that is still in use fails and says so.
+ */
+public final class Device extends NativeHandle {
+    private static final List<String> ISAS = List.of("auto", "scalar", "avx2", "avx512");
+
+    /** Parameter structures, which live as long as the device. */
+    private final Arena arena = Arena.ofShared();
+
+    private Device(MemorySegment address) {
+        super(address);
+    }
+
+    /**
+     * Loads the native library and opens a device.
+     *
+     * @param name {@code cpu}
+     * @param threads threads that compute; 0: one per core
+     * @param isa {@code auto}, {@code scalar}, {@code avx2} or {@code avx512}
+     */
+    public static Device open(String name, int threads, String isa) {
+        int isaCode = ISAS.indexOf(isa);
+        if (isaCode < 0) {
+            throw new IllegalArgumentException("isa must be one of " + ISAS + ": isa=" + isa);
+        }
+        NativeLibrary.load();
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment options = ct_device_options.allocate(call);
+            ct_device_options.struct_bytes(options, ct_device_options.sizeof());
+            ct_device_options.num_threads(options, threads);
+            ct_device_options.isa(options, isaCode);
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_device_open(out, call.allocateFrom(name), options));
+            return new Device(out.get(CortadoNative.C_POINTER, 0));
+        }
+    }
+
+    public DeviceInfo info() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment info = ct_device_info.allocate(call);
+            ct_device_info.struct_bytes(info, ct_device_info.sizeof());
+            check(CortadoNative.ct_device_get_info(info, address()));
+            return new DeviceInfo(
+                    ct_device_info.name(info).getString(0),
+                    ct_device_info.processor(info).getString(0),
+                    ISAS.get(ct_device_info.isa(info)),
+                    ct_device_info.num_threads(info),
+                    ct_device_info.total_memory_bytes(info),
+                    ct_device_info.free_memory_bytes(info));
+        }
+    }
+
+    /** Measures for about a second what this device can do at best. */
+    public double probe(Probe probe) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment perSecond = call.allocate(CortadoNative.C_DOUBLE);
+            check(CortadoNative.ct_device_probe(perSecond, address(), probe.code()));
+            return perSecond.get(CortadoNative.C_DOUBLE, 0);
+        }
+    }
+
+    /** Zero-filled memory. */
+    public Buffer createBuffer(long bytes) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_buffer_create(out, address(), bytes));
+            return new Buffer(out.get(CortadoNative.C_POINTER, 0), bytes);
+        }
+    }
+
+    public Stream createStream() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_stream_create(out, address()));
+            return new Stream(out.get(CortadoNative.C_POINTER, 0));
+        }
+    }
+
+    public Event createEvent() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_event_create(out, address()));
+            return new Event(out.get(CortadoNative.C_POINTER, 0));
+        }
+    }
+
+    /** Packs the parts, stacked by rows, into one matrix; see {@link Weights}. */
+    public Weights createWeights(
+            List<Weights.Part> parts, long cols, DType dtype, Weights.Use use) {
+        return Weights.create(this, parts, cols, dtype, use);
+    }
+
+    /** Memory that lives as long as the device, for parameter structures. */
+    MemorySegment allocate(long bytes) {
+        address();
+        return arena.allocate(bytes, 8);
+    }
+
+    @Override
+    void destroy(MemorySegment open) {
+        check(CortadoNative.ct_device_close(open));
+        arena.close();
+    }
+}

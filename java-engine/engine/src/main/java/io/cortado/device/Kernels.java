@@ -1,0 +1,257 @@
+package io.cortado.device;
+
+import static io.cortado.device.NativeException.check;
+import static io.cortado.device.NativeHandle.addressOrNull;
+
+import io.cortado.bindings.CortadoNative;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The operations of the native library, named and ordered as in {@code cortado.h}, where shapes and
+ * contracts are told. Each only enqueues, and allocates nothing.
+ */
+public final class Kernels {
+    private Kernels() {}
+
+    public static void copy(
+            Buffer destination,
+            Buffer source,
+            long destinationOffsetBytes,
+            long sourceOffsetBytes,
+            long bytes,
+            Stream stream) {
+        check(
+                CortadoNative.ct_copy(
+                        destination.address(),
+                        source.address(),
+                        destinationOffsetBytes,
+                        sourceOffsetBytes,
+                        bytes,
+                        stream.address()));
+    }
+
+    public static void fill(
+            Buffer destination, long offsetBytes, long bytes, int value, Stream stream) {
+        check(
+                CortadoNative.ct_fill(
+                        destination.address(), offsetBytes, bytes, value, stream.address()));
+    }
+
+    public static void embedding(
+            Buffer y,
+            Weights table,
+            Buffer ids,
+            long numTokens,
+            long yStride,
+            DType dtype,
+            float scale,
+            Stream stream) {
+        check(
+                CortadoNative.ct_embedding(
+                        y.address(),
+                        table.address(),
+                        ids.address(),
+                        numTokens,
+                        yStride,
+                        dtype.code(),
+                        scale,
+                        stream.address()));
+    }
+
+    public static void gatherRows(
+            Buffer y,
+            Buffer x,
+            Buffer rows,
+            long numRows,
+            long cols,
+            long xRows,
+            long yStride,
+            long xStride,
+            DType dtype,
+            Stream stream) {
+        check(
+                CortadoNative.ct_gather_rows(
+                        y.address(),
+                        x.address(),
+                        rows.address(),
+                        numRows,
+                        cols,
+                        xRows,
+                        yStride,
+                        xStride,
+                        dtype.code(),
+                        stream.address()));
+    }
+
+    public static void rmsNorm(
+            Buffer y,
+            @Nullable Buffer residual,
+            Buffer x,
+            Buffer weight,
+            long rows,
+            long cols,
+            long yStride,
+            long residualStride,
+            long xStride,
+            DType dtype,
+            float eps,
+            Stream stream) {
+        check(
+                CortadoNative.ct_rms_norm(
+                        y.address(),
+                        addressOrNull(residual),
+                        x.address(),
+                        weight.address(),
+                        rows,
+                        cols,
+                        yStride,
+                        residualStride,
+                        xStride,
+                        dtype.code(),
+                        eps,
+                        stream.address()));
+    }
+
+    public static void ropeKvWrite(
+            Buffer q,
+            Buffer kCache,
+            Buffer vCache,
+            Buffer qkv,
+            Buffer positions,
+            Buffer slotMapping,
+            @Nullable Buffer cosSin,
+            @Nullable Buffer qNorm,
+            @Nullable Buffer kNorm,
+            RopeParams params,
+            Stream stream) {
+        check(
+                CortadoNative.ct_rope_kv_write(
+                        q.address(),
+                        kCache.address(),
+                        vCache.address(),
+                        qkv.address(),
+                        positions.address(),
+                        slotMapping.address(),
+                        addressOrNull(cosSin),
+                        addressOrNull(qNorm),
+                        addressOrNull(kNorm),
+                        params.struct(),
+                        stream.address()));
+    }
+
+    public static void pagedAttention(
+            Buffer out,
+            Buffer q,
+            Buffer kCache,
+            Buffer vCache,
+            Buffer blockTable,
+            Buffer cuSeqlensQ,
+            Buffer seqlensKv,
+            @Nullable Buffer sinks,
+            AttentionParams params,
+            Stream stream) {
+        check(
+                CortadoNative.ct_paged_attention(
+                        out.address(),
+                        q.address(),
+                        kCache.address(),
+                        vCache.address(),
+                        blockTable.address(),
+                        cuSeqlensQ.address(),
+                        seqlensKv.address(),
+                        addressOrNull(sinks),
+                        params.struct(),
+                        stream.address()));
+    }
+
+    public static void linear(
+            Buffer y,
+            Buffer x,
+            Weights weights,
+            @Nullable Buffer bias,
+            long rows,
+            long yStride,
+            long xStride,
+            DType yDtype,
+            DType xDtype,
+            Stream stream) {
+        check(
+                CortadoNative.ct_linear(
+                        y.address(),
+                        x.address(),
+                        weights.address(),
+                        addressOrNull(bias),
+                        rows,
+                        yStride,
+                        xStride,
+                        yDtype.code(),
+                        xDtype.code(),
+                        stream.address()));
+    }
+
+    public static void activationMul(
+            Buffer y,
+            Buffer x,
+            long rows,
+            long cols,
+            long yStride,
+            long xStride,
+            DType dtype,
+            Activation activation,
+            Stream stream) {
+        check(
+                CortadoNative.ct_activation_mul(
+                        y.address(),
+                        x.address(),
+                        rows,
+                        cols,
+                        yStride,
+                        xStride,
+                        dtype.code(),
+                        activation.code(),
+                        stream.address()));
+    }
+
+    public static void sample(
+            Buffer token,
+            Buffer logprob,
+            Buffer rank,
+            @Nullable Buffer topIds,
+            @Nullable Buffer topLogprobs,
+            Buffer status,
+            Buffer logits,
+            Buffer temperature,
+            Buffer topK,
+            Buffer topP,
+            Buffer minP,
+            Buffer seed,
+            Buffer position,
+            @Nullable Buffer forced,
+            @Nullable Buffer biasOffsets,
+            @Nullable Buffer biasIds,
+            @Nullable Buffer biasValues,
+            SampleParams params,
+            Stream stream) {
+        check(
+                CortadoNative.ct_sample(
+                        token.address(),
+                        logprob.address(),
+                        rank.address(),
+                        addressOrNull(topIds),
+                        addressOrNull(topLogprobs),
+                        status.address(),
+                        logits.address(),
+                        temperature.address(),
+                        topK.address(),
+                        topP.address(),
+                        minP.address(),
+                        seed.address(),
+                        position.address(),
+                        addressOrNull(forced),
+                        addressOrNull(biasOffsets),
+                        addressOrNull(biasIds),
+                        addressOrNull(biasValues),
+                        params.struct(),
+                        stream.address()));
+    }
+}

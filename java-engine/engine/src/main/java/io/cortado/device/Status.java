@@ -1,0 +1,28 @@
+package io.cortado.device;
+
+import io.cortado.bindings.CortadoNative;
+
+/** How a native call ended, if not well. */
+public enum Status {
+    INVALID,
+    OUT_OF_MEMORY,
+    UNSUPPORTED,
+    UNAVAILABLE,
+    TIMEOUT,
+    INTERNAL;
+
+    static Status of(int code) {
+        if (code == CortadoNative.CT_INVALID()) {
+            return INVALID;
+        } else if (code == CortadoNative.CT_OUT_OF_MEMORY()) {
+            return OUT_OF_MEMORY;
+        } else if (code == CortadoNative.CT_UNSUPPORTED()) {
+            return UNSUPPORTED;
+        } else if (code == CortadoNative.CT_UNAVAILABLE()) {
+            return UNAVAILABLE;
+        } else if (code == CortadoNative.CT_TIMEOUT()) {
+            return TIMEOUT;
+        }
+        return INTERNAL;
+    }
+}

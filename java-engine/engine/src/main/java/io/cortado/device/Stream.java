@@ -1,0 +1,39 @@
+package io.cortado.device;
+
+import static io.cortado.device.NativeException.check;
+
+import io.cortado.bindings.CortadoNative;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** A queue of operations that run one after the other, asynchronously to the caller. */
+public final class Stream extends NativeHandle {
+    Stream(MemorySegment address) {
+        super(address);
+    }
+
+    /** Waits until everything enqueued so far has run. */
+    public void synchronize() {
+        check(CortadoNative.ct_stream_synchronize(address()));
+    }
+
+    /** From here on operations are recorded and not run. */
+    public void beginCapture() {
+        check(CortadoNative.ct_stream_begin_capture(address()));
+    }
+
+    /** Ends recording. What the graph refers to must outlive it. */
+    public Graph endCapture() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_stream_end_capture(out, address()));
+            return new Graph(out.get(CortadoNative.C_POINTER, 0));
+        }
+    }
+
+    /** Waits for what was enqueued first. */
+    @Override
+    void destroy(MemorySegment open) {
+        check(CortadoNative.ct_stream_destroy(open));
+    }
+}

@@ -1,0 +1,181 @@
+package io.cortado.engine;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One step's work in the ragged layout of the kernels, and its results. Allocated once; a row is
+ * a place where logits are wanted: to draw a token, or to score a prompt token.
+ */
+final class Batch {
+    /** Columns of {@link #topIds}: the most that a request may ask for. */
+    static final int MAX_TOPS = 20;
+
+    /** In {@link #rowForced}: draw. */
+    static final int DRAW = -1;
+
+    final int[] ids;
+    final int[] positions;
+    final long[] slots;
+
+    final @Nullable Sequence[] sequences;
+    final int[] cuSeqlensQ;
+    final int[] seqlensKv;
+
+    final int[] rowToken;
+    final int[] rowSequence;
+    final int[] rowForced;
+    final long[] rowPosition;
+
+    final int[] token;
+    final float[] logprob;
+    final int[] rank;
+    final int[] status;
+    final int[] topIds;
+    final float[] topLogprobs;
+
+    private final int maxTokens;
+    private int numTokens;
+    private int numSeqs;
+    private int numRows;
+    private int scoreRowsLeft;
+    private int tops;
+    private int promptTokens;
+
+    Batch(Limits limits) {
+        maxTokens = limits.maxNumBatchedTokens();
+        int seqs = limits.maxNumSeqs();
+        int rows = limits.maxRows();
+        ids = new int[maxTokens];
+        positions = new int[maxTokens];
+        slots = new long[maxTokens];
+        sequences = new @Nullable Sequence[seqs];
+        cuSeqlensQ = new int[seqs + 1];
+        seqlensKv = new int[seqs];
+        rowToken = new int[rows];
+        rowSequence = new int[rows];
+        rowForced = new int[rows];
+        rowPosition = new long[rows];
+        token = new int[rows];
+        logprob = new float[rows];
+        rank = new int[rows];
+        status = new int[rows];
+        topIds = new int[rows * MAX_TOPS];
+        topLogprobs = new float[rows * MAX_TOPS];
+    }
+
+    void clear(int scoreRows) {
+        Arrays.fill(sequences, 0, numSeqs, null);
+        numTokens = 0;
+        numSeqs = 0;
+        numRows = 0;
+        tops = 0;
+        promptTokens = 0;
+        scoreRowsLeft = scoreRows;
+    }
+
+    int numTokens() {
+        return numTokens;
+    }
+
+    int numSeqs() {
+        return numSeqs;
+    }
+
+    int numRows() {
+        return numRows;
+    }
+
+    int tokensLeft() {
+        return maxTokens - numTokens;
+    }
+
+    /** Likeliest tokens wanted beside a row's own, over all rows. */
+    int tops() {
+        return tops;
+    }
+
+    /** Tokens of this step that belong to prompts. */
+    int promptTokens() {
+        return promptTokens;
+    }
+
+    Sequence sequence(int index) {
+        Sequence sequence = sequences[index];
+        if (sequence == null) {
+            throw new IndexOutOfBoundsException("index=" + index + " numSeqs=" + numSeqs);
+        }
+        return sequence;
+    }
+
+    /** Tokens of the index-th sequence in this step. */
+    int tokensOf(int index) {
+        return cuSeqlensQ[index + 1] - cuSeqlensQ[index];
+    }
+
+    /** True if each sequence has one token and one drawn row: the shape that a graph replays. */
+    boolean isPureDecode() {
+        return numTokens == numSeqs && numRows == numSeqs && scoringRows() == 0;
+    }
+
+    private int scoringRows() {
+        int rows = 0;
+        for (int row = 0; row < numRows; row++) {
+            rows += rowForced[row] == DRAW ? 0 : 1;
+        }
+        return rows;
+    }
+
+    /** Adds the next tokens of a sequence, at most so many; how many fitted. */
+    int add(Sequence sequence, int wanted) {
+        int count = Math.min(Math.min(wanted, tokensLeft()), scorable(sequence));
+        if (count <= 0) {
+            return 0;
+        }
+        int start = sequence.computed;
+        for (int position = start; position < start + count; position++) {
+            ids[numTokens] = sequence.token(position);
+            positions[numTokens] = position;
+            slots[numTokens] = sequence.table.slot(position);
+            numTokens++;
+        }
+        sequences[numSeqs] = sequence;
+        seqlensKv[numSeqs] = start + count;
+        cuSeqlensQ[numSeqs + 1] = numTokens;
+        addRows(sequence, start, count);
+        promptTokens += Math.max(0, Math.min(sequence.prompt.length, start + count) - start);
+        numSeqs++;
+        return count;
+    }
+
+    /** Tokens that may be added before the rows for scoring run out. */
+    private int scorable(Sequence sequence) {
+        if (sequence.nextScore >= sequence.prompt.length) {
+            return Integer.MAX_VALUE;
+        }
+        int end = sequence.firstScorePosition() + scoreRowsLeft;
+        return end >= sequence.prompt.length - 1 ? Integer.MAX_VALUE : end - sequence.computed;
+    }
+
+    private void addRows(Sequence sequence, int start, int count) {
+        int firstToken = numTokens - count;
+        int lastScored = Math.min(start + count, sequence.prompt.length - 1);
+        for (int p = sequence.firstScorePosition(); p < lastScored; p++) {
+            addRow(firstToken + p - start, sequence.prompt[p + 1], p + 1);
+            scoreRowsLeft--;
+            tops = Math.max(tops, sequence.request.promptLogprobs);
+        }
+        if (start + count == sequence.length() && sequence.maxOutput > 0) {
+            addRow(numTokens - 1, DRAW, sequence.length());
+            tops = Math.max(tops, sequence.answer.tops());
+        }
+    }
+
+    private void addRow(int tokenIndex, int forced, long position) {
+        rowToken[numRows] = tokenIndex;
+        rowSequence[numRows] = numSeqs;
+        rowForced[numRows] = forced;
+        rowPosition[numRows] = position;
+        numRows++;
+    }
+}

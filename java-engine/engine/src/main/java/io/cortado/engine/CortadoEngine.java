@@ -1,0 +1,127 @@
+package io.cortado.engine;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineException;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.EngineStats;
+import io.cortado.api.GenerationRequest;
+import io.cortado.api.GenerationStream;
+import io.cortado.api.ModelInfo;
+import io.cortado.api.Prompt;
+import io.cortado.kv.BlockPool;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** The engine of a loaded model: checks requests on the caller's thread and hands them to its loop. */
+final class CortadoEngine implements Engine {
+    private final ModelInfo model;
+    private final Texts texts;
+    private final RequestChecker checker;
+    private final Logprobs logprobs;
+    private final Door door;
+    private final EngineLoop loop;
+    private final Thread loopThread;
+    private final Executor executor;
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    /** Owns the executor from here on. */
+    CortadoEngine(
+            ModelInfo model,
+            Texts texts,
+            Executor executor,
+            int numBlocks,
+            Limits limits,
+            EngineOptions options) {
+        this.model = model;
+        this.texts = texts;
+        this.executor = executor;
+        checker =
+                new RequestChecker(
+                        model.vocabSize(),
+                        model.maxModelLen(),
+                        numBlocks,
+                        model.endTokenIds(),
+                        texts.tokenizer());
+        logprobs = new Logprobs(texts.tokenizer());
+        door = new Door(limits.maxNumSeqs(), options.maxWaiting());
+        loop = new EngineLoop(new BlockPool(numBlocks), limits, executor, door, System::nanoTime);
+        loopThread = Thread.ofPlatform().daemon().name("cortado-engine").unstarted(loop);
+        loopThread.start();
+    }
+
+    @Override
+    public ModelInfo model() {
+        return model;
+    }
+
+    @Override
+    public GenerationStream generate(GenerationRequest request) {
+        door.requireOpen();
+        RequestSpec spec = checker.check(request, texts.tokenize(request.prompt()));
+        String echo = request.echo() ? texts.echo(request.prompt(), spec.prompt()) : null;
+        door.enter(spec.n());
+        Request accepted = new Request(spec, door, System.nanoTime());
+        AnswerReader[] readers = new AnswerReader[spec.n()];
+        for (int i = 0; i < readers.length; i++) {
+            readers[i] =
+                    new AnswerReader(
+                            accepted.sequences[i],
+                            checker.filter(request.params()),
+                            logprobs,
+                            request.params().includeStop(),
+                            echo);
+        }
+        loop.put(accepted);
+        return new RequestStream(accepted, readers, logprobs, loop);
+    }
+
+    @Override
+    public int[] tokenize(Prompt prompt) {
+        return texts.tokenize(prompt);
+    }
+
+    @Override
+    public String render(Prompt.Chat chat) {
+        return texts.render(chat);
+    }
+
+    @Override
+    public String detokenize(int[] ids, boolean skipSpecialTokens) {
+        return texts.detokenize(ids, skipSpecialTokens);
+    }
+
+    @Override
+    public String tokenText(int id) {
+        return texts.tokenText(id);
+    }
+
+    @Override
+    public EngineStats stats() {
+        return loop.counters().snapshot();
+    }
+
+    @Override
+    public boolean drain(long timeoutMs) throws InterruptedException {
+        door.shut(new EngineException(EngineException.Code.CLOSED, "the engine drains"));
+        return door.awaitEmpty(timeoutMs);
+    }
+
+    @Override
+    public void close() {
+        if (!closed.compareAndSet(false, true)) {
+            return;
+        }
+        loop.close();
+        boolean interrupted = false;
+        while (loopThread.isAlive()) {
+            try {
+                loopThread.join();
+            } catch (InterruptedException _) {
+                interrupted = true; // memory may be freed only once the loop has left it
+            }
+        }
+        executor.close();
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

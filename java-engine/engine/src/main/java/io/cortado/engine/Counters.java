@@ -1,0 +1,68 @@
+package io.cortado.engine;
+
+import io.cortado.api.EngineStats;
+import io.cortado.kv.BlockPool;
+
+/** Counts on the loop's thread; any thread reads what was last published. */
+final class Counters {
+    private final Scheduler scheduler;
+    private final BlockPool pool;
+    private long steps;
+    private long scheduledSeqs;
+    private long promptTokens;
+    private long generationTokens;
+    private long hostNanos;
+
+    private volatile int sharedRunning;
+    private volatile int sharedWaiting;
+    private volatile int sharedBlocks;
+    private volatile long sharedSteps;
+    private volatile long sharedSeqs;
+    private volatile long sharedPromptTokens;
+    private volatile long sharedGenerationTokens;
+    private volatile long sharedPreemptions;
+    private volatile long sharedHostNanos;
+
+    Counters(Scheduler scheduler, BlockPool pool) {
+        this.scheduler = scheduler;
+        this.pool = pool;
+    }
+
+    void generated() {
+        generationTokens++;
+    }
+
+    void step(Batch batch, long nanos) {
+        steps++;
+        scheduledSeqs += batch.numSeqs();
+        promptTokens += batch.promptTokens();
+        hostNanos += nanos;
+        publish();
+    }
+
+    void publish() {
+        sharedRunning = scheduler.running();
+        sharedWaiting = scheduler.waiting();
+        sharedBlocks = pool.used();
+        sharedSteps = steps;
+        sharedSeqs = scheduledSeqs;
+        sharedPromptTokens = promptTokens;
+        sharedGenerationTokens = generationTokens;
+        sharedPreemptions = scheduler.preemptions();
+        sharedHostNanos = hostNanos;
+    }
+
+    EngineStats snapshot() {
+        return new EngineStats(
+                sharedRunning,
+                sharedWaiting,
+                sharedBlocks,
+                pool.total(),
+                sharedSteps,
+                sharedSeqs,
+                sharedPromptTokens,
+                sharedGenerationTokens,
+                sharedPreemptions,
+                sharedHostNanos);
+    }
+}

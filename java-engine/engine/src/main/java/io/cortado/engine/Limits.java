@@ -1,0 +1,50 @@
+package io.cortado.engine;
+
+import io.cortado.kv.BlockPool;
+
+/**
+ * What a scheduler keeps to.
+ *
+ * @param maxNumSeqs sequences that run at once
+ * @param maxNumBatchedTokens token budget of a step
+ * @param maxScoreRows prompt tokens scored in a step: each costs a row of logits
+ * @param maxPreemptions times that one sequence is thrown out; then it comes back only with all
+ *     the blocks that it can ever need, and is never thrown out again
+ * @param maxPassedOver times that later ones overtake a waiting sequence that does not fit; then
+ *     all behind it wait
+ * @param watermarkBlocks blocks that admission leaves free for the running ones to grow
+ */
+record Limits(
+        int maxNumSeqs,
+        int maxNumBatchedTokens,
+        int maxScoreRows,
+        int maxPreemptions,
+        int maxPassedOver,
+        int watermarkBlocks) {
+
+    private static final int SCORE_ROWS = 64;
+    private static final int PREEMPTIONS = 3;
+    private static final int PASSED_OVER = 64;
+    private static final int WATERMARK_PERCENT = 1;
+
+    /** The usual limits. A step has room for a token of each sequence, so no decode ever pauses. */
+    static Limits of(int maxNumSeqs, int maxNumBatchedTokens, int numBlocks) {
+        return new Limits(
+                Math.min(maxNumSeqs, maxNumBatchedTokens),
+                maxNumBatchedTokens,
+                Math.min(SCORE_ROWS, maxNumBatchedTokens),
+                PREEMPTIONS,
+                PASSED_OVER,
+                Math.max(1, numBlocks * WATERMARK_PERCENT / 100));
+    }
+
+    /** Rows of logits that a step may ask for. */
+    int maxRows() {
+        return maxNumSeqs + maxScoreRows;
+    }
+
+    /** Blocks that the longest sequence takes. */
+    static int blocksPerSequence(int maxModelLen) {
+        return BlockPool.blocksFor(maxModelLen);
+    }
+}

@@ -1,0 +1,56 @@
+package io.cortado.engine;
+
+import io.cortado.api.TokenLogprob;
+import io.cortado.text.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Makes the API's log-probabilities of the loop's numbers, on the consumer's thread. */
+final class Logprobs {
+    private final @Nullable Tokenizer tokenizer;
+
+    Logprobs(@Nullable Tokenizer tokenizer) {
+        this.tokenizer = tokenizer;
+    }
+
+    TokenLogprob of(Answer answer, int index) {
+        List<TokenLogprob> top = new ArrayList<>();
+        for (int i = 0; i < answer.tops(); i++) {
+            addTop(top, answer.topId(index, i), answer.topLogprob(index, i));
+        }
+        return token(answer.id(index), answer.logprob(index), answer.rank(index), top);
+    }
+
+    /** One entry a prompt token; the first is null. */
+    List<@Nullable TokenLogprob> of(int[] prompt, PromptScores scores) {
+        List<@Nullable TokenLogprob> tokens = new ArrayList<>();
+        tokens.add(null);
+        for (int t = 1; t < prompt.length; t++) {
+            List<TokenLogprob> top = new ArrayList<>();
+            for (int i = 0; i < scores.tops; i++) {
+                int at = t * scores.tops + i;
+                addTop(top, scores.topIds[at], scores.topLogprobs[at]);
+            }
+            tokens.add(token(prompt[t], scores.logprobs[t], scores.ranks[t], top));
+        }
+        return tokens;
+    }
+
+    /** Places beyond the vocabulary, or banned tokens, have no log-probability. */
+    private void addTop(List<TokenLogprob> top, int id, float logprob) {
+        if (id >= 0 && Float.isFinite(logprob)) {
+            top.add(token(id, logprob, top.size() + 1, List.of()));
+        }
+    }
+
+    private TokenLogprob token(int id, float logprob, int rank, List<TokenLogprob> top) {
+        byte[] bytes =
+                tokenizer == null || id >= tokenizer.vocabSize()
+                        ? new byte[0]
+                        : tokenizer.tokenBytes(id);
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        return new TokenLogprob(id, text, bytes, logprob, rank, List.copyOf(top));
+    }
+}

@@ -1,0 +1,129 @@
+package io.cortado.engine;
+
+import io.cortado.api.EngineException;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One prompt and its answers: what the loop and the consumer share. The consumer reads {@link
+ * Answer}s and parks; the loop unparks it.
+ */
+final class Request {
+    private static final long UNSET = 0;
+
+    final int[] prompt;
+    final int maxOutput;
+    final long seed;
+    final RowParams rowParams;
+
+    /** Likeliest tokens wanted beside each output token's own; -1: no log-probabilities. */
+    final int logprobs;
+
+    /** Likeliest tokens wanted beside each prompt token's own; 0 also where none is scored. */
+    final int promptLogprobs;
+
+    final @Nullable PromptScores scores;
+    final Sequence[] sequences;
+    private final Door door;
+    private final long arrivalNanos;
+
+    // The loop thread's.
+    boolean taken;
+    boolean toWake;
+    int openAnswers;
+    int liveIndex;
+    private boolean started;
+
+    private volatile long startedNanos;
+    private volatile long firstTokenNanos;
+    private volatile long endNanos;
+    private volatile boolean cancelled;
+    private volatile @Nullable EngineException failure;
+    private volatile @Nullable Thread consumer;
+
+    Request(RequestSpec spec, Door door, long nowNanos) {
+        this.door = door;
+        arrivalNanos = nowNanos;
+        prompt = spec.prompt();
+        maxOutput = spec.maxOutput();
+        seed = spec.seed();
+        rowParams = spec.rowParams();
+        logprobs = spec.logprobs();
+        promptLogprobs = Math.max(0, spec.promptLogprobs());
+        scores =
+                spec.promptLogprobs() < 0
+                        ? null
+                        : new PromptScores(prompt.length, spec.promptLogprobs());
+        sequences = new Sequence[spec.n()];
+        for (int i = 0; i < sequences.length; i++) {
+            sequences[i] = new Sequence(this, i, spec.stopRules().get());
+        }
+        openAnswers = sequences.length;
+    }
+
+    /** The first of the request's sequences runs. */
+    void markStarted(long nowNanos) {
+        if (!started) {
+            started = true;
+            startedNanos = nowNanos;
+            door.started();
+        }
+    }
+
+    void markFirstToken(long nowNanos) {
+        if (firstTokenNanos == UNSET) {
+            firstTokenNanos = nowNanos;
+        }
+    }
+
+    /** All answers have ended; to be called before the consumer can see it. */
+    void markEnd(long nowNanos) {
+        endNanos = nowNanos;
+        markStarted(nowNanos);
+        door.leave(sequences.length);
+    }
+
+    void fail(EngineException error) {
+        failure = error;
+    }
+
+    @Nullable EngineException failure() {
+        return failure;
+    }
+
+    void cancel() {
+        cancelled = true;
+    }
+
+    boolean isCancelled() {
+        return cancelled;
+    }
+
+    boolean hasEnded() {
+        return endNanos != UNSET;
+    }
+
+    long queuedNanos() {
+        return startedNanos - arrivalNanos;
+    }
+
+    long ttftNanos() {
+        return (firstTokenNanos == UNSET ? endNanos : firstTokenNanos) - arrivalNanos;
+    }
+
+    long e2eNanos() {
+        return endNanos - arrivalNanos;
+    }
+
+    /** The thread that waits for this request; null while none does. */
+    void consumer(@Nullable Thread thread) {
+        consumer = thread;
+    }
+
+    void wake() {
+        Thread thread = consumer;
+        if (thread != null) {
+            LockSupport.unpark(thread);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+package io.cortado.engine;
+
+import java.util.function.Supplier;
+
+/**
+ * A request that was checked: nothing in it can fail later.
+ *
+ * @param logprobs -1: none
+ * @param promptLogprobs -1: none
+ * @param stopRules makes the rules of one answer
+ */
+record RequestSpec(
+        int[] prompt,
+        int n,
+        int maxOutput,
+        long seed,
+        RowParams rowParams,
+        int logprobs,
+        int promptLogprobs,
+        Supplier<StopRules> stopRules) {}

@@ -1,0 +1,134 @@
+package io.cortado.engine;
+
+import io.cortado.api.EngineException;
+import io.cortado.api.GenerationEvent;
+import io.cortado.api.GenerationStream;
+import io.cortado.api.Timings;
+import io.cortado.api.Usage;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The consumer's side of a request: reads what the loop has published, makes text of it here, off
+ * the loop's thread, and parks when there is nothing.
+ */
+final class RequestStream implements GenerationStream {
+    private enum Stage {
+        STARTED,
+        SCORED,
+        ANSWERS,
+        DONE
+    }
+
+    private final Request request;
+    private final AnswerReader[] readers;
+    private final Logprobs logprobs;
+    private final EngineLoop loop;
+    private Stage stage = Stage.STARTED;
+    private int turn;
+
+    RequestStream(
+            Request request, AnswerReader[] readers, Logprobs logprobs, EngineLoop loop) {
+        this.request = request;
+        this.readers = readers;
+        this.logprobs = logprobs;
+        this.loop = loop;
+    }
+
+    @Override
+    public @Nullable GenerationEvent next() throws InterruptedException {
+        if (stage == Stage.DONE) {
+            return null;
+        }
+        request.consumer(Thread.currentThread());
+        try {
+            while (true) {
+                if (Thread.interrupted()) {
+                    cancel();
+                    throw new InterruptedException();
+                }
+                GenerationEvent event = poll();
+                if (event != null) {
+                    return event;
+                }
+                LockSupport.park(this);
+            }
+        } finally {
+            request.consumer(null);
+        }
+    }
+
+    private @Nullable GenerationEvent poll() {
+        EngineException failure = request.failure();
+        if (failure != null) {
+            stage = Stage.DONE;
+            return new GenerationEvent.Failed(failure);
+        }
+        return switch (stage) {
+            case STARTED -> {
+                stage = request.scores == null ? Stage.ANSWERS : Stage.SCORED;
+                yield new GenerationEvent.Started(request.prompt.clone());
+            }
+            case SCORED -> pollScores();
+            case ANSWERS -> pollAnswers();
+            case DONE -> null;
+        };
+    }
+
+    /** Null until the whole prompt is scored; skipped if the request ends before. */
+    private @Nullable GenerationEvent pollScores() {
+        PromptScores scores = request.scores;
+        if (scores != null && scores.isComplete()) {
+            stage = Stage.ANSWERS;
+            return new GenerationEvent.PromptScored(logprobs.of(request.prompt, scores));
+        }
+        if (request.hasEnded()) {
+            stage = Stage.ANSWERS;
+            return pollAnswers();
+        }
+        return null;
+    }
+
+    /** In turn, so that no answer of a fast request hides the others. */
+    private @Nullable GenerationEvent pollAnswers() {
+        int finished = 0;
+        for (int i = 0; i < readers.length; i++) {
+            AnswerReader reader = readers[turn];
+            turn = (turn + 1) % readers.length;
+            GenerationEvent event = reader.poll();
+            if (event != null) {
+                return event;
+            }
+            finished += reader.isFinished() ? 1 : 0;
+        }
+        return finished == readers.length ? completed() : null;
+    }
+
+    private GenerationEvent completed() {
+        stage = Stage.DONE;
+        int tokens = 0;
+        for (AnswerReader reader : readers) {
+            tokens += reader.tokens();
+        }
+        return new GenerationEvent.Completed(
+                new Usage(request.prompt.length, tokens, 0),
+                new Timings(
+                        request.queuedNanos(),
+                        request.ttftNanos(),
+                        request.e2eNanos(),
+                        tokens));
+    }
+
+    @Override
+    public void cancel() {
+        if (!request.hasEnded()) {
+            request.cancel();
+            loop.put(request);
+        }
+    }
+
+    @Override
+    public void close() {
+        cancel();
+    }
+}

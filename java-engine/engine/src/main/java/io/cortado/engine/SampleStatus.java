@@ -1,0 +1,31 @@
+package io.cortado.engine;
+
+import io.cortado.api.EngineException;
+import org.jspecify.annotations.Nullable;
+
+/** What the sampler says of a row, by the numbers of the ABI's {@code ct_sample_status}. */
+final class SampleStatus {
+    static final int OK = 0;
+    static final int NOT_FINITE = 1;
+    static final int EMPTY = 2;
+
+    private SampleStatus() {}
+
+    /** The failure of the row's request; null if the row is good. */
+    static @Nullable EngineException fault(int status, long position) {
+        return switch (status) {
+            case OK -> null;
+            case NOT_FINITE ->
+                    new EngineException(
+                            EngineException.Code.NOT_FINITE,
+                            "the logits are not finite: position=" + position);
+            case EMPTY ->
+                    EngineException.invalid(
+                            "logit_bias", "no token is allowed: position=" + position);
+            default ->
+                    new EngineException(
+                            EngineException.Code.INTERNAL,
+                            "unknown sample status: status=" + status + " position=" + position);
+        };
+    }
+}

@@ -1,0 +1,74 @@
+package io.cortado.engine;
+
+import io.cortado.api.EngineException;
+import io.cortado.api.Prompt;
+import io.cortado.text.Segment;
+import io.cortado.text.Tokenizer;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Text in and out of a model that may have no tokenizer and no chat template. Any thread. */
+final class Texts {
+    private final @Nullable Tokenizer tokenizer;
+
+    Texts(@Nullable Tokenizer tokenizer) {
+        this.tokenizer = tokenizer;
+    }
+
+    @Nullable Tokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    int[] tokenize(Prompt prompt) {
+        return switch (prompt) {
+            case Prompt.Tokens(int[] ids) -> ids.clone();
+            case Prompt.Text(String text, boolean addSpecialTokens) ->
+                    needTokenizer("prompt").encode(List.of(Segment.user(text)), addSpecialTokens);
+            case Prompt.Chat chat ->
+                    throw EngineException.invalid("messages", "the model has no chat template");
+        };
+    }
+
+    String render(Prompt.Chat chat) {
+        throw EngineException.invalid("messages", "the model has no chat template");
+    }
+
+    /** The prompt as the output repeats it. */
+    String echo(Prompt prompt, int[] ids) {
+        if (prompt instanceof Prompt.Text text) {
+            return text.text();
+        }
+        return tokenizer == null ? "" : tokenizer.decode(ids, false);
+    }
+
+    String detokenize(int[] ids, boolean skipSpecialTokens) {
+        Tokenizer known = needTokenizer("tokens");
+        for (int id : ids) {
+            checkId(known, id);
+        }
+        return known.decode(ids, skipSpecialTokens);
+    }
+
+    String tokenText(int id) {
+        Tokenizer known = needTokenizer("tokens");
+        checkId(known, id);
+        String text = known.tokenText(id);
+        return text == null ? "" : text;
+    }
+
+    private static void checkId(Tokenizer tokenizer, int id) {
+        if (id < 0 || id >= tokenizer.vocabSize()) {
+            throw EngineException.invalid(
+                    "tokens",
+                    "ids must be in [0, " + tokenizer.vocabSize() + "): id=" + id);
+        }
+    }
+
+    private Tokenizer needTokenizer(String param) {
+        if (tokenizer == null) {
+            throw EngineException.invalid(
+                    param, "the model has no tokenizer.json: text cannot go in or out");
+        }
+        return tokenizer;
+    }
+}

@@ -1,0 +1,67 @@
+package io.cortado.kv;
+
+import java.util.Arrays;
+
+/** The blocks of one sequence, in the order of its tokens. Grows up to a size fixed at the start. */
+public final class BlockTable {
+    private final int[] blocks;
+    private int size;
+
+    /**
+     * @param maxTokens the most tokens that will ever be held
+     */
+    public BlockTable(int maxTokens) {
+        blocks = new int[BlockPool.blocksFor(maxTokens)];
+    }
+
+    public int size() {
+        return size;
+    }
+
+    /** Blocks that it would have to take to hold so many tokens. */
+    public int missingFor(int tokens) {
+        return Math.max(0, BlockPool.blocksFor(tokens) - size);
+    }
+
+    /** Takes what is missing for so many tokens: all of it, or nothing and false. */
+    public boolean grow(BlockPool pool, int tokens) {
+        int missing = missingFor(tokens);
+        if (missing > pool.available()) {
+            return false;
+        }
+        while (missing-- > 0) {
+            blocks[size++] = pool.take();
+        }
+        return true;
+    }
+
+    /** Gives all blocks back; again is harmless. */
+    public void release(BlockPool pool) {
+        while (size > 0) {
+            pool.giveBack(blocks[--size]);
+        }
+    }
+
+    public int block(int index) {
+        if (index >= size) {
+            throw new IndexOutOfBoundsException("index=" + index + " size=" + size);
+        }
+        return blocks[index];
+    }
+
+    /** Where a token's keys and values lie: block * BLOCK_TOKENS + place in the block. */
+    public long slot(int token) {
+        return (long) block(token / BlockPool.BLOCK_TOKENS) * BlockPool.BLOCK_TOKENS
+                + token % BlockPool.BLOCK_TOKENS;
+    }
+
+    /** The array behind {@link #block}; the first {@link #size} entries count. Read only. */
+    public int[] array() {
+        return blocks;
+    }
+
+    /** A copy of the blocks, for tests. */
+    public int[] toArray() {
+        return Arrays.copyOf(blocks, size);
+    }
+}

@@ -1,0 +1,335 @@
+package io.cortado.model;
+
+import static io.cortado.device.DType.F32;
+
+import io.cortado.device.Buffer;
+import io.cortado.device.DType;
+import io.cortado.device.Device;
+import io.cortado.device.Kernels;
+import io.cortado.device.Stream;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A decoder-only language model: weights, KV cache and the step that turns a ragged batch into
+ * logits. One thread drives it. Close it after its last step has run, and before its device.
+ */
+public final class CausalLm implements AutoCloseable {
+    private final Device device;
+    private final ModelConfig config;
+    private final DecoderShape shape;
+    private final DType dtype;
+    private final DecoderWeights weights;
+    private final ResourceStack owned;
+    private @Nullable DecoderState state;
+
+    private CausalLm(
+            Device device,
+            ModelConfig config,
+            DType dtype,
+            DecoderWeights weights,
+            ResourceStack owned) {
+        this.device = device;
+        this.config = config;
+        this.shape = config.shape();
+        this.dtype = dtype;
+        this.weights = weights;
+        this.owned = owned;
+    }
+
+    /**
+     * Packs the weights of a folder for a device; the files are closed again before this returns.
+     *
+     * @param dummyWeights random weights of the configuration's shape instead
+     */
+    public static CausalLm load(
+            Device device,
+            Path folder,
+            ModelConfig config,
+            Activations activations,
+            boolean dummyWeights) {
+        requireMemory(device, config);
+        ResourceStack owned = new ResourceStack();
+        boolean loaded = false;
+        try (TensorSource source =
+                dummyWeights ? new DummyTensors(device) : Checkpoint.open(folder)) {
+            DecoderWeights weights =
+                    new WeightLoader(device, source, config.shape(), owned).load();
+            loaded = true;
+            return new CausalLm(device, config, activations.dtype(), weights, owned);
+        } finally {
+            if (!loaded) {
+                owned.close();
+            }
+        }
+    }
+
+    /** Two bytes a weight is the least that any supported dtype packs to. */
+    private static void requireMemory(Device device, ModelConfig config) {
+        long needed = config.numParameters() * 2;
+        long total = device.info().totalMemoryBytes();
+        if (needed > total) {
+            throw ModelException.unsupported(
+                    "the model needs at least %d bytes for its %d weights, the device has %d"
+                            .formatted(needed, config.numParameters(), total));
+        }
+    }
+
+    /**
+     * Makes the KV cache and everything else that a step computes in.
+     *
+     * @param numBlocks blocks of 16 tokens in the cache
+     * @param maxNumSeqs sequences of a step
+     * @param maxNumBatchedTokens tokens of a step
+     * @param maxBlocksPerSeq columns of the block table
+     * @param maxLogitRows rows of logits of a step
+     */
+    public void allocate(
+            int numBlocks,
+            int maxNumSeqs,
+            int maxNumBatchedTokens,
+            int maxBlocksPerSeq,
+            int maxLogitRows) {
+        if (state != null) {
+            throw new IllegalStateException("allocate may be called once");
+        }
+        BatchLimits limits =
+                new BatchLimits(
+                        numBlocks, maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, maxLogitRows);
+        DecoderState built = new DecoderState(device, config, dtype, limits);
+        owned.push(built::close);
+        state = built;
+    }
+
+    /** Where the next step is described. */
+    public BatchInputs inputs() {
+        return state().inputs;
+    }
+
+    /** float32 [maxLogitRows][vocabSize]: row i belongs to logitRows[i] of the last step. */
+    public Buffer logits() {
+        return state().logits;
+    }
+
+    public ModelConfig config() {
+        return config;
+    }
+
+    /** Bytes of one block of 16 tokens, keys and values of all layers. */
+    public long kvBytesPerBlock() {
+        return 2L * shape.numLayers() * shape.kvSize() * DecoderState.BLOCK_SIZE * dtype.bytes();
+    }
+
+    public long numParameters() {
+        return shape.numParameters();
+    }
+
+    /** Enqueues a step on what {@link #inputs} says; nothing has run when this returns. */
+    public void forward(Stream stream, int numTokens, int numSeqs, int numLogitRows) {
+        DecoderState s = state();
+        s.limits.check(numTokens, numSeqs, numLogitRows);
+        s.rope.numTokens(numTokens);
+        int width = shape.hiddenSize();
+        Kernels.embedding(
+                s.hidden,
+                weights.embedding(),
+                s.inputs.idsBuffer(),
+                numTokens,
+                width,
+                dtype,
+                1,
+                stream);
+        Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
+        List<DecoderWeights.Layer> layers = weights.layers();
+        for (int i = 0; i < layers.size(); i++) {
+            DecoderWeights.Layer layer = layers.get(i);
+            addAndNorm(s, layer.inputNorm(), numTokens, stream);
+            attention(s, i, layer, numTokens, numSeqs, stream);
+            addAndNorm(s, layer.postNorm(), numTokens, stream);
+            mlp(s, layer, numTokens, stream);
+        }
+        if (numLogitRows > 0) {
+            head(s, numTokens, numLogitRows, stream);
+        }
+    }
+
+    /** residual += hidden; normed = norm of residual. */
+    private void addAndNorm(DecoderState s, Buffer norm, int numTokens, Stream stream) {
+        int width = shape.hiddenSize();
+        Kernels.rmsNorm(
+                s.normed,
+                s.residual,
+                s.hidden,
+                norm,
+                numTokens,
+                width,
+                width,
+                width,
+                width,
+                dtype,
+                shape.normEps(),
+                stream);
+    }
+
+    private void attention(
+            DecoderState s,
+            int i,
+            DecoderWeights.Layer layer,
+            int numTokens,
+            int numSeqs,
+            Stream stream) {
+        int width = shape.hiddenSize();
+        Kernels.linear(
+                s.qkv,
+                s.normed,
+                layer.qkv(),
+                layer.qkvBias(),
+                numTokens,
+                shape.qkvSize(),
+                width,
+                dtype,
+                dtype,
+                stream);
+        BatchInputs in = s.inputs;
+        Buffer k = s.kCaches.get(i);
+        Buffer v = s.vCaches.get(i);
+        Kernels.ropeKvWrite(
+                s.qkv,
+                k,
+                v,
+                s.qkv,
+                in.positionsBuffer(),
+                in.slotMappingBuffer(),
+                s.cosSin,
+                layer.qNorm(),
+                layer.kNorm(),
+                s.rope,
+                stream);
+        Kernels.pagedAttention(
+                s.attended,
+                s.qkv,
+                k,
+                v,
+                in.blockTableBuffer(),
+                in.cuSeqlensQBuffer(),
+                in.seqlensKvBuffer(),
+                null,
+                s.attention.get(i).batch(numTokens, numSeqs),
+                stream);
+        Kernels.linear(
+                s.hidden,
+                s.attended,
+                layer.output(),
+                layer.outputBias(),
+                numTokens,
+                width,
+                shape.qSize(),
+                dtype,
+                dtype,
+                stream);
+    }
+
+    private void mlp(DecoderState s, DecoderWeights.Layer layer, int numTokens, Stream stream) {
+        int width = shape.hiddenSize();
+        int inner = shape.intermediateSize();
+        int both = 2 * inner;
+        Kernels.linear(
+                s.gateUp,
+                s.normed,
+                layer.gateUp(),
+                layer.gateUpBias(),
+                numTokens,
+                both,
+                width,
+                dtype,
+                dtype,
+                stream);
+        Kernels.activationMul(
+                s.gateUp,
+                s.gateUp,
+                numTokens,
+                inner,
+                both,
+                both,
+                dtype,
+                shape.activation(),
+                stream);
+        Kernels.linear(
+                s.hidden,
+                s.gateUp,
+                layer.down(),
+                layer.downBias(),
+                numTokens,
+                width,
+                both,
+                dtype,
+                dtype,
+                stream);
+    }
+
+    /** Final norm and logits, of the wanted rows only. */
+    private void head(DecoderState s, int numTokens, int numRows, Stream stream) {
+        int width = shape.hiddenSize();
+        Buffer rows = s.inputs.logitRowsBuffer();
+        Kernels.gatherRows(
+                s.lastResidual,
+                s.residual,
+                rows,
+                numRows,
+                width,
+                numTokens,
+                width,
+                width,
+                F32,
+                stream);
+        Kernels.gatherRows(
+                s.lastHidden,
+                s.hidden,
+                rows,
+                numRows,
+                width,
+                numTokens,
+                width,
+                width,
+                dtype,
+                stream);
+        Kernels.rmsNorm(
+                s.lastNormed,
+                s.lastResidual,
+                s.lastHidden,
+                weights.norm(),
+                numRows,
+                width,
+                width,
+                width,
+                width,
+                dtype,
+                shape.normEps(),
+                stream);
+        Kernels.linear(
+                s.logits,
+                s.lastNormed,
+                weights.head(),
+                null,
+                numRows,
+                shape.vocabSize(),
+                width,
+                F32,
+                dtype,
+                stream);
+    }
+
+    private DecoderState state() {
+        DecoderState allocated = state;
+        if (allocated == null) {
+            throw new IllegalStateException("call allocate first");
+        }
+        return allocated;
+    }
+
+    @Override
+    public void close() {
+        owned.close();
+    }
+}

@@ -1,0 +1,142 @@
+package io.cortado.model;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+
+/** The tensors of a model's folder: {@code model.safetensors}, or the shards that an index names. */
+final class Checkpoint implements TensorSource {
+    private final Path folder;
+    private final List<SafetensorsFile> files = new ArrayList<>();
+    private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+    private final Set<String> taken = new HashSet<>();
+
+    private Checkpoint(Path folder) {
+        this.folder = folder;
+    }
+
+    static Checkpoint open(Path folder) {
+        Checkpoint checkpoint = new Checkpoint(folder);
+        boolean opened = false;
+        try {
+            checkpoint.openFiles();
+            opened = true;
+            return checkpoint;
+        } finally {
+            if (!opened) {
+                checkpoint.close();
+            }
+        }
+    }
+
+    private void openFiles() {
+        Path single = folder.resolve("model.safetensors");
+        Path index = folder.resolve("model.safetensors.index.json");
+        if (Files.isRegularFile(single)) {
+            add(single);
+        } else if (Files.isRegularFile(index)) {
+            addShards(ShardIndex.read(index));
+        } else {
+            throw ModelException.invalid(
+                    "there is neither " + single + " nor " + index.getFileName() + " beside it");
+        }
+    }
+
+    private void addShards(ShardIndex index) {
+        for (String shard : index.shards()) {
+            SafetensorsFile file = add(folder.resolve(shard));
+            for (String name : file.tensors().keySet()) {
+                if (!shard.equals(index.shardOfTensor().get(name))) {
+                    throw ModelException.invalid(
+                            "%s holds %s, which the index places in %s"
+                                    .formatted(
+                                            folder.resolve(shard),
+                                            SafetensorsHeader.shortened(name),
+                                            index.shardOfTensor().get(name)));
+                }
+            }
+        }
+        for (String name : index.shardOfTensor().keySet()) {
+            if (!tensors.containsKey(name)) {
+                throw ModelException.invalid(
+                        "%s places %s in %s, which does not hold it"
+                                .formatted(
+                                        index.file(),
+                                        SafetensorsHeader.shortened(name),
+                                        index.shardOfTensor().get(name)));
+            }
+        }
+    }
+
+    private SafetensorsFile add(Path path) {
+        SafetensorsFile file = SafetensorsFile.open(path);
+        files.add(file);
+        file.tensors()
+                .forEach(
+                        (name, tensor) -> {
+                            if (tensors.put(name, tensor) != null) {
+                                throw ModelException.invalid(
+                                        path + " holds " + name + ", as does another shard");
+                            }
+                        });
+        return file;
+    }
+
+    @Override
+    public Tensor take(String name, long... shape) {
+        Tensor tensor = tensors.get(name);
+        List<Long> wanted = new ArrayList<>();
+        for (long dimension : shape) {
+            wanted.add(dimension);
+        }
+        if (tensor == null) {
+            throw ModelException.invalid(folder + " has no tensor " + name + " of shape " + wanted);
+        }
+        if (!tensor.shape().equals(wanted)) {
+            throw ModelException.invalid(
+                    "%s: tensor %s must have shape %s: %s"
+                            .formatted(folder, name, wanted, tensor.shape()));
+        }
+        if (tensor.type().dtype() == null) {
+            throw ModelException.unsupported(
+                    "%s: tensor %s must be BF16, F16 or F32: %s"
+                            .formatted(folder, name, tensor.type()));
+        }
+        taken.add(name);
+        return tensor;
+    }
+
+    @Override
+    public void release() {
+        // The mapping goes as a whole, at close.
+    }
+
+    @Override
+    public void requireAllTaken(Set<String> optional) {
+        Set<String> left = new TreeSet<>(tensors.keySet());
+        left.removeAll(taken);
+        left.removeAll(optional);
+        // Old Llama checkpoints store what every reader computes.
+        left.removeIf(name -> name.endsWith(".rotary_emb.inv_freq"));
+        if (!left.isEmpty()) {
+            throw ModelException.unsupported(
+                    "%s has %d tensors that config.json does not explain: %s%s"
+                            .formatted(
+                                    folder,
+                                    left.size(),
+                                    left.stream().limit(5).toList(),
+                                    left.size() > 5 ? ", ..." : ""));
+        }
+    }
+
+    @Override
+    public void close() {
+        files.forEach(SafetensorsFile::close);
+    }
+}

@@ -1,0 +1,180 @@
+package io.cortado.model;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * A JSON object that remembers which of its keys were asked for, so that what nobody understood can
+ * be refused. A null counts as absent.
+ */
+final class ConfigJson {
+    private final String where;
+    private final JsonNode root;
+    private final Set<String> understood = new TreeSet<>();
+
+    ConfigJson(String where, JsonNode root) {
+        this.where = where;
+        this.root = root;
+    }
+
+    String where() {
+        return where;
+    }
+
+    boolean has(String key) {
+        return find(key) != null;
+    }
+
+    /** The value, or null if it is absent or null. */
+    @Nullable JsonNode find(String key) {
+        understood.add(key);
+        JsonNode value = root.get(key);
+        return value == null || value.isNull() ? null : value;
+    }
+
+    int integer(String key, int low, int high) {
+        JsonNode value = find(key);
+        if (value == null) {
+            throw ModelException.invalid(where + " has no " + key);
+        }
+        return integer(key, value, low, high);
+    }
+
+    int integer(String key, int low, int high, int absent) {
+        JsonNode value = find(key);
+        return value == null ? absent : integer(key, value, low, high);
+    }
+
+    private int integer(String key, JsonNode value, int low, int high) {
+        double number = value.isNumber() ? value.doubleValue() : Double.NaN;
+        if (number != Math.rint(number) || !(number >= low && number <= high)) {
+            throw ModelException.invalid(
+                    "%s: %s must be a whole number in [%d, %d]: %s=%s"
+                            .formatted(where, key, low, high, key, shortened(value)));
+        }
+        return (int) number;
+    }
+
+    double number(String key, double low, double high, double absent) {
+        JsonNode value = find(key);
+        if (value == null) {
+            return absent;
+        }
+        double number = value.isNumber() ? value.doubleValue() : Double.NaN;
+        if (!(number >= low && number <= high)) {
+            throw ModelException.invalid(
+                    "%s: %s must be a number in [%s, %s]: %s=%s"
+                            .formatted(where, key, low, high, key, shortened(value)));
+        }
+        return number;
+    }
+
+    double number(String key, double low, double high) {
+        double number = number(key, low, high, Double.NaN);
+        if (Double.isNaN(number)) {
+            throw ModelException.invalid(where + " has no " + key);
+        }
+        return number;
+    }
+
+    boolean flag(String key, boolean absent) {
+        JsonNode value = find(key);
+        if (value == null) {
+            return absent;
+        }
+        if (!value.isBoolean()) {
+            throw ModelException.invalid(
+                    "%s: %s must be true or false: %s=%s"
+                            .formatted(where, key, key, shortened(value)));
+        }
+        return value.booleanValue();
+    }
+
+    @Nullable String text(String key) {
+        JsonNode value = find(key);
+        if (value != null && !value.isString()) {
+            throw ModelException.invalid(
+                    "%s: %s must be a string: %s=%s"
+                            .formatted(where, key, key, shortened(value)));
+        }
+        return value == null ? null : value.stringValue();
+    }
+
+    /** A list of strings, or null if absent. */
+    @Nullable List<String> texts(String key) {
+        JsonNode value = find(key);
+        if (value == null) {
+            return null;
+        }
+        List<String> texts = new ArrayList<>();
+        for (JsonNode item : value) {
+            texts.add(item.isString() ? item.stringValue() : item.toString());
+        }
+        if (!value.isArray()) {
+            throw ModelException.invalid(where + ": " + key + " must be a list of strings");
+        }
+        return texts;
+    }
+
+    /** One id or a list of them; those outside [0, limit) can never be drawn and are left out. */
+    List<Integer> ids(String key, int limit) {
+        JsonNode value = find(key);
+        List<Integer> ids = new ArrayList<>();
+        if (value == null) {
+            return ids;
+        }
+        for (JsonNode item : value.isArray() ? value : List.of(value)) {
+            if (!item.isIntegralNumber()) {
+                throw ModelException.invalid(
+                        "%s: %s must be an id or a list of ids: %s=%s"
+                                .formatted(where, key, key, shortened(value)));
+            }
+            if (item.canConvertToInt() && item.intValue() >= 0 && item.intValue() < limit) {
+                ids.add(item.intValue());
+            }
+        }
+        return ids;
+    }
+
+    @Nullable ConfigJson object(String key) {
+        JsonNode value = find(key);
+        if (value == null) {
+            return null;
+        }
+        if (!value.isObject()) {
+            throw ModelException.invalid(where + ": " + key + " must be an object");
+        }
+        return new ConfigJson(where + ": " + key, value);
+    }
+
+    void ignore(Set<String> keys) {
+        understood.addAll(keys);
+    }
+
+    /** Keys with a value that could change the arithmetic and that nobody asked for. */
+    void refuseWhatNobodyUnderstood() {
+        for (Map.Entry<String, JsonNode> entry : root.properties()) {
+            String key = entry.getKey();
+            if (!understood.contains(key) && !key.startsWith("_") && mayMatter(entry.getValue())) {
+                throw ModelException.unsupported(
+                        "%s: this engine does not understand %s=%s"
+                                .formatted(where, key, shortened(entry.getValue())));
+            }
+        }
+    }
+
+    private static boolean mayMatter(JsonNode value) {
+        boolean says = value.isNumber() || value.isString() || value.isContainer();
+        return value.isContainer() ? !value.isEmpty() : says || value.asBoolean(false);
+    }
+
+    static String shortened(JsonNode value) {
+        String text = value.toString();
+        return text.length() <= 80 ? text : text.substring(0, 80) + "...";
+    }
+}

@@ -1,0 +1,116 @@
+package io.cortado.model;
+
+import io.cortado.device.AttentionParams;
+import io.cortado.device.Buffer;
+import io.cortado.device.DType;
+import io.cortado.device.Device;
+import io.cortado.device.RopeParams;
+import io.cortado.device.RopeStyle;
+import java.util.ArrayList;
+import java.util.List;
+
+/** What a decoder computes in: the KV cache, the inputs, and the activations between operations. */
+final class DecoderState implements AutoCloseable {
+    static final int BLOCK_SIZE = 16;
+
+    private final ResourceStack owned = new ResourceStack();
+    private final Device device;
+
+    final BatchLimits limits;
+    final BatchInputs inputs;
+    final List<Buffer> kCaches = new ArrayList<>();
+    final List<Buffer> vCaches = new ArrayList<>();
+    final List<AttentionParams> attention = new ArrayList<>();
+    final RopeParams rope;
+    final Buffer cosSin;
+
+    /** float32 [tokens][hidden]: the residual stream. */
+    final Buffer residual;
+
+    /** [tokens][hidden]: what a block adds to the residual stream. */
+    final Buffer hidden;
+
+    final Buffer normed;
+    final Buffer qkv;
+    final Buffer attended;
+
+    /** [tokens][2 * intermediate]: gate and up, then their product in the first half. */
+    final Buffer gateUp;
+
+    final Buffer lastResidual;
+    final Buffer lastHidden;
+    final Buffer lastNormed;
+    final Buffer logits;
+
+    DecoderState(Device device, ModelConfig config, DType dtype, BatchLimits limits) {
+        this.device = device;
+        this.limits = limits;
+        DecoderShape shape = config.shape();
+        long tokens = limits.maxNumBatchedTokens();
+        long rows = limits.maxLogitRows();
+        long width = shape.hiddenSize();
+        boolean built = false;
+        try {
+            inputs = new BatchInputs(device, limits);
+            owned.push(inputs::close);
+            long positions = Math.min(config.maxPositions(), (long) limits.maxBlocksPerSeq() * 16);
+            cosSin = buffer(positions, shape.headDim(), DType.F32);
+            RopeTable.fill(cosSin.host(), config.rope(), shape.headDim(), (int) positions);
+            long blockElements = (long) shape.kvSize() * BLOCK_SIZE;
+            for (int i = 0; i < shape.numLayers(); i++) {
+                kCaches.add(buffer(limits.numBlocks(), blockElements, dtype));
+                vCaches.add(buffer(limits.numBlocks(), blockElements, dtype));
+                attention.add(attentionParams(shape, dtype, shape.windows().get(i)));
+            }
+            rope = ropeParams(shape, dtype, positions);
+            residual = buffer(tokens, width, DType.F32);
+            hidden = buffer(tokens, width, dtype);
+            normed = buffer(tokens, width, dtype);
+            qkv = buffer(tokens, shape.qkvSize(), dtype);
+            attended = buffer(tokens, shape.qSize(), dtype);
+            gateUp = buffer(tokens, 2L * shape.intermediateSize(), dtype);
+            lastResidual = buffer(rows, width, DType.F32);
+            lastHidden = buffer(rows, width, dtype);
+            lastNormed = buffer(rows, width, dtype);
+            logits = buffer(rows, shape.vocabSize(), DType.F32);
+            built = true;
+        } finally {
+            if (!built) {
+                owned.close();
+            }
+        }
+    }
+
+    private Buffer buffer(long rows, long cols, DType dtype) {
+        Buffer buffer =
+                device.createBuffer(
+                        Math.multiplyExact(Math.multiplyExact(rows, cols), (long) dtype.bytes()));
+        owned.push(buffer::close);
+        return buffer;
+    }
+
+    private AttentionParams attentionParams(DecoderShape shape, DType dtype, int window) {
+        return new AttentionParams(device)
+                .blocks(limits.maxBlocksPerSeq(), limits.numBlocks())
+                .strides(shape.qkvSize(), shape.qSize(), (long) shape.kvSize() * BLOCK_SIZE)
+                .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
+                .window(window)
+                .dtypes(dtype, dtype)
+                .scores((float) (1 / Math.sqrt(shape.headDim())), 0);
+    }
+
+    private RopeParams ropeParams(DecoderShape shape, DType dtype, long positions) {
+        return new RopeParams(device)
+                .limits(positions, (long) limits.numBlocks() * BLOCK_SIZE)
+                .strides(shape.qkvSize(), shape.qkvSize(), (long) shape.kvSize() * BLOCK_SIZE)
+                .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
+                .rotation(RopeStyle.HALVES, shape.headDim())
+                .dtypes(dtype, dtype)
+                .eps(shape.normEps());
+    }
+
+    @Override
+    public void close() {
+        owned.close();
+    }
+}

@@ -1,0 +1,182 @@
+package io.cortado.model;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+
+/** What {@code config.json} and {@code generation_config.json} say, checked. */
+public final class ModelConfig {
+    static final int MAX_POSITIONS = 1 << 24;
+    private static final long MAX_BYTES = 16L << 20;
+
+    /** Keys that training, generation or tools wrote and that do not change the arithmetic. */
+    private static final Set<String> HARMLESS =
+            Set.of(
+                    ("architectures model_type torch_dtype dtype transformers_version use_cache"
+                            + " initializer_range bos_token_id pad_token_id eos_token_id sep_token_id"
+                            + " unk_token_id cls_token_id decoder_start_token_id attention_dropout"
+                            + " hidden_dropout resid_pdrop embd_pdrop pretraining_tp id2label label2id"
+                            + " num_labels problem_type task_specific_params finetuning_task"
+                            + " return_dict chunk_size_feed_forward tokenizer_class auto_map"
+                            + " temperature top_k top_p typical_p repetition_penalty length_penalty"
+                            + " no_repeat_ngram_size num_beams num_beam_groups num_return_sequences"
+                            + " min_length max_length max_new_tokens do_sample diversity_penalty"
+                            + " encoder_no_repeat_ngram_size prefix name_or_path model_max_length"
+                            + " unsloth_version unsloth_fixed max_window_layers use_return_dict"
+                            + " torchscript output_attentions output_hidden_states use_bfloat16"
+                            + " attn_implementation rope_theta")
+                            .split(" "));
+
+    private final String modelType;
+    private final String architecture;
+    private final DecoderShape shape;
+    private final Rope rope;
+    private final int maxPositions;
+    private final List<Integer> endTokenIds;
+    private final GenerationDefaults generation;
+
+    private ModelConfig(ConfigJson config, ConfigJson generation) {
+        modelType = requireText(config, "model_type");
+        architecture = architecture(config);
+        if (config.has("quantization_config")) {
+            throw ModelException.unsupported(
+                    config.where() + ": quantization_config is not supported");
+        }
+        int positions = config.integer("max_position_embeddings", 1, MAX_POSITIONS);
+        Rope.requireWholeHead(config);
+        shape = shape(config);
+        rope = Rope.read(config, positions);
+        maxPositions = stretched(positions, rope.scaling());
+        Set<Integer> ends = new LinkedHashSet<>(config.ids("eos_token_id", shape.vocabSize()));
+        ends.addAll(generation.ids("eos_token_id", shape.vocabSize()));
+        endTokenIds = List.copyOf(new ArrayList<>(ends));
+        this.generation = GenerationDefaults.read(generation);
+        refuseScales(config);
+        config.ignore(HARMLESS);
+        config.refuseWhatNobodyUnderstood();
+    }
+
+    /** Reads a model's folder, or the {@code config.json} of one. */
+    public static ModelConfig read(Path folder) {
+        Path file = Files.isDirectory(folder) ? folder.resolve("config.json") : folder;
+        if (!Files.isRegularFile(file)) {
+            throw ModelException.invalid("there is no " + file);
+        }
+        ConfigJson config = new ConfigJson(file.toString(), JsonFile.object(file, MAX_BYTES));
+        Path generation = file.resolveSibling("generation_config.json");
+        JsonNode defaults =
+                Files.isRegularFile(generation)
+                        ? JsonFile.object(generation, MAX_BYTES)
+                        : JsonNodeFactory.instance.objectNode();
+        return new ModelConfig(config, new ConfigJson(generation.toString(), defaults));
+    }
+
+    private DecoderShape shape(ConfigJson config) {
+        return switch (modelType) {
+            case "llama" -> Llama.shape(config);
+            case "mistral" -> Mistral.shape(config);
+            case "qwen2" -> Qwen2.shape(config);
+            case "qwen3" -> Qwen3.shape(config);
+            default ->
+                    throw ModelException.unsupported(
+                            config.where()
+                                    + ": model_type must be llama, mistral, qwen2 or qwen3 here:"
+                                    + " model_type="
+                                    + modelType);
+        };
+    }
+
+    private static String requireText(ConfigJson config, String key) {
+        String value = config.text(key);
+        if (value == null) {
+            throw ModelException.invalid(config.where() + " has no " + key);
+        }
+        return value;
+    }
+
+    private String architecture(ConfigJson config) {
+        List<String> names = config.texts("architectures");
+        if (names == null || names.isEmpty()) {
+            return modelType;
+        }
+        if (!names.getFirst().endsWith("ForCausalLM")) {
+            throw ModelException.unsupported(
+                    config.where() + ": architectures must name a ...ForCausalLM: " + names);
+        }
+        return names.getFirst();
+    }
+
+    /** Published YaRN recipes leave max_position_embeddings at the original length. */
+    private static int stretched(int positions, Rope.Scaling scaling) {
+        return scaling instanceof Rope.Yarn yarn
+                ? (int)
+                        Math.min(
+                                MAX_POSITIONS,
+                                Math.max(positions, yarn.originalPositions() * yarn.factor()))
+                : positions;
+    }
+
+    /** Multipliers of related families: fine where they change nothing. */
+    private static void refuseScales(ConfigJson config) {
+        for (String key :
+                List.of(
+                        "residual_multiplier",
+                        "embedding_multiplier",
+                        "logits_scaling",
+                        "logit_scale")) {
+            double value = config.number(key, -1e9, 1e9, 1);
+            if (value != 1) {
+                throw ModelException.unsupported(
+                        config.where() + ": " + key + " is not supported: " + key + "=" + value);
+            }
+        }
+    }
+
+    public String modelType() {
+        return modelType;
+    }
+
+    /** The first of {@code architectures}. */
+    public String architecture() {
+        return architecture;
+    }
+
+    /** Longest sequence, in tokens. */
+    public int maxPositions() {
+        return maxPositions;
+    }
+
+    public int vocabSize() {
+        return shape.vocabSize();
+    }
+
+    public int numLayers() {
+        return shape.numLayers();
+    }
+
+    /** Ids that end a generation, of both files. */
+    public List<Integer> endTokenIds() {
+        return endTokenIds;
+    }
+
+    public GenerationDefaults generation() {
+        return generation;
+    }
+
+    public long numParameters() {
+        return shape.numParameters();
+    }
+
+    DecoderShape shape() {
+        return shape;
+    }
+
+    Rope rope() {
+        return rope;
+    }
+}

@@ -1,0 +1,145 @@
+package io.cortado.model;
+
+import io.cortado.device.Buffer;
+import io.cortado.device.DType;
+import io.cortado.device.Device;
+import io.cortado.device.Weights;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Takes tensors by their published names, checks them, and packs them for the device. */
+final class WeightLoader {
+    private static final ValueLayout.OfFloat F32 =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final Device device;
+    private final TensorSource source;
+    private final DecoderShape shape;
+    private final ResourceStack owner;
+
+    /** A matrix [rows][hidden or other columns] and the tensor prefix it is stored under. */
+    private record Part(String prefix, long rows) {}
+
+    WeightLoader(Device device, TensorSource source, DecoderShape shape, ResourceStack owner) {
+        this.device = device;
+        this.source = source;
+        this.shape = shape;
+        this.owner = owner;
+    }
+
+    DecoderWeights load() {
+        long hidden = shape.hiddenSize();
+        boolean tied = shape.tiedEmbeddings();
+        Weights embedding =
+                matrix(
+                        tied ? Weights.Use.LINEAR : Weights.Use.EMBEDDING,
+                        hidden,
+                        new Part("model.embed_tokens", shape.vocabSize()));
+        List<DecoderWeights.Layer> layers = new ArrayList<>();
+        for (int i = 0; i < shape.numLayers(); i++) {
+            layers.add(layer("model.layers." + i + "."));
+        }
+        Buffer norm = vector("weight", new Part("model.norm", hidden));
+        Weights head =
+                tied
+                        ? embedding
+                        : matrix(
+                                Weights.Use.LINEAR, hidden, new Part("lm_head", shape.vocabSize()));
+        source.requireAllTaken(tied ? Set.of("lm_head.weight") : Set.of());
+        return new DecoderWeights(embedding, List.copyOf(layers), norm, head);
+    }
+
+    private DecoderWeights.Layer layer(String at) {
+        long hidden = shape.hiddenSize();
+        long inner = shape.intermediateSize();
+        Part[] qkv = {
+            new Part(at + "self_attn.q_proj", shape.qSize()),
+            new Part(at + "self_attn.k_proj", shape.kvSize()),
+            new Part(at + "self_attn.v_proj", shape.kvSize())
+        };
+        Part output = new Part(at + "self_attn.o_proj", hidden);
+        Part[] gateUp = {
+            new Part(at + "mlp.gate_proj", inner), new Part(at + "mlp.up_proj", inner)
+        };
+        Part down = new Part(at + "mlp.down_proj", hidden);
+        return new DecoderWeights.Layer(
+                vector("weight", new Part(at + "input_layernorm", hidden)),
+                matrix(Weights.Use.LINEAR, hidden, qkv),
+                biasIf(shape.qkvBias(), qkv),
+                headNorm(at + "self_attn.q_norm"),
+                headNorm(at + "self_attn.k_norm"),
+                matrix(Weights.Use.LINEAR, shape.qSize(), output),
+                biasIf(shape.outputBias(), output),
+                vector("weight", new Part(at + "post_attention_layernorm", hidden)),
+                matrix(Weights.Use.LINEAR, hidden, gateUp),
+                biasIf(shape.mlpBias(), gateUp),
+                matrix(Weights.Use.LINEAR, inner, down),
+                biasIf(shape.mlpBias(), down));
+    }
+
+    private @Nullable Buffer headNorm(String prefix) {
+        return shape.qkNorm() ? vector("weight", new Part(prefix, shape.headDim())) : null;
+    }
+
+    private @Nullable Buffer biasIf(boolean present, Part... parts) {
+        return present ? vector("bias", parts) : null;
+    }
+
+    /** The parts stacked by rows. */
+    private Weights matrix(Weights.Use use, long cols, Part... parts) {
+        List<Weights.Part> stacked = new ArrayList<>();
+        @Nullable DType dtype = null;
+        for (Part part : parts) {
+            String name = part.prefix + ".weight";
+            Tensor tensor = source.take(name, part.rows, cols);
+            DType own = Objects.requireNonNull(tensor.type().dtype());
+            if (dtype != null && dtype != own) {
+                throw ModelException.unsupported(
+                        name + " is " + own + ", the tensor packed with it is " + dtype);
+            }
+            dtype = own;
+            stacked.add(new Weights.Part(tensor.data(), part.rows));
+        }
+        Weights weights =
+                device.createWeights(stacked, cols, Objects.requireNonNull(dtype), use);
+        owner.push(weights::close);
+        source.release();
+        return weights;
+    }
+
+    /** The parts one after the other, as float32. */
+    private Buffer vector(String suffix, Part... parts) {
+        long elements = 0;
+        for (Part part : parts) {
+            elements += part.rows;
+        }
+        Buffer buffer = device.createBuffer(elements * 4);
+        owner.push(buffer::close);
+        long at = 0;
+        for (Part part : parts) {
+            Tensor tensor = source.take(part.prefix + "." + suffix, part.rows);
+            for (long i = 0; i < part.rows; i++) {
+                buffer.host().setAtIndex(ValueLayout.JAVA_FLOAT, at++, element(tensor, i));
+            }
+        }
+        source.release();
+        return buffer;
+    }
+
+    private static float element(Tensor tensor, long i) {
+        MemorySegment data = tensor.data();
+        return switch (Objects.requireNonNull(tensor.type().dtype())) {
+            case F32 -> data.get(F32, i * 4);
+            case BF16 -> Float.intBitsToFloat(data.get(SHORT, i * 2) << 16);
+            case F16 -> Float.float16ToFloat(data.get(SHORT, i * 2));
+        };
+    }
+}

@@ -1,0 +1,138 @@
+package io.cortado.text;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Text to token ids and back, by a {@code tokenizer.json} of byte-level BPE. Immutable and thread-safe.
+ *
+ * <p>A prompt is a list of {@link Segment segments}. Only {@link Origin#TEMPLATE} text can become special tokens;
+ * apart from that the ids are those of the joined text. Lone surrogates are read as U+FFFD.
+ */
+public final class Tokenizer {
+    private final Normalizer normalizer;
+    private final PreTokenizer preTokenizer;
+    private final WordModel model;
+    private final PostProcessor postProcessor;
+    private final AddedTokens addedTokens;
+    private final Vocabulary vocabulary;
+
+    Tokenizer(
+            Normalizer normalizer,
+            PreTokenizer preTokenizer,
+            WordModel model,
+            PostProcessor postProcessor,
+            AddedTokens addedTokens,
+            Vocabulary vocabulary) {
+        this.normalizer = normalizer;
+        this.preTokenizer = preTokenizer;
+        this.model = model;
+        this.postProcessor = postProcessor;
+        this.addedTokens = addedTokens;
+        this.vocabulary = vocabulary;
+    }
+
+    /** Reads {@code tokenizer.json} in a model's folder. */
+    public static Tokenizer open(Path modelDir) throws IOException {
+        Path file = modelDir.resolve("tokenizer.json");
+        long size = Files.size(file);
+        if (size > TokenizerFile.MAX_FILE_BYTES) {
+            throw new TokenizerFormatException(
+                    "tokenizer file too large: " + file + " bytes=" + size + " limit=" + TokenizerFile.MAX_FILE_BYTES);
+        }
+        return parse(Files.readAllBytes(file));
+    }
+
+    /** Reads the content of a {@code tokenizer.json}. */
+    public static Tokenizer parse(byte[] tokenizerJson) {
+        return TokenizerFile.parse(tokenizerJson);
+    }
+
+    /**
+     * The ids of a prompt. Tokens that are not special, such as {@code <think>}, match in user text too.
+     *
+     * @param addSpecialTokens whether the file's template (a leading bos, say) is put around the ids
+     */
+    public int[] encode(List<Segment> segments, boolean addSpecialTokens) {
+        return encode(segments, addSpecialTokens, AddedTokenMatch.NON_SPECIAL);
+    }
+
+    /** The same, with another choice of what matches in user text. */
+    public int[] encode(List<Segment> segments, boolean addSpecialTokens, AddedTokenMatch userMatch) {
+        return encode(PromptText.of(segments, userMatch), addSpecialTokens);
+    }
+
+    /** The ids of one text. */
+    public int[] encode(String text, boolean addSpecialTokens, AddedTokenMatch match) {
+        return encode(PromptText.of(text, match), addSpecialTokens);
+    }
+
+    private int[] encode(PromptText prompt, boolean addSpecialTokens) {
+        var ids = new IntList();
+        if (addSpecialTokens) {
+            ids.addAll(postProcessor.before());
+        }
+        addedTokens.cut(
+                prompt,
+                normalizer,
+                new AddedTokens.Sink() {
+                    @Override
+                    public void token(int id) {
+                        ids.add(id);
+                    }
+
+                    @Override
+                    public void text(String normalized) {
+                        preTokenizer.split(normalized, word -> model.tokenize(word, ids));
+                    }
+                });
+        if (addSpecialTokens) {
+            ids.addAll(postProcessor.after());
+        }
+        return ids.toArray();
+    }
+
+    /** The text of ids; invalid UTF-8 becomes U+FFFD, one for each maximal part. */
+    public String decode(int[] ids, boolean skipSpecialTokens) {
+        var decoder = new StreamingDecoder(this, skipSpecialTokens);
+        var text = new StringBuilder();
+        for (int id : ids) {
+            text.append(decoder.feed(id));
+        }
+        return text.append(decoder.flush()).toString();
+    }
+
+    /** The bytes that a token stands for in the middle of a text; none for a hole in the ids. */
+    public byte[] tokenBytes(int id) {
+        return vocabulary.bytes(id).clone();
+    }
+
+    /** The token as the file spells it (byte letters and all), or null for a hole in the ids. */
+    public @Nullable String tokenText(int id) {
+        return vocabulary.text(id);
+    }
+
+    /** The largest id plus one. A model's logits may be wider. */
+    public int vocabSize() {
+        return vocabulary.size();
+    }
+
+    /** The id of a token by the file's spelling. */
+    public OptionalInt idOf(String token) {
+        Integer id = vocabulary.id(token);
+        return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+    }
+
+    /** Whether the file declares the token as special, that is as a control token. */
+    public boolean isSpecial(int id) {
+        return vocabulary.isSpecial(id);
+    }
+
+    Vocabulary vocabulary() {
+        return vocabulary;
+    }
+}

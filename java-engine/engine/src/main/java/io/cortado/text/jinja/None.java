@@ -1,0 +1,6 @@
+package io.cortado.text.jinja;
+
+/** Python's None, so that no value of a template is a Java null. */
+enum None {
+    NONE
+}

@@ -1,0 +1,5 @@
+/** Text on both sides of the model: tokenizers, chat templates, incremental detokenizing and stop strings. */
+@NullMarked
+package io.cortado.text;
+
+import org.jspecify.annotations.NullMarked;

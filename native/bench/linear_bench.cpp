@@ -1,0 +1,106 @@
+// linear_bench.cpp: ct_linear against what the device can do at best (ct_device_probe), in one run.
+//
+//   linear_bench [threads] [isa]     best of several passes over matrices of 200 MB and more together, random
+// data. The machine's other tenants take memory bandwidth, so the probe is taken again between the passes.
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+
+#include "tests/testing.h"
+namespace {
+
+#include <ctime>
+double seconds() {
+    timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+[[maybe_unused]] double seconds2() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double probe(ct_device* device, int32_t which) {
+    double value = 0.0;
+    CHECK_OK(ct_device_probe(&value, device, which));
+    return value;
+}
+
+struct Shape {
+    int64_t n;
+    int64_t k;
+    int matrices;
+};
+
+void measure(testing::Device& device, const Shape& shape, int32_t w_dtype, int32_t x_dtype, int32_t flops_probe) {
+    const int64_t element = ct::dtype_bytes(w_dtype);
+    std::vector<uint32_t> source(static_cast<size_t>(shape.n * shape.k * element / 4));
+    testing::Random random(1);
+    for (uint32_t& pair : source) {  // bf16 pairs, or floats, of magnitude 1
+        pair = (static_cast<uint32_t>(random.engine()) & 0x807f807fu) | 0x3f003f00u;
+    }
+    std::vector<ct_weights*> weights(static_cast<size_t>(shape.matrices));
+    const double packing_start = seconds();
+    for (ct_weights*& w : weights) {
+        const ct_weights_part part = {source.data(), shape.n, shape.n * shape.k * element};
+        CHECK_OK(ct_weights_create(&w, device.device, &part, 1, shape.k, w_dtype, CT_WEIGHTS_LINEAR));
+    }
+    const double bytes = static_cast<double>(shape.n * shape.k * element);
+    std::printf("  N=%lld K=%lld W %s, x %s (packed at %.1f GB/s)\n", static_cast<long long>(shape.n),
+                static_cast<long long>(shape.k), w_dtype == CT_BF16 ? "bf16" : "f32",
+                x_dtype == CT_BF16 ? "bf16" : "f32", bytes * shape.matrices / (seconds() - packing_start) * 1e-9);
+
+    constexpr int64_t kMostRows = 512;
+    testing::Array<uint32_t> x(device, kMostRows * shape.k);
+    testing::Array<uint32_t> y(device, kMostRows * shape.n);
+    for (int64_t i = 0; i < x.size; ++i) {
+        x.at[i] = (static_cast<uint32_t>(random.engine()) & 0x807f807fu) | 0x3f003f00u;
+    }
+    for (const int64_t rows : {1, 5, 64, 512}) {
+        const bool few_rows = rows <= 16;
+        double best = 1e30;
+        double bandwidth = 0.0;
+        double flops = 0.0;
+        for (int round = 0; round < 3; ++round) {
+            bandwidth = std::max(bandwidth, few_rows ? probe(device.device, CT_PROBE_READ_BANDWIDTH) : 0.0);
+            flops = std::max(flops, few_rows ? 0.0 : probe(device.device, flops_probe));
+            for (int pass = 0; pass < (few_rows ? 6 : 1); ++pass) {
+                const double start = seconds();
+                const int used = rows == kMostRows ? 1 : shape.matrices;
+                for (int i = 0; i < used; ++i) {
+                    CHECK_OK(ct_linear(y.buffer, x.buffer, weights[static_cast<size_t>(i)], nullptr, rows, shape.n,
+                                       shape.k, CT_F32, x_dtype, device.stream));
+                }
+                CHECK_OK(ct_stream_synchronize(device.stream));
+                best = std::min(best, (seconds() - start) / used);
+            }
+        }
+        const double work = 2.0 * static_cast<double>(rows * shape.n * shape.k);
+        std::printf("    M=%-4lld %8.1f us  %6.1f GB/s  %7.1f GFLOP/s  %.2f of %s\n", static_cast<long long>(rows),
+                    best * 1e6, bytes / best * 1e-9, work / best * 1e-9,
+                    few_rows ? bytes / best / bandwidth : work / best / flops,
+                    few_rows ? "the read bandwidth" : "the peak");
+    }
+    for (ct_weights* w : weights) {
+        CHECK_OK(ct_weights_destroy(w));
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    testing::Device device(argc > 1 ? std::atoi(argv[1]) : 0, argc > 2 ? std::atoi(argv[2]) : CT_ISA_AUTO);
+    if (!device.present()) {
+        std::printf("no such device: %s\n", ct_last_error());
+        return 1;
+    }
+    ct_device_info info{};
+    info.struct_bytes = sizeof info;
+    CHECK_OK(ct_device_get_info(&info, device.device));
+    std::printf("%s, %d threads, isa %d: read %.1f GB/s, bf16 %.1f GFLOP/s, f32 %.1f GFLOP/s\n", info.processor,
+                info.num_threads, info.isa, probe(device.device, CT_PROBE_READ_BANDWIDTH) * 1e-9,
+                probe(device.device, CT_PROBE_BF16_FLOPS) * 1e-9, probe(device.device, CT_PROBE_F32_FLOPS) * 1e-9);
+    const int32_t bf16_flops = info.isa == CT_ISA_AVX512 ? CT_PROBE_BF16_FLOPS : CT_PROBE_F32_FLOPS;
+    (void)bf16_flops;
+    measure(device, {4096, 4096, 9}, CT_BF16, CT_BF16, bf16_flops);
+    return testing::finish("linear_bench");
+}

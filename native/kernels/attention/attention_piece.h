@@ -1,0 +1,372 @@
+// attention_piece.h: the kernel of attention.h for any vector type V; attention_ISA.cpp defines V and includes this.
+//
+// Everything is in an unnamed namespace: each instruction set must keep its own copy, or the linker could hand the
+// AVX-512 one to a machine that lacks it. For the same reason nothing of the standard library is called.
+//
+// Order of the arithmetic, per row:
+//   score     one chain of FMA over the head's dimensions in ascending order, keys side by side in the lanes
+//   max, sum  lane i over the places i, i + lanes, ... of the piece, then over the lanes
+//   values    one chain of FMA over the visible keys in ascending order; invisible keys are skipped, not multiplied by
+//             zero: they may be NaN
+// None of these orders depends on the number of rows that are computed together.
+#pragma once
+
+#include "kernels/attention/attention.h"
+
+namespace ct::attention {
+namespace {
+
+using Bits = uint16_t;  // a bf16 in memory
+
+template <int N>
+struct Count {
+    static constexpr int value = N;
+};
+
+// Calls body(Count<n>) for n in [1, N]: sizes of register tiles are constants of the compiler.
+template <int N, typename Body>
+inline void with_count(int n, const Body& body) {
+    if constexpr (N > 1) {
+        if (n < N) {
+            return with_count<N - 1>(n, body);
+        }
+    }
+    body(Count<N>{});
+}
+
+inline int min_of(int a, int b) { return a < b ? a : b; }
+inline int max_of(int a, int b) { return a > b ? a : b; }
+
+inline void prefetch(const void* address) { __builtin_prefetch(address, 0, 2); }
+
+// ---- exp and tanh --------------------------------------------------------------------------------------------------
+
+// exp(x) for x <= 0 to about 1 ulp; 0 below the normal numbers; NaN stays NaN. (Cephes expf: S. Moshier)
+template <typename V>
+inline typename V::Reg exp(typename V::Reg x) {
+    using Reg = typename V::Reg;
+    const Reg magic = V::set1(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
+    const Reg shifted = V::fma(x, V::set1(1.44269504088896341f), magic);
+    const Reg n = V::sub(shifted, magic);
+    Reg r = V::fma(n, V::set1(-0.693359375f), x);
+    r = V::fma(n, V::set1(2.12194440e-4f), r);
+    Reg p = V::set1(1.9875691500e-4f);
+    p = V::fma(p, r, V::set1(1.3981999507e-3f));
+    p = V::fma(p, r, V::set1(8.3334519073e-3f));
+    p = V::fma(p, r, V::set1(4.1665795894e-2f));
+    p = V::fma(p, r, V::set1(1.6666665459e-1f));
+    p = V::fma(p, r, V::set1(5.0000001201e-1f));
+    p = V::add(V::fma(p, V::mul(r, r), r), V::set1(1.0f));
+    return V::select_less(x, V::set1(-87.33654f), V::set1(0.0f), V::mul(p, V::power_of_two(shifted)));
+}
+
+// tanh(x) to about 1e-7 of its value: a series near 0, where 1 - exp(-2|x|) would cancel.
+template <typename V>
+inline typename V::Reg tanh(typename V::Reg x) {
+    using Reg = typename V::Reg;
+    const Reg zero = V::set1(0.0f), one = V::set1(1.0f);
+    const Reg negative = V::sub(zero, x);
+    const Reg size = V::max(x, negative);
+    const Reg e = exp<V>(V::mul(size, V::set1(-2.0f)));
+    const Reg far = V::div(V::sub(one, e), V::add(one, e));
+    const Reg square = V::mul(x, x);
+    Reg series = V::set1(-17.0f / 315.0f);
+    series = V::fma(series, square, V::set1(2.0f / 15.0f));
+    series = V::fma(series, square, V::set1(-1.0f / 3.0f));
+    const Reg near = V::fma(V::mul(series, square), x, x);
+    return V::select_less(size, V::set1(0.1f), near, V::select_less(x, zero, V::sub(zero, far), far));
+}
+
+// ---- scores --------------------------------------------------------------------------------------------------------
+
+// keys[d][t] = block[t][d] for the 16 tokens of a block, as float32; with Pairs and bf16 keys as pairs of bf16:
+// keys[d / 2][t] = block[t][d, d + 1]. Prefetches the first half of `ahead`.
+template <typename V, typename T, bool Pairs>
+inline void transpose_block(float* keys, const void* block, const void* ahead, int head_dim) {
+    const int words = head_dim * static_cast<int>(sizeof(T)) / 4;  // 32-bit words of a token
+    const auto* rows = static_cast<const uint32_t*>(block);
+    const auto* rows_ahead = static_cast<const uint32_t*>(ahead);
+    for (int w = 0; w < words; w += 4) {
+        prefetch(rows_ahead + 8 * w);  // 16 words a line
+        prefetch(rows_ahead + 8 * w + 16);
+        for (int t = 0; t < CT_KV_BLOCK_SIZE; t += V::kLanes) {
+            typename V::Reg column[4];
+            V::columns4(column, rows + t * words + w, words);
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; ++i) {
+                if constexpr (sizeof(T) == 4 || Pairs) {
+                    V::store(keys + (w + i) * kGroupTokens + t, column[i]);
+                } else {
+                    V::store(keys + 2 * (w + i) * kGroupTokens + t, V::low_half(column[i]));
+                    V::store(keys + (2 * (w + i) + 1) * kGroupTokens + t, V::high_half(column[i]));
+                }
+            }
+        }
+    }
+}
+
+// scores[r][t] = scale * (query[r] . key[t]) for R rows and N vectors of tokens. Q: float, or uint32_t for bf16 pairs.
+// With Ahead > 0, so many bytes are prefetched a word: in each quarter of the words the second half of one page.
+template <typename V, typename Q, int Ahead, int R, int N>
+inline void score_tile(float* scores, const Q* queries, const float* keys, const void* const* pages, int words,
+                       float scale) {
+    typename V::Reg sum[R][N];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) sum[r][n] = V::set1(0.0f);
+    }
+    for (int quarter = 0; quarter < kGroupBlocks; ++quarter) {
+        const int begin = quarter * (words / kGroupBlocks), end = begin + words / kGroupBlocks;
+        [[maybe_unused]] const char* ahead = nullptr;
+        if constexpr (Ahead > 0) ahead = static_cast<const char*>(pages[quarter]) + words / kGroupBlocks * Ahead;
+        for (int w = begin; w < end; ++w) {
+            if constexpr (Ahead > 0) {
+#pragma GCC unroll 2
+                for (int i = 0; i < Ahead; i += 64) prefetch(ahead + i);
+                ahead += Ahead;
+            }
+            typename V::Reg key[N];
+#pragma GCC unroll 8
+            for (int n = 0; n < N; ++n) key[n] = V::load(keys + w * kGroupTokens + n * V::kLanes);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r) {
+                const typename V::Reg query = V::broadcast(queries + r * words + w);
+#pragma GCC unroll 8
+                for (int n = 0; n < N; ++n) {
+                    if constexpr (V::template is_pair<Q>()) {
+                        sum[r][n] = V::dot_pairs(query, key[n], sum[r][n]);
+                    } else {
+                        sum[r][n] = V::fma(query, key[n], sum[r][n]);
+                    }
+                }
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) {
+            V::store(scores + r * kScoreStride + n * V::kLanes, V::mul(sum[r][n], V::set1(scale)));
+        }
+    }
+}
+
+// Blocks of the piece that some row sees.
+inline Visible visible_blocks(const Piece& piece) {
+    Visible blocks{kPieceBlocks, 0};
+    for (int r = 0; r < piece.rows; ++r) {
+        const Visible row = piece.visible[r];
+        if (row.begin < row.end) {
+            blocks.begin = min_of(blocks.begin, row.begin / CT_KV_BLOCK_SIZE);
+            blocks.end = max_of(blocks.end, (row.end + CT_KV_BLOCK_SIZE - 1) / CT_KV_BLOCK_SIZE);
+        }
+    }
+    return blocks;
+}
+
+template <typename V, typename Q, typename T>
+void score_piece(const Piece& piece) {
+    constexpr bool kPairs = V::template is_pair<Q>();
+    const int words = kPairs ? piece.head_dim / 2 : piece.head_dim;
+    constexpr int kAhead = kPairs ? 128 : 32 * static_cast<int>(sizeof(T));  // half a page in a quarter of the words
+    const Visible blocks = visible_blocks(piece);
+    for (int begin = blocks.begin; begin < blocks.end; begin += kGroupBlocks) {
+        const int count = min_of(kGroupBlocks, blocks.end - begin);
+        for (int b = 0; b < count; ++b) {
+            transpose_block<V, T, kPairs>(piece.keys + b * CT_KV_BLOCK_SIZE, piece.k[begin + b], piece.v[begin + b],
+                                          piece.head_dim);
+        }
+        for (int t = 0; t < count * CT_KV_BLOCK_SIZE; t += V::kScoreVectors * V::kLanes) {
+            const int vectors = (count * CT_KV_BLOCK_SIZE - t) / V::kLanes;
+            with_count<V::kScoreVectors>(min_of(V::kScoreVectors, vectors), [&](auto n) {
+                const int tiles = (piece.rows + V::kScoreRows - 1) / V::kScoreRows;
+                const int tile_rows = (piece.rows + tiles - 1) / tiles;
+                for (int r = 0; r < piece.rows; r += tile_rows) {
+                    with_count<V::kScoreRows>(min_of(tile_rows, piece.rows - r), [&](auto rows) {
+                        constexpr int kRows = decltype(rows)::value, kVectors = decltype(n)::value;
+                        float* scores = piece.scores + r * kScoreStride + begin * CT_KV_BLOCK_SIZE + t;
+                        const Q* queries = static_cast<const Q*>(piece.queries) + r * words;
+                        if (r == 0 && t == 0 && count == kGroupBlocks) {
+                            score_tile<V, Q, kAhead, kRows, kVectors>(scores, queries, piece.keys, piece.v + begin,
+                                                                      words, piece.scale);
+                        } else {
+                            score_tile<V, Q, 0, kRows, kVectors>(scores, queries, piece.keys + t, nullptr, words,
+                                                                 piece.scale);
+                        }
+                    });
+                }
+            });
+        }
+    }
+}
+
+// ---- softmax -------------------------------------------------------------------------------------------------------
+
+// Turns a row's visible scores into exp(score - max); record gets max and sum.
+template <typename V>
+inline void softmax_row(float* max_and_sum, float* scores, Visible visible, float soft_cap) {
+    const int begin = visible.begin / V::kLanes * V::kLanes;
+    const int end = (visible.end + V::kLanes - 1) / V::kLanes * V::kLanes;
+    if (soft_cap > 0.0f) {
+        const typename V::Reg cap = V::set1(soft_cap);
+        for (int t = begin; t < end; t += V::kLanes) {
+            V::store(scores + t, V::mul(cap, tanh<V>(V::div(V::load(scores + t), cap))));
+        }
+    }
+    const float nothing = -__builtin_inff();  // its exp is 0, which leaves the sum as it is
+    for (int t = begin; t < visible.begin; ++t) scores[t] = nothing;
+    for (int t = visible.end; t < end; ++t) scores[t] = nothing;
+    typename V::Reg max = V::set1(nothing);
+    for (int t = begin; t < end; t += V::kLanes) max = V::max(V::load(scores + t), max);  // skips NaN; the sum gets it
+    const float row_max = V::max_of_lanes(max);
+    typename V::Reg sum = V::set1(0.0f);
+    for (int t = begin; t < end; t += V::kLanes) {
+        const typename V::Reg p = exp<V>(V::sub(V::load(scores + t), V::set1(row_max)));
+        V::store(scores + t, p);
+        sum = V::add(sum, p);
+    }
+    max_and_sum[0] = row_max;
+    max_and_sum[1] = V::sum_of_lanes(sum);
+}
+
+// ---- values --------------------------------------------------------------------------------------------------------
+
+// record[r][d..] += sum over t in [begin, end) of p[r][t] * value[t][d..], for R rows and N vectors of dimensions.
+template <typename V, typename T, bool Ahead, int R, int N>
+inline void value_tile(const Piece& piece, int row, int d, int begin, int end) {
+    const int64_t stride = record_stride(piece.head_dim);
+    float* records = piece.records + row * stride + d;
+    const float* p = piece.scores + row * kScoreStride;
+    typename V::Reg sum[R][N];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) sum[r][n] = V::load(records + r * stride + n * V::kLanes);
+    }
+    for (int t = begin; t < end;) {
+        const int block = t / CT_KV_BLOCK_SIZE;
+        const int block_end = min_of(end, (block + 1) * CT_KV_BLOCK_SIZE);
+        const int place = t % CT_KV_BLOCK_SIZE;
+        const T* values = static_cast<const T*>(piece.v[block]) + place * piece.head_dim + d;
+        // As many elements a turn as are read, in the order of their addresses.
+        [[maybe_unused]] const T* ahead = static_cast<const T*>(piece.next_k[block]) + d * CT_KV_BLOCK_SIZE;
+        [[maybe_unused]] constexpr int kLine = 64 / static_cast<int>(sizeof(T));
+        if constexpr (Ahead) ahead += place * N * V::kLanes;
+        for (; t < block_end; ++t, values += piece.head_dim) {
+            if constexpr (Ahead) {
+#pragma GCC unroll 4
+                for (int i = 0; i < N * V::kLanes; i += kLine) prefetch(ahead + i);
+                ahead += N * V::kLanes;
+            }
+            typename V::Reg value[N];
+#pragma GCC unroll 8
+            for (int n = 0; n < N; ++n) value[n] = V::load(values + n * V::kLanes);
+#pragma GCC unroll 8
+            for (int r = 0; r < R; ++r) {
+                const typename V::Reg weight = V::broadcast(p + r * kScoreStride + t);
+#pragma GCC unroll 8
+                for (int n = 0; n < N; ++n) sum[r][n] = V::fma(weight, value[n], sum[r][n]);
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+        for (int n = 0; n < N; ++n) V::store(records + r * stride + n * V::kLanes, sum[r][n]);
+    }
+}
+
+template <typename V, typename T, bool Ahead, int R>
+inline void value_rows(const Piece& piece, int row, int begin, int end) {
+    if (begin >= end) {
+        return;
+    }
+    for (int d = 0; d < piece.head_dim; d += V::kValueVectors * V::kLanes) {
+        with_count<V::kValueVectors>(min_of(V::kValueVectors, (piece.head_dim - d) / V::kLanes), [&](auto n) {
+            value_tile<V, T, Ahead, R, decltype(n)::value>(piece, row, d, begin, end);
+        });
+    }
+}
+
+// R rows: together over the keys that all of them see, one by one before and after those.
+template <typename V, typename T, bool Ahead, int R>
+inline void value_row_group(const Piece& piece, int row) {
+    int begin = 0, end = kPieceTokens;
+    for (int r = row; r < row + R; ++r) {
+        begin = max_of(begin, piece.visible[r].begin);
+        end = min_of(end, piece.visible[r].end);
+    }
+    if (R == 1 || begin >= end) {
+        for (int r = row; r < row + R; ++r) {
+            value_rows<V, T, Ahead && R == 1, 1>(piece, r, piece.visible[r].begin, piece.visible[r].end);
+        }
+        return;
+    }
+    for (int r = row; r < row + R; ++r) value_rows<V, T, false, 1>(piece, r, piece.visible[r].begin, begin);
+    value_rows<V, T, Ahead, R>(piece, row, begin, end);
+    for (int r = row; r < row + R; ++r) value_rows<V, T, false, 1>(piece, r, end, piece.visible[r].end);
+}
+
+template <typename V, typename T>
+void value_piece(const Piece& piece) {
+    const int tiles = (piece.rows + V::kValueRows - 1) / V::kValueRows;
+    const int tile_rows = (piece.rows + tiles - 1) / tiles;
+    for (int row = 0; row < piece.rows; row += tile_rows) {
+        with_count<V::kValueRows>(min_of(tile_rows, piece.rows - row), [&](auto rows) {
+            if (row == 0) {
+                value_row_group<V, T, true, decltype(rows)::value>(piece, row);
+            } else {
+                value_row_group<V, T, false, decltype(rows)::value>(piece, row);
+            }
+        });
+    }
+}
+
+// ---- the kernel ----------------------------------------------------------------------------------------------------
+
+template <typename V, typename Q, typename T>
+void attend(const Piece& piece) {
+    score_piece<V, Q, T>(piece);
+    for (int r = 0; r < piece.rows; ++r) {
+        if (piece.visible[r].begin < piece.visible[r].end) {
+            float* record = piece.records + r * record_stride(piece.head_dim);
+            for (int d = 0; d < piece.head_dim; ++d) record[d] = 0.0f;
+            softmax_row<V>(record + piece.head_dim, piece.scores + r * kScoreStride, piece.visible[r], piece.soft_cap);
+        }
+    }
+    value_piece<V, T>(piece);
+}
+
+// Online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
+template <typename V>
+void fold(float* total, const float* record, int head_dim) {
+    const float total_max = total[head_dim], record_max = record[head_dim];
+    const float max = record_max > total_max ? record_max : total_max;
+    const typename V::Reg total_weight = exp<V>(V::set1(total_max - max));
+    const typename V::Reg record_weight = exp<V>(V::set1(record_max - max));
+    for (int d = 0; d < head_dim; d += V::kLanes) {
+        const typename V::Reg kept = V::mul(V::load(total + d), total_weight);
+        V::store(total + d, V::fma(V::load(record + d), record_weight, kept));
+    }
+    total[head_dim] = max;
+    const float kept = total[head_dim + 1] * V::first_lane(total_weight);
+    total[head_dim + 1] = kept + record[head_dim + 1] * V::first_lane(record_weight);
+}
+
+template <typename V>
+Kernel kernel_of(int32_t dtype, int32_t kv_dtype) {
+    if (kv_dtype == CT_F32) {
+        return {attend<V, float, float>, fold<V>, false};
+    }
+    if constexpr (V::kHasPairs) {
+        if (dtype == CT_BF16) {
+            return {attend<V, uint32_t, Bits>, fold<V>, true};
+        }
+    }
+    static_cast<void>(dtype);
+    return {attend<V, float, Bits>, fold<V>, false};
+}
+
+}  // namespace
+}  // namespace ct::attention

@@ -1,0 +1,325 @@
+// attention_test.cpp: ct_paged_attention against plain loops in double, bit for bit against itself in other batches,
+// and against callers that lie.
+#include "kernels/attention/attention_batch.h"
+
+namespace {
+
+using namespace testing;
+
+// One row by the book, in double.
+std::vector<double> simple_attention(const Shape& shape, const Seq& seq, int64_t position, int64_t q_head) {
+    const int64_t head = q_head / shape.group;
+    const int64_t begin = shape.window > 0 ? std::max<int64_t>(0, position - shape.window + 1) : 0;
+    std::vector<double> scores, out(static_cast<size_t>(shape.head_dim), 0.0);
+    for (int64_t t = begin; t <= position; ++t) {
+        double score = 0;
+        for (int64_t d = 0; d < shape.head_dim; ++d) {
+            score += static_cast<double>(round_to(shape.dtype, number('q', seq.id, position, q_head, d))) *
+                     static_cast<double>(round_to(shape.kv_dtype, number('k', seq.id, t, head, d)));
+        }
+        score *= static_cast<double>(shape.scale());
+        if (shape.soft_cap > 0) score = shape.soft_cap * std::tanh(score / static_cast<double>(shape.soft_cap));
+        scores.push_back(score);
+    }
+    double max = *std::max_element(scores.begin(), scores.end());
+    if (shape.sinks) max = std::max(max, static_cast<double>(sink_of(q_head)));
+    double sum = shape.sinks ? std::exp(static_cast<double>(sink_of(q_head)) - max) : 0.0;
+    for (double& score : scores) sum += score = std::exp(score - max);
+    for (int64_t t = begin; t <= position; ++t) {
+        const double p = scores[static_cast<size_t>(t - begin)] / sum;
+        for (int64_t d = 0; d < shape.head_dim; ++d) {
+            out[static_cast<size_t>(d)] +=
+                p * static_cast<double>(round_to(shape.kv_dtype, number('v', seq.id, t, head, d)));
+        }
+    }
+    return out;
+}
+
+void check_against_simple(const Batch& batch) {
+    const Shape& shape = batch.shape;
+    for (size_t s = 0; s < batch.seqs.size(); ++s) {
+        const Seq& seq = batch.seqs[s];
+        const std::vector<float> rows = batch.rows(s);
+        for (int64_t i = 0; i < seq.q_len; ++i) {
+            // All rows near the piece boundaries and the ends, some of the rest.
+            if (i > 2 && i + 3 < seq.q_len && i % 29 != 0) continue;
+            for (int64_t h = 0; h < shape.q_heads(); ++h) {
+                std::vector<double> expected(static_cast<size_t>(shape.head_dim), 0.0);
+                if (seq.kv_len > 0) expected = simple_attention(shape, seq, seq.kv_len - seq.q_len + i, h);
+                double worst = 0;
+                for (int64_t d = 0; d < shape.head_dim; ++d) {
+                    const double actual =
+                        static_cast<double>(rows[static_cast<size_t>(i * batch.row() + h * shape.head_dim + d)]);
+                    const double wanted = expected[static_cast<size_t>(d)];
+                    const double tolerance = 3e-6 + (shape.dtype == CT_BF16 ? std::fabs(wanted) / 256 : 0.0);
+                    const double error = std::fabs(actual - wanted) / tolerance;
+                    if (!(error <= worst)) worst = error;
+                }
+                CHECK_CLOSE(worst, 0.0, 1.0);
+            }
+        }
+    }
+    CHECK(batch.padding_is_untouched());
+}
+
+const std::vector<int32_t> kIsas = {CT_ISA_SCALAR, CT_ISA_AVX2, CT_ISA_AVX512};
+
+// ---- tests ---------------------------------------------------------------------------------------------------------
+
+void matches_plain_loops_at_every_length() {
+    std::vector<Seq> decode, mixed;
+    for (int32_t length : {1, 15, 16, 17, 255, 256, 257, 511, 512, 513, 1000}) {
+        decode.push_back({1, length, static_cast<uint64_t>(length)});
+        mixed.push_back({std::min(length, length % 3 == 0 ? 40 : 3), length, static_cast<uint64_t>(length)});
+    }
+    mixed.push_back({0, 0, 1});
+    mixed.push_back({2, 0, 1});   // a padded sequence with rows: zeros
+    mixed.push_back({0, 40, 2});  // in the batch, but nothing asked
+    mixed.push_back({17, 17, 3});
+    mixed.push_back({129, 129, 4});
+    for (int32_t isa : kIsas) {
+        for (int threads : {1, 2}) {
+            Device device(threads, isa);
+            if (!device.present()) continue;
+            for (int32_t types = 0; types < 4; ++types) {
+                Shape shape;
+                shape.dtype = types & 1;
+                shape.kv_dtype = types >> 1;
+                shape.window = threads == 2 && types == 3 ? 300 : 0;
+                for (const auto& seqs : {decode, mixed}) {
+                    context = "isa " + std::to_string(isa) + " " + shape.text();
+                    Batch batch(device, shape, seqs);
+                    batch.run(device);
+                    check_against_simple(batch);
+                }
+            }
+        }
+    }
+}
+
+void matches_plain_loops_in_every_shape() {
+    Random random(1);
+    for (int32_t isa : kIsas) {
+        Device device(2, isa);
+        if (!device.present()) continue;
+        for (int32_t head_dim : {16, 32, 64, 80, 96, 128, 256}) {
+            for (int32_t group : {1, 2, 3, 4, 7, 8, 56}) {
+                if (group == 56 && head_dim != 16) continue;  // more heads than a tile has rows
+                Shape shape;
+                shape.head_dim = head_dim;
+                shape.group = group;
+                shape.kv_heads = static_cast<int32_t>(1 + random.below(2));
+                shape.dtype = static_cast<int32_t>(random.below(2));
+                shape.kv_dtype = static_cast<int32_t>(random.below(2));
+                const int32_t windows[] = {0, 1, 16, 17, 270};
+                shape.window = windows[random.below(5)];
+                shape.soft_cap = random.below(2) ? 1.5f : 0.0f;
+                shape.sinks = random.below(2) == 1;
+                std::vector<Seq> seqs;
+                for (uint64_t s = 0; s < 4; ++s) {
+                    const auto kv = static_cast<int32_t>(random.below(s == 3 ? 600 : 70));
+                    const int64_t asked = random.below(2) ? 1 : random.below(std::min(kv, 50) + 1);
+                    seqs.push_back({std::min(kv, static_cast<int32_t>(asked)), kv, s + 10});
+                }
+                context = "isa " + std::to_string(isa) + " " + shape.text();
+                Batch batch(device, shape, seqs, random.engine());
+                batch.run(device);
+                check_against_simple(batch);
+            }
+        }
+    }
+}
+
+// The rows of a sequence computed whole must be those of any chunks, neighbours, tables and threads.
+void rows_do_not_depend_on_the_batch() {
+    constexpr int32_t kLength = 600;
+    for (int32_t isa : kIsas) {
+        Device one(1, isa), two(2, isa), five(5, isa);
+        if (!one.present()) continue;
+        for (int32_t variant = 0; variant < 5; ++variant) {
+            Shape shape;
+            shape.kv_heads = variant == 4 ? 1 : 2;
+            shape.group = variant == 1 ? 3 : 4;
+            shape.head_dim = variant == 2 ? 80 : 32;
+            shape.dtype = variant != 1;
+            shape.kv_dtype = variant != 1 && variant != 3;
+            shape.window = variant == 2 ? 290 : 0;
+            shape.soft_cap = variant == 3 ? 2.0f : 0.0f;
+            shape.sinks = variant == 3;
+            context = "isa " + std::to_string(isa) + " " + shape.text();
+            Batch whole(one, shape, {{kLength, kLength, 5}});
+            whole.run(one);
+            const std::vector<float> expected = whole.rows(0);
+            const auto row = static_cast<size_t>(whole.row());
+            const auto check_rows = [&](const Batch& batch, size_t s) {
+                const std::vector<float> actual = batch.rows(s);
+                const size_t first = static_cast<size_t>(batch.seqs[s].kv_len - batch.seqs[s].q_len) * row;
+                CHECK(std::memcmp(actual.data(), expected.data() + first, actual.size() * sizeof(float)) == 0);
+            };
+            int32_t turn = 0;
+            for (int32_t chunk : {1, 3, 16, 64, kLength}) {
+                for (int32_t end = std::max(chunk, chunk == 1 ? 1 : 0); end <= kLength;
+                     end += chunk < 16 ? 37 : chunk) {
+                    Device& device = turn % 3 == 0 ? one : turn % 3 == 1 ? two : five;
+                    const Seq asked{chunk, end, 5}, neighbour{1 + turn % 5, 20 + turn % 300, 99};
+                    std::vector<Seq> seqs{asked};
+                    if (turn % 2) seqs = {neighbour, asked, {turn % 3, 700, 98}};
+                    Batch batch(device, shape, seqs, static_cast<uint64_t>(turn));
+                    batch.run(device);
+                    check_rows(batch, turn % 2 ? 1 : 0);
+                    ++turn;
+                }
+            }
+            for (Device* device : {&two, &five}) {  // long decode alone: its pieces are shared out
+                Batch batch(*device, shape, {{1, kLength, 5}});
+                batch.run(*device);
+                check_rows(batch, 0);
+            }
+        }
+    }
+}
+
+// A row sees neither the NaN of a later token nor the one before its window.
+void does_not_touch_what_a_row_does_not_see() {
+    for (int32_t isa : kIsas) {
+        Device device(2, isa);
+        if (!device.present()) continue;
+        Shape shape;
+        shape.window = 20;
+        context = "isa " + std::to_string(isa);
+        Batch batch(device, shape, {{30, 60, 1}});
+        batch.run(device);
+        const std::vector<float> clean = batch.rows(0);
+        const int64_t at = batch.table.at[2] * batch.params.block_stride + 13 * shape.head_dim;  // position 45, head 0
+        for (int64_t d = 0; d < shape.head_dim; ++d) batch.v_cache.set(at + d, kNan), batch.k_cache.set(at + d, kNan);
+        batch.run(device);
+        const std::vector<float> dirty = batch.rows(0);
+        for (size_t i = 0; i < clean.size(); ++i) {
+            const int64_t position = 30 + static_cast<int64_t>(i) / batch.row();
+            const bool sees =
+                position >= 45 && position < 65 && static_cast<int64_t>(i) % batch.row() < 2 * shape.head_dim;
+            CHECK(sees ? std::isnan(dirty[i]) : dirty[i] == clean[i]);
+        }
+    }
+}
+
+void contradictory_data_spoil_their_own_sequence_only() {
+    const std::vector<Seq> seqs{{3, 40, 1}, {5, 300, 2}, {1, 17, 3}};
+    using Spoil = std::function<void(Batch&)>;
+    const std::vector<Spoil> spoils{
+        [](Batch& b) { b.table.at[b.params.max_blocks + 3] = -1; },
+        [](Batch& b) { b.table.at[b.params.max_blocks + 18] = static_cast<int32_t>(b.params.num_blocks); },
+        [](Batch& b) { b.table.at[b.params.max_blocks] = INT32_MIN; },
+        [](Batch& b) { b.lens.at[1] = 4; },
+        [](Batch& b) { b.lens.at[1] = -1; },
+        [](Batch& b) { b.lens.at[1] = INT32_MAX; },
+        [](Batch& b) { b.lens.at[1] = static_cast<int32_t>(b.params.max_blocks * 16 + 1); },
+    };
+    for (int32_t isa : kIsas) {
+        Device device(2, isa);
+        if (!device.present()) continue;
+        for (size_t i = 0; i < spoils.size(); ++i) {
+            context = "isa " + std::to_string(isa) + " spoil " + std::to_string(i);
+            Batch clean(device, Shape{}, seqs), batch(device, Shape{}, seqs);
+            spoils[i](batch);
+            clean.run(device);
+            batch.run(device);
+            for (float x : batch.rows(1)) CHECK(std::isnan(x));
+            CHECK(batch.rows(0) == clean.rows(0));
+            CHECK(batch.rows(2) == clean.rows(2));
+            CHECK(batch.padding_is_untouched());
+        }
+        // Row offsets: whatever they say, nothing outside out is written and no row has two owners.
+        const std::vector<std::vector<int32_t>> offsets{{0, 3, 2, 9},          {0, 3, INT32_MAX, 9}, {0, -5, 8, 9},
+                                                        {2, 3, 8, 9},          {0, 3, 8, INT32_MIN}, {0, 9, 9, 9},
+                                                        {INT32_MIN, -1, 8, 9}, {9, 8, 3, 0},         {0, 3, 8, 7}};
+        for (const auto& cu : offsets) {
+            context = "isa " + std::to_string(isa) + " offsets " + std::to_string(cu[1]) + " " + std::to_string(cu[2]);
+            Batch clean(device, Shape{}, seqs), batch(device, Shape{}, seqs);
+            std::copy(cu.begin(), cu.end(), batch.cu.at);
+            clean.run(device);
+            batch.run(device);
+            CHECK(batch.padding_is_untouched());
+            std::copy(clean.cu.at, clean.cu.at + 4, batch.cu.at);
+            if (cu[0] == 0 && cu[1] == 3) CHECK(batch.rows(0) == clean.rows(0));
+        }
+    }
+}
+
+void refuses_wrong_arguments() {
+    Device device(1), other(1);
+    Batch good(device, Shape{}, {{3, 40, 1}});
+    CHECK_OK(good.call(device));
+    CHECK_OK(ct_stream_synchronize(device.stream));
+    using Break = std::function<void(ct_attention_params&)>;
+    const std::vector<Break> breaks{
+        [](auto& p) { p.struct_bytes = sizeof p + 8; },
+        [](auto& p) { p.num_tokens = -1; },
+        [](auto& p) { p.num_tokens = 4; },
+        [](auto& p) { p.num_tokens = INT64_MAX; },
+        [](auto& p) { p.num_seqs = -1; },
+        [](auto& p) { p.num_seqs = INT32_MAX; },
+        [](auto& p) { p.num_seqs = 100; },
+        [](auto& p) { p.max_blocks = -1; },
+        [](auto& p) { p.max_blocks = INT64_MAX; },
+        [](auto& p) { p.num_blocks = -1; },
+        [](auto& p) { p.num_blocks = 100; },
+        [](auto& p) { p.num_blocks = INT64_MAX; },
+        [](auto& p) { p.q_stride = 255; },
+        [](auto& p) { p.q_stride = INT64_MAX; },
+        [](auto& p) { p.out_stride = 255; },
+        [](auto& p) { p.out_stride = -256; },
+        [](auto& p) { p.block_stride = 2047; },
+        [](auto& p) { p.block_stride = INT64_MAX; },
+        [](auto& p) { p.num_q_heads = 3; },
+        [](auto& p) { p.num_q_heads = 0; },
+        [](auto& p) { p.num_q_heads = 1000; },
+        [](auto& p) { p.num_kv_heads = 0; },
+        [](auto& p) { p.num_kv_heads = -2; },
+        [](auto& p) { p.head_dim = 0; },
+        [](auto& p) { p.head_dim = 24; },
+        [](auto& p) { p.head_dim = 272; },
+        [](auto& p) { p.head_dim = -16; },
+        [](auto& p) { p.window = -1; },
+        [](auto& p) { p.dtype = CT_F16; },
+        [](auto& p) { p.kv_dtype = 9; },
+        [](auto& p) { p.scale = kNan; },
+        [](auto& p) { p.soft_cap = -1; },
+        [](auto& p) { p.soft_cap = kNan; },
+    };
+    for (size_t i = 0; i < breaks.size(); ++i) {
+        context = "break " + std::to_string(i);
+        const ct_attention_params before = good.params;
+        breaks[i](good.params);
+        CHECK_STATUS(good.call(device), CT_INVALID);
+        CHECK(std::string(ct_last_error()).find("ct_paged_attention") == 0);
+        good.params = before;
+    }
+    for (int missing = 0; missing < 8; ++missing) {
+        context = "null " + std::to_string(missing);
+        const auto unless = [&](int i, ct_buffer* buffer) { return missing == i ? nullptr : buffer; };
+        CHECK_STATUS(
+            ct_paged_attention(unless(0, good.out.bytes.buffer), unless(1, good.q.bytes.buffer),
+                               unless(2, good.k_cache.bytes.buffer), unless(3, good.v_cache.bytes.buffer),
+                               unless(4, good.table.buffer), unless(5, good.cu.buffer), unless(6, good.lens.buffer),
+                               nullptr, &good.params, missing == 7 ? nullptr : device.stream),
+            CT_INVALID);
+    }
+    context = "";
+    CHECK_STATUS(good.call(other), CT_INVALID);
+    good.params.num_tokens = good.params.num_seqs = 0;  // an empty batch is legal
+    CHECK_OK(good.call(device));
+    CHECK_OK(ct_stream_synchronize(device.stream));
+}
+
+}  // namespace
+
+int main() {
+    matches_plain_loops_at_every_length();
+    matches_plain_loops_in_every_shape();
+    rows_do_not_depend_on_the_batch();
+    does_not_touch_what_a_row_does_not_see();
+    contradictory_data_spoil_their_own_sequence_only();
+    refuses_wrong_arguments();
+    return finish("attention");
+}

@@ -1,0 +1,221 @@
+// linear.cpp: y = x W^T + bias. Checks, the division of the work, and the walk over tiles that every instruction set
+// shares; linear.h tells the layout and why the result does not depend on the division.
+#include "kernels/linear/linear.h"
+
+#include <algorithm>
+
+#include "core/core.h"
+
+namespace {
+
+using namespace ct::linear;
+
+// Rows of y that one part of the work computes: its sums (24 KB) stay in the L1 and L2 caches.
+constexpr int64_t kBlockRows = 96;
+
+// k's that all tiles of a block go through before the next. With many tiles, 64 rows of W are then 128 KB of bf16, a
+// share of the L2 cache. With few, this piece and the next, which is being fetched from memory meanwhile, fit into the
+// L1 cache.
+constexpr int64_t kMostBlockCols = 1024;
+int64_t block_cols_of(int64_t tiles) {
+    return tiles == 1 ? kMostBlockCols : tiles <= 3 ? 64 : tiles <= 8 ? 256 : kMostBlockCols;
+}
+
+// Bytes that are fetched ahead when a single tile reads W once, straight from memory.
+constexpr int64_t kPrefetchBytes = 4096;
+
+// Splits [0, total) into `pieces` nearly equal ranges: the first of piece i.
+int64_t piece_begin(int64_t total, int64_t pieces, int64_t i) {
+    return total / pieces * i + std::min(i, total % pieces);
+}
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+struct Linear {
+    unsigned char* y;
+    const unsigned char* x;
+    const unsigned char* w;
+    const float* bias;
+    int64_t rows;
+    int64_t y_stride;
+    int64_t x_stride;
+    int64_t w_rows;
+    int64_t cols;
+    int32_t y_dtype;
+    int32_t x_dtype;
+    int32_t w_dtype;
+    const Kernels* kernels;
+
+    void run(ct::Team& team) const;
+
+private:
+    // Rows [row_begin, row_end) of y, panels [panel_begin, panel_begin + panels) of one group of W.
+    struct Block {
+        int64_t row_begin;
+        int64_t row_end;
+        int64_t panel_begin;
+        int panels;
+    };
+
+    int64_t k_per_step() const { return w_dtype == CT_BF16 ? 2 : 1; }
+    int64_t panel_count() const { return ceil_div(w_rows, kPanelRows); }
+    bool expands() const { return x_dtype == CT_BF16 && !(w_dtype == CT_BF16 && kernels->bf16_bf16); }
+    TileKernel kernel() const;
+    void prefetch(Tile& tile, int64_t t, int64_t tiles, bool last) const;
+    void run_block(const Block& block, float* sums, float* expanded) const;
+    void finish_rows(const Block& block, const float* sums) const;
+};
+
+TileKernel Linear::kernel() const {
+    if (w_dtype == CT_F32) {
+        return kernels->f32_f32;
+    }
+    return x_dtype == CT_BF16 && !expands() ? kernels->bf16_bf16 : kernels->f32_bf16;
+}
+
+void Linear::run(ct::Team& team) const {
+    const int64_t row_blocks = ceil_div(rows, kBlockRows);
+    const int64_t panels = panel_count();
+    // A whole group at a time is the cheapest; a matrix with fewer groups than threads is divided more finely.
+    int64_t width = kGroupPanels;
+    while (width > 1 && ceil_div(panels, width) * row_blocks < 2 * int64_t{team.size()}) {
+        width /= 2;
+    }
+    const int64_t block_rows = std::min(rows, kBlockRows);
+    const auto sums_bytes = static_cast<size_t>(block_rows * kGroupRows) * sizeof(float);
+    const auto expanded_bytes = expands() ? static_cast<size_t>(kernels->max_rows * kMostBlockCols) * sizeof(float) : 0;
+    // The blocks of rows of one group follow each other, so that its weights come from memory once.
+    team.run(ceil_div(panels, width) * row_blocks, [&](int64_t part, int thread) {
+        const int64_t panel = part / row_blocks * width;
+        const int64_t row_block = part % row_blocks;
+        const Block block = {piece_begin(rows, row_blocks, row_block), piece_begin(rows, row_blocks, row_block + 1),
+                             panel, static_cast<int>(std::min(width, panels - panel))};
+        auto* scratch = static_cast<unsigned char*>(team.scratch(thread, sums_bytes + expanded_bytes));
+        run_block(block, reinterpret_cast<float*>(scratch), reinterpret_cast<float*>(scratch + sums_bytes));
+    });
+}
+
+// A single tile reads W straight from memory and fetches a little ahead. Several tiles fetch the next block of k
+// together, each a run of it, so that memory is busy during all of them; after the last block comes another thread's
+// group.
+void Linear::prefetch(Tile& tile, int64_t t, int64_t tiles, bool last) const {
+    const int64_t lines = tile.w_step / kLineBytes;
+    if (tiles == 1) {
+        tile.prefetch = tile.w + kPrefetchBytes;
+        tile.prefetch_lines = static_cast<int>(lines);
+        return;
+    }
+    const int64_t steps = ceil_div(tile.cols, k_per_step());
+    const int64_t share = ceil_div(lines, tiles);
+    tile.prefetch = tile.w + steps * (tile.w_step + t * share * kLineBytes);
+    tile.prefetch_lines = last || t * share >= lines ? 0 : static_cast<int>(share);
+}
+
+void Linear::run_block(const Block& block, float* sums, float* expanded) const {
+    const TileKernel tile_kernel = kernel();
+    const int64_t num_rows = block.row_end - block.row_begin;
+    const int64_t tiles = ceil_div(num_rows, kernels->max_rows);
+    const int64_t steps = ceil_div(cols, k_per_step());
+    const int64_t group = block.panel_begin / kGroupPanels * kGroupPanels;
+    const int64_t w_step = std::min<int64_t>(kGroupPanels, panel_count() - group) * kLineBytes;
+    const unsigned char* group_w = w + group * steps * kLineBytes + (block.panel_begin - group) * kLineBytes;
+    const int64_t block_cols = block_cols_of(tiles);
+
+    for (int64_t k = 0; k < cols; k += block_cols) {
+        const bool last = cols - k <= block_cols;
+        Tile tile = {};
+        tile.w = group_w + k / k_per_step() * w_step;
+        tile.w_step = w_step;
+        tile.cols = std::min(block_cols, cols - k);
+        tile.panels = block.panels;
+        tile.first = k == 0;
+        for (int64_t t = 0; t < tiles; ++t) {
+            const int64_t row = piece_begin(num_rows, tiles, t);
+            tile.rows = static_cast<int>(piece_begin(num_rows, tiles, t + 1) - row);
+            tile.c = sums + row * kGroupRows;
+            const int64_t x_bytes = ct::dtype_bytes(x_dtype);
+            const unsigned char* from = x + ((block.row_begin + row) * x_stride + k) * x_bytes;
+            tile.x = from;
+            tile.x_stride = x_stride;
+            if (expands()) {
+                for (int r = 0; r < tile.rows; ++r) {
+                    kernels->expand(expanded + r * kMostBlockCols, from + r * x_stride * x_bytes, tile.cols);
+                }
+                tile.x = expanded;
+                tile.x_stride = kMostBlockCols;
+            }
+            prefetch(tile, t, tiles, last);
+            tile_kernel(tile);
+        }
+    }
+    finish_rows(block, sums);
+}
+
+void Linear::finish_rows(const Block& block, const float* sums) const {
+    const int64_t col = block.panel_begin * kPanelRows;
+    const int64_t num_cols = std::min<int64_t>(block.panels * kPanelRows, w_rows - col);
+    for (int64_t row = block.row_begin; row < block.row_end; ++row) {
+        kernels->finish(y + (row * y_stride + col) * ct::dtype_bytes(y_dtype),
+                        sums + (row - block.row_begin) * kGroupRows, bias ? bias + col : nullptr, num_cols, y_dtype);
+    }
+}
+
+const Kernels* kernels_of(int32_t isa) {
+    switch (isa) {
+        case CT_ISA_AVX512:
+            return &kAvx512Kernels;
+        case CT_ISA_AVX2:
+            return &kAvx2Kernels;
+        default:
+            return &kScalarKernels;
+    }
+}
+
+// Bytes from the first to the last element of a matrix.
+int64_t extent(int64_t rows, int64_t cols, int64_t stride, int32_t dtype) {
+    return ((rows - 1) * stride + cols) * ct::dtype_bytes(dtype);
+}
+
+bool overlap(const unsigned char* a, int64_t a_bytes, const unsigned char* b, int64_t b_bytes) {
+    return a < b + b_bytes && b < a + a_bytes;
+}
+
+}  // namespace
+
+int32_t ct_linear(ct_buffer* y, const ct_buffer* x, const ct_weights* weights, const ct_buffer* bias, int64_t rows,
+                  int64_t y_stride, int64_t x_stride, int32_t y_dtype, int32_t x_dtype, ct_stream* stream) {
+    CT_REQUIRE(stream, "stream is null");
+    CT_REQUIRE(weights, "weights is null");
+    CT_REQUIRE(weights->device == ct::device_of(stream), "weights are of another device than stream");
+    CT_REQUIRE(weights->use == CT_WEIGHTS_LINEAR, "weights use=%d must be CT_WEIGHTS_LINEAR", weights->use);
+    CT_TRY(ct::check_activation_dtype(__func__, "y_dtype", y_dtype));
+    CT_TRY(ct::check_activation_dtype(__func__, "x_dtype", x_dtype));
+    CT_TRY(ct::check_matrix(__func__, "y", y, stream, rows, weights->rows, y_stride, ct::dtype_bytes(y_dtype)));
+    CT_TRY(ct::check_matrix(__func__, "x", x, stream, rows, weights->cols, x_stride, ct::dtype_bytes(x_dtype)));
+    if (bias) {
+        CT_TRY(ct::check_buffer(__func__, "bias", bias, stream, weights->rows, sizeof(float)));
+    }
+    if (rows == 0) {
+        return ct::ok();
+    }
+    CT_REQUIRE(!overlap(y->data, extent(rows, weights->rows, y_stride, y_dtype), x->data,
+                        extent(rows, weights->cols, x_stride, x_dtype)),
+               "y must not alias x");
+
+    Linear linear = {};
+    linear.y = ct::data<unsigned char>(y);
+    linear.x = ct::data<unsigned char>(x);
+    linear.w = weights->data;
+    linear.bias = ct::data<float>(bias);
+    linear.rows = rows;
+    linear.y_stride = y_stride;
+    linear.x_stride = x_stride;
+    linear.w_rows = weights->rows;
+    linear.cols = weights->cols;
+    linear.y_dtype = y_dtype;
+    linear.x_dtype = x_dtype;
+    linear.w_dtype = weights->dtype;
+    linear.kernels = kernels_of(weights->device->isa);
+    CT_TRY(ct::enqueue(stream, [linear](ct::Team& team) { linear.run(team); }));
+    return ct::ok();
+}

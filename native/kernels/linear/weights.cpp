@@ -1,0 +1,237 @@
+// weights.cpp: matrices packed once, at load, into the layout of linear.h.
+#include <algorithm>
+#include <memory>
+
+#include "core/core.h"
+#include "kernels/linear/linear.h"
+
+namespace {
+
+using namespace ct::linear;
+
+// Where a row of the caller's matrix lies: parts are stacked.
+struct Source {
+    const ct_weights_part* parts;
+    int64_t row_bytes;
+
+    const unsigned char* row(int64_t row) const {
+        const ct_weights_part* part = parts;
+        while (row >= part->rows) {
+            row -= part->rows;
+            ++part;
+        }
+        return static_cast<const unsigned char*>(part->data) + row * row_bytes;
+    }
+};
+
+// IEEE 754 half to float. Subnormal halves are multiples of 2^-24, exact in float32.
+float half_to_float(uint16_t half) {
+    const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
+    const uint32_t exponent = (half >> 10) & 0x1fu;
+    const uint32_t fraction = half & 0x3ffu;
+    uint32_t bits;
+    if (exponent == 0) {
+        const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
+        std::memcpy(&bits, &magnitude, sizeof bits);
+    } else if (exponent == 31) {
+        bits = 0x7f800000u | (fraction << 13);
+    } else {
+        bits = ((exponent + 112) << 23) | (fraction << 13);
+    }
+    bits |= sign;
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+// Loads of any alignment.
+template <typename T>
+T load(const unsigned char* at) {
+    T value;
+    std::memcpy(&value, at, sizeof value);
+    return value;
+}
+
+// The 4 bytes of one row in one step of the packed matrix.
+template <int32_t SOURCE>
+uint32_t step_bits(const unsigned char* row, int64_t step, int64_t cols) {
+    if constexpr (SOURCE == CT_BF16) {
+        return 2 * step + 1 < cols ? load<uint32_t>(row + 4 * step) : load<uint16_t>(row + 4 * step);
+    } else if constexpr (SOURCE == CT_F16) {
+        const float value = half_to_float(load<uint16_t>(row + 2 * step));
+        return load<uint32_t>(reinterpret_cast<const unsigned char*>(&value));
+    } else {
+        return load<uint32_t>(row + 4 * step);
+    }
+}
+
+int64_t steps_of(int64_t cols, int32_t stored_dtype) { return stored_dtype == CT_BF16 ? (cols + 1) / 2 : cols; }
+
+// Packs the 16 rows of one panel; rows beyond the matrix are zero. Steps in short runs, so that the lines that the 16
+// rows write to stay in the L1 cache.
+template <int32_t SOURCE>
+void pack_panel(unsigned char* out, int64_t w_step, const Source& source, int64_t first_row, int64_t rows, int64_t cols,
+                int64_t steps) {
+    constexpr int64_t kRun = 32;
+    const unsigned char* row[kPanelRows];
+    for (int lane = 0; lane < kPanelRows; ++lane) {
+        row[lane] = first_row + lane < rows ? source.row(first_row + lane) : nullptr;
+    }
+    for (int64_t begin = 0; begin < steps; begin += kRun) {
+        const int64_t end = std::min(begin + kRun, steps);
+        for (int lane = 0; lane < kPanelRows; ++lane) {
+            for (int64_t step = begin; step < end; ++step) {
+                const uint32_t bits = row[lane] ? step_bits<SOURCE>(row[lane], step, cols) : 0;
+                std::memcpy(out + step * w_step + lane * 4, &bits, sizeof bits);
+            }
+        }
+    }
+}
+
+struct Packing {
+    const ct_weights* weights;
+    Source source;
+    int32_t source_dtype;
+
+    void run(ct::Team& team) const {
+        const ct_weights& w = *weights;
+        if (w.use == CT_WEIGHTS_EMBEDDING) {
+            team.run(w.rows, [&](int64_t row, int) { copy_row(row); });
+            return;
+        }
+        const auto pack = source_dtype == CT_BF16  ? pack_panel<CT_BF16>
+                          : source_dtype == CT_F16 ? pack_panel<CT_F16>
+                                                   : pack_panel<CT_F32>;
+        const int64_t steps = steps_of(w.cols, w.dtype);
+        const int64_t panels = (w.rows + kPanelRows - 1) / kPanelRows;
+        team.run(panels, [&](int64_t panel, int) {
+            const int64_t group = panel / kGroupPanels;
+            const int64_t width = std::min<int64_t>(kGroupPanels, panels - group * kGroupPanels);
+            unsigned char* out = w.data + (group * kGroupPanels * steps + panel % kGroupPanels) * kLineBytes;
+            pack(out, width * kLineBytes, source, panel * kPanelRows, w.rows, w.cols, steps);
+        });
+    }
+
+    void copy_row(int64_t row) const {
+        const ct_weights& w = *weights;
+        const unsigned char* from = source.row(row);
+        unsigned char* to = w.data + row * w.cols * ct::dtype_bytes(w.dtype);
+        if (source_dtype != CT_F16) {
+            std::memcpy(to, from, static_cast<size_t>(source.row_bytes));
+            return;
+        }
+        for (int64_t i = 0; i < w.cols; ++i) {
+            const float value = half_to_float(load<uint16_t>(from + 2 * i));
+            std::memcpy(to + 4 * i, &value, sizeof value);
+        }
+    }
+};
+
+}  // namespace
+
+int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weights_part* parts, int64_t num_parts,
+                          int64_t cols, int32_t dtype, int32_t use) CT_GUARD({
+    CT_REQUIRE(weights, "weights is null");
+    CT_REQUIRE(device, "device is null");
+    CT_REQUIRE(parts, "parts is null");
+    CT_REQUIRE(num_parts >= 1, "num_parts=%lld must be at least 1", static_cast<long long>(num_parts));
+    CT_REQUIRE(cols >= 1, "cols=%lld must be at least 1", static_cast<long long>(cols));
+    CT_REQUIRE(dtype == CT_F32 || dtype == CT_BF16 || dtype == CT_F16, "dtype=%d is not a ct_dtype", dtype);
+    CT_REQUIRE(use == CT_WEIGHTS_LINEAR || use == CT_WEIGHTS_EMBEDDING, "use=%d is not a ct_weights_use", use);
+
+    int64_t row_bytes = 0;
+    CT_REQUIRE(ct::multiply(cols, ct::dtype_bytes(dtype), &row_bytes), "cols=%lld is too large",
+               static_cast<long long>(cols));
+    int64_t rows = 0;
+    for (int64_t i = 0; i < num_parts; ++i) {
+        const ct_weights_part& part = parts[i];
+        const auto index = static_cast<long long>(i);
+        int64_t expected = 0;
+        CT_REQUIRE(part.data, "parts[%lld].data is null", index);
+        CT_REQUIRE(part.rows >= 1 && ct::multiply(part.rows, row_bytes, &expected),
+                   "parts[%lld].rows=%lld must be at least 1 and rows * cols fit in memory", index,
+                   static_cast<long long>(part.rows));
+        CT_REQUIRE(part.data_bytes == expected, "parts[%lld].data_bytes=%lld must be rows * cols * element size = %lld",
+                   index, static_cast<long long>(part.data_bytes), static_cast<long long>(expected));
+        CT_REQUIRE(!__builtin_add_overflow(rows, part.rows, &rows), "the parts' rows overflow at parts[%lld]", index);
+    }
+
+    const int32_t stored_dtype = dtype == CT_BF16 ? CT_BF16 : CT_F32;
+    int64_t bytes = 0;
+    bool fits = false;
+    if (use == CT_WEIGHTS_EMBEDDING) {
+        fits = ct::multiply(rows, cols * ct::dtype_bytes(stored_dtype), &bytes);
+    } else {
+        int64_t line_bytes = 0;
+        fits = rows <= INT64_MAX - kPanelRows && ct::multiply(steps_of(cols, stored_dtype), kLineBytes, &line_bytes) &&
+               ct::multiply((rows + kPanelRows - 1) / kPanelRows, line_bytes, &bytes);
+    }
+    CT_REQUIRE(fits, "%lld rows of %lld columns are too large", static_cast<long long>(rows),
+               static_cast<long long>(cols));
+
+    auto packed = std::make_unique<ct_weights>();
+    packed->device = device;
+    packed->dtype = stored_dtype;
+    packed->use = use;
+    packed->rows = rows;
+    packed->cols = cols;
+    packed->data_bytes = bytes;
+    packed->data = ct::allocate_bytes(bytes);
+    if (!packed->data) {
+        return ct::fail(CT_OUT_OF_MEMORY, "%s: no memory for %lld bytes", __func__, static_cast<long long>(bytes));
+    }
+    {
+        const ct::TeamLock lock(device);
+        const Packing packing = {packed.get(), {parts, row_bytes}, dtype};
+        packing.run(*device->team);
+    }
+    device->children.fetch_add(1);
+    *weights = packed.release();
+    return ct::ok();
+})
+
+    int32_t ct_weights_destroy(ct_weights* weights) {
+    CT_REQUIRE(weights, "weights is null");
+    ct::free_bytes(weights->data, weights->data_bytes);
+    weights->device->children.fetch_sub(1);
+    delete weights;
+    return ct::ok();
+}
+
+int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights) {
+    CT_REQUIRE(bytes, "bytes is null");
+    CT_REQUIRE(weights, "weights is null");
+    *bytes = weights->data_bytes;
+    return ct::ok();
+}
+
+void ct::weights_row(float* out, const ct_weights& weights, int64_t row) {
+    const int64_t cols = weights.cols;
+    if (weights.use == CT_WEIGHTS_EMBEDDING) {
+        const unsigned char* from = weights.data + row * cols * ct::dtype_bytes(weights.dtype);
+        if (weights.dtype == CT_F32) {
+            std::memcpy(out, from, static_cast<size_t>(cols) * sizeof(float));
+            return;
+        }
+        for (int64_t i = 0; i < cols; ++i) {
+            out[i] = ct::to_float(load<ct::bf16>(from + 2 * i));
+        }
+        return;
+    }
+    const int64_t steps = steps_of(cols, weights.dtype);
+    const int64_t panels = (weights.rows + kPanelRows - 1) / kPanelRows;
+    const int64_t panel = row / kPanelRows;
+    const int64_t group = panel / kGroupPanels;
+    const int64_t w_step = std::min<int64_t>(kGroupPanels, panels - group * kGroupPanels) * kLineBytes;
+    const unsigned char* from =
+        weights.data + (group * kGroupPanels * steps + panel % kGroupPanels) * kLineBytes + row % kPanelRows * 4;
+    if (weights.dtype == CT_F32) {
+        for (int64_t i = 0; i < cols; ++i) {
+            out[i] = load<float>(from + i * w_step);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < cols; ++i) {
+        out[i] = ct::to_float(load<ct::bf16>(from + i / 2 * w_step + i % 2 * 2));
+    }
+}

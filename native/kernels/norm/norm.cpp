@@ -1,0 +1,45 @@
+// norm.cpp: ct_rms_norm.
+#include "kernels/norm/norm.h"
+
+namespace ct {
+namespace {
+
+template <typename T>
+int32_t enqueue_norm(ct_buffer* y, ct_buffer* residual, const ct_buffer* x, const ct_buffer* weight, int64_t rows,
+                     int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, float eps,
+                     ct_stream* stream) {
+    NormRow<T> row = variant(stream, kNormScalar, kNormAvx2, kNormAvx512).of<T>();
+    T* to = data<T>(y);
+    float* sums = data<float>(residual);
+    const T* from = data<T>(x);
+    const float* factors = data<float>(weight);
+    return enqueue(stream, [=](Team& team) {
+        team.run(rows, [=](int64_t r, int) {
+            row(to + r * y_stride, sums ? sums + r * residual_stride : nullptr, from + r * x_stride, factors, cols,
+                eps);
+        });
+    });
+}
+
+}  // namespace
+}  // namespace ct
+
+extern "C" int32_t ct_rms_norm(ct_buffer* y, ct_buffer* residual, const ct_buffer* x, const ct_buffer* weight,
+                               int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride,
+                               int32_t dtype, float eps, ct_stream* stream) {
+    CT_TRY(ct::check_stream(__func__, stream));
+    CT_TRY(ct::check_activation_dtype(__func__, "dtype", dtype));
+    CT_REQUIRE(cols >= 1, "cols=%lld must be at least 1", static_cast<long long>(cols));
+    CT_REQUIRE(eps >= 0, "eps=%g must be >= 0", static_cast<double>(eps));
+    int64_t bytes = ct::dtype_bytes(dtype);
+    CT_TRY(ct::check_matrix(__func__, "y", y, stream, rows, cols, y_stride, bytes));
+    CT_TRY(ct::check_matrix(__func__, "x", x, stream, rows, cols, x_stride, bytes));
+    if (residual) CT_TRY(ct::check_matrix(__func__, "residual", residual, stream, rows, cols, residual_stride, 4));
+    CT_TRY(ct::check_buffer(__func__, "weight", weight, stream, cols, 4));
+    CT_REQUIRE(y->data != x->data || y_stride == x_stride || rows < 2, "y is x, so y_stride=%lld must be x_stride=%lld",
+               static_cast<long long>(y_stride), static_cast<long long>(x_stride));
+    return ct::with_dtype(dtype, [&]<typename T>(T*) {
+        return ct::enqueue_norm<T>(y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, eps,
+                                   stream);
+    });
+}

@@ -1,0 +1,8 @@
+// norm_avx2.cpp: RMSNorm compiled for avx2.
+#include "kernels/norm/norm_row.h"
+
+namespace ct {
+
+constinit const NormRows kNormAvx2{norm_row<float>, norm_row<bf16>};
+
+}  // namespace ct

@@ -1,0 +1,8 @@
+// norm_avx512.cpp: RMSNorm compiled for avx512.
+#include "kernels/norm/norm_row.h"
+
+namespace ct {
+
+constinit const NormRows kNormAvx512{norm_row<float>, norm_row<bf16>};
+
+}  // namespace ct

@@ -1,0 +1,8 @@
+// norm_scalar.cpp: RMSNorm compiled for scalar.
+#include "kernels/norm/norm_row.h"
+
+namespace ct {
+
+constinit const NormRows kNormScalar{norm_row<float>, norm_row<bf16>};
+
+}  // namespace ct

@@ -1,0 +1,9 @@
+// rope_scalar.cpp: norm and rotation of a head compiled for scalar.
+#include "kernels/rope/rope_head.h"
+
+namespace ct {
+
+constinit const RopeHeads kRopeScalar{rope_head<float, float>, rope_head<bf16, float>, rope_head<float, bf16>,
+                                      rope_head<bf16, bf16>};
+
+}  // namespace ct

@@ -1,0 +1,65 @@
+// sampling.h: the passes over the vocabulary, the draw of one row, and its random number.
+#pragma once
+
+#include "core/core.h"
+
+namespace ct {
+
+inline constexpr int64_t kChunk = 64;  // logits that share one maximum
+
+// Passes over n logits; the sums are made in a fixed order.
+struct SamplingPasses {
+    // Largest logit of every chunk; false if there is a NaN or a +inf.
+    bool (*chunk_maxima)(float* maxima, const float* logits, int64_t n);
+    // weights[i] = exp((logits[i] - shift) * factor), 0 for -inf; returns their sum.
+    double (*weigh)(float* weights, const float* logits, int64_t n, float shift, float factor);
+    // Sum of exp(logits[i] - shift).
+    double (*sum_exp)(const float* logits, int64_t n, float shift);
+    // 1 + the tokens before `token` in (logit descending, id ascending).
+    int64_t (*rank)(const float* logits, int64_t n, int64_t token);
+};
+
+extern const SamplingPasses kSamplingScalar;
+extern const SamplingPasses kSamplingAvx2;
+extern const SamplingPasses kSamplingAvx512;
+
+// A token in the total order: the larger key comes first. -0 and +0 are the same logit.
+inline uint64_t order_key(float logit, int64_t id) {
+    float value = logit + 0.0f;
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    bits ^= bits >> 31 ? 0xffffffffu : 0x80000000u;
+    return uint64_t{bits} << 32 | (UINT32_MAX - static_cast<uint32_t>(id));
+}
+inline int64_t key_id(uint64_t key) { return UINT32_MAX - static_cast<uint32_t>(key); }
+
+// Philox4x32-10 (Salmon et al. 2011): encrypts the counter in place.
+void philox4x32(uint32_t (&counter)[4], uint32_t key0, uint32_t key1);
+
+// The row's random number in (0, 1): counter (position, tag of this use, 0), key seed.
+double uniform_of(int64_t seed, int64_t position);
+
+struct DrawOptions {
+    float temperature;
+    int32_t top_k;
+    float top_p;
+    float min_p;
+    double uniform;
+};
+
+// Memory of one row's draw, in the thread's scratch.
+struct DrawMemory {
+    float* maxima;   // one a chunk
+    float* spare;    // one a chunk
+    float* weights;  // one a token
+    uint64_t* keys;  // one a token
+};
+
+// The first `count` tokens of the order (fewer if fewer are above -inf) into keys, in order; returns their number.
+int64_t first_tokens(uint64_t* keys, const float* logits, int64_t n, const float* maxima, float* spare, int64_t count);
+
+// Draws from finite logits, the largest of which is `largest`.
+int64_t draw(const SamplingPasses& passes, const DrawMemory& memory, const float* logits, int64_t n, float largest,
+             const DrawOptions& options);
+
+}  // namespace ct

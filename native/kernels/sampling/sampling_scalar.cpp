@@ -1,0 +1,8 @@
+// sampling_scalar.cpp: the passes over the vocabulary compiled for scalar.
+#include "kernels/sampling/sampling_passes.h"
+
+namespace ct {
+
+constinit const SamplingPasses kSamplingScalar{chunk_maxima, weigh, sum_exp, rank};
+
+}  // namespace ct

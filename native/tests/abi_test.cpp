@@ -1,0 +1,259 @@
+// abi_test.cpp: the table of the ABI against the header's text, and every function with arguments that are wrong:
+// always an error code with a text, never a crash.
+// GCC 12 takes std::regex for uninitialised when it is compiled with the sanitizers.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
+#include <cstring>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "tests/testing.h"
+
+// A branch that has not got the kernel yet still runs the rest.
+#pragma weak ct_paged_attention
+
+namespace {
+
+using testing::Array;
+using testing::Device;
+
+std::string header_text() {
+    std::string path = __FILE__;
+    path = path.substr(0, path.rfind("tests/")) + "include/cortado.h";
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return std::regex_replace(text.str(), std::regex(R"(/\*([^*]|\*[^/])*\*/)"), "");
+}
+
+std::set<std::string> matches(const std::string& text, const char* pattern) {
+    std::set<std::string> found;
+    std::regex regex(pattern);
+    for (std::sregex_iterator it(text.begin(), text.end(), regex), end; it != end; ++it) found.insert((*it)[1]);
+    return found;
+}
+
+void tableNamesAllOfTheHeader() {
+    CHECK(ct_abi_version() == CT_ABI_VERSION);
+    std::string header = header_text();
+    CHECK(!header.empty());
+    std::set<std::string> functions, enums, defines, structs;
+    size_t fields = 0;
+    std::istringstream lines(ct_abi_table());
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string kind, name;
+        words >> kind >> name;
+        if (kind == "field") ++fields;
+        if (kind == "function") functions.insert(name);
+        if (kind == "enum") enums.insert(name);
+        if (kind == "define") defines.insert(name);
+        if (kind == "struct") structs.insert(name);
+    }
+    CHECK(functions == matches(header, R"(CT_API [^(;]*?(ct_\w+)\()"));
+    CHECK(enums == matches(header, R"((CT_\w+) = )"));
+    CHECK(defines == matches(header, R"(#define (CT_\w+) \d)"));
+    CHECK(structs == matches(header, R"(\} (ct_\w+);)"));
+    size_t declared = 0;
+    std::regex regex(R"(typedef struct ct_\w+ \{([^}]*)\})");
+    for (std::sregex_iterator it(header.begin(), header.end(), regex), end; it != end; ++it) {
+        std::string body = (*it)[1];
+        declared += static_cast<size_t>(std::count(body.begin(), body.end(), ';'));
+    }
+    CHECK(fields == declared);
+    std::string table = ct_abi_table();
+    CHECK(table.find("struct ct_device_options 16\n") != std::string::npos);
+    CHECK(table.find("field ct_device_options isa 12 4\n") != std::string::npos);
+    CHECK(table.find("enum CT_TIMEOUT 5\n") != std::string::npos);
+    CHECK(table.find("define CT_KV_BLOCK_SIZE 16\n") != std::string::npos);
+}
+
+#define REFUSED(call)                            \
+    do {                                         \
+        CHECK_STATUS(call, CT_INVALID);          \
+        CHECK(std::strlen(ct_last_error()) > 8); \
+    } while (0)
+
+void refusesNullHandles(Device& d, ct_buffer* b) {
+    ct_stream* s = d.stream;
+    ct_event* event = nullptr;
+    ct_stream* stream = nullptr;
+    ct_graph* graph = nullptr;
+    ct_buffer* buffer = nullptr;
+    ct_weights* weights = nullptr;
+    ct_device* device = nullptr;
+    int64_t bytes = 0;
+    double rate = 0;
+    void* address = nullptr;
+    ct_device_info info{};
+    info.struct_bytes = sizeof info;
+    REFUSED(ct_device_open(nullptr, "cpu", nullptr));
+    REFUSED(ct_device_open(&device, nullptr, nullptr));
+    REFUSED(ct_device_close(nullptr));
+    REFUSED(ct_device_get_info(nullptr, d.device));
+    REFUSED(ct_device_get_info(&info, nullptr));
+    REFUSED(ct_device_probe(nullptr, d.device, 0));
+    REFUSED(ct_device_probe(&rate, nullptr, 0));
+    REFUSED(ct_device_probe(&rate, d.device, 3));
+    REFUSED(ct_device_probe(&rate, d.device, -1));
+    REFUSED(ct_buffer_create(nullptr, d.device, 8));
+    REFUSED(ct_buffer_create(&buffer, nullptr, 8));
+    REFUSED(ct_buffer_create(&buffer, d.device, -8));
+    REFUSED(ct_buffer_view(nullptr, b, 0, 8));
+    REFUSED(ct_buffer_view(&buffer, nullptr, 0, 8));
+    REFUSED(ct_buffer_view(&buffer, b, -64, 8));
+    REFUSED(ct_buffer_view(&buffer, b, 0, 0));
+    REFUSED(ct_buffer_view(&buffer, b, 4, 8));
+    REFUSED(ct_buffer_destroy(nullptr));
+    REFUSED(ct_buffer_host_address(nullptr, b));
+    REFUSED(ct_buffer_host_address(&address, nullptr));
+    REFUSED(ct_buffer_bytes(nullptr, b));
+    REFUSED(ct_buffer_bytes(&bytes, nullptr));
+    REFUSED(ct_copy(nullptr, b, 0, 0, 0, s));
+    REFUSED(ct_copy(b, nullptr, 0, 0, 0, s));
+    REFUSED(ct_copy(b, b, 0, 0, 0, nullptr));
+    REFUSED(ct_copy(b, b, -1, 8, 4, s));
+    REFUSED(ct_copy(b, b, 0, 8, -4, s));
+    REFUSED(ct_copy(b, b, INT64_MAX, 8, 4, s));
+    REFUSED(ct_fill(nullptr, 0, 1, 0, s));
+    REFUSED(ct_fill(b, 0, 1, 0, nullptr));
+    REFUSED(ct_fill(b, 1, INT64_MAX, 0, s));
+    REFUSED(ct_fill(b, 0, 1, -1, s));
+    REFUSED(ct_stream_create(nullptr, d.device));
+    REFUSED(ct_stream_create(&stream, nullptr));
+    REFUSED(ct_stream_destroy(nullptr));
+    REFUSED(ct_stream_synchronize(nullptr));
+    REFUSED(ct_event_create(nullptr, d.device));
+    REFUSED(ct_event_create(&event, nullptr));
+    REFUSED(ct_event_destroy(nullptr));
+    REFUSED(ct_event_record(nullptr, s));
+    REFUSED(ct_event_wait(nullptr, 0));
+    REFUSED(ct_stream_begin_capture(nullptr));
+    REFUSED(ct_stream_end_capture(nullptr, s));
+    REFUSED(ct_stream_end_capture(&graph, nullptr));
+    REFUSED(ct_stream_end_capture(&graph, s));
+    REFUSED(ct_graph_launch(nullptr, s));
+    REFUSED(ct_graph_destroy(nullptr));
+    float values[16] = {};
+    ct_weights_part part{values, 4, 64};
+    REFUSED(ct_weights_create(nullptr, d.device, &part, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
+    REFUSED(ct_weights_create(&weights, nullptr, &part, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
+    REFUSED(ct_weights_create(&weights, d.device, nullptr, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
+    REFUSED(ct_weights_create(&weights, d.device, &part, -1, 4, CT_F32, CT_WEIGHTS_LINEAR));
+    REFUSED(ct_weights_create(&weights, d.device, &part, 1, 5, CT_F32, CT_WEIGHTS_LINEAR));
+    REFUSED(ct_weights_create(&weights, d.device, &part, 1, INT64_MAX, CT_F32, CT_WEIGHTS_LINEAR));
+    REFUSED(ct_weights_create(&weights, d.device, &part, 1, 4, 9, CT_WEIGHTS_LINEAR));
+    REFUSED(ct_weights_create(&weights, d.device, &part, 1, 4, CT_F32, 9));
+    REFUSED(ct_weights_destroy(nullptr));
+    REFUSED(ct_weights_bytes(&bytes, nullptr));
+    CHECK(!event && !stream && !graph && !buffer && !weights && !device);
+}
+
+void refusesWrongOperations(Device& d, ct_buffer* b) {
+    ct_stream* s = d.stream;
+    ct_weights* w = nullptr;
+    float values[16] = {};
+    ct_weights_part part{values, 4, 64};
+    CHECK_OK(ct_weights_create(&w, d.device, &part, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
+    REFUSED(ct_weights_bytes(nullptr, w));
+    REFUSED(ct_embedding(b, w, b, 1, 4, CT_F32, 1, nullptr));
+    REFUSED(ct_embedding(b, nullptr, b, 1, 4, CT_F32, 1, s));
+    REFUSED(ct_embedding(b, w, b, INT64_MAX, 4, CT_F32, 1, s));
+    REFUSED(ct_embedding(b, w, b, -1, 4, CT_F32, 1, s));
+    REFUSED(ct_gather_rows(b, b, b, 1, 4, 4, 4, 4, CT_F32, nullptr));
+    REFUSED(ct_gather_rows(nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, s));
+    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, 0, nullptr));
+    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, INT64_MAX, INT64_MAX, 4, INT64_MAX, CT_F32, 0, s));
+    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, 0, 0, 0, 0, CT_F32, 0, s));
+    REFUSED(ct_activation_mul(b, b, 1, 4, 4, 8, CT_F32, 0, nullptr));
+    REFUSED(ct_activation_mul(b, b, 1, INT64_MIN, 4, 8, CT_F32, 0, s));
+    REFUSED(ct_linear(b, b, w, nullptr, 1, 4, 4, CT_F32, CT_F32, nullptr));
+    REFUSED(ct_linear(nullptr, b, w, nullptr, 1, 4, 4, CT_F32, CT_F32, s));
+    REFUSED(ct_linear(b, b, nullptr, nullptr, 1, 4, 4, CT_F32, CT_F32, s));
+    REFUSED(ct_linear(b, b, w, nullptr, INT64_MAX, 4, 4, CT_F32, CT_F32, s));
+    REFUSED(ct_linear(b, b, w, nullptr, 1, 3, 4, CT_F32, CT_F32, s));
+    REFUSED(ct_linear(b, b, w, nullptr, 1, 4, 4, CT_F32, 7, s));
+    ct_rope_params rope{};
+    rope.struct_bytes = sizeof rope;
+    REFUSED(ct_rope_kv_write(b, b, b, b, b, b, b, b, b, &rope, s));
+    REFUSED(ct_rope_kv_write(b, b, b, b, b, b, b, b, b, nullptr, s));
+    REFUSED(ct_rope_kv_write(b, b, b, b, b, b, b, b, b, &rope, nullptr));
+    if (&ct_paged_attention) {
+        ct_attention_params attention{};
+        attention.struct_bytes = sizeof attention;
+        REFUSED(ct_paged_attention(b, b, b, b, b, b, b, b, &attention, s));
+        REFUSED(ct_paged_attention(b, b, b, b, b, b, b, b, nullptr, s));
+        REFUSED(ct_paged_attention(b, b, b, b, b, b, b, b, &attention, nullptr));
+    }
+    CHECK_OK(ct_weights_destroy(w));
+}
+
+int32_t sample(ct_buffer* b, ct_buffer* bias, const ct_sample_params* p, ct_stream* s, int missing = -1) {
+    ct_buffer* a[13];
+    for (int i = 0; i < 13; ++i) a[i] = i == missing ? nullptr : b;
+    return ct_sample(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], nullptr, bias,
+                     bias, bias, p, s);
+}
+
+void refusesWrongSampling(Device& d, ct_buffer* b) {
+    ct_sample_params good{sizeof good, 1, 4, 4, 0, 1};
+    for (int missing = 0; missing < 13; ++missing) REFUSED(sample(b, nullptr, &good, d.stream, missing));
+    REFUSED(sample(b, nullptr, nullptr, d.stream));
+    REFUSED(sample(b, nullptr, &good, nullptr));
+    auto refused = [&](auto change) {
+        ct_sample_params p = good;
+        change(p);
+        REFUSED(sample(b, nullptr, &p, d.stream));
+    };
+    refused([](auto& p) { p.struct_bytes = sizeof p + 1; });
+    refused([](auto& p) { p.struct_bytes = 7; });
+    refused([](auto& p) { p.struct_bytes = INT64_MIN; });
+    refused([](auto& p) { p.num_rows = -1; });
+    refused([](auto& p) { p.num_rows = INT64_MAX; });
+    refused([](auto& p) { p.vocab_size = 0; });
+    refused([](auto& p) { p.vocab_size = INT64_MAX; });
+    refused([](auto& p) { p.logits_stride = 3; });
+    refused([](auto& p) { p.num_bias = 1; });
+    refused([](auto& p) { p.max_top_logprobs = INT64_MAX; });
+}
+
+void readsSmallerStructures(Device& d, ct_buffer* b) {
+    ct_device* device = nullptr;
+    ct_device_options options{12, 1, INT32_MAX};  // the third field is beyond the caller's size
+    CHECK_OK(ct_device_open(&device, "cpu", &options));
+    CHECK_OK(ct_device_close(device));
+    options.struct_bytes = sizeof options + 8;
+    REFUSED(ct_device_open(&device, "cpu", &options));
+    options = {sizeof options, -1, 0};
+    REFUSED(ct_device_open(&device, "cpu", &options));
+    options = {sizeof options, 0, 4};
+    REFUSED(ct_device_open(&device, "cpu", &options));
+    ct_device_info info{};
+    std::memset(static_cast<void*>(&info), 0x55, sizeof info);
+    info.struct_bytes = 24;
+    CHECK_OK(ct_device_get_info(&info, d.device));
+    CHECK(info.total_memory_bytes > 0 && info.num_threads == 0x55555555 && info.struct_bytes == 24);
+    info.struct_bytes = sizeof info + 1;
+    REFUSED(ct_device_get_info(&info, d.device));
+    // Without max_top_logprobs the two outputs of it are not looked at.
+    ct_sample_params p{40, 0, 4, 4, 0, INT64_MAX};
+    CHECK_OK(sample(b, nullptr, &p, d.stream));
+}
+
+}  // namespace
+
+int main() {
+    tableNamesAllOfTheHeader();
+    Device d;
+    ct_buffer* b = nullptr;
+    CHECK_OK(ct_buffer_create(&b, d.device, 256));
+    refusesNullHandles(d, b);
+    refusesWrongOperations(d, b);
+    refusesWrongSampling(d, b);
+    readsSmallerStructures(d, b);
+    CHECK_OK(ct_stream_synchronize(d.stream));
+    CHECK_OK(ct_buffer_destroy(b));
+    return testing::finish("abi");
+}

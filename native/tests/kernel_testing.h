@@ -1,0 +1,51 @@
+// kernel_testing.h: what the tests of kernels share: devices of every instruction set, random fill, tolerances.
+#pragma once
+
+#include <algorithm>
+
+#include "tests/testing.h"
+
+namespace testing {
+
+template <typename T>
+inline constexpr int32_t kDtype = std::is_same_v<T, float> ? CT_F32 : CT_BF16;
+
+// Around the widths of vectors.
+inline constexpr int64_t kEdges[] = {1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200, 1025};
+
+template <typename T>
+double value(T x) {
+    return static_cast<double>(ct::to_float(x));
+}
+
+// A few roundings of the result.
+template <typename T>
+double tolerance(double expected, double float_error = 4e-6) {
+    return (std::is_same_v<T, float> ? float_error : 0.005) * (std::fabs(expected) + 1e-2);
+}
+
+template <typename T>
+bool same_bits(T a, T b) {
+    return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+template <typename T>
+void fill(Array<T>& array, Random& random, float scale = 1) {
+    for (int64_t i = 0; i < array.size; ++i) array.at[i] = ct::from_float<T>(random.normal(scale));
+}
+
+// Every instruction set of this machine, with 1 and 2 threads.
+template <typename Body>
+void for_devices(const Body& body) {
+    for (int32_t isa : {CT_ISA_SCALAR, CT_ISA_AVX2, CT_ISA_AVX512}) {
+        for (int threads : {1, 2}) {
+            Device device(threads, isa);
+            if (!device.present()) continue;
+            context = "isa " + std::to_string(isa) + ", threads " + std::to_string(threads);
+            body(device, isa);
+        }
+    }
+    context.clear();
+}
+
+}  // namespace testing
