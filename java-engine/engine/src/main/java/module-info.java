@@ -7,4 +7,7 @@ module io.cortado.engine {
     exports io.cortado.api;
 
     uses io.cortado.api.EngineProvider;
+
+    provides io.cortado.api.EngineProvider with
+            io.cortado.engine.CortadoEngineProvider;
 }
