@@ -1,8 +1,9 @@
 package io.cortado.text;
 
 /**
- * Bytes to text, piece by piece. Each maximal part of an invalid sequence becomes one U+FFFD, as Rust's
- * from_utf8_lossy has it: a surrogate ED A0 80 becomes three, where {@code new String} makes one.
+ * Bytes to text, piece by piece. Each maximal part of an invalid sequence becomes one U+FFFD, as
+ * Rust's from_utf8_lossy has it: a surrogate ED A0 80 becomes three, where {@code new String} makes
+ * one.
  */
 final class Utf8Stream {
     private static final char REPLACEMENT = '\uFFFD';
