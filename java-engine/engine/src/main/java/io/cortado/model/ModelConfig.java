@@ -43,13 +43,13 @@ public final class ModelConfig {
     private ModelConfig(ConfigJson config, ConfigJson generation) {
         modelType = requireText(config, "model_type");
         architecture = architecture(config);
+        shape = shape(config);
+        int positions = config.integer("max_position_embeddings", 1, MAX_POSITIONS);
         if (config.has("quantization_config")) {
             throw ModelException.unsupported(
                     config.where() + ": quantization_config is not supported");
         }
-        int positions = config.integer("max_position_embeddings", 1, MAX_POSITIONS);
         Rope.requireWholeHead(config);
-        shape = shape(config);
         rope = Rope.read(config, positions);
         maxPositions = stretched(positions, rope.scaling());
         Set<Integer> ends = new LinkedHashSet<>(config.ids("eos_token_id", shape.vocabSize()));
