@@ -91,8 +91,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                     limits.maxRows());
             ModelInfo info = info(folder, config, maxModelLen, texts, model, device);
             Executor executor = new ModelExecutor(device, model, limits, blocksPerSeq);
-            return new CortadoEngine(
-                    info, texts, wrap.apply(executor), numBlocks, limits, options);
+            return new CortadoEngine(info, texts, wrap.apply(executor), numBlocks, limits, options);
         } catch (RuntimeException | Error e) {
             closeAfter(e, model);
             closeAfter(e, device);

@@ -151,8 +151,7 @@ final class EngineLoop implements Runnable {
             sequence.answer.append(batch, row);
             counters.generated();
             request.markFirstToken(clock.getAsLong());
-            FinishReason reason =
-                    sequence.stops.check(batch.token[row], sequence.answer.size());
+            FinishReason reason = sequence.stops.check(batch.token[row], sequence.answer.size());
             if (reason == null) {
                 sequence.answer.publish();
             } else {
@@ -205,15 +204,14 @@ final class EngineLoop implements Runnable {
 
     /** After the end, whichever thread takes a request out of the inbox tells it. */
     private void rejectInbox() {
-        inbox.drain(
-                request -> {
-                    if (!request.taken && end != null) {
-                        request.taken = true;
-                        request.fail(end);
-                        request.markEnd(clock.getAsLong());
-                        request.wake();
-                    }
-                });
+        inbox.drain(request -> {
+            if (!request.taken && end != null) {
+                request.taken = true;
+                request.fail(end);
+                request.markEnd(clock.getAsLong());
+                request.wake();
+            }
+        });
     }
 
     private void wakeLater(Request request) {
