@@ -138,7 +138,7 @@ final class EngineFlags {
         }
         Path folder = Files.createTempDirectory("cortado-dummy-");
         Files.copy(config, folder.resolve("config.json"), StandardCopyOption.REPLACE_EXISTING);
-        Path texts = model != null ? model : config.toAbsolutePath().getParent();
+        Path texts = model != null ? model : config.resolveSibling("");
         for (String name : TEXT_FILES) {
             Path file = texts.resolve(name);
             if (Files.isRegularFile(file)) {
