@@ -17,7 +17,7 @@ interface PreTokenizer {
         for (PreTokenizer part : parts.reversed()) {
             PreTokenizer rest = chain;
             chain =
-                    rest == WHOLE
+                    rest.equals(WHOLE)
                             ? part
                             : (text, out) -> part.split(text, piece -> rest.split(piece, out));
         }
