@@ -15,6 +15,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Finds the facts beside the project; a test that needs them is skipped where they are absent. */
+// Tests of the same module only.
+@SuppressWarnings("exports")
 public final class Suites {
     private static final JsonMapper MAPPER = JsonMapper.builder().build();
 
