@@ -9,4 +9,7 @@ module io.cortado.engine {
     exports io.cortado.text.jinja;
 
     uses io.cortado.api.EngineProvider;
+
+    provides io.cortado.api.EngineProvider with
+            io.cortado.engine.CortadoEngineProvider;
 }

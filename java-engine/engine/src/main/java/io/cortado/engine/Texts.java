@@ -4,6 +4,10 @@ import io.cortado.api.EngineException;
 import io.cortado.api.Prompt;
 import io.cortado.text.Segment;
 import io.cortado.text.Tokenizer;
+import io.cortado.text.UnsupportedTokenizerException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -13,6 +17,29 @@ final class Texts {
 
     Texts(@Nullable Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
+    }
+
+    /** Reads what a model's folder has. */
+    static Texts open(Path folder) {
+        if (!Files.isRegularFile(folder.resolve("tokenizer.json"))) {
+            return new Texts(null);
+        }
+        try {
+            return new Texts(Tokenizer.open(folder));
+        } catch (UnsupportedTokenizerException e) {
+            throw new EngineException(
+                    EngineException.Code.UNSUPPORTED_MODEL,
+                    folder + ": " + e.getMessage(),
+                    null,
+                    e);
+        } catch (IOException | RuntimeException e) {
+            throw new EngineException(
+                    EngineException.Code.INVALID_MODEL, folder + ": " + e.getMessage(), null, e);
+        }
+    }
+
+    boolean hasChatTemplate() {
+        return false;
     }
 
     @Nullable Tokenizer tokenizer() {
@@ -59,8 +86,7 @@ final class Texts {
     private static void checkId(Tokenizer tokenizer, int id) {
         if (id < 0 || id >= tokenizer.vocabSize()) {
             throw EngineException.invalid(
-                    "tokens",
-                    "ids must be in [0, " + tokenizer.vocabSize() + "): id=" + id);
+                    "tokens", "ids must be in [0, " + tokenizer.vocabSize() + "): id=" + id);
         }
     }
 

@@ -1,0 +1,178 @@
+package io.cortado.engine;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineException;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.EngineProvider;
+import io.cortado.api.ModelInfo;
+import io.cortado.api.SamplingParams;
+import io.cortado.device.Device;
+import io.cortado.device.NativeException;
+import io.cortado.kv.BlockPool;
+import io.cortado.model.Activations;
+import io.cortado.model.CausalLm;
+import io.cortado.model.GenerationDefaults;
+import io.cortado.model.ModelConfig;
+import io.cortado.model.ModelException;
+import java.nio.file.Path;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/** Loads a folder: configuration and text first, which fail fast, then weights, then the cache. */
+public final class CortadoEngineProvider implements EngineProvider {
+    private static final int FREE_MEMORY_PART = 4;
+
+    /** For {@link java.util.ServiceLoader}. */
+    public CortadoEngineProvider() {}
+
+    @Override
+    public Engine open(Path folder, EngineOptions options) {
+        return open(folder, options, executor -> executor);
+    }
+
+    /** The same, with the executor wrapped: for tests that make a device misbehave. */
+    static Engine open(Path folder, EngineOptions options, UnaryOperator<Executor> wrap) {
+        try {
+            ModelConfig config = ModelConfig.read(folder);
+            int maxModelLen = maxModelLen(config, options);
+            Texts texts = Texts.open(folder);
+            return load(folder, options, config, maxModelLen, texts, wrap);
+        } catch (ModelException e) {
+            throw new EngineException(
+                    e.kind() == ModelException.Kind.INVALID
+                            ? EngineException.Code.INVALID_MODEL
+                            : EngineException.Code.UNSUPPORTED_MODEL,
+                    String.valueOf(e.getMessage()),
+                    null,
+                    e);
+        } catch (NativeException | IllegalArgumentException e) {
+            throw new EngineException(
+                    EngineException.Code.INVALID_REQUEST, String.valueOf(e.getMessage()), null, e);
+        }
+    }
+
+    private static int maxModelLen(ModelConfig config, EngineOptions options) {
+        if (options.maxModelLen() > config.maxPositions()) {
+            throw EngineException.invalid(
+                    "max-model-len",
+                    "max-model-len must be at most the model's own "
+                            + config.maxPositions()
+                            + ": max-model-len="
+                            + options.maxModelLen());
+        }
+        return options.maxModelLen() == 0 ? config.maxPositions() : options.maxModelLen();
+    }
+
+    private static Engine load(
+            Path folder,
+            EngineOptions options,
+            ModelConfig config,
+            int maxModelLen,
+            Texts texts,
+            UnaryOperator<Executor> wrap) {
+        Activations activations =
+                switch (options.activations()) {
+                    case BF16 -> Activations.BF16;
+                    case F32 -> Activations.F32;
+                };
+        Device device = Device.open(options.device(), options.threads(), options.isa());
+        CausalLm model = null;
+        try {
+            model = CausalLm.load(device, folder, config, activations, options.dummyWeights());
+            int blocksPerSeq = BlockPool.blocksFor(maxModelLen);
+            int numBlocks = numBlocks(model, device, options, blocksPerSeq);
+            Limits limits =
+                    Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks);
+            model.allocate(
+                    numBlocks,
+                    limits.maxNumSeqs(),
+                    limits.maxNumBatchedTokens(),
+                    blocksPerSeq,
+                    limits.maxRows());
+            ModelInfo info = info(folder, config, maxModelLen, texts, model, device);
+            Executor executor = new ModelExecutor(device, model, limits, blocksPerSeq);
+            return new CortadoEngine(info, texts, wrap.apply(executor), numBlocks, limits, options);
+        } catch (RuntimeException | Error e) {
+            closeAfter(e, model);
+            closeAfter(e, device);
+            throw e;
+        }
+    }
+
+    /** Closing what was half made must not hide why it was not made. */
+    private static void closeAfter(Throwable cause, @Nullable AutoCloseable resource) {
+        try {
+            if (resource != null) {
+                resource.close();
+            }
+        } catch (Exception e) {
+            cause.addSuppressed(e);
+        }
+    }
+
+    /** The asked-for bytes; else what all sequences need at most, within a part of what is free. */
+    private static int numBlocks(
+            CausalLm model, Device device, EngineOptions options, int blocksPerSeq) {
+        long perBlock = model.kvBytesPerBlock();
+        long wanted = (long) options.maxNumSeqs() * blocksPerSeq;
+        long free = device.info().freeMemoryBytes();
+        long affordable = free / FREE_MEMORY_PART / perBlock;
+        long blocks =
+                options.kvCacheBytes() > 0
+                        ? options.kvCacheBytes() / perBlock
+                        : Math.min(wanted, affordable);
+        if (blocks < 1 || blocks * perBlock > free) {
+            throw EngineException.invalid(
+                    "kv-cache-memory",
+                    "the KV cache must hold at least one block and fit into the free memory:"
+                            + " kv-cache-memory="
+                            + options.kvCacheBytes()
+                            + " block="
+                            + perBlock
+                            + " free="
+                            + free);
+        }
+        return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
+    }
+
+    private static ModelInfo info(
+            Path folder,
+            ModelConfig config,
+            int maxModelLen,
+            Texts texts,
+            CausalLm model,
+            Device device) {
+        return new ModelInfo(
+                String.valueOf(folder.toAbsolutePath().normalize().getFileName()),
+                config.architecture(),
+                maxModelLen,
+                config.vocabSize(),
+                config.endTokenIds(),
+                texts.tokenizer() != null,
+                texts.hasChatTemplate(),
+                defaults(config.generation()),
+                model.numParameters(),
+                device.info().name() + " " + device.info().isa());
+    }
+
+    /** What {@code generation_config.json} recommends, in our ranges. */
+    private static SamplingParams defaults(GenerationDefaults from) {
+        SamplingParams.Builder params = SamplingParams.builder();
+        if (Boolean.FALSE.equals(from.doSample())) {
+            return params.temperature(0).build();
+        }
+        if (from.temperature() != null) {
+            params.temperature((float) Math.min(2, from.temperature()));
+        }
+        if (from.topP() != null && from.topP() > 0) {
+            params.topP(from.topP().floatValue());
+        }
+        if (from.topK() != null) {
+            params.topK(from.topK());
+        }
+        if (from.minP() != null) {
+            params.minP(from.minP().floatValue());
+        }
+        return params.build();
+    }
+}

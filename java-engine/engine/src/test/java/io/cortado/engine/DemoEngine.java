@@ -1,0 +1,63 @@
+package io.cortado.engine;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.GenerationRequest;
+import io.cortado.api.Prompt;
+import io.cortado.api.SamplingParams;
+import io.cortado.demo.DemoModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The demo model on the CPU, and its golden answers. */
+final class DemoEngine {
+    /** A prompt of golden.json and the greedy ids that follow. */
+    record Golden(int[] prompt, List<Integer> greedy, String text) {}
+
+    private DemoEngine() {}
+
+    static Path folder() throws IOException {
+        Path folder = Path.of(System.getProperty("java.io.tmpdir"), "cortado-engine-test-demo");
+        return DemoModel.unpack(folder);
+    }
+
+    static EngineOptions options() {
+        return EngineOptions.defaults().threads(2).activations(EngineOptions.Activations.F32);
+    }
+
+    static Engine open(EngineOptions options) throws IOException {
+        return Engine.open(folder(), options);
+    }
+
+    static List<Golden> goldens() throws IOException {
+        JsonNode root =
+                JsonMapper.shared().readTree(Files.readString(folder().resolve("golden.json")));
+        List<Golden> goldens = new ArrayList<>();
+        for (JsonNode prompt : root.get("prompts")) {
+            goldens.add(
+                    new Golden(
+                            prompt.get("ids").valueStream().mapToInt(JsonNode::asInt).toArray(),
+                            prompt.get("greedy").valueStream().map(JsonNode::asInt).toList(),
+                            prompt.get("text").asString()));
+        }
+        return goldens;
+    }
+
+    static Answers ask(Engine engine, int[] prompt, SamplingParams params)
+            throws InterruptedException {
+        return Answers.read(engine.generate(new GenerationRequest(Prompt.tokens(prompt), params)));
+    }
+
+    /** Waits for the loop to have told what it holds. */
+    static int blocksUsedInTheEnd(Engine engine) throws InterruptedException {
+        for (int i = 0; i < 200 && engine.stats().blocksUsed() > 0; i++) {
+            Thread.sleep(10);
+        }
+        return engine.stats().blocksUsed();
+    }
+}
