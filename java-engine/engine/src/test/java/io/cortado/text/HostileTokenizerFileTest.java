@@ -28,10 +28,19 @@ class HostileTokenizerFileTest {
 
     @Test
     void addedTokensThatAreHugeEmptyOrRepeatedAreRefused() {
-        refuses("acceptable JSON", TinyTokenizer.json("[{\"id\":300,\"content\":\"" + "x".repeat(10 << 20) + "\"}]", "[]"));
-        refuses("chars=5000", TinyTokenizer.json("[{\"id\":300,\"content\":\"" + "x".repeat(5000) + "\"}]", "[]"));
+        refuses(
+                "acceptable JSON",
+                TinyTokenizer.json(
+                        "[{\"id\":300,\"content\":\"" + "x".repeat(10 << 20) + "\"}]", "[]"));
+        refuses(
+                "chars=5000",
+                TinyTokenizer.json(
+                        "[{\"id\":300,\"content\":\"" + "x".repeat(5000) + "\"}]", "[]"));
         refuses("chars=0", TinyTokenizer.json("[{\"id\":300,\"content\":\"\"}]", "[]"));
-        refuses("twice", TinyTokenizer.json("[{\"id\":300,\"content\":\"q1\"},{\"id\":301,\"content\":\"q1\"}]", "[]"));
+        refuses(
+                "twice",
+                TinyTokenizer.json(
+                        "[{\"id\":300,\"content\":\"q1\"},{\"id\":301,\"content\":\"q1\"}]", "[]"));
     }
 
     @Test
@@ -40,13 +49,18 @@ class HostileTokenizerFileTest {
         refuses("acceptable JSON", "{\"model\":");
         refuses("no model", "{}");
         refuses("no model", "[]");
-        refuses("array", "{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":3},\"decoder\":{\"type\":\"ByteLevel\"}}");
+        refuses(
+                "array",
+                "{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":3},\"decoder\":{\"type\":\"ByteLevel\"}}");
     }
 
     @Test
     void unknownPartsAreRefusedByName() {
         String good = TinyTokenizer.json("[]", "[]");
-        refuses("normalizer=NFKD", good.replace("\"added_tokens\"", "\"normalizer\":{\"type\":\"NFKD\"},\"added_tokens\""));
+        refuses(
+                "normalizer=NFKD",
+                good.replace(
+                        "\"added_tokens\"", "\"normalizer\":{\"type\":\"NFKD\"},\"added_tokens\""));
         refuses("dropout", good.replace("\"merges\"", "\"dropout\":0.1,\"merges\""));
         refuses("byte_fallback", good.replace("\"merges\"", "\"byte_fallback\":true,\"merges\""));
         refuses("type=Unigram", good.replace("\"merges\"", "\"type\":\"Unigram\",\"merges\""));
@@ -54,7 +68,8 @@ class HostileTokenizerFileTest {
 
     @Test
     void patternThatIsNotLinearIsStoppedByItsBudget() {
-        String pattern = "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}";
+        String pattern =
+                "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}";
         var split = PreTokenization.parse(pattern.getBytes(StandardCharsets.UTF_8));
         assertThrows(TextBudgetException.class, () -> split.split("a".repeat(5000) + "b"));
     }
@@ -62,7 +77,8 @@ class HostileTokenizerFileTest {
     private static void refuses(String reason, String json) {
         var error =
                 assertThrows(
-                        TokenizerFormatException.class, () -> Tokenizer.parse(json.getBytes(StandardCharsets.UTF_8)));
+                        TokenizerFormatException.class,
+                        () -> Tokenizer.parse(json.getBytes(StandardCharsets.UTF_8)));
         assertTrue(String.valueOf(error.getMessage()).contains(reason), error::toString);
     }
 }

@@ -48,7 +48,10 @@ class StopStringsTest {
     void agreesWithSearchingTheWholeText() {
         var random = new Random(3);
         for (int round = 0; round < 2000; round++) {
-            var stops = List.of(word(random, 1 + random.nextInt(4)), word(random, 1 + random.nextInt(4)));
+            var stops =
+                    List.of(
+                            word(random, 1 + random.nextInt(4)),
+                            word(random, 1 + random.nextInt(4)));
             String text = word(random, 30);
             var matcher = StopStrings.of(stops, false).matcher();
             var shown = new StringBuilder();
@@ -61,14 +64,21 @@ class StopStringsTest {
                 i = end;
             }
             shown.append(matcher.flush());
-            assertEquals(expected(text, stops), shown.toString(), "seed 3, round " + round + " " + stops + " " + text);
+            assertEquals(
+                    expected(text, stops),
+                    shown.toString(),
+                    "seed 3, round " + round + " " + stops + " " + text);
         }
     }
 
     private static String expected(String text, List<String> stops) {
         for (int end = 1; end <= text.length(); end++) {
             String head = text.substring(0, end);
-            String longest = stops.stream().filter(head::endsWith).max((a, b) -> a.length() - b.length()).orElse("");
+            String longest =
+                    stops.stream()
+                            .filter(head::endsWith)
+                            .max((a, b) -> a.length() - b.length())
+                            .orElse("");
             if (!longest.isEmpty()) {
                 return head.substring(0, end - longest.length());
             }
@@ -77,7 +87,9 @@ class StopStringsTest {
     }
 
     private static String word(Random random, int length) {
-        return random.ints(length, 'a', 'd').collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString();
+        return random.ints(length, 'a', 'd')
+                .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                .toString();
     }
 
     @Test

@@ -15,12 +15,17 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Finds the facts beside the project; a test that needs them is skipped where they are absent. */
+// Tests of the same module only.
+@SuppressWarnings("exports")
 public final class Suites {
     private static final JsonMapper MAPPER = JsonMapper.builder().build();
 
     private Suites() {}
 
-    /** A path under the folder {@code shared}, which stands beside the project's root or one of its parents. */
+    /**
+     * A path under the folder {@code shared}, which stands beside the project's root or one of its
+     * parents.
+     */
     public static Path shared(String path) {
         Path home = Path.of(System.getProperty("user.dir", ".")).toAbsolutePath();
         for (Path folder = home; folder != null; folder = folder.getParent()) {
@@ -38,7 +43,8 @@ public final class Suites {
         try (var in =
                 new BufferedReader(
                         new InputStreamReader(
-                                new GZIPInputStream(Files.newInputStream(file)), StandardCharsets.UTF_8))) {
+                                new GZIPInputStream(Files.newInputStream(file)),
+                                StandardCharsets.UTF_8))) {
             for (String line = in.readLine(); line != null; line = in.readLine()) {
                 rows.add(MAPPER.readTree(line));
             }
@@ -62,7 +68,10 @@ public final class Suites {
         return ints;
     }
 
-    /** A text of the tokenizer suite: a string, {@code {"repeat": [unit, n]}} or {@code {"concat": [...]}}. */
+    /**
+     * A text of the tokenizer suite: a string, {@code {"repeat": [unit, n]}} or {@code {"concat":
+     * [...]}}.
+     */
     static String text(JsonNode node) {
         if (node.has("repeat")) {
             JsonNode repeat = node.path("repeat");

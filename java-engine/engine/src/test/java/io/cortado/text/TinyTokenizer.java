@@ -21,7 +21,11 @@ final class TinyTokenizer {
     static String json(String addedTokens, String merges) {
         String bytes =
                 IntStream.range(0, 256)
-                        .mapToObj(b -> "\"" + letter(b).replace("\\", "\\\\").replace("\"", "\\\"") + "\":" + b)
+                        .mapToObj(b ->
+                                "\""
+                                        + letter(b).replace("\\", "\\\\").replace("\"", "\\\"")
+                                        + "\":"
+                                        + b)
                         .collect(Collectors.joining(","));
         return "{\"added_tokens\":"
                 + addedTokens

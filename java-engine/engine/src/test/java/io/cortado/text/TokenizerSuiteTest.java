@@ -13,13 +13,30 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
-/** Every byte-level family of the shared suite, against what Hugging Face tokenizers makes of it. */
+/**
+ * Every byte-level family of the shared suite, against what Hugging Face tokenizers makes of it.
+ */
 class TokenizerSuiteTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "gpt2", "llama3", "qwen3", "qwen3-embedding", "qwen35", "deepseek-v3", "gpt-oss", "tekken",
-                "falcon", "starcoder", "olmo2", "phi4", "phi4-mini", "glm4", "kimi-k2", "roberta", "flags"
+                "gpt2",
+                "llama3",
+                "qwen3",
+                "qwen3-embedding",
+                "qwen35",
+                "deepseek-v3",
+                "gpt-oss",
+                "tekken",
+                "falcon",
+                "starcoder",
+                "olmo2",
+                "phi4",
+                "phi4-mini",
+                "glm4",
+                "kimi-k2",
+                "roberta",
+                "flags"
             })
     void agreesWithTheReference(String family) throws IOException {
         Path folder = Suites.shared("suites/tokenizers/" + family);
@@ -43,17 +60,24 @@ class TokenizerSuiteTest {
     private static void encodesAndDecodes(Tokenizer tokenizer, JsonNode row) {
         AddedTokenMatch match =
                 AddedTokenMatch.valueOf(
-                        row.path("match").asString("all").replace('-', '_').toUpperCase(java.util.Locale.ROOT));
+                        row.path("match")
+                                .asString("all")
+                                .replace('-', '_')
+                                .toUpperCase(java.util.Locale.ROOT));
         int[] ids =
                 tokenizer.encode(
-                        Suites.text(row.path("text")), row.path("add_special_tokens").asBoolean(false), match);
+                        Suites.text(row.path("text")),
+                        row.path("add_special_tokens").asBoolean(false),
+                        match);
         assertArrayEquals(Suites.ints(row.path("ids")), ids, row::toString);
         assertEquals(Suites.text(row.path("decoded")), tokenizer.decode(ids, false), row::toString);
-        assertEquals(Suites.text(row.path("decoded_skip")), tokenizer.decode(ids, true), row::toString);
+        assertEquals(
+                Suites.text(row.path("decoded_skip")), tokenizer.decode(ids, true), row::toString);
     }
 
     private static void streams(Tokenizer tokenizer, JsonNode row) {
-        var decoder = new StreamingDecoder(tokenizer, row.path("skip_special_tokens").asBoolean(false));
+        var decoder =
+                new StreamingDecoder(tokenizer, row.path("skip_special_tokens").asBoolean(false));
         var text = new StringBuilder();
         for (int id : Suites.ints(row.path("prompt_ids"))) {
             text.append(decoder.feed(id));
@@ -61,7 +85,10 @@ class TokenizerSuiteTest {
         for (int id : Suites.ints(row.path("ids"))) {
             text.append(decoder.feed(id));
         }
-        assertEquals(Suites.text(row.path("full")), text.append(decoder.flush()).toString(), row::toString);
+        assertEquals(
+                Suites.text(row.path("full")),
+                text.append(decoder.flush()).toString(),
+                row::toString);
     }
 
     @ParameterizedTest
@@ -77,19 +104,25 @@ class TokenizerSuiteTest {
 
     @Test
     void preTokenizersCutAsTheReferenceDoes() throws IOException {
-        for (JsonNode row : Suites.rows(Suites.shared("suites/tokenizers/pretokenizers.jsonl.gz"))) {
+        for (JsonNode row :
+                Suites.rows(Suites.shared("suites/tokenizers/pretokenizers.jsonl.gz"))) {
             PreTokenization split;
             try {
                 split =
                         PreTokenization.parse(
-                                row.path("pre_tokenizer").toString().getBytes(StandardCharsets.UTF_8));
+                                row.path("pre_tokenizer")
+                                        .toString()
+                                        .getBytes(StandardCharsets.UTF_8));
             } catch (UnsupportedTokenizerException e) {
                 continue;
             }
             for (JsonNode one : row.path("cases")) {
                 var pieces = new ArrayList<String>();
                 one.path(1).forEach(piece -> pieces.add(piece.path(0).asString("")));
-                assertEquals(pieces, split.split(Suites.text(one.path(0))), () -> row.path("name") + " " + one);
+                assertEquals(
+                        pieces,
+                        split.split(Suites.text(one.path(0))),
+                        () -> row.path("name") + " " + one);
             }
         }
     }
@@ -110,7 +143,8 @@ class TokenizerSuiteTest {
             variables.put("add_generation_prompt", true);
             var rendered = templates.render(variables);
             assertEquals(golden.path("prompt").asString(""), rendered.text());
-            assertArrayEquals(Suites.ints(golden.path("ids")), tokenizer.encode(rendered.segments(), false));
+            assertArrayEquals(
+                    Suites.ints(golden.path("ids")), tokenizer.encode(rendered.segments(), false));
         }
         assertEquals(7, seen);
     }

@@ -26,7 +26,8 @@ class TokenizerTest {
 
     @Test
     void userTextNeverSpellsASpecialToken() {
-        int[] ids = tokenizer.encode(List.of(Segment.user("<end>"), Segment.template("<end>")), false);
+        int[] ids =
+                tokenizer.encode(List.of(Segment.user("<end>"), Segment.template("<end>")), false);
         assertEquals(END, ids[ids.length - 1]);
         assertEquals(1, IntStream.of(ids).filter(id -> id == END).count());
         assertEquals("<end><end>", tokenizer.decode(ids, false));
@@ -42,23 +43,35 @@ class TokenizerTest {
     @Test
     void specialTokenIsNotMintedAcrossABorderOfOrigins() {
         for (int cut = 1; cut < 5; cut++) {
-            var user = List.of(Segment.user("<end>".substring(0, cut)), Segment.template("<end>".substring(cut)));
+            var user =
+                    List.of(
+                            Segment.user("<end>".substring(0, cut)),
+                            Segment.template("<end>".substring(cut)));
             assertEquals(5, tokenizer.encode(user, false).length);
-            var template = List.of(Segment.template("<end>".substring(0, cut)), Segment.user("<end>".substring(cut)));
+            var template =
+                    List.of(
+                            Segment.template("<end>".substring(0, cut)),
+                            Segment.user("<end>".substring(cut)));
             assertEquals(5, tokenizer.encode(template, false).length);
         }
     }
 
     @Test
     void userTextCannotHideTheTemplatesTokenBehindAnOverlappingOne() {
-        // <x<end> is a special token too; its beginning comes from the user, its end is the template's <end>.
+        // <x<end> is a special token too; its beginning comes from the user, its end is the
+        // template's <end>.
         int[] ids = tokenizer.encode(List.of(Segment.user("<x"), Segment.template("<end>")), false);
         assertArrayEquals(new int[] {'<', 'x', END}, ids);
     }
 
     @Test
     void wordsRunOverTheBordersOfSegments() {
-        var pieces = List.of(Segment.template("xa"), Segment.user("b"), Segment.user(""), Segment.template("y"));
+        var pieces =
+                List.of(
+                        Segment.template("xa"),
+                        Segment.user("b"),
+                        Segment.user(""),
+                        Segment.template("y"));
         assertArrayEquals(encode("xaby"), tokenizer.encode(pieces, false));
     }
 
@@ -76,7 +89,10 @@ class TokenizerTest {
                     random.ints(random.nextInt(60), 0, 0x2_0000)
                             .filter(c -> c < 0xD800 || c > 0xDFFF)
                             .map(c -> c % 3 == 0 ? c % 128 : c)
-                            .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+                            .collect(
+                                    StringBuilder::new,
+                                    StringBuilder::appendCodePoint,
+                                    StringBuilder::append)
                             .toString();
             assertEquals(text, tokenizer.decode(encode(text), false), "seed 7, round " + round);
         }
@@ -92,7 +108,9 @@ class TokenizerTest {
         for (int round = 0; round < 300; round++) {
             int[] word = random.ints(2 + random.nextInt(40), 0, 4).toArray();
             assertArrayEquals(
-                    MergeQueue.mergeByScanning(word, table), new MergeQueue(word, table).merge(), "seed 11, round " + round);
+                    MergeQueue.mergeByScanning(word, table),
+                    new MergeQueue(word, table).merge(),
+                    "seed 11, round " + round);
         }
     }
 
@@ -107,7 +125,10 @@ class TokenizerTest {
     @Test
     void idsOutsideTheVocabularyAreRefused() {
         for (int id : new int[] {-1, tokenizer.vocabSize(), Integer.MAX_VALUE}) {
-            var error = assertThrows(IllegalArgumentException.class, () -> tokenizer.decode(new int[] {id}, false));
+            var error =
+                    assertThrows(
+                            IllegalArgumentException.class,
+                            () -> tokenizer.decode(new int[] {id}, false));
             assertTrue(String.valueOf(error.getMessage()).contains("id=" + id), error::toString);
         }
     }

@@ -19,18 +19,21 @@ import tools.jackson.databind.JsonNode;
 /** The shared cases; where their source and Jinja2 disagree, Jinja2's own result decides. */
 class ChatTemplateSuiteTest {
     private static final TemplateOptions OPTIONS =
-            TemplateOptions.CHAT.clock(Clock.fixed(Instant.parse("2025-07-10T12:00:00Z"), ZoneOffset.UTC));
+            TemplateOptions.CHAT.clock(
+                    Clock.fixed(Instant.parse("2025-07-10T12:00:00Z"), ZoneOffset.UTC));
 
     @Test
     void jinjaCasesAgreeWithJinja2() throws IOException {
-        for (JsonNode row : Suites.rows(Suites.shared("suites/chat-templates/jinja-cases.jsonl.gz"))) {
+        for (JsonNode row :
+                Suites.rows(Suites.shared("suites/chat-templates/jinja-cases.jsonl.gz"))) {
             runCase(row);
         }
     }
 
     @Test
     void chatCasesAgreeWithJinja2() throws IOException {
-        for (JsonNode row : Suites.rows(Suites.shared("suites/chat-templates/chat-cases.jsonl.gz"))) {
+        for (JsonNode row :
+                Suites.rows(Suites.shared("suites/chat-templates/chat-cases.jsonl.gz"))) {
             runCase(row);
         }
     }
@@ -42,7 +45,12 @@ class ChatTemplateSuiteTest {
         for (JsonNode row : Suites.rows(file)) {
             for (Map.Entry<String, JsonNode> golden : row.path("golden").properties()) {
                 String label = row.path("path").asString("") + " " + golden.getKey();
-                check(label, row.path("template").asString(""), contexts.path(golden.getKey()), OPTIONS, golden.getValue());
+                check(
+                        label,
+                        row.path("template").asString(""),
+                        contexts.path(golden.getKey()),
+                        OPTIONS,
+                        golden.getValue());
             }
         }
     }
@@ -64,16 +72,31 @@ class ChatTemplateSuiteTest {
                 agrees || isGenerator ? row : row.path("jinja2"));
     }
 
-    private static void check(String label, String source, JsonNode vars, TemplateOptions options, JsonNode expected) {
+    private static void check(
+            String label,
+            String source,
+            JsonNode vars,
+            TemplateOptions options,
+            JsonNode expected) {
         var variables = new LinkedHashMap<String, Object>();
-        vars.properties().forEach(entry -> variables.put(entry.getKey(), Suites.value(entry.getValue())));
+        vars.properties()
+                .forEach(entry -> variables.put(entry.getKey(), Suites.value(entry.getValue())));
         if (expected.has("err") || expected.has("error_contains")) {
-            assertThrows(TemplateException.class, () -> ChatTemplate.compile(source, options).render(variables), label);
+            assertThrows(
+                    TemplateException.class,
+                    () -> ChatTemplate.compile(source, options).render(variables),
+                    label);
             return;
         }
         Rendered rendered = ChatTemplate.compile(source, options).render(variables);
-        String text = expected.has("out") ? expected.path("out").asString("") : expected.path("expected").asString("");
+        String text =
+                expected.has("out")
+                        ? expected.path("out").asString("")
+                        : expected.path("expected").asString("");
         assertEquals(text, rendered.text(), label);
-        assertEquals(text, rendered.segments().stream().map(Segment::text).collect(Collectors.joining()), label);
+        assertEquals(
+                text,
+                rendered.segments().stream().map(Segment::text).collect(Collectors.joining()),
+                label);
     }
 }
