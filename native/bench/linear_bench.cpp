@@ -4,20 +4,12 @@
 // data. The machine's other tenants take memory bandwidth, so the probe is taken again between the passes.
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 
 #include "tests/testing.h"
+
 namespace {
 
-#include <ctime>
-double seconds() {
-    timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-[[maybe_unused]] double seconds2() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 double probe(ct_device* device, int32_t which) {
     double value = 0.0;
@@ -55,7 +47,7 @@ void measure(testing::Device& device, const Shape& shape, int32_t w_dtype, int32
     for (int64_t i = 0; i < x.size; ++i) {
         x.at[i] = (static_cast<uint32_t>(random.engine()) & 0x807f807fu) | 0x3f003f00u;
     }
-    for (const int64_t rows : {1, 5, 64, 512}) {
+    for (const int64_t rows : {1, 2, 4, 6, 8, 16, 32, 64, 512}) {
         const bool few_rows = rows <= 16;
         double best = 1e30;
         double bandwidth = 0.0;
@@ -100,7 +92,9 @@ int main(int argc, char** argv) {
                 info.num_threads, info.isa, probe(device.device, CT_PROBE_READ_BANDWIDTH) * 1e-9,
                 probe(device.device, CT_PROBE_BF16_FLOPS) * 1e-9, probe(device.device, CT_PROBE_F32_FLOPS) * 1e-9);
     const int32_t bf16_flops = info.isa == CT_ISA_AVX512 ? CT_PROBE_BF16_FLOPS : CT_PROBE_F32_FLOPS;
-    (void)bf16_flops;
     measure(device, {4096, 4096, 9}, CT_BF16, CT_BF16, bf16_flops);
+    measure(device, {4096, 4096, 9}, CT_BF16, CT_F32, CT_PROBE_F32_FLOPS);
+    measure(device, {1024, 4096, 17}, CT_F32, CT_F32, CT_PROBE_F32_FLOPS);
+    measure(device, {4096, 14336, 3}, CT_BF16, CT_BF16, bf16_flops);
     return testing::finish("linear_bench");
 }

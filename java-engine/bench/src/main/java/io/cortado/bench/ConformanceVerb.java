@@ -1,6 +1,8 @@
 package io.cortado.bench;
 
 import io.cortado.api.EngineException;
+import io.cortado.bench.conformance.ChatTemplateSuite;
+import io.cortado.bench.conformance.GoldenSuite;
 import io.cortado.bench.conformance.Report;
 import io.cortado.bench.conformance.Suite;
 import io.cortado.bench.conformance.SuiteOptions;
@@ -26,10 +28,13 @@ final class ConformanceVerb implements Callable<Integer> {
     /** Suites that are planned; each comes with the capability it judges. */
     private static final Set<String> LATER =
             Set.of(
-                    "vocab", "gguf", "quant", "json-schema", "maskbench", "grammar", "jinja",
-                    "sampling", "traces");
+                    "vocab", "gguf", "quant", "json-schema", "maskbench", "grammar", "sampling", "traces");
 
-    private static final List<Suite> SUITES = List.of(new TokenizerSuite());
+    private static final List<Suite> SUITES = List.of(
+                    new GoldenSuite(),
+                    new TokenizerSuite(),
+                    ChatTemplateSuite.jinja(),
+                    ChatTemplateSuite.chatTemplates());
 
     @Parameters(index = "0", paramLabel = "SUITE", description = "goldens, tokenizers, ...")
     String name = "";

@@ -95,11 +95,11 @@ final class MergeQueue {
         if (heapSize == heap.length) {
             heap = Arrays.copyOf(heap, heapSize * 2);
         }
-        long entry = found & 0xFFFF_FFFF_0000_0000L | left;
+        long entry = (found & 0xFFFF_FFFF_0000_0000L) | left;
         int i = heapSize++;
-        while (i > 0 && heap[i - 1 >> 1] > entry) {
-            heap[i] = heap[i - 1 >> 1];
-            i = i - 1 >> 1;
+        while (i > 0 && heap[(i - 1) >> 1] > entry) {
+            heap[i] = heap[(i - 1) >> 1];
+            i = (i - 1) >> 1;
         }
         heap[i] = entry;
     }

@@ -74,7 +74,7 @@ final class LlamaCppPeer implements AutoCloseable {
         Process npm;
         try {
             npm =
-                    process(cache, "npm", "ci", "--omit=optional", "--ignore-scripts")
+                    process(cache, "npm", "install", "--omit=optional", "--ignore-scripts")
                             .redirectErrorStream(true)
                             .redirectOutput(log.toFile())
                             .start();

@@ -127,7 +127,7 @@ final class Operators {
 
     static boolean areEqual(Object a, Object b) {
         if (isNumber(a) && isNumber(b)) {
-            return isWhole(a) && isWhole(b) ? whole(a) == whole(b) : decimal(a) == decimal(b);
+            return (isWhole(a) && isWhole(b)) ? whole(a) == whole(b) : decimal(a) == decimal(b);
         }
         if (a instanceof List<?> x && b instanceof List<?> y) {
             return areAllEqual(objects(x), objects(y));

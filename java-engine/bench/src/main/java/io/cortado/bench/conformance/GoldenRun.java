@@ -1,0 +1,145 @@
+package io.cortado.bench.conformance;
+
+import io.cortado.bench.conformance.GoldenFile.Expected;
+import io.cortado.bench.conformance.GoldenFile.GoldenPrompt;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** Compares one model with its golden file, prompt by prompt. */
+final class GoldenRun {
+    /** What float32 arithmetic may differ by, from one order of summation to another. */
+    private static final double TOLERANCE = 2e-3;
+
+    /** bf16 rounds differently wherever the order differs: some times what the reference shows. */
+    private static final double BF16_TIMES_SEEN = 4;
+
+    private static final int[] CHUNKS = {1, 7, 16};
+
+    private final LmDriver driver;
+    private final GoldenFile golden;
+    private final boolean isExact;
+    private double largest;
+
+    GoldenRun(LmDriver driver, GoldenFile golden, boolean isExact) {
+        this.driver = driver;
+        this.golden = golden;
+        this.isExact = isExact;
+    }
+
+    /** The largest difference seen so far. */
+    double largestDifference() {
+        return largest;
+    }
+
+    void run(int limit, Tally tally) {
+        List<LmDriver.Sequence> alone = new ArrayList<>();
+        int count = Math.min(limit, golden.prompts().size());
+        for (int i = 0; i < count; i++) {
+            GoldenPrompt prompt = golden.prompts().get(i);
+            String where = "prompt " + i + " of " + prompt.ids().length + " ids";
+            LmDriver.Sequence sequence = driver.sequence(0, prompt.ids(), i);
+            driver.run(sequence, Integer.MAX_VALUE);
+            alone.add(sequence);
+            List<String> faults = new ArrayList<>();
+            compareLogits(prompt, sequence.logits(), faults);
+            compareChunks(prompt, sequence.logits(), faults);
+            if (isExact && prompt.isGreedySure()) {
+                compareGreedy(prompt, sequence, faults);
+            }
+            if (faults.isEmpty()) {
+                tally.right();
+            } else {
+                tally.wrong(where + ": " + String.join("; ", faults));
+            }
+        }
+        compareTogether(alone, count, tally);
+    }
+
+    private void compareLogits(GoldenPrompt prompt, float[][] logits, List<String> faults) {
+        double worst = 0;
+        for (Expected expected : prompt.expected()) {
+            float[] row = logits[expected.position()];
+            worst = larger(worst, logsumexp(row) - expected.logsumexp());
+            for (int i = 0; i < expected.topIds().length; i++) {
+                worst = larger(worst, row[expected.topIds()[i]] - expected.topLogits()[i]);
+            }
+        }
+        float[] last = logits[logits.length - 1];
+        for (int i = 0; i < prompt.lastLogits().length; i++) {
+            worst = larger(worst, last[i] - prompt.lastLogits()[i]);
+        }
+        largest = larger(largest, worst);
+        double limit =
+                isExact ? TOLERANCE : BF16_TIMES_SEEN * golden.bf16Scale().orElse(Double.NaN);
+        // A NaN among the logits is wrong; no scale to judge by is not.
+        if (worst > limit || Double.isNaN(worst)) {
+            faults.add("|dlogit| %.5f above %.5f".formatted(worst, limit));
+        }
+    }
+
+    /** Whatever the prompt was cut into, the logits are the same bits. */
+    private void compareChunks(GoldenPrompt prompt, float[][] logits, List<String> faults) {
+        for (int chunk : CHUNKS) {
+            LmDriver.Sequence again = driver.sequence(1, prompt.ids(), 1000 + chunk);
+            driver.run(again, chunk);
+            if (!Arrays.deepEquals(again.logits(), logits)) {
+                faults.add("chunks of " + chunk + " change the logits");
+            }
+        }
+    }
+
+    private void compareGreedy(
+            GoldenPrompt prompt, LmDriver.Sequence sequence, List<String> faults) {
+        int[] generated = driver.greedy(sequence, prompt.greedy().length);
+        int at = Arrays.mismatch(generated, prompt.greedy());
+        if (at >= 0) {
+            faults.add(
+                    "greedy differs at %d of %d: expected %d but was %d"
+                            .formatted(at, generated.length, prompt.greedy()[at], generated[at]));
+        }
+    }
+
+    /** All prompts in one ragged batch, cut unevenly: still the same bits. */
+    private void compareTogether(List<LmDriver.Sequence> alone, int count, Tally tally) {
+        int batch = Math.min(count, 4);
+        LmDriver.Sequence[] together = new LmDriver.Sequence[batch];
+        for (int i = 0; i < batch; i++) {
+            together[i] = driver.sequence(i, golden.prompts().get(i).ids(), 77 + i);
+        }
+        for (int step = 0; step < 1000; step++) {
+            int[] counts = new int[batch];
+            for (int i = 0; i < batch; i++) {
+                counts[i] = Math.min(together[i].waiting(), 1 + (step + 5 * i) % 19);
+            }
+            if (Arrays.stream(counts).sum() == 0) {
+                break;
+            }
+            driver.step(together, counts);
+        }
+        for (int i = 0; i < batch; i++) {
+            float[][] rows = together[i].logits();
+            float[][] own = Arrays.copyOf(alone.get(i).logits(), rows.length);
+            if (!Arrays.deepEquals(rows, own)) {
+                tally.wrong("prompt " + i + ": neighbours in the batch change the logits");
+            }
+        }
+    }
+
+    /** NaN stays. */
+    private static double larger(double worst, double difference) {
+        return Math.max(worst, Math.abs(difference));
+    }
+
+    static double logsumexp(float[] logits) {
+        double max = Double.NEGATIVE_INFINITY;
+        for (float logit : logits) {
+            max = Math.max(max, logit);
+        }
+        double sum = 0;
+        for (float logit : logits) {
+            sum += Math.exp(logit - max);
+        }
+        return max + Math.log(sum);
+    }
+}
