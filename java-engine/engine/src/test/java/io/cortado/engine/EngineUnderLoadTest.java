@@ -24,6 +24,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -133,7 +134,7 @@ class EngineUnderLoadTest {
         }
 
         @Override
-        public GenerationEvent next() throws InterruptedException {
+        public @Nullable GenerationEvent next() throws InterruptedException {
             if (--left == 0) {
                 stream.cancel();
             }
