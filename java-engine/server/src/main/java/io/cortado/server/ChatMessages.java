@@ -23,7 +23,8 @@ final class ChatMessages {
     static List<Map<String, Object>> read(Fields fields) {
         List<JsonNode> nodes = fields.array("messages", MAX_MESSAGES);
         if (nodes.isEmpty()) {
-            throw ApiError.invalid("messages", "messages must be an array of at least one message.");
+            throw ApiError.invalid(
+                    "messages", "messages must be an array of at least one message.");
         }
         List<Map<String, Object>> messages = new ArrayList<>(nodes.size());
         for (int i = 0; i < nodes.size(); i++) {

@@ -29,7 +29,8 @@ final class ChatTools {
         boolean none = choice(fields, !tools.isEmpty());
         if (!tools.isEmpty() && !none) {
             throw ApiError.unsupported(
-                    "tools", "calls are not read from the output yet; tool_choice \"none\" is taken");
+                    "tools",
+                    "calls are not read from the output yet; tool_choice \"none\" is taken");
         }
         return tools;
     }
@@ -66,7 +67,8 @@ final class ChatTools {
             }
             return "none".equals(word);
         }
-        fields.require(choice instanceof ObjectNode, "tool_choice", "a string or an object", choice);
+        fields.require(
+                choice instanceof ObjectNode, "tool_choice", "a string or an object", choice);
         if (!hasTools) {
             throw needsTools();
         }

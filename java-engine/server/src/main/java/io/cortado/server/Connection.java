@@ -190,11 +190,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         Exchange[] self = new Exchange[1];
         Exchange next =
                 new Exchange(
-                        ctx.channel(),
-                        in.head(),
-                        body,
-                        options,
-                        () -> ended(ctx, self[0], in));
+                        ctx.channel(), in.head(), body, options, () -> ended(ctx, self[0], in));
         self[0] = next;
         exchange = next;
         service.run(next, in);
@@ -229,8 +225,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         expectNothing();
         dropBody();
         isLingering = true;
-        Exchange last =
-                new Exchange(ctx.channel(), head, new byte[0], options, () -> linger(ctx));
+        Exchange last = new Exchange(ctx.channel(), head, new byte[0], options, () -> linger(ctx));
         last.closeAfter();
         last.fail(error);
         service.ended(last);

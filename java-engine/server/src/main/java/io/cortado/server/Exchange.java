@@ -48,11 +48,7 @@ final class Exchange {
     private @Nullable ScheduledFuture<?> ping;
 
     Exchange(
-            Channel channel,
-            RequestHead head,
-            byte[] body,
-            ServerOptions options,
-            Runnable onEnd) {
+            Channel channel, RequestHead head, byte[] body, ServerOptions options, Runnable onEnd) {
         this.channel = channel;
         this.head = head;
         this.body = body;
@@ -271,7 +267,8 @@ final class Exchange {
         if (!start()) {
             return;
         }
-        HttpResponse response = new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
+        HttpResponse response =
+                new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
         HttpHeaders headers = response.headers();
         headers.set(HttpHeaderNames.CONTENT_TYPE, "text/event-stream; charset=utf-8");
         headers.set(HttpHeaderNames.CACHE_CONTROL, "no-cache");
@@ -357,11 +354,10 @@ final class Exchange {
                                 },
                                 options.limits().slowReaderMs(),
                                 TimeUnit.MILLISECONDS);
-        last.addListener(
-                done -> {
-                    patience.cancel(false);
-                    onEnd.run();
-                });
+        last.addListener(done -> {
+            patience.cancel(false);
+            onEnd.run();
+        });
     }
 
     /** The client left before its answer: nothing is written. */

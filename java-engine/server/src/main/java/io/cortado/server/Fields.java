@@ -86,8 +86,7 @@ final class Fields {
     private long inRange(long value, String name, long low, long high) {
         if (value < low || value > high) {
             throw ApiError.invalid(
-                    path(name),
-                    path(name) + " must be in [" + low + ", " + high + "]: " + value);
+                    path(name), path(name) + " must be in [" + low + ", " + high + "]: " + value);
         }
         return value;
     }
@@ -101,8 +100,7 @@ final class Fields {
         double value = node.doubleValue();
         if (!(value >= low && value <= high)) {
             throw ApiError.invalid(
-                    path(name),
-                    path(name) + " must be in [" + low + ", " + high + "]: " + value);
+                    path(name), path(name) + " must be in [" + low + ", " + high + "]: " + value);
         }
         return value;
     }

@@ -26,8 +26,7 @@ final class Gate {
     Gate(ServerOptions options) {
         this.options = options;
         String host = options.host();
-        this.isLocal =
-                LOOPBACK.matcher(host.contains(":") ? "[" + host + "]" : host).matches();
+        this.isLocal = LOOPBACK.matcher(host.contains(":") ? "[" + host + "]" : host).matches();
         String apiKey = options.apiKey();
         this.key = apiKey == null ? null : apiKey.getBytes(StandardCharsets.UTF_8);
     }
@@ -144,7 +143,9 @@ final class Gate {
 
     private static boolean isJson(HttpHeaders headers) {
         String[] parts =
-                headers.get(HttpHeaderNames.CONTENT_TYPE, "").toLowerCase(Locale.ROOT).split(";", -1);
+                headers.get(HttpHeaderNames.CONTENT_TYPE, "")
+                        .toLowerCase(Locale.ROOT)
+                        .split(";", -1);
         boolean isRight = parts[0].strip().equals("application/json");
         for (int i = 1; i < parts.length; i++) {
             String part = parts[i].strip().replace("\"", "");

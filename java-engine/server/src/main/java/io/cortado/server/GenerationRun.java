@@ -242,5 +242,4 @@ final class GenerationRun {
                         + " finish="
                         + reason);
     }
-
 }

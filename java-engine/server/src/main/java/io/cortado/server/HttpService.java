@@ -56,8 +56,7 @@ final class HttpService {
 
     /** The head of an answer to what is no valid request. */
     RequestHead anonymous(Channel channel) {
-        return new RequestHead(
-                newId(), null, "-", "-", address(channel), true, false, null, null);
+        return new RequestHead(newId(), null, "-", "-", address(channel), true, false, null, null);
     }
 
     Incoming accept(Channel channel, HttpRequest request) {
@@ -77,8 +76,7 @@ final class HttpService {
                         HttpUtil.isKeepAlive(request) && !isDraining,
                         gate.corsOrigin(request.headers()),
                         route == null ? null : route.allow());
-        return new Incoming(
-                head, route, refuses(request, route), options.limits(), pendingBytes);
+        return new Incoming(head, route, refuses(request, route), options.limits(), pendingBytes);
     }
 
     private @Nullable ApiError refuses(HttpRequest request, @Nullable Route route) {

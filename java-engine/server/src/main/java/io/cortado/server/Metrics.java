@@ -107,9 +107,8 @@ final class Metrics {
         }
 
         private void render(Metrics metrics, String name, StringBuilder out) {
-            values.forEach(
-                    (value, count) ->
-                            metrics.line(out, name, labelName + "=" + quoted(value), count.sum()));
+            values.forEach((value, count) ->
+                    metrics.line(out, name, labelName + "=" + quoted(value), count.sum()));
         }
     }
 

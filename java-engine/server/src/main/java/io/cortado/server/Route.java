@@ -43,6 +43,9 @@ record Route(
 
     String allow() {
         return String.join(
-                ", ", method.equals("GET") ? List.of("GET", "HEAD", "OPTIONS") : List.of("POST", "OPTIONS"));
+                ", ",
+                method.equals("GET")
+                        ? List.of("GET", "HEAD", "OPTIONS")
+                        : List.of("POST", "OPTIONS"));
     }
 }

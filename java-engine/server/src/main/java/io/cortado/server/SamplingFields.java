@@ -44,7 +44,11 @@ final class SamplingFields {
 
     /** Sets both limits of the output's length. */
     static void lengths(
-            Fields fields, SamplingParams.Builder params, int low, @Nullable Long asked, int absent) {
+            Fields fields,
+            SamplingParams.Builder params,
+            int low,
+            @Nullable Long asked,
+            int absent) {
         int maxTokens =
                 asked != null
                         ? asked.intValue()
@@ -67,7 +71,8 @@ final class SamplingFields {
         return k == null ? null : k.intValue();
     }
 
-    private static float decimal(Fields fields, String name, double low, double high, float absent) {
+    private static float decimal(
+            Fields fields, String name, double low, double high, float absent) {
         Double value = fields.number(name, low, high);
         return value == null ? absent : value.floatValue();
     }

@@ -120,15 +120,7 @@ public record ServerOptions(
 
     public ServerOptions servedModelNames(List<String> names) {
         return new ServerOptions(
-                host,
-                port,
-                names,
-                apiKey,
-                allowedHosts,
-                allowedOrigins,
-                strict,
-                accessLog,
-                limits);
+                host, port, names, apiKey, allowedHosts, allowedOrigins, strict, accessLog, limits);
     }
 
     public ServerOptions apiKey(@Nullable String key) {
@@ -146,15 +138,7 @@ public record ServerOptions(
 
     public ServerOptions allowed(List<String> hosts, List<String> origins) {
         return new ServerOptions(
-                host,
-                port,
-                servedModelNames,
-                apiKey,
-                hosts,
-                origins,
-                strict,
-                accessLog,
-                limits);
+                host, port, servedModelNames, apiKey, hosts, origins, strict, accessLog, limits);
     }
 
     public ServerOptions strict(boolean on) {

@@ -82,9 +82,7 @@ class ChatCompletionsTest {
         assertEquals("stop", chunks.getLast().at("/choices/0/finish_reason").stringValue());
         assertEquals(
                 1,
-                chunks.stream()
-                        .filter(c -> c.at("/choices/0/finish_reason").isString())
-                        .count());
+                chunks.stream().filter(c -> c.at("/choices/0/finish_reason").isString()).count());
     }
 
     @Test
@@ -102,8 +100,7 @@ class ChatCompletionsTest {
 
     @Test
     void opensAllChoicesBeforeAnyFinishes() throws Exception {
-        List<JsonNode> chunks =
-                TestServer.chunks(server.chat("hi", "\"stream\":true,\"n\":3"));
+        List<JsonNode> chunks = TestServer.chunks(server.chat("hi", "\"stream\":true,\"n\":3"));
         List<Integer> roles = new ArrayList<>();
         for (JsonNode chunk : chunks.subList(0, 3)) {
             assertTrue(chunk.at("/choices/0/delta").has("role"));
@@ -118,8 +115,7 @@ class ChatCompletionsTest {
 
     @Test
     void givesLogprobsWithoutTheEndTokenAndWithoutInfinity() throws Exception {
-        JsonNode whole =
-                TestServer.json(server.chat("hi", "\"logprobs\":true,\"top_logprobs\":2"));
+        JsonNode whole = TestServer.json(server.chat("hi", "\"logprobs\":true,\"top_logprobs\":2"));
         JsonNode content = whole.at("/choices/0/logprobs/content");
         assertEquals(6, content.size());
         assertEquals("Hello", content.get(0).get("token").stringValue());
@@ -127,16 +123,12 @@ class ChatCompletionsTest {
         assertEquals(2, content.get(0).get("top_logprobs").size());
         assertEquals(-9999.0, content.get(0).at("/top_logprobs/1/logprob").doubleValue());
         assertTrue(whole.at("/choices/0/logprobs/refusal").isNull());
-        JsonNode none =
-                TestServer.json(server.chat("hi", "\"logprobs\":true,\"top_logprobs\":0"));
+        JsonNode none = TestServer.json(server.chat("hi", "\"logprobs\":true,\"top_logprobs\":0"));
         assertEquals(0, none.at("/choices/0/logprobs/content/0/top_logprobs").size());
         List<JsonNode> chunks =
                 TestServer.chunks(server.chat("hi", "\"logprobs\":true,\"stream\":true"));
         assertEquals(
-                6,
-                chunks.stream()
-                        .mapToInt(c -> c.at("/choices/0/logprobs/content").size())
-                        .sum());
+                6, chunks.stream().mapToInt(c -> c.at("/choices/0/logprobs/content").size()).sum());
     }
 
     @Test
@@ -294,7 +286,8 @@ class ChatCompletionsTest {
                  {"role":"tool","tool_call_id":"c1","content":"42"},
                  {"role":"assistant","content":"ok","reasoning_content":"hm"},
                  {"role":"user","content":"go"}],
-                 "chat_template_kwargs":{"enable_thinking":false},"reasoning_effort":"low"}""";
+                 "chat_template_kwargs":{"enable_thinking":false},"reasoning_effort":"low"}\
+                """;
         assertEquals(200, server.post("/v1/chat/completions", body).statusCode());
         Prompt.Chat chat = (Prompt.Chat) server.engine.seen.getLast().prompt();
         assertEquals("system", chat.messages().get(0).get("role"));
@@ -337,8 +330,7 @@ class ChatCompletionsTest {
         assertTrue(chunks.getLast().has("error"));
         assertFalse(midway.body().contains("[DONE]"));
         assertFalse(midway.body().contains("secret"));
-        assertTrue(
-                chunks.stream().noneMatch(c -> c.at("/choices/0/finish_reason").isString()));
+        assertTrue(chunks.stream().noneMatch(c -> c.at("/choices/0/finish_reason").isString()));
         assertEquals(
                 "not_finite",
                 TestServer.error(500, server.chat("nan", "")).get("code").stringValue());
@@ -350,12 +342,10 @@ class ChatCompletionsTest {
                 TestServer.json(
                         server.chat("hi", "\"return_token_ids\":true,\"prompt_logprobs\":1"));
         assertTrue(whole.get("prompt_logprobs").get(0).isNull());
-        assertEquals(
-                whole.get("prompt_token_ids").size(), whole.get("prompt_logprobs").size());
+        assertEquals(whole.get("prompt_token_ids").size(), whole.get("prompt_logprobs").size());
         assertEquals(7, whole.at("/choices/0/token_ids").size());
         JsonNode error =
-                TestServer.error(
-                        400, server.chat("hi", "\"stream\":true,\"prompt_logprobs\":1"));
+                TestServer.error(400, server.chat("hi", "\"stream\":true,\"prompt_logprobs\":1"));
         assertEquals("prompt_logprobs", error.get("param").stringValue());
     }
 }

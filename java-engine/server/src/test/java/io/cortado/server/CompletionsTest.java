@@ -113,9 +113,7 @@ class CompletionsTest {
                         server.complete("\"prompt\":[\"a\",\"b\"],\"n\":2,\"stream\":true"));
         assertEquals(
                 4,
-                chunks.stream()
-                        .filter(c -> c.at("/choices/0/finish_reason").isString())
-                        .count());
+                chunks.stream().filter(c -> c.at("/choices/0/finish_reason").isString()).count());
     }
 
     @Test
@@ -130,7 +128,8 @@ class CompletionsTest {
         assertTrue(logprobs.at("/top_logprobs/0").isNull());
         assertEquals(8, logprobs.get("text_offset").size());
         JsonNode only =
-                TestServer.json(server.complete("\"prompt\":\"ab\",\"echo\":true,\"max_tokens\":0"));
+                TestServer.json(
+                        server.complete("\"prompt\":\"ab\",\"echo\":true,\"max_tokens\":0"));
         assertEquals("ab", only.at("/choices/0/text").stringValue());
         assertEquals("length", only.at("/choices/0/finish_reason").stringValue());
     }

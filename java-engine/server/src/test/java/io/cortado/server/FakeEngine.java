@@ -266,8 +266,7 @@ final class FakeEngine implements Engine {
         }
 
         private void fail(EngineException.Code code) throws InterruptedException {
-            put(
-                    new GenerationEvent.Failed(new EngineException(code, "secret io.cortado.X")));
+            put(new GenerationEvent.Failed(new EngineException(code, "secret io.cortado.X")));
         }
 
         @Override

@@ -99,7 +99,8 @@ class HostileHttpTest {
     void refusesForeignHostsAndOriginsWhenLocal() throws Exception {
         assertStatus(
                 403,
-                server.raw("GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"));
+                server.raw(
+                        "GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"));
         TestServer.error(403, server.get("/v1/models", "Origin", "https://evil.example"));
         TestServer.error(403, server.get("/v1/models", "Origin", "null"));
         HttpResponse<String> local = server.get("/v1/models", "Origin", "http://localhost:3000");
@@ -110,7 +111,9 @@ class HostileHttpTest {
     @Test
     void refusesOtherMediaTypesAndEncodings() throws Exception {
         String body = TestServer.chatBody("hi", "");
-        String path = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " + body.length();
+        String path =
+                "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: "
+                        + body.length();
         assertStatus(415, server.raw(path + "\r\n\r\n" + body));
         assertStatus(415, server.raw(path + "\r\nContent-Type: text/plain\r\n\r\n" + body));
         assertStatus(
@@ -132,8 +135,7 @@ class HostileHttpTest {
         try (Socket header = server.open("GET /health HTT");
                 Socket body = server.open(HEAD + "Content-Length: 10\r\n\r\n{");
                 Socket idle = server.open("");
-                Socket kept =
-                        server.open("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")) {
+                Socket kept = server.open("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")) {
             long start = System.nanoTime();
             assertEquals("", TestServer.readAll(header));
             assertStatus(408, TestServer.readAll(body));
@@ -208,7 +210,8 @@ class HostileHttpTest {
         }
         assertStatus(
                 400,
-                server.raw(HEAD + "Connection: close\r\nContent-Length: 9\r\n\r\n{\"a\":\"\u00ff\"}"));
+                server.raw(
+                        HEAD + "Connection: close\r\nContent-Length: 9\r\n\r\n{\"a\":\"\u00ff\"}"));
         assertEquals(200, server.chat("hi", "").statusCode());
     }
 

@@ -94,8 +94,7 @@ final class OpenAiClients {
         String text = client.completions().create(params).choices().getFirst().text();
         StringBuilder pieces = new StringBuilder();
         try (StreamResponse<Completion> stream = client.completions().createStreaming(params)) {
-            stream.stream()
-                    .forEach(chunk -> chunk.choices().forEach(c -> pieces.append(c.text())));
+            stream.stream().forEach(chunk -> chunk.choices().forEach(c -> pieces.append(c.text())));
         }
         assertEquals(text, pieces.toString());
     }
@@ -167,6 +166,8 @@ final class OpenAiClients {
         }
         String output = Files.readString(log);
         Files.delete(log);
-        assertTrue(isDone && process.exitValue() == 0, () -> String.join(" ", command) + "\n" + output);
+        assertTrue(
+                isDone && process.exitValue() == 0,
+                () -> String.join(" ", command) + "\n" + output);
     }
 }

@@ -46,7 +46,8 @@ class RoutesTest {
             assertEquals("<97>", tokens.at("/token_strs/0").stringValue());
             JsonNode text =
                     TestServer.json(
-                            server.post("/detokenize", "{\"tokens\":" + tokens.get("tokens") + "}"));
+                            server.post(
+                                    "/detokenize", "{\"tokens\":" + tokens.get("tokens") + "}"));
             assertEquals("abc", text.get("prompt").stringValue());
             String chat = TestServer.chatBody("hi", "\"add_generation_prompt\":true");
             assertEquals(
@@ -93,7 +94,11 @@ class RoutesTest {
                 TestServer.error(401, server.get(path, "Authorization", "Basic s3cret-key"));
             }
             for (String path :
-                    List.of("/v1/chat/completions", "/v1/completions", "/tokenize", "/detokenize")) {
+                    List.of(
+                            "/v1/chat/completions",
+                            "/v1/completions",
+                            "/tokenize",
+                            "/detokenize")) {
                 TestServer.error(401, server.post(path, "{}"));
             }
             assertEquals(200, server.get("/health").statusCode());
@@ -111,7 +116,8 @@ class RoutesTest {
     void makesItsOwnRequestIdsAndEchoesOnlyHarmlessOnes() throws Exception {
         try (TestServer server = TestServer.start()) {
             HttpResponse<String> first = server.get("/version", "X-Request-Id", "abc-1");
-            HttpResponse<String> second = server.get("/version", "X-Request-Id", "http://127.0.0.1");
+            HttpResponse<String> second =
+                    server.get("/version", "X-Request-Id", "http://127.0.0.1");
             assertNotEquals(
                     first.headers().firstValue("x-request-id"),
                     second.headers().firstValue("x-request-id"));
@@ -125,8 +131,7 @@ class RoutesTest {
         ServerOptions options =
                 ServerOptions.defaults().allowed(List.of("proxy"), List.of("https://ui.example"));
         try (TestServer server = new TestServer(options)) {
-            HttpResponse<String> response =
-                    server.get("/version", "Origin", "https://ui.example");
+            HttpResponse<String> response = server.get("/version", "Origin", "https://ui.example");
             assertEquals(
                     "https://ui.example",
                     response.headers().firstValue("access-control-allow-origin").get());
@@ -175,7 +180,9 @@ class RoutesTest {
                     text.contains(
                             "vllm:request_success_total{model_name=\"m\",finished_reason=\"stop\"} 1\n"));
             assertTrue(text.contains("finished_reason=\"length\"} 1\n"));
-            assertTrue(text.contains("e2e_request_latency_seconds_bucket{model_name=\"m\",le=\"+Inf\"} 2\n"));
+            assertTrue(
+                    text.contains(
+                            "e2e_request_latency_seconds_bucket{model_name=\"m\",le=\"+Inf\"} 2\n"));
             assertFalse(text.contains("evil"));
         }
     }
@@ -253,25 +260,23 @@ class RoutesTest {
     }
 
     private static CompletableFuture<HttpResponse<String>> async(TestServer server, String script) {
-        return CompletableFuture.supplyAsync(
-                () -> {
-                    try {
-                        return server.chat(script, "\"stream\":true");
-                    } catch (Exception e) {
-                        throw new AssertionError(e);
-                    }
-                });
+        return CompletableFuture.supplyAsync(() -> {
+            try {
+                return server.chat(script, "\"stream\":true");
+            } catch (Exception e) {
+                throw new AssertionError(e);
+            }
+        });
     }
 
     private static CompletableFuture<Boolean> drain(TestServer server, long graceMs) {
-        return CompletableFuture.supplyAsync(
-                () -> {
-                    try {
-                        return server.server.drain(graceMs);
-                    } catch (InterruptedException e) {
-                        throw new AssertionError(e);
-                    }
-                });
+        return CompletableFuture.supplyAsync(() -> {
+            try {
+                return server.server.drain(graceMs);
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        });
     }
 
     private static int status(TestServer server, String path) {

@@ -36,7 +36,10 @@ final class ChatCommand implements Callable<Integer> {
             description = "checkpoint folder; absent: the bundled demo model")
     @Nullable Path model;
 
-    @Option(names = "--prompt", paramLabel = "TEXT", description = "absent: lines of standard input")
+    @Option(
+            names = "--prompt",
+            paramLabel = "TEXT",
+            description = "absent: lines of standard input")
     @Nullable String prompt;
 
     @Option(names = "--system", paramLabel = "TEXT", description = "a system message comes first")
@@ -66,8 +69,7 @@ final class ChatCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void interact(
-            Engine engine, List<Map<String, Object>> messages, SamplingParams params)
+    private void interact(Engine engine, List<Map<String, Object>> messages, SamplingParams params)
             throws IOException, InterruptedException {
         BufferedReader lines =
                 new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
@@ -90,8 +92,7 @@ final class ChatCommand implements Callable<Integer> {
             Engine engine, List<Map<String, Object>> messages, String text, SamplingParams params)
             throws InterruptedException {
         messages.add(Map.of("role", "user", "content", text));
-        Prompt.Chat chat =
-                new Prompt.Chat(List.copyOf(messages), List.of(), Map.of(), true, false);
+        Prompt.Chat chat = new Prompt.Chat(List.copyOf(messages), List.of(), Map.of(), true, false);
         StringBuilder answer = new StringBuilder();
         try (GenerationStream stream = engine.generate(new GenerationRequest(chat, params))) {
             for (GenerationEvent event = stream.next(); event != null; event = stream.next()) {
@@ -115,9 +116,7 @@ final class ChatCommand implements Callable<Integer> {
                 out.println();
                 out.println(Timed.line(completed.usage(), completed.timings()));
                 out.printf(
-                        Locale.ROOT,
-                        "[process start to first token %.2f s]%n",
-                        firstTokenSeconds);
+                        Locale.ROOT, "[process start to first token %.2f s]%n", firstTokenSeconds);
                 out.flush();
             }
             case GenerationEvent.Failed failed -> throw failed.error();

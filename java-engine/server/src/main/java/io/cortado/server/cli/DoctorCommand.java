@@ -15,7 +15,9 @@ import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** {@code cortado doctor}: what this machine offers, what is missing, and the line that cures it. */
+/**
+ * {@code cortado doctor}: what this machine offers, what is missing, and the line that cures it.
+ */
 @Command(
         name = "doctor",
         description = "What this machine offers and what is missing.",
@@ -32,7 +34,13 @@ final class DoctorCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        System.out.println("os       " + property("os.name") + " " + property("os.version") + " " + property("os.arch"));
+        System.out.println(
+                "os       "
+                        + property("os.name")
+                        + " "
+                        + property("os.version")
+                        + " "
+                        + property("os.arch"));
         jdk();
         cpu();
         memory();
@@ -113,7 +121,10 @@ final class DoctorCommand implements Callable<Integer> {
             return "";
         }
         try (Stream<Path> files = Files.walk(folder)) {
-            long bytes = files.map(Path::toFile).mapToLong(file -> file.isFile() ? file.length() : 0).sum();
+            long bytes =
+                    files.map(Path::toFile)
+                            .mapToLong(file -> file.isFile() ? file.length() : 0)
+                            .sum();
             return String.format(Locale.ROOT, " (%.1f MiB)", bytes / 1048576.0);
         }
     }

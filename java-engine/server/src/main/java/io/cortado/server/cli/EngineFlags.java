@@ -47,7 +47,10 @@ final class EngineFlags {
             description = "memory for the KV cache, as 512M or 4G")
     @Nullable String kvCacheMemory;
 
-    @Option(names = "--threads", paramLabel = "N", description = "computing threads; 0: one per core")
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "computing threads; 0: one per core")
     int threads = 0;
 
     @Option(names = "--device", paramLabel = "NAME", description = "cpu")

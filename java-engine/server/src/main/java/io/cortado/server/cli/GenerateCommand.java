@@ -44,10 +44,15 @@ final class GenerateCommand implements Callable<Integer> {
             description = "token ids instead of a text")
     List<Integer> promptIds = List.of();
 
-    @Option(names = "--logprobs", paramLabel = "K", description = "of each token and the K likeliest")
+    @Option(
+            names = "--logprobs",
+            paramLabel = "K",
+            description = "of each token and the K likeliest")
     @Nullable Integer logprobs;
 
-    @Option(names = "--json", description = "ids, text, logprobs, finish reason and timings as JSON")
+    @Option(
+            names = "--json",
+            description = "ids, text, logprobs, finish reason and timings as JSON")
     boolean json;
 
     @Mixin EngineFlags engineFlags = new EngineFlags();

@@ -84,9 +84,7 @@ public final class Main {
     static final class VersionText implements IVersionProvider {
         @Override
         public String[] getVersion() {
-            return new String[] {
-                "cortado " + Version.text() + " (JDK " + Runtime.version() + ")"
-            };
+            return new String[] {"cortado " + Version.text() + " (JDK " + Runtime.version() + ")"};
         }
     }
 }

@@ -73,9 +73,7 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         List<String> names =
-                servedModelNames.isEmpty()
-                        ? List.of(engineFlags.name(model))
-                        : servedModelNames;
+                servedModelNames.isEmpty() ? List.of(engineFlags.name(model)) : servedModelNames;
         ServerOptions options =
                 ServerOptions.defaults()
                         .listen(host, port)
@@ -100,7 +98,8 @@ final class ServeCommand implements Callable<Integer> {
 
     private void banner(Engine engine, Server server, String name) {
         String shown = host.equals("0.0.0.0") || host.equals("::") ? "127.0.0.1" : host;
-        String url = "http://" + (shown.contains(":") ? "[" + shown + "]" : shown) + ":" + server.port();
+        String url =
+                "http://" + (shown.contains(":") ? "[" + shown + "]" : shown) + ":" + server.port();
         System.out.println(
                 "cortado serves "
                         + name
