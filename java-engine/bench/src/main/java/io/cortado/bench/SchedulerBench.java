@@ -25,6 +25,7 @@ final class SchedulerBench extends BenchCommand {
     private static final int[] RUNNING = {64, 256, 1024};
     private static final int WARM_UP_BEDS = 12;
     private static final int SETTLE = 100;
+    private static final String LOOP_THREAD = "cortado-engine";
     private static final int ENGINE_PROMPT = 32;
     private static final int ENGINE_OUTPUT = 256;
 
@@ -157,16 +158,14 @@ final class SchedulerBench extends BenchCommand {
     }
 
     private static long loopThread() {
-        return Thread.getAllStackTraces().entrySet().stream()
-                .filter(
-                        entry ->
-                                List.of(entry.getValue()).stream()
-                                        .anyMatch(
-                                                frame ->
-                                                        frame.getClassName()
-                                                                .endsWith(".EngineLoop")))
-                .mapToLong(entry -> entry.getKey().threadId())
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals(LOOP_THREAD))
+                .mapToLong(Thread::threadId)
                 .findFirst()
-                .orElseThrow(() -> new BenchException("the engine's loop thread was not found"));
+                .orElseThrow(
+                        () ->
+                                new BenchException(
+                                        "the engine's loop thread was not found: name="
+                                                + LOOP_THREAD));
     }
 }
