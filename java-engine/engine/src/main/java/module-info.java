@@ -5,6 +5,8 @@ module io.cortado.engine {
     requires tools.jackson.databind;
 
     exports io.cortado.api;
+    exports io.cortado.text;
+    exports io.cortado.text.jinja;
 
     uses io.cortado.api.EngineProvider;
 

@@ -104,6 +104,15 @@ public class CortadoNative extends CortadoNative$shared {
     public static int CT_TIMEOUT() {
         return CT_TIMEOUT;
     }
+    private static final int CT_INTERNAL = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_status.CT_INTERNAL = 6
+     * }
+     */
+    public static int CT_INTERNAL() {
+        return CT_INTERNAL;
+    }
     private static final int CT_F32 = (int)0L;
     /**
      * {@snippet lang=c :

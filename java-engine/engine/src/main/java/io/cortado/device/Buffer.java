@@ -31,10 +31,11 @@ public final class Buffer extends NativeHandle {
      */
     @SuppressWarnings("restricted")
     public synchronized MemorySegment host() {
+        MemorySegment open = address();
         if (host == null) {
             try (Arena call = Arena.ofConfined()) {
                 MemorySegment out = call.allocate(CortadoNative.C_POINTER);
-                check(CortadoNative.ct_buffer_host_address(out, address()));
+                check(CortadoNative.ct_buffer_host_address(out, open));
                 host = out.get(CortadoNative.C_POINTER, 0).reinterpret(bytes, hostArena, null);
             }
         }

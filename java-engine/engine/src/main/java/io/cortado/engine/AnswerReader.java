@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Turns an answer's ids into deltas, on the consumer's thread. An id and its log-probability come
- * out with the last of its text; all that is ready comes out at once, so a slow consumer gets
- * fewer and larger deltas and the same text.
+ * out with the last of its text; all that is ready comes out at once, so a slow consumer gets fewer
+ * and larger deltas and the same text.
  */
 final class AnswerReader {
     private final Answer answer;
@@ -91,9 +91,7 @@ final class AnswerReader {
         StringBuilder text = new StringBuilder();
         for (; read < count; read++) {
             boolean isEndToken =
-                    ended
-                            && read == count - 1
-                            && answer.reason() instanceof FinishReason.EndToken;
+                    ended && read == count - 1 && answer.reason() instanceof FinishReason.EndToken;
             if (filter != null && (showEndToken || !isEndToken)) {
                 text.append(filter.feed(answer.id(read)));
             }

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One step's work in the ragged layout of the kernels, and its results. Allocated once; a row is
- * a place where logits are wanted: to draw a token, or to score a prompt token.
+ * One step's work in the ragged layout of the kernels, and its results. Allocated once; a row is a
+ * place where logits are wanted: to draw a token, or to score a prompt token.
  */
 final class Batch {
     /** Columns of {@link #topIds}: the most that a request may ask for. */

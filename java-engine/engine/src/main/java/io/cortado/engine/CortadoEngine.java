@@ -11,7 +11,9 @@ import io.cortado.api.Prompt;
 import io.cortado.kv.BlockPool;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/** The engine of a loaded model: checks requests on the caller's thread and hands them to its loop. */
+/**
+ * The engine of a loaded model: checks requests on the caller's thread and hands them to its loop.
+ */
 final class CortadoEngine implements Engine {
     private final ModelInfo model;
     private final Texts texts;

@@ -16,6 +16,7 @@ import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
 import java.nio.file.Path;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /** Loads a folder: configuration and text first, which fail fast, then weights, then the cache. */
 public final class CortadoEngineProvider implements EngineProvider {
@@ -90,14 +91,22 @@ public final class CortadoEngineProvider implements EngineProvider {
                     limits.maxRows());
             ModelInfo info = info(folder, config, maxModelLen, texts, model, device);
             Executor executor = new ModelExecutor(device, model, limits, blocksPerSeq);
-            return new CortadoEngine(
-                    info, texts, wrap.apply(executor), numBlocks, limits, options);
+            return new CortadoEngine(info, texts, wrap.apply(executor), numBlocks, limits, options);
         } catch (RuntimeException | Error e) {
-            if (model != null) {
-                model.close();
-            }
-            device.close();
+            closeAfter(e, model);
+            closeAfter(e, device);
             throw e;
+        }
+    }
+
+    /** Closing what was half made must not hide why it was not made. */
+    private static void closeAfter(Throwable cause, @Nullable AutoCloseable resource) {
+        try {
+            if (resource != null) {
+                resource.close();
+            }
+        } catch (Exception e) {
+            cause.addSuppressed(e);
         }
     }
 

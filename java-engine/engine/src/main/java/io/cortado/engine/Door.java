@@ -80,7 +80,9 @@ final class Door {
         }
     }
 
-    /** Lets nobody in from now on. The first reason stays, except that closing replaces draining. */
+    /**
+     * Lets nobody in from now on. The first reason stays, except that closing replaces draining.
+     */
     void shut(EngineException why) {
         lock.lock();
         try {

@@ -6,6 +6,7 @@ import io.cortado.kv.BlockPool;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +26,7 @@ final class EngineLoop implements Runnable {
     private final Inbox<Request> inbox = new Inbox<>();
     private final List<Request> live = new ArrayList<>();
     private final List<Request> toWake = new ArrayList<>();
+    private final Consumer<Request> taker = this::take; // made once: a step allocates nothing
     private final Counters counters;
     private volatile boolean closing;
     private volatile boolean ended;
@@ -43,7 +45,7 @@ final class EngineLoop implements Runnable {
     /** One step: take what came, choose, run, accept. False if there was nothing to run. */
     boolean step() {
         long start = clock.getAsLong();
-        inbox.drain(this::take);
+        inbox.drain(taker);
         if (!scheduler.next(batch)) {
             wakeConsumers();
             counters.publish();
@@ -149,8 +151,7 @@ final class EngineLoop implements Runnable {
             sequence.answer.append(batch, row);
             counters.generated();
             request.markFirstToken(clock.getAsLong());
-            FinishReason reason =
-                    sequence.stops.check(batch.token[row], sequence.answer.size());
+            FinishReason reason = sequence.stops.check(batch.token[row], sequence.answer.size());
             if (reason == null) {
                 sequence.answer.publish();
             } else {
@@ -203,15 +204,14 @@ final class EngineLoop implements Runnable {
 
     /** After the end, whichever thread takes a request out of the inbox tells it. */
     private void rejectInbox() {
-        inbox.drain(
-                request -> {
-                    if (!request.taken && end != null) {
-                        request.taken = true;
-                        request.fail(end);
-                        request.markEnd(clock.getAsLong());
-                        request.wake();
-                    }
-                });
+        inbox.drain(request -> {
+            if (!request.taken && end != null) {
+                request.taken = true;
+                request.fail(end);
+                request.markEnd(clock.getAsLong());
+                request.wake();
+            }
+        });
     }
 
     private void wakeLater(Request request) {

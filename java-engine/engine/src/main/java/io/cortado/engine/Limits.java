@@ -8,8 +8,8 @@ import io.cortado.kv.BlockPool;
  * @param maxNumSeqs sequences that run at once
  * @param maxNumBatchedTokens token budget of a step
  * @param maxScoreRows prompt tokens scored in a step: each costs a row of logits
- * @param maxPreemptions times that one sequence is thrown out; then it comes back only with all
- *     the blocks that it can ever need, and is never thrown out again
+ * @param maxPreemptions times that one sequence is thrown out; then it comes back only with all the
+ *     blocks that it can ever need, and is never thrown out again
  * @param maxPassedOver times that later ones overtake a waiting sequence that does not fit; then
  *     all behind it wait
  * @param watermarkBlocks blocks that admission leaves free for the running ones to grow

@@ -14,8 +14,8 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs batches on a device: fills the model's inputs, forwards, draws. A pure decode batch in
- * which nothing but numbers varies is recorded once per size and replayed after that.
+ * Runs batches on a device: fills the model's inputs, forwards, draws. A pure decode batch in which
+ * nothing but numbers varies is recorded once per size and replayed after that.
  */
 final class ModelExecutor implements Executor {
     private static final long STALL_MS = 600_000;
@@ -37,8 +37,7 @@ final class ModelExecutor implements Executor {
         this.maxBlocksPerSeq = maxBlocksPerSeq;
         stream = device.createStream();
         done = device.createEvent();
-        sampler =
-                new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, model.config().vocabSize());
+        sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, model.config().vocabSize());
         graphs = new @Nullable Graph[limits.maxNumSeqs() + 1];
     }
 
@@ -110,8 +109,7 @@ final class ModelExecutor implements Executor {
         for (int row = 0; row < batch.numRows(); row++) {
             Sequence sequence = batch.sequence(batch.rowSequence[row]);
             int forced = batch.rowForced[row];
-            RowParams params =
-                    forced == Batch.DRAW ? sequence.request.rowParams : RowParams.RAW;
+            RowParams params = forced == Batch.DRAW ? sequence.request.rowParams : RowParams.RAW;
             sampler.add(
                     params.temperature(),
                     params.topK(),

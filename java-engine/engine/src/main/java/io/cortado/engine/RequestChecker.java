@@ -34,7 +34,8 @@ final class RequestChecker {
             @Nullable Tokenizer tokenizer) {
         this.vocabSize = vocabSize;
         this.maxModelLen = maxModelLen;
-        this.maxCachedTokens = (int) Math.min(Integer.MAX_VALUE, (long) BlockPool.BLOCK_TOKENS * numBlocks);
+        this.maxCachedTokens =
+                (int) Math.min(Integer.MAX_VALUE, (long) BlockPool.BLOCK_TOKENS * numBlocks);
         this.endTokenIds = endTokenIds;
         this.tokenizer = tokenizer;
     }
@@ -71,8 +72,7 @@ final class RequestChecker {
     private void checkId(String param, int id, String where) {
         if (id < 0 || id >= vocabSize) {
             throw EngineException.invalid(
-                    param,
-                    param + " ids must be in [0, " + vocabSize + "): id=" + id + where);
+                    param, param + " ids must be in [0, " + vocabSize + "): id=" + id + where);
         }
     }
 
@@ -117,11 +117,10 @@ final class RequestChecker {
         int[] ids = bias.keySet().stream().mapToInt(Integer::intValue).toArray();
         float[] values = new float[ids.length];
         IntStream.range(0, ids.length)
-                .forEach(
-                        i -> {
-                            float value = bias.getOrDefault(ids[i], 0f);
-                            values[i] = value <= BAN ? Float.NEGATIVE_INFINITY : value;
-                        });
+                .forEach(i -> {
+                    float value = bias.getOrDefault(ids[i], 0f);
+                    values[i] = value <= BAN ? Float.NEGATIVE_INFINITY : value;
+                });
         return new RowParams(
                 params.temperature(), params.topK(), params.topP(), params.minP(), ids, values);
     }

@@ -27,8 +27,7 @@ final class RequestStream implements GenerationStream {
     private Stage stage = Stage.STARTED;
     private int turn;
 
-    RequestStream(
-            Request request, AnswerReader[] readers, Logprobs logprobs, EngineLoop loop) {
+    RequestStream(Request request, AnswerReader[] readers, Logprobs logprobs, EngineLoop loop) {
         this.request = request;
         this.readers = readers;
         this.logprobs = logprobs;
@@ -113,10 +112,7 @@ final class RequestStream implements GenerationStream {
         return new GenerationEvent.Completed(
                 new Usage(request.prompt.length, tokens, 0),
                 new Timings(
-                        request.queuedNanos(),
-                        request.ttftNanos(),
-                        request.e2eNanos(),
-                        tokens));
+                        request.queuedNanos(), request.ttftNanos(), request.e2eNanos(), tokens));
     }
 
     @Override

@@ -6,12 +6,7 @@ package io.cortado.engine;
  * @param biasIds ids with a bias, beside {@code biasValues}; minus infinity bans
  */
 record RowParams(
-        float temperature,
-        int topK,
-        float topP,
-        float minP,
-        int[] biasIds,
-        float[] biasValues) {
+        float temperature, int topK, float topP, float minP, int[] biasIds, float[] biasValues) {
 
     /** Of a row that scores a prompt token: the raw logits. */
     static final RowParams RAW = new RowParams(0, 0, 1, 0, new int[0], new float[0]);

@@ -13,11 +13,13 @@ import org.jspecify.annotations.Nullable;
  * for more later. When none is free, the running sequence whose loss costs the least recomputation
  * is thrown out, its own included, and waits before all that never ran. After {@link
  * Limits#maxPreemptions} times it comes back only with all the blocks that it can ever need: it
- * then never asks and is never thrown out, hence there are finitely many preemptions and every
- * step between them makes progress.
+ * then never asks and is never thrown out, hence there are finitely many preemptions and every step
+ * between them makes progress.
  */
 final class Scheduler {
-    /** Waiting sequences looked at in a step, so that a long queue costs no more than a short one. */
+    /**
+     * Waiting sequences looked at in a step, so that a long queue costs no more than a short one.
+     */
     private static final int SCAN = 32;
 
     private static final int MIN_SHARED_CHUNK = 64;
@@ -155,7 +157,9 @@ final class Scheduler {
         }
     }
 
-    /** Shares what is left among the prompts under way and one newcomer: none starves the others. */
+    /**
+     * Shares what is left among the prompts under way and one newcomer: none starves the others.
+     */
     private void addPrefills(Batch batch) {
         int sharers = waiting() > 0 && numRunning < limits.maxNumSeqs() ? 1 : 0;
         for (int i = 0; i < numRunning; i++) {
@@ -170,7 +174,9 @@ final class Scheduler {
         }
     }
 
-    /** Starts what fits, passing over what does not; false if nothing after this queue may start. */
+    /**
+     * Starts what fits, passing over what does not; false if nothing after this queue may start.
+     */
     private boolean admit(WaitingQueue queue, Batch batch) {
         int passed = 0;
         while (passed < Math.min(queue.size(), SCAN)) {

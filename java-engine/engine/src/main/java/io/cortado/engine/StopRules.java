@@ -5,9 +5,9 @@ import io.cortado.text.StopStrings;
 import org.jspecify.annotations.Nullable;
 
 /**
- * When one answer ends. Ids are compared on the loop's thread; only a request that has stop
- * strings makes its text there too, because the loop must know of a match before it runs the
- * sequence on. The consumer makes the same text again by the same rules.
+ * When one answer ends. Ids are compared on the loop's thread; only a request that has stop strings
+ * makes its text there too, because the loop must know of a match before it runs the sequence on.
+ * The consumer makes the same text again by the same rules.
  */
 final class StopRules {
     private static final FinishReason LENGTH = new FinishReason.Length();

@@ -5,8 +5,8 @@ import io.cortado.text.StreamingDecoder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Ids to text that may be shown: whole characters, nothing that may become a stop string. The
- * first {@code minTokens} tokens are not searched for stop strings.
+ * Ids to text that may be shown: whole characters, nothing that may become a stop string. The first
+ * {@code minTokens} tokens are not searched for stop strings.
  */
 final class TextFilter {
     private final StreamingDecoder decoder;
@@ -16,8 +16,7 @@ final class TextFilter {
     private int decodedChars;
     private StopStrings.@Nullable Match match;
 
-    TextFilter(
-            StreamingDecoder decoder, StopStrings.@Nullable Matcher matcher, int minTokens) {
+    TextFilter(StreamingDecoder decoder, StopStrings.@Nullable Matcher matcher, int minTokens) {
         this.decoder = decoder;
         this.matcher = matcher;
         this.minTokens = minTokens;

@@ -28,7 +28,10 @@ final class Texts {
             return new Texts(Tokenizer.open(folder));
         } catch (UnsupportedTokenizerException e) {
             throw new EngineException(
-                    EngineException.Code.UNSUPPORTED_MODEL, folder + ": " + e.getMessage(), null, e);
+                    EngineException.Code.UNSUPPORTED_MODEL,
+                    folder + ": " + e.getMessage(),
+                    null,
+                    e);
         } catch (IOException | RuntimeException e) {
             throw new EngineException(
                     EngineException.Code.INVALID_MODEL, folder + ": " + e.getMessage(), null, e);
@@ -83,8 +86,7 @@ final class Texts {
     private static void checkId(Tokenizer tokenizer, int id) {
         if (id < 0 || id >= tokenizer.vocabSize()) {
             throw EngineException.invalid(
-                    "tokens",
-                    "ids must be in [0, " + tokenizer.vocabSize() + "): id=" + id);
+                    "tokens", "ids must be in [0, " + tokenizer.vocabSize() + "): id=" + id);
         }
     }
 

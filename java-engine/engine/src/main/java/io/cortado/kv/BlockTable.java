@@ -2,7 +2,9 @@ package io.cortado.kv;
 
 import java.util.Arrays;
 
-/** The blocks of one sequence, in the order of its tokens. Grows up to a size fixed at the start. */
+/**
+ * The blocks of one sequence, in the order of its tokens. Grows up to a size fixed at the start.
+ */
 public final class BlockTable {
     private final int[] blocks;
     private int size;

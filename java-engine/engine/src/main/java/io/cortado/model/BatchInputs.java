@@ -5,8 +5,8 @@ import io.cortado.device.Device;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What a step reads, in one buffer: filled by the caller while no step runs, in the ragged layout of
- * {@code cortado.h}.
+ * What a step reads, in one buffer: filled by the caller while no step runs, in the ragged layout
+ * of {@code cortado.h}.
  */
 public final class BatchInputs implements AutoCloseable {
     private final ResourceStack owned = new ResourceStack();

@@ -54,8 +54,7 @@ public final class CausalLm implements AutoCloseable {
         boolean loaded = false;
         try (TensorSource source =
                 dummyWeights ? new DummyTensors(device) : Checkpoint.open(folder)) {
-            DecoderWeights weights =
-                    new WeightLoader(device, source, config.shape(), owned).load();
+            DecoderWeights weights = new WeightLoader(device, source, config.shape(), owned).load();
             loaded = true;
             return new CausalLm(device, config, activations.dtype(), weights, owned);
         } finally {

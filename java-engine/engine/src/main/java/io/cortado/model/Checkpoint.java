@@ -10,7 +10,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** The tensors of a model's folder: {@code model.safetensors}, or the shards that an index names. */
+/**
+ * The tensors of a model's folder: {@code model.safetensors}, or the shards that an index names.
+ */
 final class Checkpoint implements TensorSource {
     private final Path folder;
     private final List<SafetensorsFile> files = new ArrayList<>();
@@ -78,13 +80,12 @@ final class Checkpoint implements TensorSource {
         SafetensorsFile file = SafetensorsFile.open(path);
         files.add(file);
         file.tensors()
-                .forEach(
-                        (name, tensor) -> {
-                            if (tensors.put(name, tensor) != null) {
-                                throw ModelException.invalid(
-                                        path + " holds " + name + ", as does another shard");
-                            }
-                        });
+                .forEach((name, tensor) -> {
+                    if (tensors.put(name, tensor) != null) {
+                        throw ModelException.invalid(
+                                path + " holds " + name + ", as does another shard");
+                    }
+                });
         return file;
     }
 

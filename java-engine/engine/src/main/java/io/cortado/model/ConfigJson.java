@@ -99,8 +99,7 @@ final class ConfigJson {
         JsonNode value = find(key);
         if (value != null && !value.isString()) {
             throw ModelException.invalid(
-                    "%s: %s must be a string: %s=%s"
-                            .formatted(where, key, key, shortened(value)));
+                    "%s: %s must be a string: %s=%s".formatted(where, key, key, shortened(value)));
         }
         return value == null ? null : value.stringValue();
     }

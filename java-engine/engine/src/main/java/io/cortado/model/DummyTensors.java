@@ -57,17 +57,16 @@ final class DummyTensors implements TensorSource {
         int chunks = Math.toIntExact(Math.ceilDiv(longs, (long) CHUNK));
         IntStream.range(0, chunks)
                 .parallel()
-                .forEach(
-                        chunk -> {
-                            long seed = name.hashCode() * 0x9e3779b97f4a7c15L + chunk;
-                            SplittableRandom random = new SplittableRandom(seed);
-                            long from = (long) chunk * CHUNK;
-                            long to = Math.min(longs, from + CHUNK);
-                            for (long i = from; i < to; i++) {
-                                long four = isNorm ? ones : four(random.nextLong());
-                                data.setAtIndex(ValueLayout.JAVA_LONG, i, four);
-                            }
-                        });
+                .forEach(chunk -> {
+                    long seed = name.hashCode() * 0x9e3779b97f4a7c15L + chunk;
+                    SplittableRandom random = new SplittableRandom(seed);
+                    long from = (long) chunk * CHUNK;
+                    long to = Math.min(longs, from + CHUNK);
+                    for (long i = from; i < to; i++) {
+                        long four = isNorm ? ones : four(random.nextLong());
+                        data.setAtIndex(ValueLayout.JAVA_LONG, i, four);
+                    }
+                });
     }
 
     private long four(long bits) {

@@ -46,8 +46,7 @@ final class JsonFile {
         } catch (IOException e) {
             throw ModelException.invalid("cannot read " + file + ": " + e, e);
         } catch (JacksonException e) {
-            throw ModelException.invalid(
-                    file + " is not valid JSON: " + e.getOriginalMessage(), e);
+            throw ModelException.invalid(file + " is not valid JSON: " + e.getOriginalMessage(), e);
         }
     }
 }

@@ -18,18 +18,18 @@ public final class ModelConfig {
     private static final Set<String> HARMLESS =
             Set.of(
                     ("architectures model_type torch_dtype dtype transformers_version use_cache"
-                            + " initializer_range bos_token_id pad_token_id eos_token_id sep_token_id"
-                            + " unk_token_id cls_token_id decoder_start_token_id attention_dropout"
-                            + " hidden_dropout resid_pdrop embd_pdrop pretraining_tp id2label label2id"
-                            + " num_labels problem_type task_specific_params finetuning_task"
-                            + " return_dict chunk_size_feed_forward tokenizer_class auto_map"
-                            + " temperature top_k top_p typical_p repetition_penalty length_penalty"
-                            + " no_repeat_ngram_size num_beams num_beam_groups num_return_sequences"
-                            + " min_length max_length max_new_tokens do_sample diversity_penalty"
-                            + " encoder_no_repeat_ngram_size prefix name_or_path model_max_length"
-                            + " unsloth_version unsloth_fixed max_window_layers use_return_dict"
-                            + " torchscript output_attentions output_hidden_states use_bfloat16"
-                            + " attn_implementation rope_theta")
+                                    + " initializer_range bos_token_id pad_token_id eos_token_id sep_token_id"
+                                    + " unk_token_id cls_token_id decoder_start_token_id attention_dropout"
+                                    + " hidden_dropout resid_pdrop embd_pdrop pretraining_tp id2label label2id"
+                                    + " num_labels problem_type task_specific_params finetuning_task"
+                                    + " return_dict chunk_size_feed_forward tokenizer_class auto_map"
+                                    + " temperature top_k top_p typical_p repetition_penalty length_penalty"
+                                    + " no_repeat_ngram_size num_beams num_beam_groups num_return_sequences"
+                                    + " min_length max_length max_new_tokens do_sample diversity_penalty"
+                                    + " encoder_no_repeat_ngram_size prefix name_or_path model_max_length"
+                                    + " unsloth_version unsloth_fixed max_window_layers use_return_dict"
+                                    + " torchscript output_attentions output_hidden_states use_bfloat16"
+                                    + " attn_implementation rope_theta")
                             .split(" "));
 
     private final String modelType;
@@ -43,13 +43,13 @@ public final class ModelConfig {
     private ModelConfig(ConfigJson config, ConfigJson generation) {
         modelType = requireText(config, "model_type");
         architecture = architecture(config);
+        shape = shape(config);
+        int positions = config.integer("max_position_embeddings", 1, MAX_POSITIONS);
         if (config.has("quantization_config")) {
             throw ModelException.unsupported(
                     config.where() + ": quantization_config is not supported");
         }
-        int positions = config.integer("max_position_embeddings", 1, MAX_POSITIONS);
         Rope.requireWholeHead(config);
-        shape = shape(config);
         rope = Rope.read(config, positions);
         maxPositions = stretched(positions, rope.scaling());
         Set<Integer> ends = new LinkedHashSet<>(config.ids("eos_token_id", shape.vocabSize()));

@@ -109,12 +109,12 @@ record Rope(double theta, Scaling scaling) {
                         c.number("factor", 1, MAX_FACTOR),
                         c.number("low_freq_factor", 1e-6, MAX_FACTOR),
                         c.number("high_freq_factor", 1e-6, MAX_FACTOR),
-                        c.integer("original_max_position_embeddings", 1, ModelConfig.MAX_POSITIONS));
+                        c.integer(
+                                "original_max_position_embeddings", 1, ModelConfig.MAX_POSITIONS));
         if (scaling.highFreqFactor <= scaling.lowFreqFactor) {
             throw ModelException.invalid(
                     "%s: high_freq_factor must be above low_freq_factor: %s, %s"
-                            .formatted(
-                                    c.where(), scaling.highFreqFactor, scaling.lowFreqFactor));
+                            .formatted(c.where(), scaling.highFreqFactor, scaling.lowFreqFactor));
         }
         return scaling;
     }
@@ -126,8 +126,7 @@ record Rope(double theta, Scaling scaling) {
                         1,
                         ModelConfig.MAX_POSITIONS,
                         maxPositions);
-        double factor =
-                c.number("factor", 1e-6, MAX_FACTOR, (double) maxPositions / original);
+        double factor = c.number("factor", 1e-6, MAX_FACTOR, (double) maxPositions / original);
         double mscale = c.number("mscale", 0, 100, 0);
         double mscaleAllDim = c.number("mscale_all_dim", 0, 100, 0);
         double byScale =

@@ -3,7 +3,9 @@ package io.cortado.model;
 import io.cortado.device.DType;
 import org.jspecify.annotations.Nullable;
 
-/** Element types of the safetensors format; those that weights may have know their {@link DType}. */
+/**
+ * Element types of the safetensors format; those that weights may have know their {@link DType}.
+ */
 enum TensorType {
     BOOL(1, null),
     U8(1, null),

@@ -108,8 +108,7 @@ final class WeightLoader {
             dtype = own;
             stacked.add(new Weights.Part(tensor.data(), part.rows));
         }
-        Weights weights =
-                device.createWeights(stacked, cols, Objects.requireNonNull(dtype), use);
+        Weights weights = device.createWeights(stacked, cols, Objects.requireNonNull(dtype), use);
         owner.push(weights::close);
         source.release();
         return weights;

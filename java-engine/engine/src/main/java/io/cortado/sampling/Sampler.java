@@ -141,7 +141,9 @@ public final class Sampler implements AutoCloseable {
         biasCapacity *= 2;
     }
 
-    /** True if nothing but the rows' scalars varies from a call to the next: a graph may hold it. */
+    /**
+     * True if nothing but the rows' scalars varies from a call to the next: a graph may hold it.
+     */
     public boolean isPlain() {
         return numBias == 0 && !anyForced;
     }

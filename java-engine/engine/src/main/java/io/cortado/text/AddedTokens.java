@@ -4,8 +4,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Cuts added tokens out of a text: first those of the raw text, then, in what is left and normalized, those
- * declared as normalized. Leftmost wins, then longest.
+ * Cuts added tokens out of a text: first those of the raw text, then, in what is left and
+ * normalized, those declared as normalized. Leftmost wins, then longest.
  */
 final class AddedTokens {
     /** Takes the pieces from left to right: an added token, or normalized text. */
@@ -81,7 +81,8 @@ final class AddedTokens {
             int start = at;
             at = match.end;
             AddedToken token = match.token;
-            if (!prompt.trust(start, match.end).allows(token) || !standsAlone(token, text, start, match.end)) {
+            if (!prompt.trust(start, match.end).allows(token)
+                    || !standsAlone(token, text, start, match.end)) {
                 continue;
             }
             int from = token.lstrip() ? Math.max(spacesBefore(text, start), done) : start;
@@ -98,8 +99,9 @@ final class AddedTokens {
     }
 
     /**
-     * The longest token at {@code start}. One that reaches over a border of trust without being allowed to is no
-     * match at all: what a user writes must not hide the template's own token behind it.
+     * The longest token at {@code start}. One that reaches over a border of trust without being
+     * allowed to is no match at all: what a user writes must not hide the template's own token
+     * behind it.
      */
     private static @Nullable Candidate find(TokenTrie trie, PromptText prompt, int start) {
         var found = new Candidate[1];

@@ -7,8 +7,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Byte pair encoding: the pair of lowest rank is joined first, the leftmost among equals.
  *
- * <p>Short words are merged by looking at all pairs each time, long ones with a heap over a linked list, so the
- * cost stays near-linear in the word. Recent words are remembered in a table of fixed size.
+ * <p>Short words are merged by looking at all pairs each time, long ones with a heap over a linked
+ * list, so the cost stays near-linear in the word. Recent words are remembered in a table of fixed
+ * size.
  */
 final class BpeModel implements WordModel {
     private static final int CACHE_SLOTS = 1 << 14;
@@ -21,7 +22,8 @@ final class BpeModel implements WordModel {
     private final @Nullable Integer unknownId;
     private final boolean fuseUnknown;
     private final int[] letterIds = new int[0x180];
-    private final AtomicReferenceArray<@Nullable CachedWord> cache = new AtomicReferenceArray<>(CACHE_SLOTS);
+    private final AtomicReferenceArray<@Nullable CachedWord> cache =
+            new AtomicReferenceArray<>(CACHE_SLOTS);
 
     private record CachedWord(String word, int[] ids) {}
 
@@ -76,7 +78,10 @@ final class BpeModel implements WordModel {
         for (int i = 0; i < word.length(); ) {
             int c = word.codePointAt(i);
             int end = i + Character.charCount(c);
-            int id = c < letterIds.length ? letterIds[c] : vocabulary.getOrDefault(word.substring(i, end), -1);
+            int id =
+                    c < letterIds.length
+                            ? letterIds[c]
+                            : vocabulary.getOrDefault(word.substring(i, end), -1);
             if (id >= 0) {
                 symbols.add(id);
                 afterUnknown = false;

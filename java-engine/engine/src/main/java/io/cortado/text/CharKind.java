@@ -71,7 +71,11 @@ final class CharKind {
     /** {@code \w} as Unicode (UTS 18) defines it. */
     static boolean isWord(int c) {
         return Character.isAlphabetic(c)
-                || is(c, MARK | 1 << Character.DECIMAL_DIGIT_NUMBER | 1 << Character.CONNECTOR_PUNCTUATION)
+                || is(
+                        c,
+                        MARK
+                                | 1 << Character.DECIMAL_DIGIT_NUMBER
+                                | 1 << Character.CONNECTOR_PUNCTUATION)
                 || c == 0x200C
                 || c == 0x200D;
     }

@@ -15,7 +15,8 @@ final class JsonFiles {
 
     static JsonNode parse(byte[] json, String what, int maxBytes) {
         if (json.length > maxBytes) {
-            throw new TokenizerFormatException(what + " too large: bytes=" + json.length + " limit=" + maxBytes);
+            throw new TokenizerFormatException(
+                    what + " too large: bytes=" + json.length + " limit=" + maxBytes);
         }
         var limits =
                 StreamReadConstraints.builder()
@@ -33,7 +34,8 @@ final class JsonFiles {
         try {
             return mapper.readTree(json);
         } catch (JacksonException e) {
-            throw new TokenizerFormatException(what + " is not acceptable JSON: " + e.getOriginalMessage(), e);
+            throw new TokenizerFormatException(
+                    what + " is not acceptable JSON: " + e.getOriginalMessage(), e);
         }
     }
 }

@@ -2,7 +2,9 @@ package io.cortado.text;
 
 import java.util.Arrays;
 
-/** Merges the symbols of one long word: a heap of candidate pairs over a linked list, O(n log n). */
+/**
+ * Merges the symbols of one long word: a heap of candidate pairs over a linked list, O(n log n).
+ */
 final class MergeQueue {
     private static final int GONE = -1;
 
@@ -35,7 +37,8 @@ final class MergeQueue {
             long top = poll();
             int rank = (int) (top >>> 32);
             int left = (int) top;
-            // An entry is stale once either neighbour has changed: the pair found now has another rank.
+            // An entry is stale once either neighbour has changed: the pair found now has another
+            // rank.
             if (symbols[left] == GONE || next[left] >= n) {
                 continue;
             }
@@ -58,7 +61,9 @@ final class MergeQueue {
         return Arrays.stream(symbols).filter(s -> s != GONE).toArray();
     }
 
-    /** The same result by looking at every pair for each merge: quicker for a handful of symbols. */
+    /**
+     * The same result by looking at every pair for each merge: quicker for a handful of symbols.
+     */
     static int[] mergeByScanning(int[] word, PairTable merges) {
         int[] symbols = word.clone();
         int n = symbols.length;
@@ -90,11 +95,11 @@ final class MergeQueue {
         if (heapSize == heap.length) {
             heap = Arrays.copyOf(heap, heapSize * 2);
         }
-        long entry = found & 0xFFFF_FFFF_0000_0000L | left;
+        long entry = (found & 0xFFFF_FFFF_0000_0000L) | left;
         int i = heapSize++;
-        while (i > 0 && heap[i - 1 >> 1] > entry) {
-            heap[i] = heap[i - 1 >> 1];
-            i = i - 1 >> 1;
+        while (i > 0 && heap[(i - 1) >> 1] > entry) {
+            heap[i] = heap[(i - 1) >> 1];
+            i = (i - 1) >> 1;
         }
         heap[i] = entry;
     }

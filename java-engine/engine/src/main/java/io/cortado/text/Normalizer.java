@@ -23,17 +23,16 @@ interface Normalizer {
     static String lowercase(String text) {
         var out = new StringBuilder(text.length());
         text.codePoints()
-                .forEach(
-                        c -> {
-                            if (c == 0x130) {
-                                out.append("i\u0307");
-                            } else if (c >= 0x16EA0 && c <= 0x16EB8) {
-                                // Beria Erfe, of Unicode 17: the reference is one version ahead of the JDK.
-                                out.appendCodePoint(c + 0x1B);
-                            } else {
-                                out.appendCodePoint(Character.toLowerCase(c));
-                            }
-                        });
+                .forEach(c -> {
+                    if (c == 0x130) {
+                        out.append("i\u0307");
+                    } else if (c >= 0x16EA0 && c <= 0x16EB8) {
+                        // Beria Erfe, of Unicode 17: the reference is one version ahead of the JDK.
+                        out.appendCodePoint(c + 0x1B);
+                    } else {
+                        out.appendCodePoint(Character.toLowerCase(c));
+                    }
+                });
         return out.toString();
     }
 }

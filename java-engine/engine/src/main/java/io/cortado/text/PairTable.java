@@ -2,7 +2,10 @@ package io.cortado.text;
 
 import java.util.Arrays;
 
-/** From a pair of ids to the rank of its merge and the id it makes: open addressing over primitive arrays. */
+/**
+ * From a pair of ids to the rank of its merge and the id it makes: open addressing over primitive
+ * arrays.
+ */
 final class PairTable {
     /** What {@link #find} answers for a pair that no merge joins. */
     static final long ABSENT = -1;

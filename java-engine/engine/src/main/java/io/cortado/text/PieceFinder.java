@@ -33,7 +33,9 @@ interface PieceFinder {
             if (needle.isEmpty()) {
                 return;
             }
-            for (int i = text.indexOf(needle); i >= 0; i = text.indexOf(needle, i + needle.length())) {
+            for (int i = text.indexOf(needle);
+                    i >= 0;
+                    i = text.indexOf(needle, i + needle.length())) {
                 sink.match(i, i + needle.length());
             }
         };

@@ -5,7 +5,10 @@ import java.util.List;
 import java.util.Locale;
 import tools.jackson.databind.JsonNode;
 
-/** Reads what stands around the model in a {@code tokenizer.json}; unknown parts are refused by their name. */
+/**
+ * Reads what stands around the model in a {@code tokenizer.json}; unknown parts are refused by
+ * their name.
+ */
 final class Pipeline {
     private static final int MAX_PARTS = 64;
 
@@ -26,7 +29,9 @@ final class Pipeline {
         return switch (type(node)) {
             case "NFC" -> new Unicode9Nfc();
             case "Lowercase" -> Normalizer::lowercase;
-            case "Sequence" -> Normalizer.sequence(parts(node, "normalizers").stream().map(Pipeline::normalizer).toList());
+            case "Sequence" ->
+                    Normalizer.sequence(
+                            parts(node, "normalizers").stream().map(Pipeline::normalizer).toList());
             case String other -> throw unsupported("normalizer", other);
         };
     }
@@ -42,19 +47,30 @@ final class Pipeline {
         return switch (type(node)) {
             case "ByteLevel" ->
                     PreTokenizer.byteLevel(
-                            node.path("add_prefix_space").asBoolean(true), node.path("use_regex").asBoolean(true));
+                            node.path("add_prefix_space").asBoolean(true),
+                            node.path("use_regex").asBoolean(true));
             case "Split" ->
                     PreTokenizer.split(
-                            finder(node.path("pattern")), behavior(node, "Isolated"), node.path("invert").asBoolean(false));
+                            finder(node.path("pattern")),
+                            behavior(node, "Isolated"),
+                            node.path("invert").asBoolean(false));
             case "Digits" ->
                     PreTokenizer.split(
                             PieceFinder.each(CharKind::isNumber),
-                            node.path("individual_digits").asBoolean(false) ? SplitBehavior.ISOLATED : SplitBehavior.CONTIGUOUS,
+                            node.path("individual_digits").asBoolean(false)
+                                    ? SplitBehavior.ISOLATED
+                                    : SplitBehavior.CONTIGUOUS,
                             false);
             case "Punctuation" ->
-                    PreTokenizer.split(PieceFinder.each(CharKind::isPunctuation), behavior(node, "Isolated"), false);
+                    PreTokenizer.split(
+                            PieceFinder.each(CharKind::isPunctuation),
+                            behavior(node, "Isolated"),
+                            false);
             case "Sequence" ->
-                    PreTokenizer.sequence(parts(node, "pretokenizers").stream().map(Pipeline::preTokenizer).toList());
+                    PreTokenizer.sequence(
+                            parts(node, "pretokenizers").stream()
+                                    .map(Pipeline::preTokenizer)
+                                    .toList());
             case String other -> throw unsupported("pre_tokenizer", other);
         };
     }
@@ -66,7 +82,9 @@ final class Pipeline {
         if (pattern.path("String").isString()) {
             return PieceFinder.literal(pattern.path("String").stringValue());
         }
-        throw new TokenizerFormatException("Split has neither Regex nor String: pattern=" + TokenizerFile.clip(pattern.toString()));
+        throw new TokenizerFormatException(
+                "Split has neither Regex nor String: pattern="
+                        + TokenizerFile.clip(pattern.toString()));
     }
 
     private static SplitBehavior behavior(JsonNode node, String fallback) {
@@ -85,7 +103,10 @@ final class Pipeline {
             for (int id : ids) {
                 if (id >= vocabSize) {
                     throw new TokenizerFormatException(
-                            "post_processor adds an unknown id: id=" + id + " vocabularySize=" + vocabSize);
+                            "post_processor adds an unknown id: id="
+                                    + id
+                                    + " vocabularySize="
+                                    + vocabSize);
                 }
             }
         }
@@ -100,7 +121,8 @@ final class Pipeline {
             case "ByteLevel" -> PostProcessor.NONE;
             case "TemplateProcessing" -> template(node);
             case "RobertaProcessing" ->
-                    new PostProcessor(new int[] {pairId(node, "cls")}, new int[] {pairId(node, "sep")});
+                    new PostProcessor(
+                            new int[] {pairId(node, "cls")}, new int[] {pairId(node, "sep")});
             case "Sequence" -> {
                 var before = new IntList();
                 var after = new IntList();
@@ -130,7 +152,10 @@ final class Pipeline {
                 continue;
             }
             String name = TokenizerFile.text(part.path("SpecialToken"), "id", "");
-            for (JsonNode id : elements(node.path("special_tokens").path(name).path("ids"), "post_processor.special_tokens." + name)) {
+            for (JsonNode id :
+                    elements(
+                            node.path("special_tokens").path(name).path("ids"),
+                            "post_processor.special_tokens." + name)) {
                 (seenText ? after : before).add(TokenizerFile.id(id, "post_processor " + name));
             }
         }
@@ -150,12 +175,14 @@ final class Pipeline {
         }
         String type = type(node);
         if (type.equals("Sequence")) {
-            List<JsonNode> decoders = parts(node, "decoders").stream().filter(d -> !type(d).equals("Fuse")).toList();
+            List<JsonNode> decoders =
+                    parts(node, "decoders").stream().filter(d -> !type(d).equals("Fuse")).toList();
             if (decoders.size() == 1) {
                 requireByteLevelDecoder(decoders.getFirst());
                 return;
             }
-            throw unsupported("decoder", "Sequence of " + decoders.stream().map(Pipeline::type).toList());
+            throw unsupported(
+                    "decoder", "Sequence of " + decoders.stream().map(Pipeline::type).toList());
         }
         if (!type.equals("ByteLevel")) {
             throw unsupported("decoder", type);
@@ -169,7 +196,13 @@ final class Pipeline {
     private static List<JsonNode> elements(JsonNode array, String what) {
         if (!array.isArray() || array.size() > MAX_PARTS) {
             throw new TokenizerFormatException(
-                    what + " must be an array of at most " + MAX_PARTS + ": " + TokenizerFile.brief(array) + " size=" + array.size());
+                    what
+                            + " must be an array of at most "
+                            + MAX_PARTS
+                            + ": "
+                            + TokenizerFile.brief(array)
+                            + " size="
+                            + array.size());
         }
         var list = new ArrayList<JsonNode>();
         array.forEach(list::add);
@@ -181,6 +214,7 @@ final class Pipeline {
     }
 
     private static UnsupportedTokenizerException unsupported(String what, String name) {
-        return new UnsupportedTokenizerException("tokenizer part not supported: " + what + "=" + TokenizerFile.clip(name));
+        return new UnsupportedTokenizerException(
+                "tokenizer part not supported: " + what + "=" + TokenizerFile.clip(name));
     }
 }

@@ -15,7 +15,8 @@ public final class PreTokenization {
 
     /** Reads the {@code pre_tokenizer} object of a {@code tokenizer.json}. */
     public static PreTokenization parse(byte[] json) {
-        return new PreTokenization(Pipeline.preTokenizer(JsonFiles.parse(json, "pre_tokenizer", MAX_BYTES)));
+        return new PreTokenization(
+                Pipeline.preTokenizer(JsonFiles.parse(json, "pre_tokenizer", MAX_BYTES)));
     }
 
     public List<String> split(String text) {

@@ -16,7 +16,7 @@ interface PreTokenizer {
         PreTokenizer chain = WHOLE;
         for (PreTokenizer part : parts.reversed()) {
             PreTokenizer rest = chain;
-            chain = rest == WHOLE ? part : (text, out) -> part.split(text, piece -> rest.split(piece, out));
+            chain = (text, out) -> part.split(text, piece -> rest.split(piece, out));
         }
         return chain;
     }

@@ -73,8 +73,8 @@ record PromptText(String text, int[] ends, AddedTokenMatch[] trust) {
     }
 
     /**
-     * This text normalized. Where the normalizer moves text over a border of trust the least trust goes for the
-     * whole.
+     * This text normalized. Where the normalizer moves text over a border of trust the least trust
+     * goes for the whole.
      */
     PromptText normalized(Normalizer normalizer) {
         String whole = normalizer.normalize(text);

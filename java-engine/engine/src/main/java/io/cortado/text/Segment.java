@@ -2,7 +2,10 @@ package io.cortado.text;
 
 import java.util.Objects;
 
-/** A piece of a prompt with its origin. Segments are cut nowhere: words and merges run over their borders. */
+/**
+ * A piece of a prompt with its origin. Segments are cut nowhere: words and merges run over their
+ * borders.
+ */
 public record Segment(String text, Origin origin) {
     public Segment {
         Objects.requireNonNull(text, "text");

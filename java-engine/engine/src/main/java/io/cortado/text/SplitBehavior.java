@@ -15,7 +15,9 @@ enum SplitBehavior {
     /** A stretch of the text: a match of the pattern, or what lies between two. */
     record Span(int start, int end, boolean isMatch) {}
 
-    /** Hands the pieces that are left of {@code spans}, which cover the whole text, to {@code out}. */
+    /**
+     * Hands the pieces that are left of {@code spans}, which cover the whole text, to {@code out}.
+     */
     void cut(String text, List<Span> spans, Consumer<String> out) {
         for (Span span : arrange(spans)) {
             if (span.start < span.end && !(this == REMOVED && span.isMatch)) {

@@ -5,12 +5,16 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
-/** Turns the regular expression of a file into a finder: a scanner for known ones, else a budgeted regex. */
+/**
+ * Turns the regular expression of a file into a finder: a scanner for known ones, else a budgeted
+ * regex.
+ */
 final class SplitPatterns {
     static final String GPT2 =
             "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-    private static final String CL100K_TAIL = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+    private static final String CL100K_TAIL =
+            "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
     private static final String CL100K_HEAD =
             "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}";
 
@@ -45,18 +49,21 @@ final class SplitPatterns {
     static PieceFinder compileRegex(String regex) {
         if (regex.length() > MAX_PATTERN_CHARS) {
             throw new TokenizerFormatException(
-                    "split pattern too long: chars=" + regex.length() + " limit=" + MAX_PATTERN_CHARS);
+                    "split pattern too long: chars="
+                            + regex.length()
+                            + " limit="
+                            + MAX_PATTERN_CHARS);
         }
         Pattern pattern;
         try {
-            pattern =
-                    Pattern.compile(
-                            translate(regex), Pattern.UNICODE_CHARACTER_CLASS);
+            pattern = Pattern.compile(translate(regex), Pattern.UNICODE_CHARACTER_CLASS);
         } catch (PatternSyntaxException e) {
             throw new UnsupportedTokenizerException(
-                    "split pattern is not a regular expression that this engine knows: " + e.getMessage());
+                    "split pattern is not a regular expression that this engine knows: "
+                            + e.getMessage());
         } catch (StackOverflowError e) {
-            throw new TokenizerFormatException("split pattern nests too deep: chars=" + regex.length());
+            throw new TokenizerFormatException(
+                    "split pattern nests too deep: chars=" + regex.length());
         }
         return (text, sink) -> find(pattern, text, sink);
     }
@@ -93,11 +100,17 @@ final class SplitPatterns {
             }
         } catch (StackOverflowError e) {
             throw new TextBudgetException(
-                    "split pattern needs too much stack: textChars=" + text.length() + " pattern=" + pattern);
+                    "split pattern needs too much stack: textChars="
+                            + text.length()
+                            + " pattern="
+                            + pattern);
         }
     }
 
-    /** Counts how often the regex engine reads a character, and stops it where the cost is not linear. */
+    /**
+     * Counts how often the regex engine reads a character, and stops it where the cost is not
+     * linear.
+     */
     private static final class CountedText implements CharSequence {
         private final String text;
         private final Pattern pattern;

@@ -1,16 +1,17 @@
 package io.cortado.text;
 
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A set of stop strings, compiled once (Aho-Corasick) and shared; each stream takes a {@link Matcher}.
+ * A set of stop strings, compiled once (Aho-Corasick) and shared; each stream takes a {@link
+ * Matcher}.
  *
- * <p>The string that ends first stops the text; among those that end together, the one that began first.
+ * <p>The string that ends first stops the text; among those that end together, the one that began
+ * first.
  */
 public final class StopStrings {
     /** The most characters that all stop strings of a request may have together. */
@@ -43,7 +44,8 @@ public final class StopStrings {
             String stop = stops.get(i);
             total += stop.length();
             if (stop.isEmpty()) {
-                throw new IllegalArgumentException("stop string must not be empty: stop[" + i + "]");
+                throw new IllegalArgumentException(
+                        "stop string must not be empty: stop[" + i + "]");
             }
             if (total > MAX_TOTAL_CHARS) {
                 throw new IllegalArgumentException(
@@ -82,11 +84,10 @@ public final class StopStrings {
             Node node = queue.remove();
             Node fallback = node.fallback == null ? root : node.fallback;
             node.match = node.match == null ? fallback.match : node.match;
-            node.children.forEach(
-                    (c, child) -> {
-                        child.fallback = next(fallback, c);
-                        queue.add(child);
-                    });
+            node.children.forEach((c, child) -> {
+                child.fallback = next(fallback, c);
+                queue.add(child);
+            });
         }
     }
 
@@ -100,7 +101,9 @@ public final class StopStrings {
         return root.children.getOrDefault(c, root);
     }
 
-    /** Follows one stream and holds back what may become a stop string. For one thread at a time. */
+    /**
+     * Follows one stream and holds back what may become a stop string. For one thread at a time.
+     */
     public final class Matcher {
         private final StringBuilder held = new StringBuilder();
         private Node state = root;

@@ -1,8 +1,8 @@
 package io.cortado.text;
 
 /**
- * Ids to text as they come. The pieces join to {@link Tokenizer#decode} of all ids, and none ends inside a
- * character. For one stream, used by one thread at a time.
+ * Ids to text as they come. The pieces join to {@link Tokenizer#decode} of all ids, and none ends
+ * inside a character. For one stream, used by one thread at a time.
  */
 public final class StreamingDecoder {
     private final Vocabulary vocabulary;

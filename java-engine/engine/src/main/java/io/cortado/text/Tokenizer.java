@@ -8,10 +8,12 @@ import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Text to token ids and back, by a {@code tokenizer.json} of byte-level BPE. Immutable and thread-safe.
+ * Text to token ids and back, by a {@code tokenizer.json} of byte-level BPE. Immutable and
+ * thread-safe.
  *
- * <p>A prompt is a list of {@link Segment segments}. Only {@link Origin#TEMPLATE} text can become special tokens;
- * apart from that the ids are those of the joined text. Lone surrogates are read as U+FFFD.
+ * <p>A prompt is a list of {@link Segment segments}. Only {@link Origin#TEMPLATE} text can become
+ * special tokens; apart from that the ids are those of the joined text. Lone surrogates are read as
+ * U+FFFD.
  */
 public final class Tokenizer {
     private final Normalizer normalizer;
@@ -42,7 +44,12 @@ public final class Tokenizer {
         long size = Files.size(file);
         if (size > TokenizerFile.MAX_FILE_BYTES) {
             throw new TokenizerFormatException(
-                    "tokenizer file too large: " + file + " bytes=" + size + " limit=" + TokenizerFile.MAX_FILE_BYTES);
+                    "tokenizer file too large: "
+                            + file
+                            + " bytes="
+                            + size
+                            + " limit="
+                            + TokenizerFile.MAX_FILE_BYTES);
         }
         return parse(Files.readAllBytes(file));
     }
@@ -53,16 +60,19 @@ public final class Tokenizer {
     }
 
     /**
-     * The ids of a prompt. Tokens that are not special, such as {@code <think>}, match in user text too.
+     * The ids of a prompt. Tokens that are not special, such as {@code <think>}, match in user text
+     * too.
      *
-     * @param addSpecialTokens whether the file's template (a leading bos, say) is put around the ids
+     * @param addSpecialTokens whether the file's template (a leading bos, say) is put around the
+     *     ids
      */
     public int[] encode(List<Segment> segments, boolean addSpecialTokens) {
         return encode(segments, addSpecialTokens, AddedTokenMatch.NON_SPECIAL);
     }
 
     /** The same, with another choice of what matches in user text. */
-    public int[] encode(List<Segment> segments, boolean addSpecialTokens, AddedTokenMatch userMatch) {
+    public int[] encode(
+            List<Segment> segments, boolean addSpecialTokens, AddedTokenMatch userMatch) {
         return encode(PromptText.of(segments, userMatch), addSpecialTokens);
     }
 

@@ -8,7 +8,10 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/** Reads a {@code tokenizer.json}: the vocabulary, its merges and the added tokens; {@link Pipeline} reads the rest. */
+/**
+ * Reads a {@code tokenizer.json}: the vocabulary, its merges and the added tokens; {@link Pipeline}
+ * reads the rest.
+ */
 final class TokenizerFile {
     static final int MAX_FILE_BYTES = 256 << 20;
 
@@ -29,7 +32,8 @@ final class TokenizerFile {
     static Tokenizer parse(byte[] json) {
         JsonNode root = JsonFiles.parse(json, "tokenizer.json", MAX_FILE_BYTES);
         if (!root.path("model").isObject()) {
-            throw new TokenizerFormatException("tokenizer.json has no model object: model=" + brief(root.path("model")));
+            throw new TokenizerFormatException(
+                    "tokenizer.json has no model object: model=" + brief(root.path("model")));
         }
         return new TokenizerFile(root).build();
     }
@@ -55,21 +59,31 @@ final class TokenizerFile {
     private void requireBpe() {
         JsonNode type = model.path("type");
         String name =
-                type.isString() ? type.stringValue()
-                        : model.has("merges") ? "BPE" : model.path("vocab").isArray() ? "Unigram" : "unnamed";
+                type.isString()
+                        ? type.stringValue()
+                        : model.has("merges")
+                                ? "BPE"
+                                : model.path("vocab").isArray() ? "Unigram" : "unnamed";
         if (!name.equals("BPE")) {
-            throw new UnsupportedTokenizerException("tokenizer model not supported: model.type=" + name + " supported=BPE");
+            throw new UnsupportedTokenizerException(
+                    "tokenizer model not supported: model.type=" + name + " supported=BPE");
         }
         if (model.path("byte_fallback").asBoolean(false)) {
-            throw new UnsupportedTokenizerException("tokenizer option not supported: model.byte_fallback=true");
+            throw new UnsupportedTokenizerException(
+                    "tokenizer option not supported: model.byte_fallback=true");
         }
         if (!isAbsent(model.path("dropout")) && model.path("dropout").asDouble(1) != 0) {
-            throw new UnsupportedTokenizerException("tokenizer option not supported: model.dropout=" + brief(model.path("dropout")));
+            throw new UnsupportedTokenizerException(
+                    "tokenizer option not supported: model.dropout="
+                            + brief(model.path("dropout")));
         }
         for (String affix : List.of("continuing_subword_prefix", "end_of_word_suffix")) {
             if (!text(model, affix, "").isEmpty()) {
                 throw new UnsupportedTokenizerException(
-                        "tokenizer option not supported: model." + affix + "=" + brief(model.path(affix)));
+                        "tokenizer option not supported: model."
+                                + affix
+                                + "="
+                                + brief(model.path(affix)));
             }
         }
     }
@@ -77,10 +91,12 @@ final class TokenizerFile {
     private Map<String, Integer> vocabulary() {
         JsonNode vocab = model.path("vocab");
         if (!vocab.isObject()) {
-            throw new TokenizerFormatException("model.vocab must be an object: vocab=" + brief(vocab));
+            throw new TokenizerFormatException(
+                    "model.vocab must be an object: vocab=" + brief(vocab));
         }
         if (vocab.size() > MAX_TOKENS) {
-            throw new TokenizerFormatException("model.vocab too large: tokens=" + vocab.size() + " limit=" + MAX_TOKENS);
+            throw new TokenizerFormatException(
+                    "model.vocab too large: tokens=" + vocab.size() + " limit=" + MAX_TOKENS);
         }
         var ids = HashMap.<String, Integer>newHashMap(vocab.size());
         var seen = HashSet.<Integer>newHashSet(vocab.size());
@@ -88,7 +104,10 @@ final class TokenizerFile {
             int id = id(entry.getValue(), "model.vocab[" + clip(entry.getKey()) + "]");
             if (!seen.add(id)) {
                 throw new TokenizerFormatException(
-                        "two tokens of model.vocab have one id: id=" + id + " token=" + clip(entry.getKey()));
+                        "two tokens of model.vocab have one id: id="
+                                + id
+                                + " token="
+                                + clip(entry.getKey()));
             }
             ids.put(entry.getKey(), id);
         }
@@ -98,10 +117,12 @@ final class TokenizerFile {
     private BpeModel bpe(Map<String, Integer> vocab) {
         JsonNode merges = model.path("merges");
         if (!merges.isArray()) {
-            throw new TokenizerFormatException("model.merges must be an array: merges=" + brief(merges));
+            throw new TokenizerFormatException(
+                    "model.merges must be an array: merges=" + brief(merges));
         }
         if (merges.size() > MAX_MERGES) {
-            throw new TokenizerFormatException("model.merges too long: merges=" + merges.size() + " limit=" + MAX_MERGES);
+            throw new TokenizerFormatException(
+                    "model.merges too long: merges=" + merges.size() + " limit=" + MAX_MERGES);
         }
         var table = new PairTable(merges.size());
         int rank = 0;
@@ -115,7 +136,8 @@ final class TokenizerFile {
         String unknown = text(model, "unk_token", "");
         Integer unknownId = unknown.isEmpty() ? null : vocab.get(unknown);
         if (!unknown.isEmpty() && unknownId == null) {
-            throw new TokenizerFormatException("model.unk_token is not in model.vocab: unk_token=" + clip(unknown));
+            throw new TokenizerFormatException(
+                    "model.unk_token is not in model.vocab: unk_token=" + clip(unknown));
         }
         return new BpeModel(
                 vocab,
@@ -126,7 +148,10 @@ final class TokenizerFile {
     }
 
     private static String[] pair(JsonNode merge, int rank) {
-        if (merge.isArray() && merge.size() == 2 && merge.path(0).isString() && merge.path(1).isString()) {
+        if (merge.isArray()
+                && merge.size() == 2
+                && merge.path(0).isString()
+                && merge.path(1).isString()) {
             return new String[] {merge.path(0).stringValue(), merge.path(1).stringValue()};
         }
         if (merge.isString()) {
@@ -135,14 +160,18 @@ final class TokenizerFile {
                 return parts;
             }
         }
-        throw new TokenizerFormatException("merge is not a pair of tokens: model.merges[" + rank + "]=" + brief(merge));
+        throw new TokenizerFormatException(
+                "merge is not a pair of tokens: model.merges[" + rank + "]=" + brief(merge));
     }
 
     private static int mergeId(Map<String, Integer> vocab, String token, int rank) {
         Integer id = vocab.get(token);
         if (id == null) {
             throw new TokenizerFormatException(
-                    "merge names a token that is not in model.vocab: model.merges[" + rank + "] token=" + clip(token));
+                    "merge names a token that is not in model.vocab: model.merges["
+                            + rank
+                            + "] token="
+                            + clip(token));
         }
         return id;
     }
@@ -150,7 +179,8 @@ final class TokenizerFile {
     private List<AddedToken> addedTokens(Map<String, Integer> vocab, Normalizer normalizer) {
         JsonNode list = root.path("added_tokens");
         if (list.size() > MAX_ADDED_TOKENS) {
-            throw new TokenizerFormatException("too many added tokens: tokens=" + list.size() + " limit=" + MAX_ADDED_TOKENS);
+            throw new TokenizerFormatException(
+                    "too many added tokens: tokens=" + list.size() + " limit=" + MAX_ADDED_TOKENS);
         }
         var added = new ArrayList<AddedToken>();
         var contents = new HashSet<String>();
@@ -160,18 +190,28 @@ final class TokenizerFile {
             String content = text(token, "content", "");
             if (content.isEmpty() || content.length() > MAX_ADDED_TOKEN_CHARS) {
                 throw new TokenizerFormatException(
-                        "added token must have 1 to " + MAX_ADDED_TOKEN_CHARS + " characters: chars="
-                                + content.length() + " content=" + clip(content));
+                        "added token must have 1 to "
+                                + MAX_ADDED_TOKEN_CHARS
+                                + " characters: chars="
+                                + content.length()
+                                + " content="
+                                + clip(content));
             }
             id(token.path("id"), "added_tokens id of " + clip(content));
             if (!contents.add(content)) {
-                throw new TokenizerFormatException("added token is declared twice: content=" + clip(content));
+                throw new TokenizerFormatException(
+                        "added token is declared twice: content=" + clip(content));
             }
-            // A token the model knows keeps the model's id; any other gets the next free one, whatever "id" says.
+            // A token the model knows keeps the model's id; any other gets the next free one,
+            // whatever "id" says.
             Integer known = vocab.get(content);
             int id = known != null ? known : next;
             if (known == null && !taken.add(id)) {
-                throw new TokenizerFormatException("added token has the id of another token: id=" + id + " content=" + clip(content));
+                throw new TokenizerFormatException(
+                        "added token has the id of another token: id="
+                                + id
+                                + " content="
+                                + clip(content));
             }
             next = Math.max(next, id + 1);
             added.add(addedToken(token, id, content, normalizer));
@@ -179,7 +219,8 @@ final class TokenizerFile {
         return added;
     }
 
-    private static AddedToken addedToken(JsonNode token, int id, String content, Normalizer normalizer) {
+    private static AddedToken addedToken(
+            JsonNode token, int id, String content, Normalizer normalizer) {
         boolean normalized = token.path("normalized").asBoolean(false);
         return new AddedToken(
                 id,
@@ -193,9 +234,17 @@ final class TokenizerFile {
     }
 
     static int id(JsonNode node, String what) {
-        if (!node.isIntegralNumber() || !node.canConvertToInt() || node.intValue() < 0 || node.intValue() >= MAX_ID) {
+        if (!node.isIntegralNumber()
+                || !node.canConvertToInt()
+                || node.intValue() < 0
+                || node.intValue() >= MAX_ID) {
             throw new TokenizerFormatException(
-                    "token id must be a whole number in [0, " + MAX_ID + "): " + what + "=" + brief(node));
+                    "token id must be a whole number in [0, "
+                            + MAX_ID
+                            + "): "
+                            + what
+                            + "="
+                            + brief(node));
         }
         return node.intValue();
     }
@@ -210,16 +259,21 @@ final class TokenizerFile {
             return fallback;
         }
         if (!value.isString()) {
-            throw new TokenizerFormatException("tokenizer field must be a string: " + field + "=" + brief(value));
+            throw new TokenizerFormatException(
+                    "tokenizer field must be a string: " + field + "=" + brief(value));
         }
         return value.stringValue();
     }
 
     static String brief(@Nullable JsonNode node) {
-        return node == null || node.isMissingNode() ? "missing" : node.isContainer() ? node.getNodeType().name() : clip(node.toString());
+        return node == null || node.isMissingNode()
+                ? "missing"
+                : node.isContainer() ? node.getNodeType().name() : clip(node.toString());
     }
 
     static String clip(String text) {
-        return text.length() <= 80 ? text : text.substring(0, 80) + "… (" + text.length() + " chars)";
+        return text.length() <= 80
+                ? text
+                : text.substring(0, 80) + "… (" + text.length() + " chars)";
     }
 }

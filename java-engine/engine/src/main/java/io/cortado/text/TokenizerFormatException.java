@@ -1,6 +1,9 @@
 package io.cortado.text;
 
-/** A tokenizer file that is malformed or beyond a limit; the message names what, the value and the limit. */
+/**
+ * A tokenizer file that is malformed or beyond a limit; the message names what, the value and the
+ * limit.
+ */
 public class TokenizerFormatException extends IllegalArgumentException {
     private static final long serialVersionUID = 1L;
 

@@ -6,8 +6,9 @@ import java.util.BitSet;
 /**
  * NFC by the tables of Unicode 9, which the reference uses and models were trained with.
  *
- * <p>Younger characters were unassigned then: they neither move nor compose. Each is copied as it stands, and
- * the text between two of them is normalized by the JDK, whose results for older characters may never change.
+ * <p>Younger characters were unassigned then: they neither move nor compose. Each is copied as it
+ * stands, and the text between two of them is normalized by the JDK, whose results for older
+ * characters may never change.
  */
 final class Unicode9Nfc implements Normalizer {
     /** The characters younger than Unicode 9 that take part in normalization in Unicode 16. */
@@ -39,7 +40,8 @@ final class Unicode9Nfc implements Normalizer {
             }
             i += width;
         }
-        return out.append(java.text.Normalizer.normalize(text.substring(from), Form.NFC)).toString();
+        return out.append(java.text.Normalizer.normalize(text.substring(from), Form.NFC))
+                .toString();
     }
 
     private static BitSet parse(String ranges) {

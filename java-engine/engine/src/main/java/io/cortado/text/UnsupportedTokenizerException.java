@@ -1,6 +1,9 @@
 package io.cortado.text;
 
-/** A well-formed tokenizer file that asks for a part this engine does not have; the message names it. */
+/**
+ * A well-formed tokenizer file that asks for a part this engine does not have; the message names
+ * it.
+ */
 public final class UnsupportedTokenizerException extends TokenizerFormatException {
     private static final long serialVersionUID = 1L;
 

@@ -1,8 +1,9 @@
 package io.cortado.text;
 
 /**
- * Bytes to text, piece by piece. Each maximal part of an invalid sequence becomes one U+FFFD, as Rust's
- * from_utf8_lossy has it: a surrogate ED A0 80 becomes three, where {@code new String} makes one.
+ * Bytes to text, piece by piece. Each maximal part of an invalid sequence becomes one U+FFFD, as
+ * Rust's from_utf8_lossy has it: a surrogate ED A0 80 becomes three, where {@code new String} makes
+ * one.
  */
 final class Utf8Stream {
     private static final char REPLACEMENT = '\uFFFD';
@@ -33,7 +34,7 @@ final class Utf8Stream {
     private void feed(int b, StringBuilder out) {
         if (missing > 0) {
             if (b >= low && b <= high) {
-                codePoint = codePoint << 6 | b & 0x3F;
+                codePoint = (codePoint << 6) | (b & 0x3F);
                 low = 0x80;
                 high = 0xBF;
                 if (--missing == 0) {
@@ -54,7 +55,7 @@ final class Utf8Stream {
             out.append(REPLACEMENT);
         } else {
             missing = b < 0xE0 ? 1 : b < 0xF0 ? 2 : 3;
-            codePoint = b & 0x3F >> missing;
+            codePoint = b & (0x3F >> missing);
             low = b == 0xE0 ? 0xA0 : b == 0xF0 ? 0x90 : 0x80;
             high = b == 0xED ? 0x9F : b == 0xF4 ? 0x8F : 0xBF;
         }

@@ -7,7 +7,9 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Every id with its token, the bytes it stands for and whether it is special. Ids may have holes. */
+/**
+ * Every id with its token, the bytes it stands for and whether it is special. Ids may have holes.
+ */
 final class Vocabulary {
     private final Map<String, Integer> ids;
     private final @Nullable String[] texts;
@@ -32,7 +34,8 @@ final class Vocabulary {
             define(token.spelling(), token.id());
             if (token.special()) {
                 special.set(token.id());
-                // The reference skips by text: a token printed otherwise than declared is not skipped.
+                // The reference skips by text: a token printed otherwise than declared is not
+                // skipped.
                 skipped.set(token.id(), token.spelling().equals(token.content()));
             }
         }

@@ -3,15 +3,18 @@ package io.cortado.text;
 /**
  * The split patterns of GPT-2, of cl100k (Llama 3, OLMo 2, GLM-4) and of Qwen, compiled by hand.
  *
- * <p>They say the same as the patterns in {@link SplitPatterns} in one pass without backtracking: each piece
- * costs time linear in its length, and a run of white space is looked at once more.
+ * <p>They say the same as the patterns in {@link SplitPatterns} in one pass without backtracking:
+ * each piece costs time linear in its length, and a run of white space is looked at once more.
  *
  * @param style which alternatives the pattern has
  * @param maxDigits how many numeric characters make one piece
  * @param lettersTakeMarks whether combining marks belong to words
  */
 record WordScanner(Style style, int maxDigits, boolean lettersTakeMarks) implements PieceFinder {
-    /** GPT-2 puts only a space before words; cl100k any one character that is no letter, digit or newline. */
+    /**
+     * GPT-2 puts only a space before words; cl100k any one character that is no letter, digit or
+     * newline.
+     */
     enum Style {
         GPT2,
         CL100K
@@ -45,7 +48,10 @@ record WordScanner(Style style, int maxDigits, boolean lettersTakeMarks) impleme
         return othersEnd(text, next);
     }
 
-    /** The end of a word, a number or (after a space) of other characters, or {@code start} if none is here. */
+    /**
+     * The end of a word, a number or (after a space) of other characters, or {@code start} if none
+     * is here.
+     */
     private int wordEnd(String text, int start, int next, int c) {
         if (isLetter(c)) {
             return lettersEnd(text, next);
@@ -137,7 +143,10 @@ record WordScanner(Style style, int maxDigits, boolean lettersTakeMarks) impleme
         return start;
     }
 
-    /** The character at {@code i}, with its case folded where the pattern ignores case; 0 past the end. */
+    /**
+     * The character at {@code i}, with its case folded where the pattern ignores case; 0 past the
+     * end.
+     */
     private char at(String text, int i) {
         if (i >= text.length()) {
             return 0;

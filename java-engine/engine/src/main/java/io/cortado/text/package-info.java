@@ -1,4 +1,7 @@
-/** Text on both sides of the model: tokenizers, chat templates, incremental detokenizing and stop strings. */
+/**
+ * Text on both sides of the model: tokenizers, chat templates, incremental detokenizing and stop
+ * strings.
+ */
 @NullMarked
 package io.cortado.text;
 

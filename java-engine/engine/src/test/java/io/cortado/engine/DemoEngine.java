@@ -50,8 +50,7 @@ final class DemoEngine {
 
     static Answers ask(Engine engine, int[] prompt, SamplingParams params)
             throws InterruptedException {
-        return Answers.read(
-                engine.generate(new GenerationRequest(Prompt.tokens(prompt), params)));
+        return Answers.read(engine.generate(new GenerationRequest(Prompt.tokens(prompt), params)));
     }
 
     /** Waits for the loop to have told what it holds. */

@@ -198,7 +198,8 @@ class EngineTest {
         SamplingParams params = SamplingParams.greedy(4);
         var request = new GenerationRequest(Prompt.text("The capital"), params, true);
         Answers echoed = Answers.read(engine.generate(request));
-        Answers plain = Answers.read(engine.generate(new GenerationRequest(request.prompt(), params)));
+        Answers plain =
+                Answers.read(engine.generate(new GenerationRequest(request.prompt(), params)));
         assertEquals("The capital" + plain.text(), echoed.text());
         Answers only =
                 Answers.read(
@@ -227,8 +228,7 @@ class EngineTest {
         assertRefused(EngineException.Code.INVALID_REQUEST, new int[] {-1}, greedy(1).build());
         assertRefused(
                 EngineException.Code.CONTEXT_LENGTH_EXCEEDED, new int[limit], greedy(1).build());
-        assertRefused(
-                EngineException.Code.CONTEXT_LENGTH_EXCEEDED, HELLO, greedy(limit).build());
+        assertRefused(EngineException.Code.CONTEXT_LENGTH_EXCEEDED, HELLO, greedy(limit).build());
         assertRefused(
                 EngineException.Code.INVALID_REQUEST,
                 HELLO,

@@ -108,9 +108,7 @@ class EngineUnderLoadTest {
                 }
             }
             long cancelled =
-                    got.stream()
-                            .filter(a -> a.reason() instanceof FinishReason.Cancelled)
-                            .count();
+                    got.stream().filter(a -> a.reason() instanceof FinishReason.Cancelled).count();
             assertTrue(cancelled > 0, "nobody was cancelled, cortado.seed=" + seed);
             assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine), "cortado.seed=" + seed);
         }
@@ -156,34 +154,28 @@ class EngineUnderLoadTest {
     @Test
     void endsEveryStreamWithAClearEventWhenClosed() throws Exception {
         Engine engine = DemoEngine.open(DemoEngine.options());
-        Thread.startVirtualThread(
-                () -> {
-                    while (engine.stats().generationTokens() < 200) {
-                        Thread.yield();
-                    }
-                    engine.close();
-                });
+        Thread.startVirtualThread(() -> {
+            while (engine.stats().generationTokens() < 200) {
+                Thread.yield();
+            }
+            engine.close();
+        });
         SamplingParams endless =
                 SamplingParams.builder().maxTokens(Integer.MAX_VALUE).ignoreEos(true).build();
         List<Answers> got =
-                atOnce(
-                        engine,
-                        CALLERS,
-                        (e, i) -> DemoEngine.ask(e, Requests.prompt(3), endless));
+                atOnce(engine, CALLERS, (e, i) -> DemoEngine.ask(e, Requests.prompt(3), endless));
         for (Answers answers : got) {
             assertNotNull(answers.failure);
             assertEquals(EngineException.Code.CLOSED, answers.failure.code());
         }
-        EngineException e =
-                assertThrows(EngineException.class, () -> ask(engine, 0));
+        EngineException e = assertThrows(EngineException.class, () -> ask(engine, 0));
         assertEquals(EngineException.Code.CLOSED, e.code());
     }
 
     @Test
     void failsOnlyTheRequestWhoseLogitsAreNotFinite() throws Exception {
         Engine engine =
-                CortadoEngineProvider.open(
-                        DemoEngine.folder(), DemoEngine.options(), BadIds::new);
+                CortadoEngineProvider.open(DemoEngine.folder(), DemoEngine.options(), BadIds::new);
         try (engine) {
             List<Answers> got = atOnce(engine, 16, EngineUnderLoadTest::ask);
             for (int i = 0; i < 16; i++) {
@@ -312,8 +304,7 @@ class EngineUnderLoadTest {
     @SuppressWarnings("try") // left open on purpose: the interrupt alone must free it
     private static void readUntilInterrupted(
             Engine engine, CountDownLatch running, CountDownLatch interrupted) {
-        SamplingParams params =
-                SamplingParams.greedy(400).toBuilder().ignoreEos(true).build();
+        SamplingParams params = SamplingParams.greedy(400).toBuilder().ignoreEos(true).build();
         GenerationStream stream =
                 engine.generate(new GenerationRequest(Prompt.tokens(1, 2, 3), params));
         try {

@@ -49,8 +49,7 @@ class SchedulerPropertyTest {
         World(Random random) {
             this.random = random;
             int blocks = 4 + random.nextInt(60);
-            Limits usual =
-                    Limits.of(1 + random.nextInt(24), 16 + random.nextInt(200), blocks);
+            Limits usual = Limits.of(1 + random.nextInt(24), 16 + random.nextInt(200), blocks);
             limits =
                     new Limits(
                             usual.maxNumSeqs(),

@@ -96,8 +96,7 @@ final class GoldenRun {
         if (at >= 0) {
             faults.add(
                     "greedy differs at %d of %d: expected %d but was %d"
-                            .formatted(
-                                    at, generated.length, prompt.greedy()[at], generated[at]));
+                            .formatted(at, generated.length, prompt.greedy()[at], generated[at]));
         }
     }
 

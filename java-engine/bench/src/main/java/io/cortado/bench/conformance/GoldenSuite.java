@@ -11,7 +11,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 
-/** Tiny models of each family, their logits and greedy runs, as Hugging Face transformers gave them. */
+/**
+ * Tiny models of each family, their logits and greedy runs, as Hugging Face transformers gave them.
+ */
 public final class GoldenSuite implements Suite {
     private static final String GOLDEN = "golden.json";
 

@@ -13,7 +13,9 @@ import java.util.Arrays;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
-/** Runs a model without an engine: the caller says how many tokens of which sequence a step takes. */
+/**
+ * Runs a model without an engine: the caller says how many tokens of which sequence a step takes.
+ */
 public final class LmDriver implements AutoCloseable {
     private static final int BLOCK_SIZE = 16;
     private static final int MAX_SEQS = 8;
@@ -54,7 +56,8 @@ public final class LmDriver implements AutoCloseable {
         this.device = device;
         this.stream = stream;
         this.lm = lm;
-        maxBlocksPerSeq = Math.ceilDiv(Math.min(MAX_TOKENS, lm.config().maxPositions()), BLOCK_SIZE);
+        maxBlocksPerSeq =
+                Math.ceilDiv(Math.min(MAX_TOKENS, lm.config().maxPositions()), BLOCK_SIZE);
     }
 
     /** Opens the CPU and loads a checked configuration's weights. */
@@ -82,8 +85,7 @@ public final class LmDriver implements AutoCloseable {
     }
 
     private void allocate() {
-        lm.allocate(
-                MAX_SEQS * maxBlocksPerSeq, MAX_SEQS, MAX_TOKENS, maxBlocksPerSeq, MAX_TOKENS);
+        lm.allocate(MAX_SEQS * maxBlocksPerSeq, MAX_SEQS, MAX_TOKENS, maxBlocksPerSeq, MAX_TOKENS);
     }
 
     /** A sequence in one of the eight slots, its blocks drawn by the seed. */

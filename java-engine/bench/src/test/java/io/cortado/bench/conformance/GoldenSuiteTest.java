@@ -58,8 +58,7 @@ class GoldenSuiteTest {
 
     @ParameterizedTest
     @CsvSource({"scalar,1", "scalar,2", "avx2,1", "avx2,2"})
-    void everyInstructionSetAndThreadCountGivesThem(String isa, String threads)
-            throws IOException {
+    void everyInstructionSetAndThreadCountGivesThem(String isa, String threads) throws IOException {
         assertEquals(4, run(GOLDENS.resolve("qwen3"), "f32", isa, threads).right());
     }
 

@@ -43,7 +43,8 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
     }
 
     Arguments from(int index) {
-        return new Arguments(positional.subList(Math.min(index, positional.size()), positional.size()), named);
+        return new Arguments(
+                positional.subList(Math.min(index, positional.size()), positional.size()), named);
     }
 
     void noneNamed(String what) {
@@ -54,7 +55,8 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
 
     void atMost(int count, String what) {
         if (size() > count) {
-            throw new TemplateException("too many arguments: " + what + " takes " + count + " got=" + size());
+            throw new TemplateException(
+                    "too many arguments: " + what + " takes " + count + " got=" + size());
         }
     }
 }

@@ -19,8 +19,19 @@ final class Arithmetic {
         }
         return switch (operator) {
             case "+" -> plus(a, b, budget);
-            case "*" -> Operators.isWhole(a) ? repeat(b, Operators.whole(a), budget) : repeat(a, Operators.isWhole(b) ? Operators.whole(b) : fail(operator, a, b), budget);
-            case "%" -> a instanceof Str format ? PercentFormat.format(format, b, budget) : fail(operator, a, b);
+            case "*" ->
+                    Operators.isWhole(a)
+                            ? repeat(b, Operators.whole(a), budget)
+                            : repeat(
+                                    a,
+                                    Operators.isWhole(b)
+                                            ? Operators.whole(b)
+                                            : fail(operator, a, b),
+                                    budget);
+            case "%" ->
+                    a instanceof Str format
+                            ? PercentFormat.format(format, b, budget)
+                            : fail(operator, a, b);
             default -> fail(operator, a, b);
         };
     }
@@ -41,7 +52,8 @@ final class Arithmetic {
         if (b < 0) {
             return Math.pow(a, b);
         }
-        return Math.unsignedPowExact(Math.abs(a), (int) Math.min(b, 64)) * (a < 0 && b % 2 != 0 ? -1 : 1);
+        return Math.unsignedPowExact(Math.abs(a), (int) Math.min(b, 64))
+                * (a < 0 && b % 2 != 0 ? -1 : 1);
     }
 
     private static long nonZero(long b) {
@@ -117,6 +129,12 @@ final class Arithmetic {
             throw u.error();
         }
         throw new TemplateException(
-                "unsupported operand types for " + operator + ": '" + Operators.typeName(a) + "' and '" + Operators.typeName(b) + "'");
+                "unsupported operand types for "
+                        + operator
+                        + ": '"
+                        + Operators.typeName(a)
+                        + "' and '"
+                        + Operators.typeName(b)
+                        + "'");
     }
 }

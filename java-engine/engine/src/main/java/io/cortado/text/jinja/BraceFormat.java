@@ -1,6 +1,9 @@
 package io.cortado.text.jinja;
 
-/** Python's {@code str.format} with plain fields: {@code {}}, {@code {0}}, {@code {name}} and doubled braces. */
+/**
+ * Python's {@code str.format} with plain fields: {@code {}}, {@code {0}}, {@code {name}} and
+ * doubled braces.
+ */
 final class BraceFormat {
     private BraceFormat() {}
 
@@ -19,7 +22,11 @@ final class BraceFormat {
                     throw new TemplateException("expected '}' before end of string");
                 }
                 String field = text.substring(i + 1, end);
-                out.append(Repr.str(value(field.isEmpty() ? String.valueOf(next++) : field, arguments)));
+                out.append(
+                        Repr.str(
+                                value(
+                                        field.isEmpty() ? String.valueOf(next++) : field,
+                                        arguments)));
                 budget.step();
                 budget.bound(out.length());
                 i = end;

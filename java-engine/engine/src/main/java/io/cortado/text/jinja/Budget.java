@@ -35,7 +35,8 @@ final class Budget {
         if (steps >= nextLook) {
             nextLook = steps + CLOCK_EVERY;
             if (System.nanoTime() - startNanos > MAX_TIME.toNanos()) {
-                throw new TemplateException("template takes too long: limitMs=" + MAX_TIME.toMillis());
+                throw new TemplateException(
+                        "template takes too long: limitMs=" + MAX_TIME.toMillis());
             }
         }
     }
@@ -49,14 +50,16 @@ final class Budget {
     /** Checks the length of a text that grows and is paid for elsewhere. */
     void bound(long chars) {
         if (chars > maxChars) {
-            throw new TemplateException("template makes too much text: chars=" + chars + " limit=" + maxChars);
+            throw new TemplateException(
+                    "template makes too much text: chars=" + chars + " limit=" + maxChars);
         }
     }
 
     /** Pays for a list that is made. */
     void list(long items) {
         if (items > MAX_RANGE) {
-            throw new TemplateException("list or range too long: items=" + items + " limit=" + MAX_RANGE);
+            throw new TemplateException(
+                    "list or range too long: items=" + items + " limit=" + MAX_RANGE);
         }
         step(items >> 2);
     }

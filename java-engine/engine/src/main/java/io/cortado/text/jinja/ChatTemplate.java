@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A chat template, compiled once; immutable and thread-safe.
  *
- * <p>Variables are null, booleans, numbers, strings, lists and maps. A rendering has a budget of steps, time,
- * depth and output, and a template cannot reach any object but these values.
+ * <p>Variables are null, booleans, numbers, strings, lists and maps. A rendering has a budget of
+ * steps, time, depth and output, and a template cannot reach any object but these values.
  */
 public final class ChatTemplate {
     private static final int MAX_SOURCE_CHARS = 1 << 20;
@@ -33,7 +33,8 @@ public final class ChatTemplate {
 
     public static ChatTemplate compile(String source, TemplateOptions options) {
         if (source.length() > MAX_SOURCE_CHARS) {
-            throw new TemplateException("template too long: chars=" + source.length() + " limit=" + MAX_SOURCE_CHARS);
+            throw new TemplateException(
+                    "template too long: chars=" + source.length() + " limit=" + MAX_SOURCE_CHARS);
         }
         try {
             return new ChatTemplate(Parser.parse(source, options), source.length(), options);
@@ -43,15 +44,20 @@ public final class ChatTemplate {
     }
 
     /**
-     * Renders with variables by name. Strings under the options' trusted names are the template's own; all
-     * others, and what is computed from them, are {@link Origin#USER}.
+     * Renders with variables by name. Strings under the options' trusted names are the template's
+     * own; all others, and what is computed from them, are {@link Origin#USER}.
      */
     public Rendered render(Map<String, ? extends @Nullable Object> variables) {
         var values = new Values();
         var copies = new java.util.HashMap<String, Object>();
-        variables.forEach(
-                (name, value) ->
-                        copies.put(name, values.copy(value, options.trustedNames().contains(name) ? Origin.TEMPLATE : Origin.USER)));
+        variables.forEach((name, value) ->
+                copies.put(
+                        name,
+                        values.copy(
+                                value,
+                                options.trustedNames().contains(name)
+                                        ? Origin.TEMPLATE
+                                        : Origin.USER)));
         var budget = new Budget(values.chars() + sourceChars);
         Map<String, Object> names = Globals.create(options, budget);
         names.putAll(copies);

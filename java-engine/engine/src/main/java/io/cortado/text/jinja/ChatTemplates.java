@@ -7,8 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.json.JsonFactory;
@@ -18,8 +18,8 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * The chat templates of a model's folder, by name, and the names of its special tokens.
  *
- * <p>{@code chat_template.jinja} goes before {@code chat_template} in {@code tokenizer_config.json}, which is one
- * template or a list of named ones.
+ * <p>{@code chat_template.jinja} goes before {@code chat_template} in {@code
+ * tokenizer_config.json}, which is one template or a list of named ones.
  */
 public final class ChatTemplates {
     /** The template for plain conversations. */
@@ -42,15 +42,22 @@ public final class ChatTemplates {
 
     public static ChatTemplates open(Path modelDir, TemplateOptions options) throws IOException {
         Path config = modelDir.resolve(CONFIG);
-        JsonNode settings = Files.exists(config) ? parse(config) : JsonMapper.shared().createObjectNode();
+        JsonNode settings =
+                Files.exists(config) ? parse(config) : JsonMapper.shared().createObjectNode();
         Map<String, String> specialTokens = specialTokens(settings);
         Set<String> trusted = new LinkedHashSet<>(options.trustedNames());
         trusted.addAll(specialTokens.keySet());
         var trusting =
                 new TemplateOptions(
-                        options.trimBlocks(), options.lstripBlocks(), options.keepTrailingNewline(), trusted, options.clock());
+                        options.trimBlocks(),
+                        options.lstripBlocks(),
+                        options.keepTrailingNewline(),
+                        trusted,
+                        options.clock());
         var templates = new LinkedHashMap<String, ChatTemplate>();
-        sources(modelDir, settings).forEach((name, source) -> templates.put(name, ChatTemplate.compile(source, trusting)));
+        sources(modelDir, settings)
+                .forEach((name, source) ->
+                        templates.put(name, ChatTemplate.compile(source, trusting)));
         return new ChatTemplates(templates, specialTokens);
     }
 
@@ -59,7 +66,10 @@ public final class ChatTemplates {
         return Optional.ofNullable(templates.get(name));
     }
 
-    /** The template for a conversation: {@code tool_use} where there are tools and such a template, else the default. */
+    /**
+     * The template for a conversation: {@code tool_use} where there are tools and such a template,
+     * else the default.
+     */
     public Optional<ChatTemplate> choose(boolean hasTools) {
         ChatTemplate forTools = hasTools ? templates.get("tool_use") : null;
         return forTools != null ? Optional.of(forTools) : find(DEFAULT);
@@ -69,7 +79,10 @@ public final class ChatTemplates {
         return Set.copyOf(templates.keySet());
     }
 
-    /** {@code bos_token}, {@code eos_token} and so on with their texts: variables for every rendering. */
+    /**
+     * {@code bos_token}, {@code eos_token} and so on with their texts: variables for every
+     * rendering.
+     */
     public Map<String, String> specialTokens() {
         return specialTokens;
     }
@@ -79,7 +92,9 @@ public final class ChatTemplates {
         Object tools = variables.get("tools");
         ChatTemplate template =
                 choose(tools != null)
-                        .orElseThrow(() -> new TemplateException("model has no chat template: names=" + templates.keySet()));
+                        .orElseThrow(() ->
+                                new TemplateException(
+                                        "model has no chat template: names=" + templates.keySet()));
         var all = new LinkedHashMap<String, @Nullable Object>(specialTokens);
         all.putAll(variables);
         // A client cannot pass off its own text as a special token.
@@ -87,7 +102,8 @@ public final class ChatTemplates {
         return template.render(all);
     }
 
-    private static Map<String, String> sources(Path modelDir, JsonNode settings) throws IOException {
+    private static Map<String, String> sources(Path modelDir, JsonNode settings)
+            throws IOException {
         Path file = modelDir.resolve("chat_template.jinja");
         if (Files.exists(file)) {
             return Map.of(DEFAULT, new String(read(file), java.nio.charset.StandardCharsets.UTF_8));
@@ -100,7 +116,8 @@ public final class ChatTemplates {
         if (node.isArray()) {
             for (JsonNode entry : node) {
                 if (!entry.path("name").isString() || !entry.path("template").isString()) {
-                    throw new TemplateException(CONFIG + " chat_template entries need name and template");
+                    throw new TemplateException(
+                            CONFIG + " chat_template entries need name and template");
                 }
                 sources.put(entry.path("name").stringValue(), entry.path("template").stringValue());
             }
@@ -123,18 +140,26 @@ public final class ChatTemplates {
     private static byte[] read(Path file) throws IOException {
         long size = Files.size(file);
         if (size > MAX_FILE_BYTES) {
-            throw new TemplateException("file too large: " + file + " bytes=" + size + " limit=" + MAX_FILE_BYTES);
+            throw new TemplateException(
+                    "file too large: " + file + " bytes=" + size + " limit=" + MAX_FILE_BYTES);
         }
         return Files.readAllBytes(file);
     }
 
     private static JsonNode parse(Path file) throws IOException {
-        var limits = StreamReadConstraints.builder().maxNestingDepth(64).maxStringLength(MAX_FILE_BYTES).build();
-        var mapper = JsonMapper.builder(JsonFactory.builder().streamReadConstraints(limits).build()).build();
+        var limits =
+                StreamReadConstraints.builder()
+                        .maxNestingDepth(64)
+                        .maxStringLength(MAX_FILE_BYTES)
+                        .build();
+        var mapper =
+                JsonMapper.builder(JsonFactory.builder().streamReadConstraints(limits).build())
+                        .build();
         try {
             return mapper.readTree(read(file));
         } catch (JacksonException e) {
-            throw new TemplateException(file + " is not acceptable JSON: " + e.getOriginalMessage());
+            throw new TemplateException(
+                    file + " is not acceptable JSON: " + e.getOriginalMessage());
         }
     }
 }

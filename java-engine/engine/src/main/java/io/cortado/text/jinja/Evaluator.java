@@ -4,10 +4,13 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Evaluates expressions. */
 final class Evaluator {
+    private static final Set<String> MARKING_FILTERS = Set.of("safe", "e", "escape", "forceescape");
+
     private final Budget budget;
     private final Filters filters;
 
@@ -26,7 +29,11 @@ final class Evaluator {
             case Expr.DictOf dict -> dict(dict, scope);
             case Expr.Unary unary -> unary(unary.operator(), evaluate(unary.operand(), scope));
             case Expr.Binary binary ->
-                    Arithmetic.apply(binary.operator(), evaluate(binary.left(), scope), evaluate(binary.right(), scope), budget);
+                    Arithmetic.apply(
+                            binary.operator(),
+                            evaluate(binary.left(), scope),
+                            evaluate(binary.right(), scope),
+                            budget);
             case Expr.And and -> {
                 Object left = evaluate(and.left(), scope);
                 yield Operators.isTrue(left) ? evaluate(and.right(), scope) : left;
@@ -38,8 +45,12 @@ final class Evaluator {
             case Expr.Compare compare -> compare(compare, scope);
             case Expr.Concat concat -> concat(concat, scope);
             case Expr.Condition condition -> condition(condition, scope);
-            case Expr.Attribute attribute -> Subscripts.attribute(evaluate(attribute.object(), scope), attribute.name(), budget);
-            case Expr.Item item -> Subscripts.item(evaluate(item.object(), scope), evaluate(item.key(), scope), budget);
+            case Expr.Attribute attribute ->
+                    Subscripts.attribute(
+                            evaluate(attribute.object(), scope), attribute.name(), budget);
+            case Expr.Item item ->
+                    Subscripts.item(
+                            evaluate(item.object(), scope), evaluate(item.key(), scope), budget);
             case Expr.Slice slice ->
                     Subscripts.slice(
                             evaluate(slice.object(), scope),
@@ -47,9 +58,19 @@ final class Evaluator {
                             bound(slice.stop(), scope),
                             bound(slice.step(), scope),
                             budget);
-            case Expr.Call call -> call(evaluate(call.function(), scope), arguments(call.arguments(), scope));
+            case Expr.Call call ->
+                    call(evaluate(call.function(), scope), arguments(call.arguments(), scope));
             case Expr.Filter filter -> filter(filter, null, scope);
-            case Expr.Test test -> Tests.run(test.name(), evaluate(test.input(), scope), arguments(test.arguments(), scope), filters);
+            // No value carries a mark: escaped is what a filter has just marked.
+            case Expr.Test test when test.name().equals("escaped") ->
+                    test.input() instanceof Expr.Filter filter
+                            && MARKING_FILTERS.contains(filter.name());
+            case Expr.Test test ->
+                    Tests.run(
+                            test.name(),
+                            evaluate(test.input(), scope),
+                            arguments(test.arguments(), scope),
+                            filters);
         };
     }
 
@@ -63,7 +84,9 @@ final class Evaluator {
         Object input =
                 inner == null
                         ? (body == null ? Str.EMPTY : body)
-                        : body != null && inner instanceof Expr.Filter f ? filter(f, body, scope) : evaluate(inner, scope);
+                        : body != null && inner instanceof Expr.Filter f
+                                ? filter(f, body, scope)
+                                : evaluate(inner, scope);
         return filters.run(filter.name(), input, arguments(filter.arguments(), scope));
     }
 
@@ -74,7 +97,11 @@ final class Evaluator {
                     case Callable callable -> callable.call(arguments);
                     case LoopState loop -> loop.call(arguments);
                     case Undefined u -> throw u.error();
-                    default -> throw new TemplateException("'" + Operators.typeName(function) + "' object is not callable");
+                    default ->
+                            throw new TemplateException(
+                                    "'"
+                                            + Operators.typeName(function)
+                                            + "' object is not callable");
                 };
         budget.leave();
         return result;
@@ -164,7 +191,8 @@ final class Evaluator {
         }
         Expr otherwise = condition.otherwise();
         return otherwise == null
-                ? new Undefined("the inline if-expression evaluated to false and no else section was defined")
+                ? new Undefined(
+                        "the inline if-expression evaluated to false and no else section was defined")
                 : evaluate(otherwise, scope);
     }
 

@@ -35,7 +35,8 @@ sealed interface Expr {
 
     record Item(Expr object, Expr key) implements Expr {}
 
-    record Slice(Expr object, @Nullable Expr start, @Nullable Expr stop, @Nullable Expr step) implements Expr {}
+    record Slice(Expr object, @Nullable Expr start, @Nullable Expr stop, @Nullable Expr step)
+            implements Expr {}
 
     record Call(Expr function, CallArguments arguments) implements Expr {}
 

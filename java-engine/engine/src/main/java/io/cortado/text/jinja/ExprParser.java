@@ -22,7 +22,9 @@ final class ExprParser {
         this.tokens = tokens;
     }
 
-    /** Every name read so far: a macro takes caller, varargs and kwargs only if it mentions them. */
+    /**
+     * Every name read so far: a macro takes caller, varargs and kwargs only if it mentions them.
+     */
     Set<String> names() {
         return names;
     }
@@ -120,7 +122,9 @@ final class ExprParser {
                 tokens.next();
                 operators.add("not in");
             } else {
-                return operators.isEmpty() ? first : new Expr.Compare(first, List.copyOf(operators), List.copyOf(others));
+                return operators.isEmpty()
+                        ? first
+                        : new Expr.Compare(first, List.copyOf(operators), List.copyOf(others));
             }
             others.add(sum());
         }
@@ -128,7 +132,9 @@ final class ExprParser {
 
     private Expr sum() {
         Expr left = concat();
-        for (int chain = 0; tokens.current().isOperator("+") || tokens.current().isOperator("-"); chain++) {
+        for (int chain = 0;
+                tokens.current().isOperator("+") || tokens.current().isOperator("-");
+                chain++) {
             bound(chain);
             String operator = tokens.next().text();
             left = new Expr.Binary(operator, left, concat());
@@ -160,7 +166,10 @@ final class ExprParser {
     }
 
     private static boolean isProduct(Token token) {
-        return token.isOperator("*") || token.isOperator("/") || token.isOperator("//") || token.isOperator("%");
+        return token.isOperator("*")
+                || token.isOperator("/")
+                || token.isOperator("//")
+                || token.isOperator("%");
     }
 
     private Expr power() {
@@ -195,9 +204,11 @@ final class ExprParser {
             case NAME -> name(token.text());
             case STRING -> strings(token);
             case INTEGER -> new Expr.Constant(integer(token.text().replace("_", "")));
-            case FLOAT -> new Expr.Constant(new BigDecimal(token.text().replace("_", "")).doubleValue());
+            case FLOAT ->
+                    new Expr.Constant(new BigDecimal(token.text().replace("_", "")).doubleValue());
             case OPERATOR -> bracketed(token);
-            case DATA, VARIABLE_BEGIN, VARIABLE_END, BLOCK_BEGIN, BLOCK_END, END -> throw unexpected(token);
+            case DATA, VARIABLE_BEGIN, VARIABLE_END, BLOCK_BEGIN, BLOCK_END, END ->
+                    throw unexpected(token);
         };
     }
 
@@ -230,9 +241,11 @@ final class ExprParser {
                     default -> 10;
                 };
         try {
-            return new BigInteger(radix == 10 ? digits : digits.substring(2), radix).longValueExact();
+            return new BigInteger(radix == 10 ? digits : digits.substring(2), radix)
+                    .longValueExact();
         } catch (ArithmeticException | NumberFormatException e) {
-            throw tokens.error("integer out of range: digits=" + digits.length() + " limit=64 bits");
+            throw tokens.error(
+                    "integer out of range: digits=" + digits.length() + " limit=64 bits");
         }
     }
 
@@ -321,7 +334,9 @@ final class ExprParser {
     }
 
     private @Nullable Expr sliceBound() {
-        return tokens.current().isOperator(":") || tokens.current().isOperator("]") ? null : expression();
+        return tokens.current().isOperator(":") || tokens.current().isOperator("]")
+                ? null
+                : expression();
     }
 
     Expr.CallArguments arguments() {
@@ -380,7 +395,8 @@ final class ExprParser {
 
     private Expr filterCall(@Nullable Expr input) {
         String name = dottedName("filter");
-        return new Expr.Filter(input, name, tokens.current().isOperator("(") ? arguments() : noArguments());
+        return new Expr.Filter(
+                input, name, tokens.current().isOperator("(") ? arguments() : noArguments());
     }
 
     private Expr test(Expr input) {
@@ -402,8 +418,13 @@ final class ExprParser {
 
     private static boolean startsTestArgument(Token token) {
         return switch (token.kind()) {
-            case NAME -> !token.isName("else") && !token.isName("or") && !token.isName("and")
-                    && !token.isName("if") && !token.isName("in") && !token.isName("not");
+            case NAME ->
+                    !token.isName("else")
+                            && !token.isName("or")
+                            && !token.isName("and")
+                            && !token.isName("if")
+                            && !token.isName("in")
+                            && !token.isName("not");
             case STRING, INTEGER, FLOAT -> true;
             case OPERATOR -> token.isOperator("[") || token.isOperator("{");
             case DATA, VARIABLE_BEGIN, VARIABLE_END, BLOCK_BEGIN, BLOCK_END, END -> false;
@@ -411,7 +432,8 @@ final class ExprParser {
     }
 
     private String dottedName(String what) {
-        var name = new StringBuilder(tokens.expect(Token.Kind.NAME, "a " + what + "'s name").text());
+        var name =
+                new StringBuilder(tokens.expect(Token.Kind.NAME, "a " + what + "'s name").text());
         while (tokens.skipOperator(".")) {
             name.append('.').append(tokens.expect(Token.Kind.NAME, "a " + what + "'s name").text());
         }
@@ -429,6 +451,7 @@ final class ExprParser {
     }
 
     private TemplateException unexpected(Token token) {
-        return new TemplateException("template syntax: unexpected " + token.describe()).atLine(token.line());
+        return new TemplateException("template syntax: unexpected " + token.describe())
+                .atLine(token.line());
     }
 }

@@ -4,16 +4,61 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
-/** What may stand after a bar: the filters of values and texts; {@link ListFilters} has those of lists. */
+/**
+ * What may stand after a bar: the filters of values and texts; {@link ListFilters} has those of
+ * lists.
+ */
 final class Filters {
     /** All names, for the test {@code filter}. */
     static final Set<String> NAMES =
             Set.of(
-                    "abs", "attr", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e",
-                    "escape", "first", "float", "forceescape", "format", "groupby", "indent", "int", "items",
-                    "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr",
-                    "replace", "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "string",
-                    "sum", "title", "tojson", "trim", "truncate", "unique", "upper", "urlencode", "wordcount");
+                    "abs",
+                    "attr",
+                    "batch",
+                    "capitalize",
+                    "center",
+                    "count",
+                    "d",
+                    "default",
+                    "dictsort",
+                    "e",
+                    "escape",
+                    "first",
+                    "float",
+                    "forceescape",
+                    "format",
+                    "groupby",
+                    "indent",
+                    "int",
+                    "items",
+                    "join",
+                    "last",
+                    "length",
+                    "list",
+                    "lower",
+                    "map",
+                    "max",
+                    "min",
+                    "reject",
+                    "rejectattr",
+                    "replace",
+                    "reverse",
+                    "round",
+                    "safe",
+                    "select",
+                    "selectattr",
+                    "slice",
+                    "sort",
+                    "string",
+                    "sum",
+                    "title",
+                    "tojson",
+                    "trim",
+                    "truncate",
+                    "unique",
+                    "upper",
+                    "urlencode",
+                    "wordcount");
 
     private final Budget budget;
     private final ListFilters lists;
@@ -35,14 +80,34 @@ final class Filters {
             case "string", "safe" -> Repr.str(value);
             case "tojson" -> JsonText.of(value, args, budget);
             case "items" -> items(value);
-            case "abs" -> value instanceof Double d ? (Object) Math.abs(d) : (Object) Math.abs(Operators.whole(value));
+            case "abs" ->
+                    value instanceof Double d
+                            ? (Object) Math.abs(d)
+                            : (Object) Math.abs(Operators.whole(value));
             case "int" -> toInt(value, args);
             case "float" -> toFloat(value, args);
             case "round" -> round(value, args);
             case "attr" -> attr(value, args);
             case "pprint" -> Repr.repr(value);
-            case "first", "last", "list", "join", "map", "select", "reject", "selectattr", "rejectattr",
-                    "sort", "dictsort", "unique", "reverse", "sum", "min", "max", "batch", "slice", "groupby" ->
+            case "first",
+                    "last",
+                    "list",
+                    "join",
+                    "map",
+                    "select",
+                    "reject",
+                    "selectattr",
+                    "rejectattr",
+                    "sort",
+                    "dictsort",
+                    "unique",
+                    "reverse",
+                    "sum",
+                    "min",
+                    "max",
+                    "batch",
+                    "slice",
+                    "groupby" ->
                     lists.run(name, value, args);
             default -> text(name, value instanceof Undefined ? Str.EMPTY : Repr.str(value), args);
         };
@@ -56,14 +121,37 @@ final class Filters {
             case "capitalize" -> StrMethods.capitalize(s);
             case "title" -> StrMethods.title(s, c -> Strings.isSpace(c) || "-([{<".indexOf(c) >= 0);
             case "trim" -> StrMethods.strip(s, args, true, true);
-            case "replace" -> StrMethods.replace(s, args.text(0, "old"), args.text(1, "new"), args.has(2, "count") ? args.whole(2, "count", -1) : -1, budget);
+            case "replace" ->
+                    StrMethods.replace(
+                            s,
+                            args.text(0, "old"),
+                            args.text(1, "new"),
+                            args.has(2, "count") ? args.whole(2, "count", -1) : -1,
+                            budget);
             case "indent" -> indent(s, args);
             case "e", "escape", "forceescape" -> escape(s);
-            case "center" -> method(s, "center", new Arguments(java.util.List.of(args.whole(0, "width", 80)), Map.of()));
-            case "format" -> PercentFormat.format(s, args.named().isEmpty() ? new Tuple(args.positional()) : kwargs(args), budget);
+            case "center" ->
+                    method(
+                            s,
+                            "center",
+                            new Arguments(java.util.List.of(args.whole(0, "width", 80)), Map.of()));
+            case "format" ->
+                    PercentFormat.format(
+                            s,
+                            args.named().isEmpty() ? new Tuple(args.positional()) : kwargs(args),
+                            budget);
             case "truncate" -> truncate(s, args);
-            case "wordcount" -> (long) s.text().split("[^\\p{L}\\p{N}_]+", 0).length - (s.text().matches("(?s)^[^\\p{L}\\p{N}_].*") || s.isEmpty() ? 1 : 0);
-            case "urlencode" -> s.derive(java.net.URLEncoder.encode(s.text(), java.nio.charset.StandardCharsets.UTF_8).replace("+", "%20").replace("%2F", "/").replace("%7E", "~").replace("*", "%2A"));
+            case "wordcount" ->
+                    (long) s.text().split("[^\\p{L}\\p{N}_]+", 0).length
+                            - (s.text().matches("(?s)^[^\\p{L}\\p{N}_].*") || s.isEmpty() ? 1 : 0);
+            case "urlencode" ->
+                    s.derive(
+                            java.net.URLEncoder.encode(
+                                            s.text(), java.nio.charset.StandardCharsets.UTF_8)
+                                    .replace("+", "%20")
+                                    .replace("%2F", "/")
+                                    .replace("%7E", "~")
+                                    .replace("*", "%2A"));
             default -> throw new TemplateException("no filter named '" + name + "'");
         };
     }
@@ -83,7 +171,9 @@ final class Filters {
     }
 
     private static Object orDefault(Object value, Arguments args) {
-        boolean replace = value instanceof Undefined || (args.truth(1, "boolean", false) && !Operators.isTrue(value));
+        boolean replace =
+                value instanceof Undefined
+                        || (args.truth(1, "boolean", false) && !Operators.isTrue(value));
         return replace ? args.optional(0, "default_value", Str.EMPTY) : value;
     }
 
@@ -92,7 +182,8 @@ final class Filters {
             return (long) s.length();
         }
         if (value instanceof Generator || Operators.itemsOrNull(value) == null) {
-            throw new TemplateException("object of type '" + Operators.typeName(value) + "' has no len()");
+            throw new TemplateException(
+                    "object of type '" + Operators.typeName(value) + "' has no len()");
         }
         return (long) Operators.items(value).size();
     }
@@ -101,7 +192,10 @@ final class Filters {
         return switch (value) {
             case Map<?, ?> map -> new Generator(MapMethods.pairs(Operators.map(map)));
             case Undefined _ -> new Generator(java.util.List.of());
-            default -> throw new TemplateException("can only get item pairs from a mapping, got " + Operators.typeName(value));
+            default ->
+                    throw new TemplateException(
+                            "can only get item pairs from a mapping, got "
+                                    + Operators.typeName(value));
         };
     }
 
@@ -111,7 +205,9 @@ final class Filters {
                 case Double d -> d.longValue();
                 case Str s -> {
                     String text = s.text().strip().replace("_", "");
-                    yield text.contains(".") || text.contains("e") ? (long) Double.parseDouble(text) : Long.parseLong(text, (int) args.whole(1, "base", 10));
+                    yield text.contains(".") || text.contains("e")
+                            ? (long) Double.parseDouble(text)
+                            : Long.parseLong(text, (int) args.whole(1, "base", 10));
                 }
                 case Boolean b -> b ? 1L : 0L;
                 case Long n -> n;
@@ -126,7 +222,9 @@ final class Filters {
         try {
             return value instanceof Str s
                     ? (Object) Double.parseDouble(s.text().strip())
-                    : Operators.isNumber(value) ? (Object) Operators.decimal(value) : args.optional(0, "default", 0.0);
+                    : Operators.isNumber(value)
+                            ? (Object) Operators.decimal(value)
+                            : args.optional(0, "default", 0.0);
         } catch (NumberFormatException e) {
             return args.optional(0, "default", 0.0);
         }
@@ -150,7 +248,10 @@ final class Filters {
 
     private Str indent(Str s, Arguments args) {
         Object width = args.optional(0, "width", 4L);
-        Str prefix = width instanceof Str w ? w : Str.literal(" ".repeat(Math.clamp(Operators.whole(width), 0, 1000)));
+        Str prefix =
+                width instanceof Str w
+                        ? w
+                        : Str.literal(" ".repeat(Math.clamp(Operators.whole(width), 0, 1000)));
         boolean first = args.truth(1, "first", false);
         boolean blank = args.truth(2, "blank", false);
         String[] lines = (s.text() + "\n").lines().toArray(String[]::new);
@@ -166,7 +267,12 @@ final class Filters {
 
     private static Str escape(Str s) {
         return s.derive(
-                s.text().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("'", "&#39;").replace("\"", "&#34;"));
+                s.text()
+                        .replace("&", "&amp;")
+                        .replace("<", "&lt;")
+                        .replace(">", "&gt;")
+                        .replace("'", "&#39;")
+                        .replace("\"", "&#34;"));
     }
 
     private static Str truncate(Str s, Arguments args) {

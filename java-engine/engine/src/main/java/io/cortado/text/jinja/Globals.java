@@ -22,11 +22,17 @@ final class Globals {
                 "raise_exception",
                 (Callable)
                         args -> {
-                            throw TemplateException.raised(Repr.str(args.required(0, "message")).text());
+                            throw TemplateException.raised(
+                                    Repr.str(args.required(0, "message")).text());
                         });
         globals.put(
                 "strftime_now",
-                (Callable) args -> Str.literal(Strftime.format(args.text(0, "format").text(), ZonedDateTime.now(options.clock()))));
+                (Callable)
+                        args ->
+                                Str.literal(
+                                        Strftime.format(
+                                                args.text(0, "format").text(),
+                                                ZonedDateTime.now(options.clock()))));
         return globals;
     }
 
@@ -73,7 +79,8 @@ final class Globals {
 
     private static Object namespace(Arguments args) {
         var namespace = new Namespace();
-        Operators.map((Map<?, ?>) dict(args)).forEach((name, value) -> namespace.attributes().put(Repr.str(name).text(), value));
+        Operators.map((Map<?, ?>) dict(args))
+                .forEach((name, value) -> namespace.attributes().put(Repr.str(name).text(), value));
         return namespace;
     }
 
@@ -94,7 +101,10 @@ final class Globals {
         }
         var cycler = new Namespace();
         int[] at = {0};
-        cycler.attributes().put("next", (Callable) _ -> args.positional().get(at[0]++ % args.positional().size()));
+        cycler.attributes()
+                .put(
+                        "next",
+                        (Callable) _ -> args.positional().get(at[0]++ % args.positional().size()));
         cycler.attributes()
                 .put(
                         "reset",

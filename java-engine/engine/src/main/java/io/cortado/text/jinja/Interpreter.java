@@ -56,15 +56,23 @@ final class Interpreter {
     private Flow run(Stmt stmt, Scope scope) {
         return switch (stmt) {
             case Stmt.Text text -> print(text.text());
-            case Stmt.Print print -> at(print.line(), () -> print(Repr.str(evaluate(print.value(), scope))));
+            case Stmt.Print print ->
+                    at(print.line(), () -> print(Repr.str(evaluate(print.value(), scope))));
             case Stmt.If branches -> runIf(branches, scope);
             case Stmt.For loop -> runFor(loop, scope);
-            case Stmt.Set set -> at(set.line(), () -> assign(set.target(), evaluate(set.value(), scope), scope));
+            case Stmt.Set set ->
+                    at(set.line(), () -> assign(set.target(), evaluate(set.value(), scope), scope));
             case Stmt.SetBlock set -> at(set.line(), () -> setBlock(set, scope));
             case Stmt.FilterBlock filter ->
                     at(
                             filter.line(),
-                            () -> print(Repr.str(evaluator.filterBlock(filter.filter(), capture(filter.body(), scope.inner()), scope))));
+                            () ->
+                                    print(
+                                            Repr.str(
+                                                    evaluator.filterBlock(
+                                                            filter.filter(),
+                                                            capture(filter.body(), scope.inner()),
+                                                            scope))));
             case Stmt.Macro macro -> {
                 scope.set(macro.code().name(), new Macro(macro.code(), scope, this));
                 yield Flow.NORMAL;
@@ -125,7 +133,8 @@ final class Interpreter {
         List<Object> items = kept(loop, Operators.items(iterable), scope);
         Callable again =
                 loop.recursive()
-                        ? arguments -> recurse(loop, arguments.required(0, "iterable"), scope, depth + 1)
+                        ? arguments ->
+                                recurse(loop, arguments.required(0, "iterable"), scope, depth + 1)
                         : null;
         var state = new LoopState(items, depth, again);
         for (Object item : items) {
@@ -173,7 +182,9 @@ final class Interpreter {
             case Stmt.NameTarget name -> scope.set(name.name(), value);
             case Stmt.AttributeTarget attribute -> {
                 if (!(scope.find(attribute.namespace()) instanceof Namespace namespace)) {
-                    throw new TemplateException("cannot assign attribute on non-namespace object: name=" + attribute.namespace());
+                    throw new TemplateException(
+                            "cannot assign attribute on non-namespace object: name="
+                                    + attribute.namespace());
                 }
                 namespace.attributes().put(attribute.attribute(), value);
             }
@@ -184,7 +195,8 @@ final class Interpreter {
 
     private void unpack(List<Stmt.Target> targets, List<Object> values, Scope scope) {
         if (targets.size() != values.size()) {
-            throw new TemplateException("cannot unpack: names=" + targets.size() + " values=" + values.size());
+            throw new TemplateException(
+                    "cannot unpack: names=" + targets.size() + " values=" + values.size());
         }
         for (int i = 0; i < values.size(); i++) {
             assign(targets.get(i), values.get(i), scope);
@@ -194,7 +206,10 @@ final class Interpreter {
     private Flow setBlock(Stmt.SetBlock set, Scope scope) {
         Str body = capture(set.body(), scope.inner());
         @Nullable Expr filter = set.filter();
-        return assign(set.target(), filter == null ? body : evaluator.filterBlock(filter, body, scope), scope);
+        return assign(
+                set.target(),
+                filter == null ? body : evaluator.filterBlock(filter, body, scope),
+                scope);
     }
 
     private Flow callBlock(Stmt.CallBlock call, Scope scope) {
@@ -202,7 +217,8 @@ final class Interpreter {
         var named = new java.util.LinkedHashMap<>(arguments.named());
         named.put("caller", new Macro(call.caller(), scope, this));
         Object function = evaluate(call.call().function(), scope);
-        return print(Repr.str(evaluator.call(function, new Arguments(arguments.positional(), named))));
+        return print(
+                Repr.str(evaluator.call(function, new Arguments(arguments.positional(), named))));
     }
 
     private Flow runWith(Stmt.With with, Scope scope) {

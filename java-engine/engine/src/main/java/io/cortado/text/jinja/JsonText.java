@@ -6,7 +6,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** {@code tojson} as Hugging Face has it: Python's json.dumps without escapes of letters beyond ASCII. */
+/**
+ * {@code tojson} as Hugging Face has it: Python's json.dumps without escapes of letters beyond
+ * ASCII.
+ */
 final class JsonText {
     private static final int MAX_NESTING = 200;
 
@@ -26,7 +29,9 @@ final class JsonText {
                 switch (indentation) {
                     case Str s -> s;
                     case None _ -> Str.EMPTY;
-                    default -> Str.literal(" ".repeat(Math.clamp(Operators.whole(indentation), 0, 64)));
+                    default ->
+                            Str.literal(
+                                    " ".repeat(Math.clamp(Operators.whole(indentation), 0, 64)));
                 };
         Object separators = arguments.optional(2, "separators", None.NONE);
         if (separators == None.NONE) {
@@ -35,7 +40,8 @@ final class JsonText {
         } else {
             List<Object> pair = Operators.items(separators);
             if (pair.size() != 2) {
-                throw new TemplateException("tojson separators must be a pair: items=" + pair.size());
+                throw new TemplateException(
+                        "tojson separators must be a pair: items=" + pair.size());
             }
             itemSeparator = Operators.text(pair.get(0), "separator");
             keySeparator = Operators.text(pair.get(1), "separator");
@@ -64,7 +70,11 @@ final class JsonText {
             case List<?> list -> list(Operators.objects(list), budget);
             case Tuple tuple -> list(tuple.items(), budget);
             case Map<?, ?> map -> map(Operators.map(map), budget);
-            default -> throw new TemplateException("Object of type " + Operators.typeName(value) + " is not JSON serializable");
+            default ->
+                    throw new TemplateException(
+                            "Object of type "
+                                    + Operators.typeName(value)
+                                    + " is not JSON serializable");
         }
     }
 
@@ -116,7 +126,10 @@ final class JsonText {
             case Boolean b -> Str.literal(b ? "true" : "false");
             case Double d -> Str.literal(number(d));
             case Long n -> Str.literal(n.toString());
-            default -> throw new TemplateException("keys must be str, int, float, bool or None, not " + Operators.typeName(key));
+            default ->
+                    throw new TemplateException(
+                            "keys must be str, int, float, bool or None, not "
+                                    + Operators.typeName(key));
         };
     }
 
@@ -150,7 +163,9 @@ final class JsonText {
         if (Double.isNaN(value)) {
             return "NaN";
         }
-        return Double.isInfinite(value) ? (value > 0 ? "Infinity" : "-Infinity") : Repr.decimal(value);
+        return Double.isInfinite(value)
+                ? (value > 0 ? "Infinity" : "-Infinity")
+                : Repr.decimal(value);
     }
 
     private String quote(String text) {

@@ -10,8 +10,9 @@ final class Lexer {
     private static final Pattern END_RAW = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*([-+]?)%\\}");
     private static final Pattern RAW = Pattern.compile("\\{%[-+]?\\s*raw\\s*([-+]?)%\\}");
     private static final List<String> OPERATORS =
-            List.of("//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{",
-                    "}", ">", "<", "=", ".", ":", "|", ",", ";");
+            List.of(
+                    "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(",
+                    ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";");
     private static final Pattern NUMBER =
             Pattern.compile(
                     "(?<float>\\d+(?:_\\d+)*(?:\\.\\d+(?:_\\d+)*[eE][+-]?\\d+|\\.\\d+(?:_\\d+)*|[eE][+-]?\\d+))"
@@ -48,7 +49,9 @@ final class Lexer {
     }
 
     private int nextTag() {
-        for (int i = source.indexOf('{', at); i >= 0 && i + 1 < source.length(); i = source.indexOf('{', i + 1)) {
+        for (int i = source.indexOf('{', at);
+                i >= 0 && i + 1 < source.length();
+                i = source.indexOf('{', i + 1)) {
             char c = source.charAt(i + 1);
             if (c == '{' || c == '%' || c == '#') {
                 return i;
@@ -66,7 +69,8 @@ final class Lexer {
         }
         if (sign != '+' && options.lstripBlocks() && source.charAt(tag + 1) != '{') {
             int lineStart = text.lastIndexOf('\n') + 1;
-            if ((lineStart > 0 || lineStarting) && text.substring(lineStart).chars().allMatch(Strings::isSpace)) {
+            if ((lineStart > 0 || lineStarting)
+                    && text.substring(lineStart).chars().allMatch(Strings::isSpace)) {
                 return text.substring(0, lineStart);
             }
         }
@@ -99,13 +103,19 @@ final class Lexer {
     }
 
     private void raw(Matcher begin) {
-        afterTag(begin.end(), "-".equals(begin.group(1)), options.trimBlocks() && !"+".equals(begin.group(1)));
+        afterTag(
+                begin.end(),
+                "-".equals(begin.group(1)),
+                options.trimBlocks() && !"+".equals(begin.group(1)));
         Matcher end = END_RAW.matcher(source);
         if (!end.find(at)) {
             throw error("Missing end of raw directive");
         }
         data(textBefore(end.start()));
-        afterTag(end.end(), "-".equals(end.group(2)), options.trimBlocks() && !"+".equals(end.group(2)));
+        afterTag(
+                end.end(),
+                "-".equals(end.group(2)),
+                options.trimBlocks() && !"+".equals(end.group(2)));
     }
 
     /** Goes on after a tag that ends at {@code end}. */
@@ -133,10 +143,14 @@ final class Lexer {
                 throw error("unexpected end of template inside a tag, expected '" + close + "'");
             }
             char c = source.charAt(at);
-            boolean signed = (c == '-' || (c == '+' && isBlock)) && source.startsWith(close, at + 1);
+            boolean signed =
+                    (c == '-' || (c == '+' && isBlock)) && source.startsWith(close, at + 1);
             if (open.isEmpty() && (signed || source.startsWith(close, at))) {
                 add(isBlock ? Token.Kind.BLOCK_END : Token.Kind.VARIABLE_END, "");
-                afterTag(at + (signed ? 3 : 2), signed && c == '-', isBlock && options.trimBlocks() && !signed);
+                afterTag(
+                        at + (signed ? 3 : 2),
+                        signed && c == '-',
+                        isBlock && options.trimBlocks() && !signed);
                 return;
             }
             token(c, open);
@@ -147,7 +161,8 @@ final class Lexer {
         if (Character.isUnicodeIdentifierStart(c) || c == '_') {
             int end = at + 1;
             while (end < source.length()
-                    && (Character.isUnicodeIdentifierPart(source.charAt(end)) || source.charAt(end) == '_')) {
+                    && (Character.isUnicodeIdentifierPart(source.charAt(end))
+                            || source.charAt(end) == '_')) {
                 end++;
             }
             take(Token.Kind.NAME, end);
@@ -164,7 +179,9 @@ final class Lexer {
                 }
                 take(Token.Kind.INTEGER, end);
             } else {
-                take(number.group("float") != null ? Token.Kind.FLOAT : Token.Kind.INTEGER, number.end());
+                take(
+                        number.group("float") != null ? Token.Kind.FLOAT : Token.Kind.INTEGER,
+                        number.end());
             }
         } else if (c == '"' || c == '\'') {
             string(c);

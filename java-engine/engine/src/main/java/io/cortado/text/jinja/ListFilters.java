@@ -24,23 +24,37 @@ final class ListFilters {
         List<Object> items = Operators.items(value);
         budget.step(items.size());
         return switch (name) {
-            case "first" -> items.isEmpty() ? new Undefined("No first item, sequence was empty.") : items.getFirst();
+            case "first" ->
+                    items.isEmpty()
+                            ? new Undefined("No first item, sequence was empty.")
+                            : items.getFirst();
             case "last" -> {
                 if (value instanceof Generator) {
                     throw new TemplateException("'generator' object is not reversible");
                 }
-                yield items.isEmpty() ? new Undefined("No last item, sequence was empty.") : items.getLast();
+                yield items.isEmpty()
+                        ? new Undefined("No last item, sequence was empty.")
+                        : items.getLast();
             }
             case "list" -> new ArrayList<>(items);
             case "join" -> join(items, args);
             case "map" -> map(items, args);
-            case "select", "reject" -> new Generator(keep(items, test(args, 0, Function.identity()), name.equals("select")));
+            case "select", "reject" ->
+                    new Generator(
+                            keep(items, test(args, 0, Function.identity()), name.equals("select")));
             case "selectattr", "rejectattr" ->
-                    new Generator(keep(items, test(args, 1, attribute(args.required(0, "attribute"), null)), name.equals("selectattr")));
+                    new Generator(
+                            keep(
+                                    items,
+                                    test(args, 1, attribute(args.required(0, "attribute"), null)),
+                                    name.equals("selectattr")));
             case "sort" -> sort(items, args);
             case "dictsort" -> dictSort(value, args);
             case "unique" -> unique(items, args);
-            case "reverse" -> value instanceof Str s ? s.derive(new StringBuilder(s.text()).reverse().toString()) : new Generator(items.reversed());
+            case "reverse" ->
+                    value instanceof Str s
+                            ? s.derive(new StringBuilder(s.text()).reverse().toString())
+                            : new Generator(items.reversed());
             case "sum" -> sum(items, args);
             case "min" -> extreme(items, args, 1);
             case "max" -> extreme(items, args, -1);
@@ -52,8 +66,14 @@ final class ListFilters {
 
     private Object join(List<Object> items, Arguments args) {
         Str separator = args.has(0, "d") ? Repr.str(args.required(0, "d")) : Str.EMPTY;
-        Function<Object, Object> attribute = args.has(1, "attribute") ? attribute(args.required(1, "attribute"), null) : Function.identity();
-        return StrMethods.join(separator, items.stream().map(i -> (Object) Repr.str(attribute.apply(i))).toList(), budget);
+        Function<Object, Object> attribute =
+                args.has(1, "attribute")
+                        ? attribute(args.required(1, "attribute"), null)
+                        : Function.identity();
+        return StrMethods.join(
+                separator,
+                items.stream().map(i -> (Object) Repr.str(attribute.apply(i))).toList(),
+                budget);
     }
 
     private Object map(List<Object> items, Arguments args) {
@@ -88,8 +108,15 @@ final class ListFilters {
         return item -> {
             Object value = item;
             for (String name : names) {
-                boolean isIndex = !name.isEmpty() && name.length() < 10 && name.chars().allMatch(c -> c >= '0' && c <= '9');
-                value = Subscripts.item(value, isIndex ? (Object) Long.parseLong(name) : Str.literal(name), budget);
+                boolean isIndex =
+                        !name.isEmpty()
+                                && name.length() < 10
+                                && name.chars().allMatch(c -> c >= '0' && c <= '9');
+                value =
+                        Subscripts.item(
+                                value,
+                                isIndex ? (Object) Long.parseLong(name) : Str.literal(name),
+                                budget);
                 if (fallback != null && value instanceof Undefined) {
                     return fallback;
                 }
@@ -99,7 +126,9 @@ final class ListFilters {
     }
 
     private static Object folded(Object value, boolean caseSensitive) {
-        return !caseSensitive && value instanceof Str s ? s.derive(s.text().toLowerCase(Locale.ROOT)) : value;
+        return !caseSensitive && value instanceof Str s
+                ? s.derive(s.text().toLowerCase(Locale.ROOT))
+                : value;
     }
 
     private Object sort(List<Object> items, Arguments args) {
@@ -121,11 +150,17 @@ final class ListFilters {
         } else {
             order = by(Function.identity(), caseSensitive);
         }
-        sortBudgeted(sorted, order == null ? Operators::compare : order, args.truth(0, "reverse", false));
+        sortBudgeted(
+                sorted,
+                order == null ? Operators::compare : order,
+                args.truth(0, "reverse", false));
         return sorted;
     }
 
-    /** Equal values need no order between them: Jinja2 sorts by lists of keys, which compare that way. */
+    /**
+     * Equal values need no order between them: Jinja2 sorts by lists of keys, which compare that
+     * way.
+     */
     private static Comparator<Object> by(Function<Object, Object> key, boolean caseSensitive) {
         return (a, b) -> {
             Object x = folded(key.apply(a), caseSensitive);
@@ -145,19 +180,27 @@ final class ListFilters {
 
     private Object dictSort(Object value, Arguments args) {
         if (!(value instanceof Map<?, ?> map)) {
-            throw new TemplateException("dictsort needs a mapping, got " + Operators.typeName(value));
+            throw new TemplateException(
+                    "dictsort needs a mapping, got " + Operators.typeName(value));
         }
         boolean caseSensitive = args.truth(0, "case_sensitive", false);
         boolean byValue = args.has(1, "by") && args.text(1, "by").text().equals("value");
         List<Object> pairs = MapMethods.pairs(Operators.map(map));
-        Function<Object, Object> key = pair -> folded(((Tuple) pair).items().get(byValue ? 1 : 0), caseSensitive);
-        sortBudgeted(pairs, (a, b) -> Operators.compare(key.apply(a), key.apply(b)), args.truth(2, "reverse", false));
+        Function<Object, Object> key =
+                pair -> folded(((Tuple) pair).items().get(byValue ? 1 : 0), caseSensitive);
+        sortBudgeted(
+                pairs,
+                (a, b) -> Operators.compare(key.apply(a), key.apply(b)),
+                args.truth(2, "reverse", false));
         return pairs;
     }
 
     private Object unique(List<Object> items, Arguments args) {
         boolean caseSensitive = args.truth(0, "case_sensitive", false);
-        Function<Object, Object> attribute = args.has(1, "attribute") ? attribute(args.required(1, "attribute"), null) : Function.identity();
+        Function<Object, Object> attribute =
+                args.has(1, "attribute")
+                        ? attribute(args.required(1, "attribute"), null)
+                        : Function.identity();
         var seen = new LinkedHashMap<Object, Object>();
         for (Object item : items) {
             seen.putIfAbsent(Operators.key(folded(attribute.apply(item), caseSensitive)), item);
@@ -167,7 +210,9 @@ final class ListFilters {
 
     private Object sum(List<Object> items, Arguments args) {
         Function<Object, Object> attribute =
-                args.has(0, "attribute") && args.required(0, "attribute") != None.NONE ? attribute(args.required(0, "attribute"), null) : Function.identity();
+                args.has(0, "attribute") && args.required(0, "attribute") != None.NONE
+                        ? attribute(args.required(0, "attribute"), null)
+                        : Function.identity();
         Object total = args.optional(1, "start", 0L);
         for (Object item : items) {
             total = Arithmetic.apply("+", total, attribute.apply(item), budget);
@@ -177,13 +222,19 @@ final class ListFilters {
 
     private Object extreme(List<Object> items, Arguments args, int sign) {
         boolean caseSensitive = args.truth(0, "case_sensitive", false);
-        Function<Object, Object> attribute = args.has(1, "attribute") ? attribute(args.required(1, "attribute"), null) : Function.identity();
+        Function<Object, Object> attribute =
+                args.has(1, "attribute")
+                        ? attribute(args.required(1, "attribute"), null)
+                        : Function.identity();
         if (items.isEmpty()) {
             return new Undefined("No aggregated item, sequence was empty.");
         }
         Object best = items.getFirst();
         for (Object item : items) {
-            int order = Operators.compare(folded(attribute.apply(item), caseSensitive), folded(attribute.apply(best), caseSensitive));
+            int order =
+                    Operators.compare(
+                            folded(attribute.apply(item), caseSensitive),
+                            folded(attribute.apply(best), caseSensitive));
             best = order * sign < 0 ? item : best;
         }
         return best;
@@ -222,9 +273,18 @@ final class ListFilters {
 
     private Object groupBy(List<Object> items, Arguments args) {
         boolean caseSensitive = args.truth(2, "case_sensitive", false);
-        Function<Object, Object> attribute = attribute(args.required(0, "attribute"), args.has(1, "default") ? args.required(1, "default") : null);
+        Function<Object, Object> attribute =
+                attribute(
+                        args.required(0, "attribute"),
+                        args.has(1, "default") ? args.required(1, "default") : null);
         var sorted = new ArrayList<>(items);
-        sortBudgeted(sorted, (a, b) -> Operators.compare(folded(attribute.apply(a), caseSensitive), folded(attribute.apply(b), caseSensitive)), false);
+        sortBudgeted(
+                sorted,
+                (a, b) ->
+                        Operators.compare(
+                                folded(attribute.apply(a), caseSensitive),
+                                folded(attribute.apply(b), caseSensitive)),
+                false);
         var groups = new LinkedHashMap<Object, List<Object>>();
         var keys = new LinkedHashMap<Object, Object>();
         for (Object item : sorted) {
@@ -234,7 +294,8 @@ final class ListFilters {
             groups.computeIfAbsent(folded, k -> new ArrayList<>()).add(item);
         }
         var result = new ArrayList<Object>();
-        groups.forEach((folded, group) -> result.add(new Tuple(List.of(keys.getOrDefault(folded, folded), group))));
+        groups.forEach((folded, group) ->
+                result.add(new Tuple(List.of(keys.getOrDefault(folded, folded), group))));
         return result;
     }
 }

@@ -44,8 +44,12 @@ final class LoopState {
             case "length" -> (long) length;
             case "depth" -> depth + 1L;
             case "depth0" -> (long) depth;
-            case "previtem" -> index > 0 ? items.get(index - 1) : new Undefined("there is no previous item");
-            case "nextitem" -> index + 1 < length ? items.get(index + 1) : new Undefined("there is no next item");
+            case "previtem" ->
+                    index > 0 ? items.get(index - 1) : new Undefined("there is no previous item");
+            case "nextitem" ->
+                    index + 1 < length
+                            ? items.get(index + 1)
+                            : new Undefined("there is no next item");
             case "cycle" ->
                     (Callable)
                             args -> {
@@ -58,7 +62,9 @@ final class LoopState {
                     (Callable)
                             args -> {
                                 Object now = new Tuple(args.positional());
-                                boolean changed = lastChanged == null || !Operators.areEqual(lastChanged, now);
+                                boolean changed =
+                                        lastChanged == null
+                                                || !Operators.areEqual(lastChanged, now);
                                 lastChanged = now;
                                 return changed;
                             };

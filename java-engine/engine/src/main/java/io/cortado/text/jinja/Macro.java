@@ -21,7 +21,9 @@ final class Macro implements Callable {
     @Nullable Object attribute(String name) {
         return switch (name) {
             case "name" -> Str.literal(code.name());
-            case "arguments" -> new Tuple(code.parameters().stream().map(p -> (Object) Str.literal(p)).toList());
+            case "arguments" ->
+                    new Tuple(
+                            code.parameters().stream().map(p -> (Object) Str.literal(p)).toList());
             case "caller" -> code.takesCaller();
             default -> null;
         };
@@ -57,24 +59,33 @@ final class Macro implements Callable {
     private void extras(Arguments arguments, int given, Map<String, Object> extra, Scope inner) {
         Object caller = extra.remove("caller");
         if (caller != null && !code.takesCaller()) {
-            throw new TemplateException("macro '" + code.name() + "' was invoked with caller, which it does not use");
+            throw new TemplateException(
+                    "macro '" + code.name() + "' was invoked with caller, which it does not use");
         }
         if (code.takesCaller() && !code.parameters().contains("caller")) {
             inner.set("caller", caller == null ? new Undefined("No caller defined") : caller);
         }
-        var rest = new ArrayList<>(arguments.positional().subList(given, arguments.positional().size()));
+        var rest =
+                new ArrayList<>(
+                        arguments.positional().subList(given, arguments.positional().size()));
         if (code.takesVarargs()) {
             inner.set("varargs", new Tuple(rest));
         } else if (!rest.isEmpty()) {
             throw new TemplateException(
-                    "macro '" + code.name() + "' takes not more than " + given + " argument(s): got=" + arguments.positional().size());
+                    "macro '"
+                            + code.name()
+                            + "' takes not more than "
+                            + given
+                            + " argument(s): got="
+                            + arguments.positional().size());
         }
         if (code.takesKwargs()) {
             var kwargs = new LinkedHashMap<Object, Object>();
             extra.forEach((name, value) -> kwargs.put(Str.literal(name), value));
             inner.set("kwargs", kwargs);
         } else if (!extra.isEmpty()) {
-            throw new TemplateException("macro '" + code.name() + "' takes no keyword argument " + extra.keySet());
+            throw new TemplateException(
+                    "macro '" + code.name() + "' takes no keyword argument " + extra.keySet());
         }
     }
 }

@@ -44,7 +44,10 @@ final class Operators {
     }
 
     static boolean isNumber(Object value) {
-        return value instanceof Long || value instanceof Double || value instanceof Boolean || value instanceof BigInteger;
+        return value instanceof Long
+                || value instanceof Double
+                || value instanceof Boolean
+                || value instanceof BigInteger;
     }
 
     static boolean isWhole(Object value) {
@@ -56,7 +59,8 @@ final class Operators {
             case Long n -> n;
             case Boolean b -> b ? 1 : 0;
             case Undefined u -> throw u.error();
-            default -> throw new TemplateException("an integer is required, got " + typeName(value));
+            default ->
+                    throw new TemplateException("an integer is required, got " + typeName(value));
         };
     }
 
@@ -72,7 +76,8 @@ final class Operators {
         return switch (value) {
             case Str s -> s;
             case Undefined u -> throw u.error();
-            default -> throw new TemplateException(what + " must be a string, got " + typeName(value));
+            default ->
+                    throw new TemplateException(what + " must be a string, got " + typeName(value));
         };
     }
 
@@ -98,7 +103,8 @@ final class Operators {
         return items;
     }
 
-    // Lists are only ever made of objects, here and in Values; the wildcard comes from pattern matching.
+    // Lists are only ever made of objects, here and in Values; the wildcard comes from pattern
+    // matching.
     @SuppressWarnings("unchecked")
     static List<Object> objects(List<?> list) {
         return (List<Object>) list;
@@ -121,7 +127,7 @@ final class Operators {
 
     static boolean areEqual(Object a, Object b) {
         if (isNumber(a) && isNumber(b)) {
-            return isWhole(a) && isWhole(b) ? whole(a) == whole(b) : decimal(a) == decimal(b);
+            return (isWhole(a) && isWhole(b)) ? whole(a) == whole(b) : decimal(a) == decimal(b);
         }
         if (a instanceof List<?> x && b instanceof List<?> y) {
             return areAllEqual(objects(x), objects(y));
@@ -184,7 +190,8 @@ final class Operators {
         if (b instanceof Undefined u) {
             throw u.error();
         }
-        throw new TemplateException("no order between '" + typeName(a) + "' and '" + typeName(b) + "'");
+        throw new TemplateException(
+                "no order between '" + typeName(a) + "' and '" + typeName(b) + "'");
     }
 
     private static int compareAll(List<Object> x, List<Object> y) {

@@ -169,7 +169,8 @@ final class Parser {
         return macroBody(name, parameters, defaults, end);
     }
 
-    private Stmt.MacroCode macroBody(String name, List<String> parameters, Map<String, Expr> defaults, String end) {
+    private Stmt.MacroCode macroBody(
+            String name, List<String> parameters, Map<String, Expr> defaults, String end) {
         endTag();
         var outerNames = new HashSet<>(expressions.names());
         expressions.names().clear();
@@ -199,7 +200,8 @@ final class Parser {
             if (tokens.skipOperator("=")) {
                 defaults.put(parameter, expressions.expression());
             } else if (!defaults.isEmpty()) {
-                throw tokens.error("parameter without a default after one that has it: name=" + parameter);
+                throw tokens.error(
+                        "parameter without a default after one that has it: name=" + parameter);
             }
             if (!tokens.current().isOperator(")")) {
                 tokens.expectOperator(",");
@@ -240,7 +242,9 @@ final class Parser {
                 break;
             }
             isTuple = true;
-            if (tokens.current().isName("in") || tokens.current().isOperator("=") || tokens.current().isOperator(")")) {
+            if (tokens.current().isName("in")
+                    || tokens.current().isOperator("=")
+                    || tokens.current().isOperator(")")) {
                 break;
             }
         }
@@ -260,7 +264,8 @@ final class Parser {
             throw tokens.error("cannot assign to " + name);
         }
         if (tokens.skipOperator(".")) {
-            return new Stmt.AttributeTarget(name, tokens.expect(Token.Kind.NAME, "an attribute's name").text());
+            return new Stmt.AttributeTarget(
+                    name, tokens.expect(Token.Kind.NAME, "an attribute's name").text());
         }
         return new Stmt.NameTarget(name);
     }

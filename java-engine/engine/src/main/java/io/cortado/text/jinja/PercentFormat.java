@@ -11,7 +11,8 @@ import java.util.regex.Pattern;
 /** Python's {@code format % values}; what the format says keeps its origin, as do the values. */
 final class PercentFormat {
     private static final Pattern FIELD =
-            Pattern.compile("%(?:\\((?<key>[^)]*)\\))?(?<flags>[-+ 0#]*)(?<width>\\d{0,6})(?:\\.(?<digits>\\d{0,3}))?(?<kind>[sdifgrxXoeEc%])");
+            Pattern.compile(
+                    "%(?:\\((?<key>[^)]*)\\))?(?<flags>[-+ 0#]*)(?<width>\\d{0,6})(?:\\.(?<digits>\\d{0,3}))?(?<kind>[sdifgrxXoeEc%])");
 
     private PercentFormat() {}
 
@@ -21,10 +22,17 @@ final class PercentFormat {
         int next = 0;
         int from = 0;
         Matcher field = FIELD.matcher(format.text());
-        for (int percent = format.text().indexOf('%'); percent >= 0; percent = format.text().indexOf('%', from)) {
+        for (int percent = format.text().indexOf('%');
+                percent >= 0;
+                percent = format.text().indexOf('%', from)) {
             out.append(format, from, percent);
             if (!field.region(percent, format.text().length()).lookingAt()) {
-                throw new TemplateException("unsupported format: " + format.text().substring(percent, Math.min(percent + 10, format.text().length())));
+                throw new TemplateException(
+                        "unsupported format: "
+                                + format.text()
+                                        .substring(
+                                                percent,
+                                                Math.min(percent + 10, format.text().length())));
             }
             from = field.end();
             if ("%".equals(field.group("kind"))) {
@@ -34,7 +42,11 @@ final class PercentFormat {
             String key = field.group("key");
             Object value;
             if (key != null) {
-                value = values instanceof Map<?, ?> map && map.get(Str.literal(key)) instanceof Object found ? found : missing();
+                value =
+                        values instanceof Map<?, ?> map
+                                        && map.get(Str.literal(key)) instanceof Object found
+                                ? found
+                                : missing();
             } else {
                 value = next < list.size() ? list.get(next++) : missing();
             }
@@ -72,7 +84,9 @@ final class PercentFormat {
         if (flags.contains("0") && Operators.isNumber(value)) {
             boolean signed = text.text().startsWith("-") || text.text().startsWith("+");
             int at = signed ? 1 : 0;
-            return text.part(0, at).plus(Str.literal("0".repeat(missing))).plus(text.part(at, text.text().length()));
+            return text.part(0, at)
+                    .plus(Str.literal("0".repeat(missing)))
+                    .plus(text.part(at, text.text().length()));
         }
         return Str.literal(" ".repeat(missing)).plus(text);
     }
@@ -82,15 +96,26 @@ final class PercentFormat {
         return switch (kind) {
             case "s", "c" -> {
                 Str s = Repr.str(value);
-                yield digits == null ? s : s.part(0, s.text().offsetByCodePoints(0, Math.min(places, s.length())));
+                yield digits == null
+                        ? s
+                        : s.part(0, s.text().offsetByCodePoints(0, Math.min(places, s.length())));
             }
             case "r" -> Repr.repr(value);
-            case "d", "i" -> Str.literal(String.valueOf(value instanceof Double d ? d.longValue() : Operators.whole(value)));
+            case "d", "i" ->
+                    Str.literal(
+                            String.valueOf(
+                                    value instanceof Double d
+                                            ? d.longValue()
+                                            : Operators.whole(value)));
             case "x" -> Str.literal(Long.toHexString(Operators.whole(value)));
-            case "X" -> Str.literal(Long.toHexString(Operators.whole(value)).toUpperCase(Locale.ROOT));
+            case "X" ->
+                    Str.literal(Long.toHexString(Operators.whole(value)).toUpperCase(Locale.ROOT));
             case "o" -> Str.literal(Long.toOctalString(Operators.whole(value)));
             case "f" -> Str.literal(fixed(Operators.decimal(value), places));
-            default -> Str.literal(String.format(Locale.ROOT, "%." + places + kind, Operators.decimal(value)));
+            default ->
+                    Str.literal(
+                            String.format(
+                                    Locale.ROOT, "%." + places + kind, Operators.decimal(value)));
         };
     }
 

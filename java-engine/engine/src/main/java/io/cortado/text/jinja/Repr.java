@@ -82,25 +82,25 @@ final class Repr {
         char quote = text.indexOf('\'') >= 0 && text.indexOf('"') < 0 ? '"' : '\'';
         var out = new StringBuilder().append(quote);
         text.codePoints()
-                .forEach(
-                        c -> {
-                            switch (c) {
-                                case '\n' -> out.append("\\n");
-                                case '\r' -> out.append("\\r");
-                                case '\t' -> out.append("\\t");
-                                case '\\' -> out.append("\\\\");
-                                default -> {
-                                    if (c == quote) {
-                                        out.append('\\').append(quote);
-                                    } else if (isPrintable(c)) {
-                                        out.appendCodePoint(c);
-                                    } else {
-                                        String format = c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x";
-                                        out.append(String.format(format, c));
-                                    }
-                                }
+                .forEach(c -> {
+                    switch (c) {
+                        case '\n' -> out.append("\\n");
+                        case '\r' -> out.append("\\r");
+                        case '\t' -> out.append("\\t");
+                        case '\\' -> out.append("\\\\");
+                        default -> {
+                            if (c == quote) {
+                                out.append('\\').append(quote);
+                            } else if (isPrintable(c)) {
+                                out.appendCodePoint(c);
+                            } else {
+                                String format =
+                                        c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x";
+                                out.append(String.format(format, c));
                             }
-                        });
+                        }
+                    }
+                });
         return out.append(quote).toString();
     }
 
@@ -119,7 +119,10 @@ final class Repr {
         };
     }
 
-    /** The shortest digits that read back as the same number, with an exponent from 1e16 and below 1e-4. */
+    /**
+     * The shortest digits that read back as the same number, with an exponent from 1e16 and below
+     * 1e-4.
+     */
     static String decimal(double value) {
         if (Double.isNaN(value)) {
             return "nan";
@@ -137,7 +140,8 @@ final class Repr {
             return plain.indexOf('.') < 0 ? plain + ".0" : plain;
         }
         String digits = exact.unscaledValue().abs().toString();
-        String mantissa = digits.length() == 1 ? digits : digits.charAt(0) + "." + digits.substring(1);
+        String mantissa =
+                digits.length() == 1 ? digits : digits.charAt(0) + "." + digits.substring(1);
         return (value < 0 ? "-" : "")
                 + mantissa
                 + (exponent < 0 ? "e-" : "e+")

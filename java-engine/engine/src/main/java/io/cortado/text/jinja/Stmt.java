@@ -26,7 +26,8 @@ sealed interface Stmt {
 
     record Set(Target target, Expr value, int line) implements Stmt {}
 
-    record SetBlock(Target target, @Nullable Expr filter, List<Stmt> body, int line) implements Stmt {}
+    record SetBlock(Target target, @Nullable Expr filter, List<Stmt> body, int line)
+            implements Stmt {}
 
     record FilterBlock(Expr filter, List<Stmt> body, int line) implements Stmt {}
 

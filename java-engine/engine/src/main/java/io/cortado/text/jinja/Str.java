@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A string that remembers which of its characters came from a client.
  *
- * <p>Equality is that of the text. {@code ends} and {@code first} describe stretches of alternating origin:
- * stretch 0 has the origin {@code first} and ends at {@code ends[0]}, and so on.
+ * <p>Equality is that of the text. {@code ends} and {@code first} describe stretches of alternating
+ * origin: stretch 0 has the origin {@code first} and ends at {@code ends[0]}, and so on.
  */
 final class Str implements Comparable<Str> {
     static final Str EMPTY = new Str("", Origin.TEMPLATE, new int[] {0});
@@ -40,7 +40,9 @@ final class Str implements Comparable<Str> {
         return text.isEmpty();
     }
 
-    /** USER if any character came from a client: the origin of whatever is computed from this text. */
+    /**
+     * USER if any character came from a client: the origin of whatever is computed from this text.
+     */
     Origin origin() {
         return ends.length > 1 ? Origin.USER : first;
     }
@@ -172,7 +174,9 @@ final class Str implements Comparable<Str> {
         }
 
         Str build() {
-            return stretches == 0 ? EMPTY : new Str(text.toString(), first, Arrays.copyOf(ends, stretches));
+            return stretches == 0
+                    ? EMPTY
+                    : new Str(text.toString(), first, Arrays.copyOf(ends, stretches));
         }
 
         private void mark(Origin origin) {

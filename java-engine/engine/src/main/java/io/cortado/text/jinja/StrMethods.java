@@ -26,17 +26,33 @@ final class StrMethods {
             case "split" -> args -> split(s, args, budget);
             case "rsplit" -> args -> rsplit(s, args, budget);
             case "splitlines" -> args -> splitLines(s, args.truth(0, "keepends", false));
-            case "partition" -> args -> partition(s, args.text(0, "sep"), s.text().indexOf(args.text(0, "sep").text()), true);
-            case "rpartition" -> args -> partition(s, args.text(0, "sep"), s.text().lastIndexOf(args.text(0, "sep").text()), false);
+            case "partition" ->
+                    args ->
+                            partition(
+                                    s,
+                                    args.text(0, "sep"),
+                                    s.text().indexOf(args.text(0, "sep").text()),
+                                    true);
+            case "rpartition" ->
+                    args ->
+                            partition(
+                                    s,
+                                    args.text(0, "sep"),
+                                    s.text().lastIndexOf(args.text(0, "sep").text()),
+                                    false);
             case "removeprefix" ->
                     args -> {
                         String prefix = args.text(0, "prefix").text();
-                        return s.text().startsWith(prefix) ? s.part(prefix.length(), s.text().length()) : s;
+                        return s.text().startsWith(prefix)
+                                ? s.part(prefix.length(), s.text().length())
+                                : s;
                     };
             case "removesuffix" ->
                     args -> {
                         String suffix = args.text(0, "suffix").text();
-                        return s.text().endsWith(suffix) ? s.part(0, s.text().length() - suffix.length()) : s;
+                        return s.text().endsWith(suffix)
+                                ? s.part(0, s.text().length() - suffix.length())
+                                : s;
                     };
             default -> null;
         };
@@ -51,13 +67,24 @@ final class StrMethods {
             case "swapcase" ->
                     _ -> {
                         var out = new StringBuilder();
-                        s.text().codePoints().forEach(c -> out.appendCodePoint(Character.isUpperCase(c) ? Character.toLowerCase(c) : Character.toUpperCase(c)));
+                        s.text()
+                                .codePoints()
+                                .forEach(c ->
+                                        out.appendCodePoint(
+                                                Character.isUpperCase(c)
+                                                        ? Character.toLowerCase(c)
+                                                        : Character.toUpperCase(c)));
                         return s.derive(out.toString());
                     };
             case "replace" ->
                     args -> {
                         args.noneNamed("replace");
-                        return replace(s, args.text(0, "old"), args.text(1, "new"), args.whole(2, "count", -1), budget);
+                        return replace(
+                                s,
+                                args.text(0, "old"),
+                                args.text(1, "new"),
+                                args.whole(2, "count", -1),
+                                budget);
                     };
             case "join" -> args -> join(s, Operators.items(args.required(0, "iterable")), budget);
             case "format" -> args -> BraceFormat.format(s, args, budget);
@@ -67,7 +94,11 @@ final class StrMethods {
                         long missing = args.whole(0, "width", 0) - s.length();
                         budget.text(Math.max(0, missing));
                         int sign = s.text().startsWith("-") || s.text().startsWith("+") ? 1 : 0;
-                        return missing <= 0 ? s : s.part(0, sign).plus(Str.literal("0".repeat((int) missing))).plus(s.part(sign, s.text().length()));
+                        return missing <= 0
+                                ? s
+                                : s.part(0, sign)
+                                        .plus(Str.literal("0".repeat((int) missing)))
+                                        .plus(s.part(sign, s.text().length()));
                     };
             default -> null;
         };
@@ -78,11 +109,15 @@ final class StrMethods {
         return switch (name) {
             case "startswith" -> args -> anyAffix(args, text::startsWith);
             case "endswith" -> args -> anyAffix(args, text::endsWith);
-            case "find" -> args -> index(text, text.indexOf(args.text(0, "sub").text(), from(text, args)));
+            case "find" ->
+                    args -> index(text, text.indexOf(args.text(0, "sub").text(), from(text, args)));
             case "rfind" -> args -> index(text, text.lastIndexOf(args.text(0, "sub").text()));
             case "index" ->
                     args -> {
-                        long index = index(text, text.indexOf(args.text(0, "sub").text(), from(text, args)));
+                        long index =
+                                index(
+                                        text,
+                                        text.indexOf(args.text(0, "sub").text(), from(text, args)));
                         if (index < 0) {
                             throw new TemplateException("substring not found");
                         }
@@ -101,11 +136,13 @@ final class StrMethods {
     }
 
     static boolean isUpper(String text) {
-        return text.codePoints().anyMatch(Character::isUpperCase) && text.codePoints().noneMatch(Character::isLowerCase);
+        return text.codePoints().anyMatch(Character::isUpperCase)
+                && text.codePoints().noneMatch(Character::isLowerCase);
     }
 
     static boolean isLower(String text) {
-        return text.codePoints().anyMatch(Character::isLowerCase) && text.codePoints().noneMatch(Character::isUpperCase);
+        return text.codePoints().anyMatch(Character::isLowerCase)
+                && text.codePoints().noneMatch(Character::isUpperCase);
     }
 
     private static boolean all(String text, IntPredicate predicate) {
@@ -115,7 +152,8 @@ final class StrMethods {
     private static int from(String text, Arguments args) {
         long start = args.whole(1, "start", 0);
         int length = text.codePointCount(0, text.length());
-        return text.offsetByCodePoints(0, Math.clamp(start < 0 ? start + length : start, 0, length));
+        return text.offsetByCodePoints(
+                0, Math.clamp(start < 0 ? start + length : start, 0, length));
     }
 
     private static long index(String text, int utf16) {
@@ -170,7 +208,9 @@ final class StrMethods {
         }
         String sep = nonEmpty(separator);
         int from = 0;
-        for (int i = s.text().indexOf(sep); i >= 0 && (most < 0 || parts.size() < most); i = s.text().indexOf(sep, from)) {
+        for (int i = s.text().indexOf(sep);
+                i >= 0 && (most < 0 || parts.size() < most);
+                i = s.text().indexOf(sep, from)) {
             budget.step();
             parts.add(s.part(from, i));
             from = i + sep.length();
@@ -213,7 +253,9 @@ final class StrMethods {
         String sep = nonEmpty(separator);
         var parts = new ArrayList<Object>();
         int end = s.text().length();
-        for (int i = s.text().lastIndexOf(sep); i >= 0 && parts.size() < most; i = end < sep.length() ? -1 : s.text().lastIndexOf(sep, end - sep.length())) {
+        for (int i = s.text().lastIndexOf(sep);
+                i >= 0 && parts.size() < most;
+                i = end < sep.length() ? -1 : s.text().lastIndexOf(sep, end - sep.length())) {
             budget.step();
             parts.addFirst(s.part(i + sep.length(), end));
             end = i;
@@ -236,7 +278,14 @@ final class StrMethods {
         int start = 0;
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
-            if (c == '\n' || c == '\r' || c == 0x0B || c == 0x0C || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029) {
+            if (c == '\n'
+                    || c == '\r'
+                    || c == 0x0B
+                    || c == 0x0C
+                    || (c >= 0x1C && c <= 0x1E)
+                    || c == 0x85
+                    || c == 0x2028
+                    || c == 0x2029) {
                 int end = i;
                 if (c == '\r' && i + 1 < text.length() && text.charAt(i + 1) == '\n') {
                     i++;
@@ -253,9 +302,11 @@ final class StrMethods {
 
     private static Object partition(Str s, Str sep, int at, boolean first) {
         if (at < 0) {
-            return new Tuple(first ? List.of(s, Str.EMPTY, Str.EMPTY) : List.of(Str.EMPTY, Str.EMPTY, s));
+            return new Tuple(
+                    first ? List.of(s, Str.EMPTY, Str.EMPTY) : List.of(Str.EMPTY, Str.EMPTY, s));
         }
-        return new Tuple(List.of(s.part(0, at), sep, s.part(at + sep.text().length(), s.text().length())));
+        return new Tuple(
+                List.of(s.part(0, at), sep, s.part(at + sep.text().length(), s.text().length())));
     }
 
     static Str join(Str separator, List<Object> items, Budget budget) {
@@ -271,7 +322,10 @@ final class StrMethods {
         return out.build();
     }
 
-    /** In a template's own text a replacement keeps its origin; in a client's text everything is the client's. */
+    /**
+     * In a template's own text a replacement keeps its origin; in a client's text everything is the
+     * client's.
+     */
     static Str replace(Str s, Str old, Str with, long count, Budget budget) {
         if (count == 0) {
             return s;
@@ -302,7 +356,9 @@ final class StrMethods {
             return s;
         }
         int first = s.text().offsetByCodePoints(0, 1);
-        return s.derive(s.text().substring(0, first).toUpperCase(Locale.ROOT) + s.text().substring(first).toLowerCase(Locale.ROOT));
+        return s.derive(
+                s.text().substring(0, first).toUpperCase(Locale.ROOT)
+                        + s.text().substring(first).toLowerCase(Locale.ROOT));
     }
 
     /** Words in title case; {@code endsWord} says after which characters a new word begins. */
@@ -320,7 +376,8 @@ final class StrMethods {
         long width = args.whole(0, "width", 0);
         Str fill = args.has(1, "fillchar") ? args.text(1, "fillchar") : Str.literal(" ");
         if (fill.length() != 1) {
-            throw new TemplateException("fill character must be one character: chars=" + fill.length());
+            throw new TemplateException(
+                    "fill character must be one character: chars=" + fill.length());
         }
         long missing = Math.max(0, width - s.length());
         budget.text(missing + s.text().length());
@@ -330,6 +387,8 @@ final class StrMethods {
                     case "rjust" -> (int) missing;
                     default -> (int) (missing / 2 + (missing & width & 1));
                 };
-        return s.derive(fill.text().repeat(left) + s.text() + fill.text().repeat((int) missing - left), fill);
+        return s.derive(
+                fill.text().repeat(left) + s.text() + fill.text().repeat((int) missing - left),
+                fill);
     }
 }

@@ -27,7 +27,10 @@ final class Strftime {
                 continue;
             }
             String text = time.format(DateTimeFormatter.ofPattern(pattern, Locale.US));
-            out.append(unpadded && text.length() > 1 && text.startsWith("0") ? text.replaceFirst("^0+(?=.)", "") : text);
+            out.append(
+                    unpadded && text.length() > 1 && text.startsWith("0")
+                            ? text.replaceFirst("^0+(?=.)", "")
+                            : text);
         }
         return out.toString();
     }

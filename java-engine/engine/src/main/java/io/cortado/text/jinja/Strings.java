@@ -28,7 +28,10 @@ final class Strings {
                 i += digits;
             } else if (kind >= '0' && kind <= '7') {
                 int end = i;
-                while (end < raw.length() && end < i + 3 && raw.charAt(end) >= '0' && raw.charAt(end) <= '7') {
+                while (end < raw.length()
+                        && end < i + 3
+                        && raw.charAt(end) >= '0'
+                        && raw.charAt(end) <= '7') {
                     end++;
                 }
                 out.append((char) Integer.parseInt(raw.substring(i, end), 8));
@@ -57,13 +60,16 @@ final class Strings {
 
     private static int hex(String raw, int start, int digits) {
         try {
-            int c = Integer.parseInt(raw.substring(start, Math.min(start + digits, raw.length())), 16);
+            int c =
+                    Integer.parseInt(
+                            raw.substring(start, Math.min(start + digits, raw.length())), 16);
             if (start + digits <= raw.length() && Character.isValidCodePoint(c)) {
                 return c;
             }
         } catch (NumberFormatException e) {
             // Falls through to the error, which says more.
         }
-        throw new TemplateException("template syntax: malformed escape in string: digits=" + digits);
+        throw new TemplateException(
+                "template syntax: malformed escape in string: digits=" + digits);
     }
 }

@@ -10,7 +10,9 @@ final class Subscripts {
     /** Methods that change a value in place: Hugging Face's sandbox forbids them. */
     private static final Set<String> LIST_MUTATORS =
             Set.of("append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove");
-    private static final Set<String> MAP_MUTATORS = Set.of("clear", "pop", "popitem", "setdefault", "update");
+
+    private static final Set<String> MAP_MUTATORS =
+            Set.of("clear", "pop", "popitem", "setdefault", "update");
 
     private Subscripts() {}
 
@@ -49,7 +51,9 @@ final class Subscripts {
             return indexed(object, Operators.whole(key));
         }
         if (key instanceof Str name) {
-            return name.text().startsWith("__") ? unsafe(object, name.text()) : method(object, name.text(), budget);
+            return name.text().startsWith("__")
+                    ? unsafe(object, name.text())
+                    : method(object, name.text(), budget);
         }
         return missing(object, "element " + Repr.repr(key).text());
     }
@@ -97,7 +101,13 @@ final class Subscripts {
 
     private static Object listMethod(List<Object> items, String name) {
         return switch (name) {
-            case "count" -> (Callable) args -> items.stream().filter(i -> Operators.areEqual(i, args.required(0, "x"))).count();
+            case "count" ->
+                    (Callable)
+                            args ->
+                                    items.stream()
+                                            .filter(i ->
+                                                    Operators.areEqual(i, args.required(0, "x")))
+                                            .count();
             case "index" ->
                     (Callable)
                             args -> {
@@ -106,7 +116,8 @@ final class Subscripts {
                                         return (long) i;
                                     }
                                 }
-                                throw new TemplateException(Repr.repr(args.required(0, "x")) + " is not in list");
+                                throw new TemplateException(
+                                        Repr.repr(args.required(0, "x")) + " is not in list");
                             };
             case "copy" -> (Callable) _ -> new ArrayList<>(items);
             default -> new Undefined("'list' object has no attribute '" + name + "'");
@@ -114,7 +125,12 @@ final class Subscripts {
     }
 
     private static Undefined unsafe(Object object, String name) {
-        return new Undefined("access to attribute '" + name + "' of '" + Operators.typeName(object) + "' object is unsafe");
+        return new Undefined(
+                "access to attribute '"
+                        + name
+                        + "' of '"
+                        + Operators.typeName(object)
+                        + "' object is unsafe");
     }
 
     private static Undefined missing(Object object, String what) {
@@ -142,7 +158,8 @@ final class Subscripts {
             }
             return object instanceof Tuple ? new Tuple(cut) : cut;
         }
-        throw new TemplateException("'" + Operators.typeName(object) + "' object is not subscriptable");
+        throw new TemplateException(
+                "'" + Operators.typeName(object) + "' object is not subscriptable");
     }
 
     private static Object sliceText(Str s, Object start, Object stop, long by, Budget budget) {
@@ -168,7 +185,8 @@ final class Subscripts {
         long low = by > 0 ? 0 : -1;
         long high = by > 0 ? length : length - 1L;
         return new long[] {
-            bound(start, length, low, high, by > 0 ? low : high), bound(stop, length, low, high, by > 0 ? high : low)
+            bound(start, length, low, high, by > 0 ? low : high),
+            bound(stop, length, low, high, by > 0 ? high : low)
         };
     }
 

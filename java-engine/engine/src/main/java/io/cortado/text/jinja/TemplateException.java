@@ -23,10 +23,14 @@ public final class TemplateException extends RuntimeException {
         String message = String.valueOf(getMessage());
         return message.contains(" (template line ")
                 ? this
-                : new TemplateException(message + " (template line " + line + ")", raisedByTemplate);
+                : new TemplateException(
+                        message + " (template line " + line + ")", raisedByTemplate);
     }
 
-    /** Whether the template called {@code raise_exception}: the conversation is not acceptable to the model. */
+    /**
+     * Whether the template called {@code raise_exception}: the conversation is not acceptable to
+     * the model.
+     */
     public boolean isRaisedByTemplate() {
         return raisedByTemplate;
     }

@@ -6,7 +6,8 @@ import java.util.Set;
 /**
  * How a template is compiled and rendered.
  *
- * @param trustedNames variables whose strings count as the template's own, such as {@code bos_token}
+ * @param trustedNames variables whose strings count as the template's own, such as {@code
+ *     bos_token}
  * @param clock what {@code strftime_now} reads
  */
 public record TemplateOptions(
@@ -38,10 +39,13 @@ public record TemplateOptions(
     }
 
     public TemplateOptions clock(Clock newClock) {
-        return new TemplateOptions(trimBlocks, lstripBlocks, keepTrailingNewline, trustedNames, newClock);
+        return new TemplateOptions(
+                trimBlocks, lstripBlocks, keepTrailingNewline, trustedNames, newClock);
     }
 
-    public TemplateOptions blocks(boolean newTrimBlocks, boolean newLstripBlocks, boolean newKeepTrailingNewline) {
-        return new TemplateOptions(newTrimBlocks, newLstripBlocks, newKeepTrailingNewline, trustedNames, clock);
+    public TemplateOptions blocks(
+            boolean newTrimBlocks, boolean newLstripBlocks, boolean newKeepTrailingNewline) {
+        return new TemplateOptions(
+                newTrimBlocks, newLstripBlocks, newKeepTrailingNewline, trustedNames, clock);
     }
 }

@@ -44,7 +44,8 @@ final class Values {
             case BigDecimal d -> d.doubleValue();
             case Map<?, ?> map -> {
                 var copy = new LinkedHashMap<Object, Object>();
-                map.forEach((k, v) -> copy.put(copy(k, origin, depth + 1), copy(v, origin, depth + 1)));
+                map.forEach(
+                        (k, v) -> copy.put(copy(k, origin, depth + 1), copy(v, origin, depth + 1)));
                 yield copy;
             }
             case List<?> list -> {
@@ -54,7 +55,8 @@ final class Values {
             }
             default ->
                     throw new TemplateException(
-                            "variable of a type that templates do not know: " + value.getClass().getName());
+                            "variable of a type that templates do not know: "
+                                    + value.getClass().getName());
         };
     }
 }

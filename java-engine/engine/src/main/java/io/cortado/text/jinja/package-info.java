@@ -1,6 +1,6 @@
 /**
- * Chat templates: a small Jinja engine in the dialect of Hugging Face, whose output says which characters the
- * template wrote and which came from a message.
+ * Chat templates: a small Jinja engine in the dialect of Hugging Face, whose output says which
+ * characters the template wrote and which came from a message.
  */
 @NullMarked
 package io.cortado.text.jinja;

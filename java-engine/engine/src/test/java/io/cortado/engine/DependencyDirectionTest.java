@@ -1,0 +1,57 @@
+package io.cortado.engine;
+
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import org.junit.jupiter.api.Test;
+
+/** The import table of the design, one line a row. */
+class DependencyDirectionTest {
+
+    @Test
+    void packagesOnlyLookDown() {
+        JavaClasses classes =
+                new ClassFileImporter()
+                        .withImportOption(new ImportOption.DoNotIncludeTests())
+                        .importPackages("io.cortado");
+        layeredArchitecture()
+                .consideringOnlyDependenciesInLayers()
+                .layer("bindings")
+                .definedBy("io.cortado.bindings..")
+                .layer("api")
+                .definedBy("io.cortado.api..")
+                .layer("text")
+                .definedBy("io.cortado.text..")
+                .layer("kv")
+                .definedBy("io.cortado.kv..")
+                .layer("device")
+                .definedBy("io.cortado.device..")
+                .layer("sampling")
+                .definedBy("io.cortado.sampling..")
+                .layer("model")
+                .definedBy("io.cortado.model..")
+                .layer("engine")
+                .definedBy("io.cortado.engine..")
+                .whereLayer("bindings")
+                .mayNotAccessAnyLayer()
+                .whereLayer("api")
+                .mayNotAccessAnyLayer()
+                .whereLayer("text")
+                .mayOnlyAccessLayers("api")
+                .whereLayer("kv")
+                .mayNotAccessAnyLayer()
+                .whereLayer("device")
+                .mayOnlyAccessLayers("bindings")
+                .whereLayer("sampling")
+                .mayOnlyAccessLayers("api", "device")
+                .whereLayer("model")
+                .mayOnlyAccessLayers("device")
+                .whereLayer("engine")
+                .mayOnlyAccessLayers("api", "text", "kv", "device", "sampling", "model")
+                .whereLayer("bindings")
+                .mayOnlyBeAccessedByLayers("device")
+                .check(classes);
+    }
+}

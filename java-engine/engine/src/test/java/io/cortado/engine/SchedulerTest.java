@@ -1,0 +1,131 @@
+package io.cortado.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.cortado.kv.BlockPool;
+import org.junit.jupiter.api.Test;
+
+class SchedulerTest {
+    private final Door door = new Door(1000, 1000);
+    private final SimulatedExecutor executor = new SimulatedExecutor(1000);
+
+    private Sequence add(Scheduler scheduler, int prompt, int maxOutput) {
+        Sequence sequence = Requests.request(door, prompt, 1, maxOutput, 3).sequences[0];
+        scheduler.add(sequence);
+        return sequence;
+    }
+
+    /** Runs the chosen batch; each row's token is appended. */
+    private void run(Scheduler scheduler, Batch batch) {
+        executor.submit(batch);
+        executor.await(batch);
+        scheduler.advance(batch);
+        for (int row = 0; row < batch.numRows(); row++) {
+            batch.sequence(batch.rowSequence[row]).answer.append(batch, row);
+        }
+    }
+
+    private static int tokensOf(Batch batch, Sequence sequence) {
+        for (int i = 0; i < batch.numSeqs(); i++) {
+            if (batch.sequence(i) == sequence) {
+                return batch.tokensOf(i);
+            }
+        }
+        return 0;
+    }
+
+    @Test
+    void doesNothingWhenIdle() {
+        Limits limits = Limits.of(4, 64, 100);
+        Scheduler scheduler = new Scheduler(new BlockPool(100), limits, () -> 1);
+        assertFalse(scheduler.next(new Batch(limits)));
+    }
+
+    @Test
+    void neverPausesADecodeForAPrefill() {
+        Limits limits = Limits.of(4, 64, 100);
+        Scheduler scheduler = new Scheduler(new BlockPool(100), limits, () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence decoding = add(scheduler, 10, 50);
+        scheduler.next(batch);
+        run(scheduler, batch);
+        Sequence longPrompt = add(scheduler, 500, 5);
+        for (int step = 0; step < 5; step++) {
+            assertTrue(scheduler.next(batch));
+            assertEquals(1, tokensOf(batch, decoding));
+            assertEquals(63, tokensOf(batch, longPrompt));
+            run(scheduler, batch);
+        }
+    }
+
+    @Test
+    void letsAShortPromptInBesideALongOne() {
+        Limits limits = Limits.of(4, 256, 200);
+        Scheduler scheduler = new Scheduler(new BlockPool(200), limits, () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence longPrompt = add(scheduler, 2000, 5);
+        scheduler.next(batch);
+        run(scheduler, batch);
+        Sequence shortPrompt = add(scheduler, 20, 5);
+        scheduler.next(batch);
+        assertEquals(128, tokensOf(batch, longPrompt));
+        assertEquals(20, tokensOf(batch, shortPrompt));
+    }
+
+    @Test
+    void passesOverWhatDoesNotFitUntilItIsTooOld() {
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0);
+        Scheduler scheduler = new Scheduler(new BlockPool(20), limits, () -> 1);
+        Batch batch = new Batch(limits);
+        add(scheduler, 160, 50);
+        scheduler.next(batch);
+        run(scheduler, batch);
+        Sequence large = add(scheduler, 170, 5);
+        Sequence[] small = new Sequence[4];
+        for (int i = 0; i < small.length; i++) {
+            small[i] = add(scheduler, 10, 5);
+        }
+        scheduler.next(batch);
+        assertEquals(0, tokensOf(batch, large));
+        assertEquals(10, tokensOf(batch, small[0]));
+        assertEquals(10, tokensOf(batch, small[1]));
+        assertEquals(0, tokensOf(batch, small[2]), "the large one was overtaken often enough");
+        assertEquals(3, scheduler.waiting());
+    }
+
+    @Test
+    void throwsOutTheSequenceThatIsCheapestToRecompute() {
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0);
+        BlockPool pool = new BlockPool(6);
+        Scheduler scheduler = new Scheduler(pool, limits, () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence large = add(scheduler, 64, 30);
+        Sequence cheap = add(scheduler, 17, 30);
+        scheduler.next(batch);
+        run(scheduler, batch);
+        assertEquals(0, pool.available());
+        scheduler.next(batch);
+        assertEquals(1, cheap.preemptions);
+        assertEquals(0, cheap.table.size());
+        assertEquals(1, tokensOf(batch, large));
+        assertEquals(1, scheduler.preemptions());
+    }
+
+    @Test
+    void keepsAWatermarkFreeAtAdmissionUnlessNothingRuns() {
+        Limits limits = new Limits(8, 512, 8, 3, 100, 2);
+        Scheduler scheduler = new Scheduler(new BlockPool(6), limits, () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence whole = add(scheduler, 80, 10);
+        Sequence second = add(scheduler, 10, 5);
+        scheduler.next(batch);
+        assertEquals(80, tokensOf(batch, whole));
+        assertEquals(0, tokensOf(batch, second));
+        run(scheduler, batch);
+        scheduler.remove(whole);
+        scheduler.next(batch);
+        assertEquals(10, tokensOf(batch, second));
+    }
+}

@@ -1,0 +1,84 @@
+package io.cortado.text;
+
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+
+class HostileTokenizerFileTest {
+    @Test
+    void mergeOfUnknownTokensIsRefused() {
+        refuses("not in model.vocab", TinyTokenizer.json("[]", "[\"zz b\"]"));
+        refuses("not in model.vocab", TinyTokenizer.json("[]", "[\"c d\"]"));
+        refuses("not a pair", TinyTokenizer.json("[]", "[\"a b c\"]"));
+        refuses("not a pair", TinyTokenizer.json("[]", "[[\"a\"]]"));
+    }
+
+    @Test
+    void idsThatAreNegativeHugeOrTakenAreRefused() {
+        String good = TinyTokenizer.json("[]", "[]");
+        refuses("=-1", good.replace("\"abab\":257", "\"abab\":-1"));
+        refuses("=2147483647", good.replace("\"abab\":257", "\"abab\":2147483647"));
+        refuses("=99999999999", good.replace("\"abab\":257", "\"abab\":99999999999"));
+        refuses("two tokens", good.replace("\"abab\":257", "\"abab\":256"));
+        refuses("acceptable JSON", good.replace("\"abab\":257", "\"ab\":257"));
+        refuses("id must be", TinyTokenizer.json("[{\"id\":-5,\"content\":\"x1\"}]", "[]"));
+    }
+
+    @Test
+    void addedTokensThatAreHugeEmptyOrRepeatedAreRefused() {
+        refuses(
+                "acceptable JSON",
+                TinyTokenizer.json(
+                        "[{\"id\":300,\"content\":\"" + "x".repeat(10 << 20) + "\"}]", "[]"));
+        refuses(
+                "chars=5000",
+                TinyTokenizer.json(
+                        "[{\"id\":300,\"content\":\"" + "x".repeat(5000) + "\"}]", "[]"));
+        refuses("chars=0", TinyTokenizer.json("[{\"id\":300,\"content\":\"\"}]", "[]"));
+        refuses(
+                "twice",
+                TinyTokenizer.json(
+                        "[{\"id\":300,\"content\":\"q1\"},{\"id\":301,\"content\":\"q1\"}]", "[]"));
+    }
+
+    @Test
+    void deepOrBrokenJsonIsRefused() {
+        refuses("acceptable JSON", "[".repeat(100_000));
+        refuses("acceptable JSON", "{\"model\":");
+        refuses("no model", "{}");
+        refuses("no model", "[]");
+        refuses(
+                "array",
+                "{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":3},\"decoder\":{\"type\":\"ByteLevel\"}}");
+    }
+
+    @Test
+    void unknownPartsAreRefusedByName() {
+        String good = TinyTokenizer.json("[]", "[]");
+        refuses(
+                "normalizer=NFKD",
+                good.replace(
+                        "\"added_tokens\"", "\"normalizer\":{\"type\":\"NFKD\"},\"added_tokens\""));
+        refuses("dropout", good.replace("\"merges\"", "\"dropout\":0.1,\"merges\""));
+        refuses("byte_fallback", good.replace("\"merges\"", "\"byte_fallback\":true,\"merges\""));
+        refuses("type=Unigram", good.replace("\"merges\"", "\"type\":\"Unigram\",\"merges\""));
+    }
+
+    @Test
+    void patternThatIsNotLinearIsStoppedByItsBudget() {
+        String pattern =
+                "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}";
+        var split = PreTokenization.parse(pattern.getBytes(StandardCharsets.UTF_8));
+        assertThrows(TextBudgetException.class, () -> split.split("a".repeat(5000) + "b"));
+    }
+
+    private static void refuses(String reason, String json) {
+        var error =
+                assertThrows(
+                        TokenizerFormatException.class,
+                        () -> Tokenizer.parse(json.getBytes(StandardCharsets.UTF_8)));
+        assertTrue(String.valueOf(error.getMessage()).contains(reason), error::toString);
+    }
+}

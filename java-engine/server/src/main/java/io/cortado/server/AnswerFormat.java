@@ -1,0 +1,102 @@
+package io.cortado.server;
+
+import io.cortado.api.GenerationEvent.Delta;
+import io.cortado.api.TokenLogprob;
+import io.cortado.api.Usage;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The JSON of an answer: whole, or in chunks. One per request. */
+abstract sealed class AnswerFormat permits ChatFormat, CompletionFormat {
+    private final String chunkHead;
+    private final String wholeHead;
+    final Ask.Form form;
+
+    AnswerFormat(String id, String wholeObject, String chunkObject, Ask ask) {
+        long created = System.currentTimeMillis() / 1000;
+        this.form = ask.form();
+        this.wholeHead = head(id, wholeObject, created, ask.model());
+        this.chunkHead = head(id, chunkObject, created, ask.model());
+    }
+
+    /** Made once a request: every chunk begins with it. */
+    private static String head(String id, String object, long created, String model) {
+        JsonOut out = new JsonOut().open();
+        out.field("id", id).field("object", object).field("created", created);
+        return out.field("model", model).name("choices").toString();
+    }
+
+    /** The chunk that opens a choice; null if the format has none. */
+    abstract @Nullable String opening(Answer.Choice choice);
+
+    /** A chunk with new output; null if there is nothing to tell. */
+    abstract @Nullable String delta(
+            Answer.Choice choice, Delta delta, List<@Nullable TokenLogprob> logprobs);
+
+    /** The last chunk of a choice. */
+    abstract String finish(Answer.Choice choice);
+
+    /** The choice in an answer that comes in one piece. */
+    abstract void whole(JsonOut out, Answer.Choice choice);
+
+    /** What the whole answer has beside choices and usage. */
+    abstract void extras(JsonOut out, Answer answer);
+
+    final String chunk(JsonOut choice) {
+        return chunkHead + "[" + choice + "]}";
+    }
+
+    final String usageChunk(Usage usage) {
+        JsonOut out = new JsonOut();
+        usage(out, usage);
+        return chunkHead + "[],\"usage\":" + out + "}";
+    }
+
+    final String whole(Answer answer) {
+        JsonOut out = new JsonOut();
+        out.openArray();
+        for (Answer.Choice choice : answer.choices) {
+            whole(out, choice);
+        }
+        out.closeArray().name("usage");
+        usage(out, answer.usage());
+        extras(out, answer);
+        return wholeHead + out.close();
+    }
+
+    private static void usage(JsonOut out, Usage usage) {
+        out.open();
+        out.field("prompt_tokens", usage.promptTokens());
+        out.field("completion_tokens", usage.completionTokens());
+        out.field("total_tokens", usage.totalTokens());
+        out.name("prompt_tokens_details").open();
+        out.field("cached_tokens", usage.cachedTokens()).close().close();
+    }
+
+    /** vLLM's form: for each prompt token a map from id to what is known of it. */
+    static void promptLogprobs(JsonOut out, @Nullable List<@Nullable TokenLogprob> tokens) {
+        out.openArray();
+        for (TokenLogprob token : tokens == null ? List.<@Nullable TokenLogprob>of() : tokens) {
+            if (token == null) {
+                out.nullValue();
+                continue;
+            }
+            Map<Integer, TokenLogprob> byId = new java.util.LinkedHashMap<>();
+            byId.put(token.id(), token);
+            token.top().forEach(top -> byId.putIfAbsent(top.id(), top));
+            out.open();
+            for (TokenLogprob each : byId.values()) {
+                out.name(String.valueOf(each.id())).open();
+                out.name("logprob").value(each.logprob()).field("rank", each.rank());
+                out.field("decoded_token", each.text()).close();
+            }
+            out.close();
+        }
+        out.closeArray();
+    }
+
+    static void ids(JsonOut out, String name, List<Integer> ids) {
+        out.name(name).ints(ids.stream().mapToInt(Integer::intValue).toArray());
+    }
+}

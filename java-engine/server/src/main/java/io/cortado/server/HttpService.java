@@ -1,0 +1,214 @@
+package io.cortado.server;
+
+import io.netty.channel.Channel;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.HttpVersion;
+import java.net.InetSocketAddress;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Between connections and routes: lets requests in, runs them on virtual threads, logs them. */
+final class HttpService {
+    private static final Pattern HARMLESS_ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
+
+    private final ServerOptions options;
+    private final Gate gate;
+    private final Routes routes;
+    private final ServerMetrics metrics;
+    private final Log log;
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+    private final AtomicInteger connections = new AtomicInteger();
+    private final AtomicLong pendingBytes = new AtomicLong();
+    private final Set<Exchange> running = ConcurrentHashMap.newKeySet();
+    private volatile boolean isDraining;
+
+    HttpService(ServerOptions options, Routes routes, ServerMetrics metrics, Log log) {
+        this.options = options;
+        this.gate = new Gate(options);
+        this.routes = routes;
+        this.metrics = metrics;
+        this.log = log;
+    }
+
+    /** False if there are too many. */
+    boolean connectionOpened() {
+        if (connections.incrementAndGet() <= options.limits().connections()) {
+            return true;
+        }
+        connections.decrementAndGet();
+        return false;
+    }
+
+    void connectionClosed() {
+        connections.decrementAndGet();
+    }
+
+    /** The head of an answer to what is no valid request. */
+    RequestHead anonymous(Channel channel) {
+        return new RequestHead(
+                newId(), null, "-", "-", address(channel), true, false, null, null);
+    }
+
+    Incoming accept(Channel channel, HttpRequest request) {
+        String path = path(request.uri());
+        Route route = routes.find(path);
+        String clientId = request.headers().get("x-request-id");
+        RequestHead head =
+                new RequestHead(
+                        newId(),
+                        clientId != null && HARMLESS_ID.matcher(clientId).matches()
+                                ? clientId
+                                : null,
+                        request.method().name(),
+                        path,
+                        address(channel),
+                        request.protocolVersion().equals(HttpVersion.HTTP_1_1),
+                        HttpUtil.isKeepAlive(request) && !isDraining,
+                        gate.corsOrigin(request.headers()),
+                        route == null ? null : route.allow());
+        return new Incoming(
+                head, route, refuses(request, route), options.limits(), pendingBytes);
+    }
+
+    private @Nullable ApiError refuses(HttpRequest request, @Nullable Route route) {
+        ApiError error = gate.refuses(request, route);
+        if (error != null) {
+            return error;
+        }
+        if (route == null) {
+            return ApiError.of(HttpResponseStatus.NOT_FOUND, "No such route.", null, "not_found");
+        }
+        String method = request.method().name();
+        if (method.equals("OPTIONS")) {
+            return null;
+        }
+        if (!route.takes(method)) {
+            return ApiError.of(
+                    HttpResponseStatus.METHOD_NOT_ALLOWED,
+                    "The route takes " + route.allow() + ".",
+                    null,
+                    "method_not_allowed");
+        }
+        if (route.isInference() && isDraining) {
+            return ApiError.draining();
+        }
+        return Gate.body(request, options.limits());
+    }
+
+    /** The raw target decides: a Host header never changes the path. */
+    private static String path(String uri) {
+        int query = uri.indexOf('?');
+        return query < 0 ? uri : uri.substring(0, query);
+    }
+
+    private static String newId() {
+        return "req-" + UUID.randomUUID().toString().replace("-", "");
+    }
+
+    private static String address(Channel channel) {
+        return channel.remoteAddress() instanceof InetSocketAddress inet
+                ? inet.getAddress().getHostAddress()
+                : "-";
+    }
+
+    /** Runs a request that is whole. */
+    void run(Exchange exchange, Incoming in) {
+        ApiError refused = in.refused();
+        Route route = in.route();
+        if (refused != null || route == null) {
+            exchange.fail(refused == null ? ApiError.internal() : refused);
+        } else if (exchange.head().method().equals("OPTIONS")) {
+            exchange.answerEmpty(
+                    HttpResponseStatus.NO_CONTENT,
+                    exchange.head().corsOrigin() == null
+                            ? HttpHeaderNames.ALLOW.toString()
+                            : HttpHeaderNames.ACCESS_CONTROL_ALLOW_METHODS.toString(),
+                    route.allow());
+        } else {
+            running.add(exchange);
+            threads.execute(() -> handle(exchange, route));
+        }
+    }
+
+    private void handle(Exchange exchange, Route route) {
+        try {
+            route.handler().handle(exchange);
+        } catch (ApiError e) {
+            exchange.fail(e);
+        } catch (io.cortado.api.EngineException e) {
+            if (ApiError.from(e).isFinal()) {
+                log.fault(exchange.head().requestId(), e);
+            }
+            exchange.fail(ApiError.from(e));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            exchange.fail(ApiError.draining());
+        } catch (RuntimeException | Error e) {
+            log.fault(exchange.head().requestId(), e);
+            exchange.fail(ApiError.internal());
+        }
+    }
+
+    /** The last byte of the answer has left, or the client has. */
+    void ended(Exchange exchange) {
+        running.remove(exchange);
+        metrics.answered(exchange.status());
+        if (!options.accessLog()) {
+            return;
+        }
+        RequestHead head = exchange.head();
+        String note = exchange.note();
+        log.info(
+                "request="
+                        + head.requestId()
+                        + " remote="
+                        + head.remote()
+                        + " method="
+                        + Log.escape(head.method())
+                        + " path=\""
+                        + Log.escape(head.path())
+                        + "\" status="
+                        + exchange.status()
+                        + " ms="
+                        + TimeUnit.NANOSECONDS.toMillis(exchange.elapsedNanos())
+                        + (note.isEmpty() ? "" : " " + note));
+    }
+
+    boolean isDraining() {
+        return isDraining;
+    }
+
+    void beginDrain() {
+        isDraining = true;
+        running.forEach(Exchange::closeAfter);
+    }
+
+    /** True if all answers have left within the time. */
+    boolean awaitIdle(long timeoutMs) throws InterruptedException {
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs);
+        while (!running.isEmpty() && System.nanoTime() < end) {
+            Thread.sleep(5);
+        }
+        return running.isEmpty();
+    }
+
+    /** Ends what still runs; each client gets an error. */
+    void abort() {
+        running.forEach(Exchange::abort);
+    }
+
+    void close() {
+        threads.shutdownNow();
+    }
+}

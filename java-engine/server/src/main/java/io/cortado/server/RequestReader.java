@@ -1,0 +1,308 @@
+package io.cortado.server;
+
+import io.cortado.api.GenerationRequest;
+import io.cortado.api.ModelInfo;
+import io.cortado.api.Prompt;
+import io.cortado.api.SamplingParams;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Turns a request's JSON into an {@link Ask}: every known field is typed, ranged or refused. */
+final class RequestReader {
+    private static final int MAX_LOGPROBS = 20;
+    private static final Set<String> EFFORTS =
+            Set.of("none", "minimal", "low", "medium", "high", "xhigh", "max");
+    private static final Set<String> VERBOSITIES = Set.of("low", "medium", "high");
+
+    /** What the template gets from elsewhere, or what would change how it is used. */
+    private static final Set<String> RESERVED_VARIABLES =
+            Set.of(
+                    "messages",
+                    "tools",
+                    "tokenize",
+                    "chat_template",
+                    "conversation",
+                    "documents",
+                    "add_generation_prompt",
+                    "continue_final_message",
+                    "return_dict",
+                    "return_tensors",
+                    "padding",
+                    "truncation",
+                    "max_length",
+                    "tokenizer_kwargs",
+                    "bos_token",
+                    "eos_token",
+                    "pad_token",
+                    "unk_token",
+                    "raise_exception",
+                    "strftime_now",
+                    "namespace",
+                    "range");
+
+    private final ModelInfo model;
+    private final List<String> names;
+    private final ServerOptions options;
+
+    RequestReader(ModelInfo model, List<String> names, ServerOptions options) {
+        this.model = model;
+        this.names = names;
+        this.options = options;
+    }
+
+    Ask chat(ObjectNode body) {
+        Fields fields = Fields.of(body);
+        String name = model(fields, true);
+        UnsupportedFields.refuse(fields);
+        ignoreAccepted(fields);
+        boolean stream = fields.bool("stream", false);
+        boolean usage = includeUsage(fields, stream);
+        SamplingParams.Builder params =
+                SamplingFields.read(fields, model, options.limits().choices());
+        Long asked = fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE);
+        fields.integer("max_tokens", 1, Integer.MAX_VALUE);
+        SamplingFields.lengths(fields, params, 1, asked, Integer.MAX_VALUE);
+        Integer promptLogprobs = SamplingFields.promptLogprobs(fields, stream);
+        Integer logprobs = chatLogprobs(fields);
+        Ask.Form form =
+                new Ask.Form(
+                        logprobs != null,
+                        fields.bool("echo", false),
+                        promptLogprobs != null,
+                        fields.bool("return_token_ids", false));
+        if (form.echo()) {
+            throw ApiError.unsupported("echo", "only false is taken in a chat");
+        }
+        Prompt.Chat prompt = conversation(fields);
+        strict(fields);
+        GenerationRequest request =
+                new GenerationRequest(
+                        prompt, params.logprobs(logprobs).promptLogprobs(promptLogprobs).build());
+        return new Ask(name, List.of(request), stream, usage, form);
+    }
+
+    Ask completion(ObjectNode body) {
+        Fields fields = Fields.of(body);
+        String name = model(fields, true);
+        UnsupportedFields.refuse(fields);
+        ignoreAccepted(fields);
+        boolean stream = fields.bool("stream", false);
+        boolean usage = includeUsage(fields, stream);
+        boolean echo = fields.bool("echo", false);
+        SamplingParams.Builder params =
+                SamplingFields.read(fields, model, options.limits().choices());
+        SamplingFields.lengths(fields, params, echo ? 0 : 1, null, 16);
+        Long logprobs = fields.integer("logprobs", 0, MAX_LOGPROBS);
+        Integer promptLogprobs = SamplingFields.promptLogprobs(fields, stream);
+        Integer k = logprobs == null ? null : logprobs.intValue();
+        Ask.Form form =
+                new Ask.Form(
+                        k != null,
+                        echo,
+                        promptLogprobs != null,
+                        fields.bool("return_token_ids", false));
+        params.logprobs(k).promptLogprobs(echo && promptLogprobs == null ? k : promptLogprobs);
+        SamplingParams built = params.build();
+        List<GenerationRequest> requests = new ArrayList<>();
+        for (Prompt prompt : prompts(fields)) {
+            requests.add(new GenerationRequest(prompt, built, echo));
+        }
+        strict(fields);
+        return new Ask(name, requests, stream, usage, form);
+    }
+
+    /** The prompt of /tokenize: a text, or a conversation. */
+    Prompt tokenize(ObjectNode body) {
+        Fields fields = Fields.of(body);
+        model(fields, false);
+        fields.bool("return_token_strs");
+        if (fields.has("chat_template")) {
+            throw ApiError.unsupported("chat_template", "leave it out");
+        }
+        Prompt prompt =
+                fields.has("messages")
+                        ? conversation(fields)
+                        : new Prompt.Text(
+                                fields.requiredString("prompt"),
+                                fields.bool("add_special_tokens", true));
+        strict(fields);
+        return prompt;
+    }
+
+    int[] detokenize(ObjectNode body) {
+        Fields fields = Fields.of(body);
+        model(fields, false);
+        JsonNode tokens = fields.node("tokens");
+        if (tokens == null) {
+            throw ApiError.invalid("tokens", "tokens is required.");
+        }
+        int[] ids = ids(fields, "tokens", tokens);
+        strict(fields);
+        return ids;
+    }
+
+    private String model(Fields fields, boolean required) {
+        String name = required ? fields.requiredString("model") : fields.string("model");
+        if (name != null && !names.contains(name)) {
+            throw modelNotFound();
+        }
+        return name == null ? names.getFirst() : name;
+    }
+
+    static ApiError modelNotFound() {
+        return ApiError.of(
+                HttpResponseStatus.NOT_FOUND,
+                "The model does not exist here; GET /v1/models lists those that do.",
+                "model",
+                "model_not_found");
+    }
+
+    private static void ignoreAccepted(Fields fields) {
+        fields.ignore(
+                "user",
+                "safety_identifier",
+                "metadata",
+                "service_tier",
+                "prompt_cache_key",
+                "prompt_cache_retention",
+                "prompt_cache_options",
+                "request_id");
+    }
+
+    private void strict(Fields fields) {
+        if (options.strict()) {
+            fields.refuseUnknown();
+        }
+    }
+
+    private static boolean includeUsage(Fields fields, boolean stream) {
+        Fields asked = fields.object("stream_options");
+        if (asked == null) {
+            return false;
+        }
+        if (!stream) {
+            throw ApiError.invalid("stream_options", "stream_options needs stream: true.");
+        }
+        asked.bool("include_obfuscation");
+        if (asked.bool("continuous_usage_stats", false)) {
+            throw ApiError.unsupported(
+                    "stream_options.continuous_usage_stats", "only false is taken");
+        }
+        return asked.bool("include_usage", false);
+    }
+
+    private static @Nullable Integer chatLogprobs(Fields fields) {
+        boolean on = fields.bool("logprobs", false);
+        Long top = fields.integer("top_logprobs", 0, MAX_LOGPROBS);
+        if (top != null && top > 0 && !on) {
+            throw ApiError.invalid("top_logprobs", "top_logprobs needs logprobs: true.");
+        }
+        if (!on) {
+            return null;
+        }
+        return top == null ? 0 : top.intValue();
+    }
+
+    private static Prompt.Chat conversation(Fields fields) {
+        List<Map<String, Object>> messages = ChatMessages.read(fields);
+        List<Map<String, Object>> tools = ChatTools.read(fields);
+        boolean continued = fields.bool("continue_final_message", false);
+        Boolean generationPrompt = fields.bool("add_generation_prompt");
+        if (continued && Boolean.TRUE.equals(generationPrompt)) {
+            throw ApiError.invalid(
+                    "continue_final_message",
+                    "continue_final_message and add_generation_prompt must not both be true.");
+        }
+        if (fields.bool("add_special_tokens", false)) {
+            throw ApiError.unsupported("add_special_tokens", "the chat template adds them");
+        }
+        return new Prompt.Chat(
+                messages,
+                tools,
+                variables(fields),
+                generationPrompt == null ? !continued : generationPrompt,
+                continued);
+    }
+
+    private static Map<String, Object> variables(Fields fields) {
+        Map<String, Object> variables = new LinkedHashMap<>();
+        Fields asked = fields.object("chat_template_kwargs");
+        if (asked != null) {
+            for (String name : asked.raw().propertyNames()) {
+                if (RESERVED_VARIABLES.contains(name)) {
+                    throw ApiError.invalid(
+                            "chat_template_kwargs",
+                            "chat_template_kwargs must not set " + name + ".");
+                }
+            }
+            variables.putAll(Json.plainMap(asked.raw()));
+        }
+        putIfGiven(variables, "reasoning_effort", fields.oneOf("reasoning_effort", EFFORTS));
+        putIfGiven(variables, "verbosity", fields.oneOf("verbosity", VERBOSITIES));
+        return variables;
+    }
+
+    private static void putIfGiven(
+            Map<String, Object> variables, String name, @Nullable String value) {
+        if (value != null) {
+            variables.put(name, value);
+        }
+    }
+
+    private List<Prompt> prompts(Fields fields) {
+        boolean special = fields.bool("add_special_tokens", true);
+        JsonNode prompt = fields.node("prompt");
+        if (prompt == null) {
+            throw ApiError.invalid("prompt", "prompt is required.");
+        }
+        if (prompt.isString()) {
+            return List.of(text(prompt, special));
+        }
+        fields.require(prompt.isArray(), "prompt", "a string or an array", prompt);
+        if (prompt.isEmpty()) {
+            throw ApiError.invalid("prompt", "prompt must not be empty.");
+        }
+        if (prompt.get(0).isNumber()) {
+            return List.of(new Prompt.Tokens(ids(fields, "prompt", prompt)));
+        }
+        List<Prompt> prompts = new ArrayList<>();
+        for (JsonNode element : fields.array("prompt", options.limits().prompts())) {
+            fields.require(
+                    element.isString() || element.isArray(),
+                    "prompt",
+                    "made of strings or of arrays of ids",
+                    element);
+            prompts.add(
+                    element.isString()
+                            ? text(element, special)
+                            : new Prompt.Tokens(ids(fields, "prompt", element)));
+        }
+        return prompts;
+    }
+
+    private static Prompt text(JsonNode node, boolean special) {
+        if (node.stringValue().isEmpty()) {
+            throw ApiError.invalid("prompt", "prompt must not be empty.");
+        }
+        return new Prompt.Text(node.stringValue(), special);
+    }
+
+    private int[] ids(Fields fields, String name, JsonNode array) {
+        fields.require(array.isArray(), name, "an array of ids", array);
+        int[] ids = new int[array.size()];
+        if (ids.length == 0 && name.equals("prompt")) {
+            throw ApiError.invalid(name, name + " must not be empty.");
+        }
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = (int) fields.integer(array.get(i), name, 0, model.vocabSize() - 1L);
+        }
+        return ids;
+    }
+}

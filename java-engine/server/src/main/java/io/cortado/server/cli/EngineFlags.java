@@ -1,0 +1,171 @@
+package io.cortado.server.cli;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.EngineOptions.Activations;
+import io.cortado.demo.DemoModel;
+import io.cortado.server.Version;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Flags that say which model runs and how; vLLM's names where vLLM has one. */
+final class EngineFlags {
+    private static final List<String> TEXT_FILES =
+            List.of(
+                    "tokenizer.json",
+                    "tokenizer_config.json",
+                    "chat_template.jinja",
+                    "generation_config.json");
+
+    @Option(names = "--max-model-len", paramLabel = "N", description = "longest prompt plus output")
+    int maxModelLen = 0;
+
+    @Option(names = "--max-num-seqs", paramLabel = "N", description = "sequences in a batch")
+    int maxNumSeqs = EngineOptions.defaults().maxNumSeqs();
+
+    @Option(
+            names = "--max-num-batched-tokens",
+            paramLabel = "N",
+            description = "token budget of a step")
+    int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
+
+    @Option(
+            names = "--max-waiting",
+            paramLabel = "N",
+            description = "requests that may wait; more get 429")
+    int maxWaiting = EngineOptions.defaults().maxWaiting();
+
+    @Option(
+            names = {"--kv-cache-memory", "--kv-cache-memory-bytes"},
+            paramLabel = "BYTES",
+            description = "memory for the KV cache, as 512M or 4G")
+    @Nullable String kvCacheMemory;
+
+    @Option(names = "--threads", paramLabel = "N", description = "computing threads; 0: one per core")
+    int threads = 0;
+
+    @Option(names = "--device", paramLabel = "NAME", description = "cpu")
+    String device = EngineOptions.defaults().device();
+
+    @Option(names = "--isa", paramLabel = "NAME", description = "auto, avx512, avx2 or scalar")
+    String isa = EngineOptions.defaults().isa();
+
+    @Option(
+            names = "--activations",
+            paramLabel = "TYPE",
+            description = "bf16, or f32: as exact as the reference")
+    Activations activations = Activations.BF16;
+
+    @Option(
+            names = "--dummy-weights",
+            paramLabel = "CONFIG.json",
+            description = "random weights in the shape of this config; no MODEL is read")
+    @Nullable Path dummyWeights;
+
+    @Option(names = "--verbose", description = "stack traces of failures")
+    boolean verbose;
+
+    EngineOptions options() {
+        return EngineOptions.defaults()
+                .device(device)
+                .threads(threads)
+                .isa(isa)
+                .activations(activations)
+                .maxModelLen(maxModelLen)
+                .maxNumSeqs(maxNumSeqs)
+                .maxNumBatchedTokens(maxNumBatchedTokens)
+                .maxWaiting(maxWaiting)
+                .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
+                .dummyWeights(dummyWeights != null);
+    }
+
+    /** {@code 1024}, {@code 512M}, {@code 1.5G}: powers of 1024. */
+    static long bytes(String text) {
+        String upper = text.toUpperCase(Locale.ROOT).replaceFirst("I?B$", "");
+        int unit = upper.isEmpty() ? -1 : "KMGT".indexOf(upper.charAt(upper.length() - 1));
+        String digits = unit < 0 ? upper : upper.substring(0, upper.length() - 1);
+        try {
+            double value = Double.parseDouble(digits) * (1L << (10 * (unit + 1)));
+            if (value > 0 && value < Long.MAX_VALUE) {
+                return (long) value;
+            }
+        } catch (NumberFormatException e) {
+            // told below, in words that name the flag
+        }
+        throw new IllegalArgumentException(
+                "kv-cache-memory must be a size such as 512M or 4G: kv-cache-memory=" + text);
+    }
+
+    Engine open(@Nullable Path model) throws IOException {
+        return Engine.open(folder(model), options());
+    }
+
+    /** The name that answers carry. */
+    String name(@Nullable Path model) {
+        if (dummyWeights != null) {
+            return "dummy";
+        }
+        if (model == null) {
+            return DemoModel.NAME;
+        }
+        return model.toAbsolutePath().normalize().getFileName().toString();
+    }
+
+    /** The folder to load: the named one, one for dummy weights, or the demo model's. */
+    Path folder(@Nullable Path model) throws IOException {
+        if (dummyWeights != null) {
+            return dummyFolder(dummyWeights, model);
+        }
+        if (model == null) {
+            return DemoModel.unpack(cache().resolve("demo-model-" + Version.text()));
+        }
+        if (!Files.isDirectory(model)) {
+            throw new IOException("MODEL must be a checkpoint folder: " + model);
+        }
+        return model;
+    }
+
+    /** Text files beside the config, or of MODEL, come along, so that text can go in and out. */
+    private static Path dummyFolder(Path config, @Nullable Path model) throws IOException {
+        if (!Files.isRegularFile(config)) {
+            throw new IOException("--dummy-weights must name a config.json: " + config);
+        }
+        Path folder = Files.createTempDirectory("cortado-dummy-");
+        Files.copy(config, folder.resolve("config.json"), StandardCopyOption.REPLACE_EXISTING);
+        Path texts = model != null ? model : config.resolveSibling("");
+        for (String name : TEXT_FILES) {
+            Path file = texts.resolve(name);
+            if (Files.isRegularFile(file)) {
+                Files.copy(file, folder.resolve(name));
+            }
+        }
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> delete(folder)));
+        return folder;
+    }
+
+    private static void delete(Path folder) {
+        try (var files = Files.newDirectoryStream(folder)) {
+            for (Path file : files) {
+                Files.delete(file);
+            }
+            Files.delete(folder);
+        } catch (IOException e) {
+            System.err.println("left behind: " + folder);
+        }
+    }
+
+    static Path cache() {
+        String xdg = System.getenv("XDG_CACHE_HOME");
+        Path base =
+                xdg == null || xdg.isBlank()
+                        ? Path.of(System.getProperty("user.home"), ".cache")
+                        : Path.of(xdg);
+        return base.resolve("cortado");
+    }
+}

@@ -1,0 +1,145 @@
+package io.cortado.server.cli;
+
+import io.cortado.api.Engine;
+import io.cortado.server.Server;
+import io.cortado.server.ServerOptions;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code cortado serve [MODEL]}. */
+@Command(
+        name = "serve",
+        description = "OpenAI-compatible server.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
+final class ServeCommand implements Callable<Integer> {
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "MODEL",
+            description = "checkpoint folder; absent: the bundled demo model")
+    @Nullable Path model;
+
+    @Option(names = "--host", paramLabel = "ADDRESS", description = "default: ${DEFAULT-VALUE}")
+    String host = "127.0.0.1";
+
+    @Option(names = "--port", paramLabel = "N", description = "default: ${DEFAULT-VALUE}; 0: any")
+    int port = 8000;
+
+    @Option(
+            names = "--served-model-name",
+            paramLabel = "NAME",
+            arity = "1..*",
+            description = "names that requests may use; the first is in the metrics")
+    List<String> servedModelNames = List.of();
+
+    @Option(
+            names = "--api-key",
+            paramLabel = "KEY",
+            description = "asked for as a Bearer token (also from CORTADO_API_KEY)")
+    @Nullable String apiKey = System.getenv("CORTADO_API_KEY");
+
+    @Option(names = "--allowed-hosts", paramLabel = "NAME", split = ",", description = "Host names")
+    List<String> allowedHosts = List.of();
+
+    @Option(
+            names = "--allowed-origins",
+            paramLabel = "ORIGIN",
+            split = ",",
+            description = "web origins that browsers may call from")
+    List<String> allowedOrigins = List.of();
+
+    @Option(names = "--strict", description = "refuse fields that nobody knows")
+    boolean strict;
+
+    @Option(names = "--disable-access-log", description = "no line per request")
+    boolean disableAccessLog;
+
+    @Option(
+            names = "--shutdown-timeout",
+            paramLabel = "SECONDS",
+            description = "grace for running requests at SIGTERM; default: ${DEFAULT-VALUE}")
+    int shutdownTimeout = 30;
+
+    @Mixin EngineFlags engineFlags = new EngineFlags();
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        List<String> names =
+                servedModelNames.isEmpty()
+                        ? List.of(engineFlags.name(model))
+                        : servedModelNames;
+        ServerOptions options =
+                ServerOptions.defaults()
+                        .listen(host, port)
+                        .servedModelNames(names)
+                        .apiKey(apiKey == null || apiKey.isEmpty() ? null : apiKey)
+                        .allowed(allowedHosts, allowedOrigins)
+                        .strict(strict)
+                        .accessLog(!disableAccessLog);
+        Engine engine = engineFlags.open(model);
+        Server server;
+        try {
+            server = Server.start(engine, options);
+        } catch (IOException e) {
+            engine.close();
+            throw e;
+        }
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(server, engine), "drain"));
+        banner(engine, server, names.getFirst());
+        new CountDownLatch(1).await();
+        return 0;
+    }
+
+    private void banner(Engine engine, Server server, String name) {
+        String shown = host.equals("0.0.0.0") || host.equals("::") ? "127.0.0.1" : host;
+        String url = "http://" + (shown.contains(":") ? "[" + shown + "]" : shown) + ":" + server.port();
+        System.out.println(
+                "cortado serves "
+                        + name
+                        + " ("
+                        + engine.model().architecture()
+                        + ", "
+                        + engine.model().device()
+                        + ") on "
+                        + url);
+        String key = apiKey == null || apiKey.isEmpty() ? "" : " -H \"authorization: Bearer $KEY\"";
+        System.out.println(
+                "try: curl -N "
+                        + url
+                        + "/v1/chat/completions -H 'content-type: application/json'"
+                        + key
+                        + " -d '{\"model\":\""
+                        + name
+                        + "\",\"messages\":[{\"role\":\"user\",\"content\":\"What is paged attention?\"}],"
+                        + "\"stream\":true}'");
+        System.out.flush();
+    }
+
+    /**
+     * A JVM that a signal ends exits with 128 + the signal's number, whatever its hooks do; a drain
+     * that went well is a success, hence the halt.
+     */
+    private void stop(Server server, Engine engine) {
+        int code = 1;
+        try {
+            System.err.println("draining: at most " + shutdownTimeout + " s");
+            server.drain(shutdownTimeout * 1000L);
+            server.close();
+            engine.close();
+            code = 0;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            System.err.println("stopped");
+            Runtime.getRuntime().halt(code);
+        }
+    }
+}
