@@ -5,27 +5,32 @@ import io.cortado.api.Prompt;
 import io.cortado.text.Segment;
 import io.cortado.text.Tokenizer;
 import io.cortado.text.UnsupportedTokenizerException;
+import io.cortado.text.jinja.ChatTemplates;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Text in and out of a model that may have no tokenizer and no chat template. Any thread. */
 final class Texts {
     private final @Nullable Tokenizer tokenizer;
 
-    Texts(@Nullable Tokenizer tokenizer) {
+    private final @Nullable ChatRenderer chats;
+
+    Texts(@Nullable Tokenizer tokenizer, @Nullable ChatRenderer chats) {
         this.tokenizer = tokenizer;
+        this.chats = chats;
     }
 
     /** Reads what a model's folder has. */
     static Texts open(Path folder) {
         if (!Files.isRegularFile(folder.resolve("tokenizer.json"))) {
-            return new Texts(null);
+            return new Texts(null, null);
         }
         try {
-            return new Texts(Tokenizer.open(folder));
+            return new Texts(Tokenizer.open(folder), new ChatRenderer(ChatTemplates.open(folder)));
         } catch (UnsupportedTokenizerException e) {
             throw new EngineException(
                     EngineException.Code.UNSUPPORTED_MODEL,
@@ -39,7 +44,7 @@ final class Texts {
     }
 
     boolean hasChatTemplate() {
-        return false;
+        return chats != null && chats.hasTemplate();
     }
 
     @Nullable Tokenizer tokenizer() {
@@ -51,13 +56,19 @@ final class Texts {
             case Prompt.Tokens(int[] ids) -> ids.clone();
             case Prompt.Text(String text, boolean addSpecialTokens) ->
                     needTokenizer("prompt").encode(List.of(Segment.user(text)), addSpecialTokens);
-            case Prompt.Chat chat ->
-                    throw EngineException.invalid("messages", "the model has no chat template");
+            case Prompt.Chat chat -> needTokenizer("messages").encode(segments(chat), false);
         };
     }
 
     String render(Prompt.Chat chat) {
-        throw EngineException.invalid("messages", "the model has no chat template");
+        return segments(chat).stream().map(Segment::text).collect(Collectors.joining());
+    }
+
+    private List<Segment> segments(Prompt.Chat chat) {
+        if (chats == null) {
+            throw EngineException.invalid("messages", "the model has no chat template");
+        }
+        return chats.render(chat);
     }
 
     /** The prompt as the output repeats it. */

@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
@@ -254,5 +255,35 @@ class EngineTest {
         Answers got = ask(prompt, greedy(Integer.MAX_VALUE).ignoreEos(true).build());
         assertEquals(5, got.ids().size());
         assertInstanceOf(FinishReason.Length.class, got.reason());
+    }
+
+    @Test
+    void answersAChatByItsTemplateAndNeverReadsControlTokensFromIt() throws Exception {
+        DemoEngine.Golden golden = DemoEngine.goldens().getFirst();
+        Prompt.Chat chat = Prompt.user("What is paged attention?");
+        assertArrayEquals(golden.prompt(), engine.tokenize(chat));
+        Answers got =
+                Answers.read(
+                        engine.generate(new GenerationRequest(chat, SamplingParams.greedy(40))));
+        assertEquals(golden.greedy(), got.ids());
+        String control = engine.tokenText(engine.model().endTokenIds().getFirst());
+        int[] hostile = engine.tokenize(Prompt.text(control));
+        for (int id : hostile) {
+            assertFalse(engine.model().endTokenIds().contains(id));
+        }
+    }
+
+    @Test
+    void goesOnWithTheFinalMessageWhenAsked() {
+        Prompt.Chat chat =
+                new Prompt.Chat(
+                        List.of(
+                                Map.of("role", "user", "content", "Hello"),
+                                Map.of("role", "assistant", "content", "With paged")),
+                        List.of(),
+                        Map.of(),
+                        false,
+                        true);
+        assertTrue(engine.render(chat).endsWith("With paged"));
     }
 }
