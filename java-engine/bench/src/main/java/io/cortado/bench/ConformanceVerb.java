@@ -2,6 +2,7 @@ package io.cortado.bench;
 
 import io.cortado.api.EngineException;
 import io.cortado.bench.conformance.ChatTemplateSuite;
+import io.cortado.bench.conformance.GoldenSuite;
 import io.cortado.bench.conformance.Report;
 import io.cortado.bench.conformance.Suite;
 import io.cortado.bench.conformance.SuiteOptions;
@@ -30,6 +31,7 @@ final class ConformanceVerb implements Callable<Integer> {
                     "vocab", "gguf", "quant", "json-schema", "maskbench", "grammar", "sampling", "traces");
 
     private static final List<Suite> SUITES = List.of(
+                    new GoldenSuite(),
                     new TokenizerSuite(),
                     ChatTemplateSuite.jinja(),
                     ChatTemplateSuite.chatTemplates());
