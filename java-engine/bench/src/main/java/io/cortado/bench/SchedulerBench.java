@@ -94,8 +94,7 @@ final class SchedulerBench extends BenchCommand {
         try (EngineTarget target =
                 new EngineTarget(engine.open(model, engine.options().maxNumSeqs(batch)))) {
             RandomPrompts.requireFits(target.engine().model(), ENGINE_PROMPT, ENGINE_OUTPUT);
-            RandomPrompts prompts =
-                    new RandomPrompts(target.engine().model().vocabSize(), seed);
+            RandomPrompts prompts = new RandomPrompts(target.engine().model().vocabSize(), seed);
             long loop = loopThread();
             double[] micros = new double[runs];
             double[] bytes = new double[runs];
@@ -162,10 +161,8 @@ final class SchedulerBench extends BenchCommand {
                 .filter(thread -> thread.getName().equals(LOOP_THREAD))
                 .mapToLong(Thread::threadId)
                 .findFirst()
-                .orElseThrow(
-                        () ->
-                                new BenchException(
-                                        "the engine's loop thread was not found: name="
-                                                + LOOP_THREAD));
+                .orElseThrow(() ->
+                        new BenchException(
+                                "the engine's loop thread was not found: name=" + LOOP_THREAD));
     }
 }
