@@ -28,9 +28,17 @@ final class ConformanceVerb implements Callable<Integer> {
     /** Suites that are planned; each comes with the capability it judges. */
     private static final Set<String> LATER =
             Set.of(
-                    "vocab", "gguf", "quant", "json-schema", "maskbench", "grammar", "sampling", "traces");
+                    "vocab",
+                    "gguf",
+                    "quant",
+                    "json-schema",
+                    "maskbench",
+                    "grammar",
+                    "sampling",
+                    "traces");
 
-    private static final List<Suite> SUITES = List.of(
+    private static final List<Suite> SUITES =
+            List.of(
                     new GoldenSuite(),
                     new TokenizerSuite(),
                     ChatTemplateSuite.jinja(),
@@ -39,7 +47,10 @@ final class ConformanceVerb implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "SUITE", description = "goldens, tokenizers, ...")
     String name = "";
 
-    @Parameters(index = "1", paramLabel = "PATH", description = "a file, a case or a folder of them")
+    @Parameters(
+            index = "1",
+            paramLabel = "PATH",
+            description = "a file, a case or a folder of them")
     Path path = Path.of("");
 
     @Mixin EngineFlags engine = new EngineFlags();

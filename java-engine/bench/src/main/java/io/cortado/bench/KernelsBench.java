@@ -58,7 +58,13 @@ final class KernelsBench extends BenchCommand {
             out.println("device: " + device.info());
             Table table =
                     new Table(
-                            "kernel", "us", "MB", "MFLOP", "GB/s", "GFLOP/s", "floor us",
+                            "kernel",
+                            "us",
+                            "MB",
+                            "MFLOP",
+                            "GB/s",
+                            "GFLOP/s",
+                            "floor us",
                             "of floor");
             Peaks before = Peaks.measure(device);
             Peaks best = before;

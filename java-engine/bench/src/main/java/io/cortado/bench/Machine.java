@@ -1,8 +1,10 @@
 package io.cortado.bench;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 
 /** Where a number was measured: no number is worth more than this line. */
 final class Machine {
@@ -15,7 +17,11 @@ final class Machine {
                 + ", "
                 + Runtime.getRuntime().availableProcessors()
                 + " cores, JDK "
-                + Runtime.version();
+                + Runtime.version()
+                + String.format(
+                        Locale.ROOT,
+                        ", load %.1f",
+                        ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage());
     }
 
     private static String processor() {

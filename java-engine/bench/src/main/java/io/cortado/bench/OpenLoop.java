@@ -42,11 +42,10 @@ final class OpenLoop {
                 int[] prompt = prompts.get(i);
                 sleepUntil(scheduled);
                 running.add(
-                        callers.submit(
-                                () -> {
-                                    long lag = System.nanoTime() - scheduled;
-                                    return new Sent(target.run(prompt, outputLen), lag);
-                                }));
+                        callers.submit(() -> {
+                            long lag = System.nanoTime() - scheduled;
+                            return new Sent(target.run(prompt, outputLen), lag);
+                        }));
             }
             List<Sent> sent = new ArrayList<>();
             for (Future<Sent> future : running) {

@@ -27,7 +27,11 @@ public final class RandomPrompts {
     /** Greedy, exactly {@code outputLen} tokens. */
     public static GenerationRequest request(int[] ids, int outputLen) {
         SamplingParams params =
-                SamplingParams.builder().temperature(0).maxTokens(outputLen).ignoreEos(true).build();
+                SamplingParams.builder()
+                        .temperature(0)
+                        .maxTokens(outputLen)
+                        .ignoreEos(true)
+                        .build();
         return new GenerationRequest(new Prompt.Tokens(ids), params);
     }
 

@@ -46,12 +46,11 @@ public final class Results {
         root.put(
                 "results",
                 lines.values().stream()
-                        .map(
-                                line ->
-                                        Map.of(
-                                                "metric", line.metric(),
-                                                "value", line.value(),
-                                                "unit", line.unit()))
+                        .map(line ->
+                                Map.of(
+                                        "metric", line.metric(),
+                                        "value", line.value(),
+                                        "unit", line.unit()))
                         .toList());
         root.put("failures", failures);
         JsonMapper mapper = JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();

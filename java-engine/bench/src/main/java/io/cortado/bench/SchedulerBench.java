@@ -25,6 +25,7 @@ final class SchedulerBench extends BenchCommand {
     private static final int[] RUNNING = {64, 256, 1024};
     private static final int WARM_UP_BEDS = 12;
     private static final int SETTLE = 100;
+    private static final String LOOP_THREAD = "cortado-engine";
     private static final int ENGINE_PROMPT = 32;
     private static final int ENGINE_OUTPUT = 256;
 
@@ -93,8 +94,7 @@ final class SchedulerBench extends BenchCommand {
         try (EngineTarget target =
                 new EngineTarget(engine.open(model, engine.options().maxNumSeqs(batch)))) {
             RandomPrompts.requireFits(target.engine().model(), ENGINE_PROMPT, ENGINE_OUTPUT);
-            RandomPrompts prompts =
-                    new RandomPrompts(target.engine().model().vocabSize(), seed);
+            RandomPrompts prompts = new RandomPrompts(target.engine().model().vocabSize(), seed);
             long loop = loopThread();
             double[] micros = new double[runs];
             double[] bytes = new double[runs];
@@ -157,16 +157,12 @@ final class SchedulerBench extends BenchCommand {
     }
 
     private static long loopThread() {
-        return Thread.getAllStackTraces().entrySet().stream()
-                .filter(
-                        entry ->
-                                List.of(entry.getValue()).stream()
-                                        .anyMatch(
-                                                frame ->
-                                                        frame.getClassName()
-                                                                .endsWith(".EngineLoop")))
-                .mapToLong(entry -> entry.getKey().threadId())
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals(LOOP_THREAD))
+                .mapToLong(Thread::threadId)
                 .findFirst()
-                .orElseThrow(() -> new BenchException("the engine's loop thread was not found"));
+                .orElseThrow(() ->
+                        new BenchException(
+                                "the engine's loop thread was not found: name=" + LOOP_THREAD));
     }
 }

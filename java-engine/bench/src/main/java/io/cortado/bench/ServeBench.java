@@ -46,7 +46,11 @@ final class ServeBench extends BenchCommand {
     @Override
     void run(Results results) throws Exception {
         require(requestRate > 0, "request-rate", "positive", requestRate);
-        require(numPrompts >= 1 && numPrompts <= 1_000_000, "num-prompts", "in [1, 1e6]", numPrompts);
+        require(
+                numPrompts >= 1 && numPrompts <= 1_000_000,
+                "num-prompts",
+                "in [1, 1e6]",
+                numPrompts);
         require(promptLen >= 1, "prompt-len", "positive", promptLen);
         require(outputLen >= 1, "output-len", "positive", outputLen);
         require(vocabSize >= 1, "vocab-size", "positive", vocabSize);
@@ -86,8 +90,7 @@ final class ServeBench extends BenchCommand {
         return target;
     }
 
-    private void report(
-            List<OpenLoop.Sent> sent, double seconds, List<Slo> slos, Results results) {
+    private void report(List<OpenLoop.Sent> sent, double seconds, List<Slo> slos, Results results) {
         List<OpenLoop.Sent> ended = sent.stream().filter(s -> s.outcome().error() == null).toList();
         sent.stream()
                 .map(s -> s.outcome().error())
@@ -107,15 +110,10 @@ final class ServeBench extends BenchCommand {
         table.print(out);
         long good =
                 ended.stream()
-                        .filter(
-                                s ->
-                                        slos.stream()
-                                                .allMatch(
-                                                        slo ->
-                                                                slo.keeps(
-                                                                        s.ttftMs(),
-                                                                        s.tpotMs(),
-                                                                        s.e2eMs())))
+                        .filter(s ->
+                                slos.stream()
+                                        .allMatch(slo ->
+                                                slo.keeps(s.ttftMs(), s.tpotMs(), s.e2eMs())))
                         .count();
         long tokens = ended.stream().mapToLong(s -> s.outcome().tokens()).sum();
         results.put("serve_offered_rate", requestRate, "req/s");

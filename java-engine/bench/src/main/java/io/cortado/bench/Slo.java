@@ -15,8 +15,7 @@ record Slo(Measure measure, double limitMs) {
         int colon = text.indexOf(':');
         try {
             Measure measure =
-                    Measure.valueOf(
-                            text.substring(0, Math.max(colon, 0)).toUpperCase(Locale.ROOT));
+                    Measure.valueOf(text.substring(0, Math.max(colon, 0)).toUpperCase(Locale.ROOT));
             double limit = Double.parseDouble(text.substring(colon + 1));
             if (limit > 0 && Double.isFinite(limit)) {
                 return new Slo(measure, limit);
@@ -27,8 +26,7 @@ record Slo(Measure measure, double limitMs) {
         throw refused(text, null);
     }
 
-    private static BenchException refused(
-            String text, @Nullable Throwable cause) {
+    private static BenchException refused(String text, @Nullable Throwable cause) {
         return new BenchException(
                 "--goodput must be ttft:MS, tpot:MS or e2e:MS: goodput=" + text, cause);
     }

@@ -33,7 +33,11 @@ final class ThroughputBench extends BenchCommand {
 
     @Override
     void run(Results results) throws Exception {
-        require(numPrompts >= 1 && numPrompts <= 1_000_000, "num-prompts", "in [1, 1e6]", numPrompts);
+        require(
+                numPrompts >= 1 && numPrompts <= 1_000_000,
+                "num-prompts",
+                "in [1, 1e6]",
+                numPrompts);
         require(batch >= 0 && batch <= 4096, "batch", "in [0, 4096]", batch);
         EngineOptions options =
                 engine.options()
@@ -81,7 +85,13 @@ final class ThroughputBench extends BenchCommand {
         double hostMicros = (after.hostNanos() - before.hostNanos()) / steps / 1e3;
         double output = (double) numPrompts * outputLen / seconds.median();
         double total = (double) numPrompts * (promptLen + outputLen) / seconds.median();
-        new Table("requests", "seconds", "output tok/s", "total tok/s", "mean batch", "host us/step")
+        new Table(
+                        "requests",
+                        "seconds",
+                        "output tok/s",
+                        "total tok/s",
+                        "mean batch",
+                        "host us/step")
                 .row(
                         Integer.toString(numPrompts),
                         seconds.text("%.2f"),

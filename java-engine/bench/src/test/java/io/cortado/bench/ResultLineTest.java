@@ -30,16 +30,22 @@ class ResultLineTest {
     @Test
     void linesThatAreNotOursAreNoResults() {
         for (String line :
-                List.of("", "RESULT", "RESULT a 1", "result a 1 us", "RESULT a x us",
-                        "RESULT A 1 us", "RESULT a 1 us more", "RESULT a NaN us")) {
+                List.of(
+                        "",
+                        "RESULT",
+                        "RESULT a 1",
+                        "result a 1 us",
+                        "RESULT a x us",
+                        "RESULT A 1 us",
+                        "RESULT a 1 us more",
+                        "RESULT a NaN us")) {
             assertTrue(ResultLine.parse(line).isEmpty(), line);
         }
     }
 
     @Test
     void aValueThatIsNoNumberIsRefused() {
-        assertThrows(
-                IllegalArgumentException.class, () -> new ResultLine("a", Double.NaN, "us"));
+        assertThrows(IllegalArgumentException.class, () -> new ResultLine("a", Double.NaN, "us"));
         assertThrows(IllegalArgumentException.class, () -> new ResultLine("a b", 1, "us"));
     }
 
@@ -48,15 +54,12 @@ class ResultLineTest {
         Results results = new Results();
         results.put("schedule_256_us", 21.5, "us");
         results.fail("something did not hold");
-        assertThrows(
-                IllegalArgumentException.class, () -> results.put("schedule_256_us", 1, "us"));
+        assertThrows(IllegalArgumentException.class, () -> results.put("schedule_256_us", 1, "us"));
         ByteArrayOutputStream text = new ByteArrayOutputStream();
         results.print(new PrintStream(text, true, StandardCharsets.UTF_8));
-        assertTrue(
-                text.toString(StandardCharsets.UTF_8).startsWith("RESULT schedule_256_us 21.5"));
+        assertTrue(text.toString(StandardCharsets.UTF_8).startsWith("RESULT schedule_256_us 21.5"));
         results.writeJson(folder.resolve("r.json"));
-        JsonNode json =
-                JsonMapper.shared().readTree(Files.readString(folder.resolve("r.json")));
+        JsonNode json = JsonMapper.shared().readTree(Files.readString(folder.resolve("r.json")));
         assertEquals("schedule_256_us", json.path("results").path(0).path("metric").asString());
         assertEquals(1, json.path("failures").size());
     }

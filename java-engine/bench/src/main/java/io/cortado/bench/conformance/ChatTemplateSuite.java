@@ -17,12 +17,14 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * {@code conformance jinja} (small cases) and {@code conformance chat-templates} (whole templates). Where the
- * source and Jinja2 disagree, Jinja2's own result decides.
+ * {@code conformance jinja} (small cases) and {@code conformance chat-templates} (whole templates).
+ * Where the source and Jinja2 disagree, Jinja2's own result decides.
  */
 public final class ChatTemplateSuite implements Suite {
     private static final int MAX_PRINTED = 20;
-    private static final Clock CLOCK = Clock.fixed(LocalDateTime.of(2025, 7, 10, 12, 0).toInstant(ZoneOffset.UTC), ZoneOffset.UTC);
+    private static final Clock CLOCK =
+            Clock.fixed(
+                    LocalDateTime.of(2025, 7, 10, 12, 0).toInstant(ZoneOffset.UTC), ZoneOffset.UTC);
     private static final JsonMapper MAPPER = JsonMapper.builder().build();
 
     private final String name;
@@ -38,7 +40,8 @@ public final class ChatTemplateSuite implements Suite {
     }
 
     public static ChatTemplateSuite chatTemplates() {
-        return new ChatTemplateSuite("chat-templates", List.of("chat-cases.jsonl.gz", "templates-golden.jsonl.gz"));
+        return new ChatTemplateSuite(
+                "chat-templates", List.of("chat-cases.jsonl.gz", "templates-golden.jsonl.gz"));
     }
 
     @Override
@@ -49,7 +52,10 @@ public final class ChatTemplateSuite implements Suite {
     @Override
     public Report run(Path path, SuiteOptions options, PrintStream out) throws IOException {
         var all = new Tally();
-        List<Path> paths = Files.isDirectory(path) ? files.stream().map(path::resolve).filter(Files::exists).toList() : List.of(path);
+        List<Path> paths =
+                Files.isDirectory(path)
+                        ? files.stream().map(path::resolve).filter(Files::exists).toList()
+                        : List.of(path);
         for (Path file : paths) {
             var tally = new Tally();
             int line = 0;
@@ -75,7 +81,13 @@ public final class ChatTemplateSuite implements Suite {
     }
 
     private static void oneCase(int line, JsonNode row, Tally tally) {
-        String label = "line " + line + " " + row.path("name").asString("") + " " + row.path("template").asString("").lines().findFirst().orElse("");
+        String label =
+                "line "
+                        + line
+                        + " "
+                        + row.path("name").asString("")
+                        + " "
+                        + row.path("template").asString("").lines().findFirst().orElse("");
         TemplateOptions options =
                 TemplateOptions.CHAT
                         .clock(CLOCK)
@@ -83,7 +95,8 @@ public final class ChatTemplateSuite implements Suite {
                                 row.path("trim_blocks").asBoolean(true),
                                 row.path("lstrip_blocks").asBoolean(true),
                                 row.path("keep_trailing_newline").asBoolean(false));
-        Outcome outcome = render(row.path("template").asString(""), variables(row.path("vars")), options);
+        Outcome outcome =
+                render(row.path("template").asString(""), variables(row.path("vars")), options);
         boolean agrees = row.path("jinja2_agrees").asBoolean(true);
         JsonNode decides = agrees ? row : row.path("jinja2");
         boolean wantsError = decides.has("err") || decides.has("error_contains");
@@ -100,15 +113,25 @@ public final class ChatTemplateSuite implements Suite {
             Map<String, Object> variables = variables(contexts.path(golden.getKey()));
             Outcome outcome = render(source, variables, TemplateOptions.CHAT.clock(CLOCK));
             String label = row.path("path").asString("") + " " + golden.getKey();
-            judge(label, golden.getValue().has("err"), golden.getValue().path("out").asString(""), outcome, tally);
+            judge(
+                    label,
+                    golden.getValue().has("err"),
+                    golden.getValue().path("out").asString(""),
+                    outcome,
+                    tally);
         }
     }
 
-    private static void judge(String label, boolean wantsError, String expected, Outcome outcome, Tally tally) {
+    private static void judge(
+            String label, boolean wantsError, String expected, Outcome outcome, Tally tally) {
         if (!outcome.unexpected().isEmpty()) {
             tally.wrong(label + ": " + outcome.unexpected());
         } else if (wantsError == outcome.error().isEmpty()) {
-            tally.wrong(label + (wantsError ? ": no error but " + outcome.text() : ": error " + outcome.error()));
+            tally.wrong(
+                    label
+                            + (wantsError
+                                    ? ": no error but " + outcome.text()
+                                    : ": error " + outcome.error()));
         } else if (wantsError) {
             tally.right();
         } else {
@@ -119,9 +142,11 @@ public final class ChatTemplateSuite implements Suite {
     private record Outcome(String text, String error, String unexpected) {}
 
     // A crash of the engine is a wrong case like any other, and the run goes on.
-    private static Outcome render(String source, Map<String, Object> variables, TemplateOptions options) {
+    private static Outcome render(
+            String source, Map<String, Object> variables, TemplateOptions options) {
         try {
-            return new Outcome(ChatTemplate.compile(source, options).render(variables).text(), "", "");
+            return new Outcome(
+                    ChatTemplate.compile(source, options).render(variables).text(), "", "");
         } catch (TemplateException e) {
             return new Outcome("", String.valueOf(e.getMessage()), "");
         } catch (RuntimeException e) {

@@ -22,8 +22,11 @@ final class JsonLines {
 
     static List<JsonNode> read(Path file, int limit) throws IOException {
         var rows = new ArrayList<JsonNode>();
-        try (var in = new BufferedReader(new InputStreamReader(open(file), StandardCharsets.UTF_8))) {
-            for (String line = in.readLine(); line != null && rows.size() < limit; line = in.readLine()) {
+        try (var in =
+                new BufferedReader(new InputStreamReader(open(file), StandardCharsets.UTF_8))) {
+            for (String line = in.readLine();
+                    line != null && rows.size() < limit;
+                    line = in.readLine()) {
                 if (!line.isBlank()) {
                     rows.add(MAPPER.readTree(line));
                 }

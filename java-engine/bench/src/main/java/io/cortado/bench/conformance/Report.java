@@ -11,7 +11,12 @@ import java.util.List;
  * @param refusals the reasons of refused cases, each once
  */
 public record Report(
-        String name, int right, int wrong, int refused, List<String> failures, List<String> refusals) {
+        String name,
+        int right,
+        int wrong,
+        int refused,
+        List<String> failures,
+        List<String> refusals) {
     public Report {
         failures = List.copyOf(failures);
         refusals = List.copyOf(refusals);
@@ -24,7 +29,9 @@ public record Report(
     /** One line for the group; failures and reasons below it. */
     public void printGroup(PrintStream out, int maxFailures) {
         out.printf("%-28s right %6d  wrong %4d  refused %4d%n", name, right, wrong, refused);
-        failures.stream().limit(maxFailures).forEach(failure -> out.println("    wrong: " + failure));
+        failures.stream()
+                .limit(maxFailures)
+                .forEach(failure -> out.println("    wrong: " + failure));
         refusals.forEach(reason -> out.println("    refused: " + reason));
     }
 

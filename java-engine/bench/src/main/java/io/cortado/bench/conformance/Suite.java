@@ -9,6 +9,9 @@ public interface Suite {
     /** The name on the command line and in the metrics. */
     String name();
 
-    /** Runs all cases under {@code path} (a suite's folder, one group's folder or one file) and prints a line per group. */
+    /**
+     * Runs all cases under {@code path} (a suite's folder, one group's folder or one file) and
+     * prints a line per group.
+     */
     Report run(Path path, SuiteOptions options, PrintStream out) throws IOException;
 }

@@ -19,8 +19,8 @@ import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@code conformance tokenizers}: families of {@code tokenizer.json} with cases, streams and token bytes, and
- * pre-tokenizers by themselves.
+ * {@code conformance tokenizers}: families of {@code tokenizer.json} with cases, streams and token
+ * bytes, and pre-tokenizers by themselves.
  */
 public final class TokenizerSuite implements Suite {
     private static final int MAX_PRINTED = 10;
@@ -68,13 +68,16 @@ public final class TokenizerSuite implements Suite {
     private static boolean isSuiteFile(Path file) {
         String name = file.getFileName().toString();
         return name.contains(".jsonl")
-                && Stream.concat(FILES.stream(), Stream.of(PRETOKENIZERS)).anyMatch(name::startsWith);
+                && Stream.concat(FILES.stream(), Stream.of(PRETOKENIZERS))
+                        .anyMatch(name::startsWith);
     }
 
     private static Report family(Path file, SuiteOptions options) throws IOException {
         Path folder = file.toAbsolutePath().getParent();
         String kind = file.getFileName().toString();
-        String name = (folder == null ? "" : folder.getFileName() + "/") + kind.replaceAll("\\.jsonl.*", "");
+        String name =
+                (folder == null ? "" : folder.getFileName() + "/")
+                        + kind.replaceAll("\\.jsonl.*", "");
         List<JsonNode> rows = JsonLines.read(file, options.limit());
         var tally = new Tally();
         Tokenizer tokenizer;
@@ -101,7 +104,13 @@ public final class TokenizerSuite implements Suite {
             tally.refused("pairs of texts");
             return;
         }
-        String label = "n=" + row.path("n").asString("?") + " tag=" + row.path("tag").asString("") + " match=" + row.path("match").asString("");
+        String label =
+                "n="
+                        + row.path("n").asString("?")
+                        + " tag="
+                        + row.path("tag").asString("")
+                        + " match="
+                        + row.path("match").asString("");
         AddedTokenMatch match =
                 switch (row.path("match").asString("all")) {
                     case "none" -> AddedTokenMatch.NONE;
@@ -109,9 +118,18 @@ public final class TokenizerSuite implements Suite {
                     default -> AddedTokenMatch.ALL;
                 };
         int[] expected = JsonLines.ints(row.path("ids"));
-        int[] ids = tokenizer.encode(text(row.path("text")), row.path("add_special_tokens").asBoolean(false), match);
+        int[] ids =
+                tokenizer.encode(
+                        text(row.path("text")),
+                        row.path("add_special_tokens").asBoolean(false),
+                        match);
         if (!Arrays.equals(expected, ids)) {
-            tally.wrong(label + ": expected " + Arrays.toString(expected) + " but was " + Arrays.toString(ids));
+            tally.wrong(
+                    label
+                            + ": expected "
+                            + Arrays.toString(expected)
+                            + " but was "
+                            + Arrays.toString(ids));
             return;
         }
         String decoded = tokenizer.decode(ids, false);
@@ -125,12 +143,14 @@ public final class TokenizerSuite implements Suite {
 
     private static void stream(JsonNode row, Tokenizer tokenizer, Tally tally) {
         String label = "stream n=" + row.path("n").asString("?");
-        var decoder = new StreamingDecoder(tokenizer, row.path("skip_special_tokens").asBoolean(false));
+        var decoder =
+                new StreamingDecoder(tokenizer, row.path("skip_special_tokens").asBoolean(false));
         var text = new StringBuilder();
         for (String part : List.of("prompt_ids", "ids")) {
             for (int id : JsonLines.ints(row.path(part))) {
                 String piece = decoder.feed(id);
-                if (!piece.isEmpty() && Character.isHighSurrogate(piece.charAt(piece.length() - 1))) {
+                if (!piece.isEmpty()
+                        && Character.isHighSurrogate(piece.charAt(piece.length() - 1))) {
                     tally.wrong(label + ": a piece ends inside a character");
                     return;
                 }
@@ -154,7 +174,11 @@ public final class TokenizerSuite implements Suite {
             JsonNode cases = row.path("cases");
             PreTokenization preTokenization;
             try {
-                preTokenization = PreTokenization.parse(row.path("pre_tokenizer").toString().getBytes(StandardCharsets.UTF_8));
+                preTokenization =
+                        PreTokenization.parse(
+                                row.path("pre_tokenizer")
+                                        .toString()
+                                        .getBytes(StandardCharsets.UTF_8));
             } catch (UnsupportedTokenizerException e) {
                 tally.refused(name + ": " + e.getMessage(), cases.size());
                 continue;
@@ -164,7 +188,10 @@ public final class TokenizerSuite implements Suite {
                 var expected = new ArrayList<String>();
                 one.path(1).forEach(piece -> expected.add(piece.path(0).asString("")));
                 try {
-                    tally.compare(name + " case " + index++, expected, preTokenization.split(text(one.path(0))));
+                    tally.compare(
+                            name + " case " + index++,
+                            expected,
+                            preTokenization.split(text(one.path(0))));
                 } catch (TextBudgetException e) {
                     tally.refused(name + ": " + e.getMessage());
                 }
@@ -176,7 +203,10 @@ public final class TokenizerSuite implements Suite {
     /** A text is a string, {@code {"repeat": [unit, n]}} or {@code {"concat": [text, ...]}}. */
     static String text(JsonNode node) {
         if (node.has("repeat")) {
-            return node.path("repeat").path(0).asString("").repeat(node.path("repeat").path(1).intValue());
+            return node.path("repeat")
+                    .path(0)
+                    .asString("")
+                    .repeat(node.path("repeat").path(1).intValue());
         }
         if (node.has("concat")) {
             var joined = new StringBuilder();

@@ -78,8 +78,7 @@ public final class KernelBed implements AutoCloseable {
             MemorySegment data = arena.allocate(rows * cols * dtype.bytes(), Buffer.ALIGNMENT);
             fill(data, dtype);
             return own(
-                    device.createWeights(
-                            List.of(new Weights.Part(data, rows)), cols, dtype, use));
+                    device.createWeights(List.of(new Weights.Part(data, rows)), cols, dtype, use));
         }
     }
 

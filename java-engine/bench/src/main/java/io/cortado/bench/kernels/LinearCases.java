@@ -44,7 +44,15 @@ final class LinearCases {
                 weights.length,
                 i ->
                         Kernels.linear(
-                                y, x, weights[i], null, rows, SIZE, SIZE, dtype, dtype,
+                                y,
+                                x,
+                                weights[i],
+                                null,
+                                rows,
+                                SIZE,
+                                SIZE,
+                                dtype,
+                                dtype,
                                 bed.stream()));
     }
 }

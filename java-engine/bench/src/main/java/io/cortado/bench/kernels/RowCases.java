@@ -45,8 +45,18 @@ final class RowCases {
                 count * (2 + 4 + 4 + 2),
                 i ->
                         Kernels.rmsNorm(
-                                y[i], residual[i], x[i], weight, TOKENS, HIDDEN, HIDDEN, HIDDEN,
-                                HIDDEN, DType.BF16, 1e-6f, bed.stream()));
+                                y[i],
+                                residual[i],
+                                x[i],
+                                weight,
+                                TOKENS,
+                                HIDDEN,
+                                HIDDEN,
+                                HIDDEN,
+                                HIDDEN,
+                                DType.BF16,
+                                1e-6f,
+                                bed.stream()));
     }
 
     private static KernelWork rope(KernelBed bed) {
@@ -78,8 +88,17 @@ final class RowCases {
                 2 * TOKENS * width * 2,
                 i ->
                         Kernels.ropeKvWrite(
-                                q[i], k[i], v[i], qkv[i], positions, slotMapping, cosSin, norm,
-                                norm, params, bed.stream()));
+                                q[i],
+                                k[i],
+                                v[i],
+                                qkv[i],
+                                positions,
+                                slotMapping,
+                                cosSin,
+                                norm,
+                                norm,
+                                params,
+                                bed.stream()));
     }
 
     private static KernelWork activation(KernelBed bed) {
@@ -106,8 +125,7 @@ final class RowCases {
         Weights table = bed.weights(rows, HIDDEN, DType.BF16, Weights.Use.EMBEDDING);
         int[] order = bed.shuffled(rows);
         Buffer[] ids = new Buffer[VARIANTS];
-        Arrays.setAll(
-                ids, i -> bed.ints(Arrays.copyOfRange(order, i * TOKENS, (i + 1) * TOKENS)));
+        Arrays.setAll(ids, i -> bed.ints(Arrays.copyOfRange(order, i * TOKENS, (i + 1) * TOKENS)));
         Buffer[] y = randoms(bed, (long) TOKENS * HIDDEN, DType.BF16);
         return memoryBound(
                 2L * TOKENS * HIDDEN * 2,
@@ -142,8 +160,24 @@ final class RowCases {
                 (long) rows * VOCABULARY * 4,
                 i ->
                         Kernels.sample(
-                                token, logprob, rank, null, null, status, logits[i], t, zeros, p,
-                                zeros, seed, zeros, null, null, null, null, params,
+                                token,
+                                logprob,
+                                rank,
+                                null,
+                                null,
+                                status,
+                                logits[i],
+                                t,
+                                zeros,
+                                p,
+                                zeros,
+                                seed,
+                                zeros,
+                                null,
+                                null,
+                                null,
+                                null,
+                                params,
                                 bed.stream()));
     }
 
@@ -153,13 +187,7 @@ final class RowCases {
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) (3 * bed.random().nextGaussian());
         }
-        MemorySegment.copy(
-                values,
-                0,
-                logits.host(),
-                ValueLayout.JAVA_FLOAT,
-                0,
-                values.length);
+        MemorySegment.copy(values, 0, logits.host(), ValueLayout.JAVA_FLOAT, 0, values.length);
     }
 
     private static Buffer[] randoms(KernelBed bed, long elements, DType dtype) {

@@ -133,8 +133,7 @@ final class GgufWriter {
     }
 
     private static void int32(ByteArrayOutputStream out, int value) {
-        out.writeBytes(
-                ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(value).array());
+        out.writeBytes(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(value).array());
     }
 
     private static void int64(ByteArrayOutputStream out, long value) {

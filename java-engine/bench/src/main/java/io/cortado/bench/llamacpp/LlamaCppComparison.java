@@ -75,8 +75,7 @@ public final class LlamaCppComparison {
                             + shape.maxPositions());
         }
         Path folder =
-                CacheFolder.resolve(
-                        "random-qwen3-" + Integer.toHexString(Arrays.hashCode(config)));
+                CacheFolder.resolve("random-qwen3-" + Integer.toHexString(Arrays.hashCode(config)));
         out.printf("weights: %,d parameters, bf16, in %s%n", shape.parameters(), folder);
         new RandomCheckpoint(shape, 1).writeInto(folder, config);
         int threads =
@@ -84,10 +83,7 @@ public final class LlamaCppComparison {
                         ? Runtime.getRuntime().availableProcessors()
                         : setup.options().threads();
         EngineOptions options =
-                setup.options()
-                        .threads(threads)
-                        .maxNumSeqs(1)
-                        .maxModelLen(shape.maxPositions());
+                setup.options().threads(threads).maxNumSeqs(1).maxModelLen(shape.maxPositions());
         try (Engine ours = Engine.open(folder, options);
                 LlamaCppPeer theirs =
                         LlamaCppPeer.start(

@@ -124,9 +124,7 @@ final class LlamaCppPeer implements AutoCloseable {
             ids[i] = reply.path("ids").get(i).asInt();
         }
         return new Generated(
-                ids,
-                reply.path("firstMs").asDouble() / 1e3,
-                reply.path("restMs").asDouble() / 1e3);
+                ids, reply.path("firstMs").asDouble() / 1e3, reply.path("restMs").asDouble() / 1e3);
     }
 
     private JsonNode reply() throws IOException {

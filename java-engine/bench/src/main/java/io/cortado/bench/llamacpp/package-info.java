@@ -1,4 +1,7 @@
-/** The comparison with llama.cpp: the same random weights in both formats, the same prompts, one run. */
+/**
+ * The comparison with llama.cpp: the same random weights in both formats, the same prompts, one
+ * run.
+ */
 @NullMarked
 package io.cortado.bench.llamacpp;
 

@@ -85,8 +85,7 @@ class GgufWriterTest {
         assertThrows(
                 IllegalArgumentException.class,
                 () -> gguf.tensor("w", new long[] {1}, GgufWriter.TYPE_F32));
-        assertThrows(
-                IllegalArgumentException.class, () -> gguf.tensor("x", new long[] {1}, 99));
+        assertThrows(IllegalArgumentException.class, () -> gguf.tensor("x", new long[] {1}, 99));
     }
 
     @Test
@@ -98,12 +97,11 @@ class GgufWriterTest {
         ours.get(head);
         JsonNode tensors = JsonMapper.shared().readTree(head);
         int ourBase = ours.position();
-        int theirAt = theirs.capacity() - (int) new RandomCheckpoint(TINY, 5).ggufHead().dataBytes();
+        int theirAt =
+                theirs.capacity() - (int) new RandomCheckpoint(TINY, 5).ggufHead().dataBytes();
         assertEquals(0, theirAt % GgufWriter.ALIGNMENT);
         for (Qwen3Shape.Tensor tensor : TINY.tensors()) {
-            int ourAt =
-                    ourBase
-                            + tensors.path(tensor.name()).path("data_offsets").path(0).asInt();
+            int ourAt = ourBase + tensors.path(tensor.name()).path("data_offsets").path(0).asInt();
             for (int i = 0; i < tensor.elements(); i++) {
                 float a = Float.intBitsToFloat(ours.getShort(ourAt + 2 * i) << 16);
                 float b =
