@@ -22,6 +22,9 @@ interface PreTokenizer {
     }
 
     static PreTokenizer split(PieceFinder finder, SplitBehavior behavior, boolean invert) {
+        if (behavior == SplitBehavior.ISOLATED) {
+            return (text, out) -> isolate(finder, text, out);
+        }
         return (text, out) -> {
             var spans = new ArrayList<SplitBehavior.Span>();
             int[] covered = {0};
@@ -39,6 +42,23 @@ interface PreTokenizer {
             }
             behavior.cut(text, spans, out);
         };
+    }
+
+    /** The usual case without a list of spans: the matches and what lies between them are all kept. */
+    private static void isolate(PieceFinder finder, String text, Consumer<String> out) {
+        int[] covered = {0};
+        finder.find(
+                text,
+                (start, end) -> {
+                    if (start > covered[0]) {
+                        out.accept(text.substring(covered[0], start));
+                    }
+                    out.accept(text.substring(start, end));
+                    covered[0] = end;
+                });
+        if (covered[0] < text.length()) {
+            out.accept(text.substring(covered[0]));
+        }
     }
 
     static PreTokenizer byteLevel(boolean addPrefixSpace, boolean useRegex) {
