@@ -43,7 +43,12 @@ public final class Main {
             line.usage(System.out);
             return 2;
         }
-        return line.execute(args);
+        try {
+            return line.execute(args);
+        } catch (LinkageError e) {
+            tell("the installation is not whole: " + e.getMessage(), "build again with ./cortado");
+            return 1;
+        }
     }
 
     private static int wrong(CommandLine.ParameterException fault) {
