@@ -16,10 +16,10 @@
  *     ELEMENTS unless the name ends in `bytes`. A null that is not marked nullable, a negative size, a buffer that
  *     is too short for the shape, a misaligned view or a handle of another device is refused with CT_INVALID
  *     before anything is written.
- *   - Structures carry their size in bytes first (`struct_bytes`), so that they can grow: a smaller one than the library's is
- *     read as if the new fields were zero, a larger one is refused.
- *   - Operations that take a stream only enqueue. What they read must stay unchanged, and every handle must stay alive, until
- *     the stream has passed them. Handles may be used by any thread, one thread at a time.
+ *   - Structures carry their size in bytes first (`struct_bytes`), so that they can grow: a smaller one than the
+ * library's is read as if the new fields were zero, a larger one is refused.
+ *   - Operations that take a stream only enqueue. What they read must stay unchanged, and every handle must stay alive,
+ * until the stream has passed them. Handles may be used by any thread, one thread at a time.
  *   - Determinism: a row of a result depends on that row's inputs only, not on the number of rows, their order, the
  *     other rows, the block tables' numbering or the number of threads. Bit for bit.
  */
@@ -63,32 +63,28 @@ enum ct_status {
     CT_INTERNAL = 6       /* a fault of the library; the text says where */
 };
 
-enum ct_dtype {
-    CT_F32 = 0,
-    CT_BF16 = 1,
-    CT_F16 = 2
-};
+enum ct_dtype { CT_F32 = 0, CT_BF16 = 1, CT_F16 = 2 };
 
 /* ==== Errors and version ======================================================================================== */
 
 /* Text of this thread's last failure, UTF-8; "" if the last call succeeded. Valid until the thread's next call. */
-CT_API const char *ct_last_error(void);
+CT_API const char* ct_last_error(void);
 
 /* CT_ABI_VERSION of the library. */
 CT_API int32_t ct_abi_version(void);
 
 /* The library's own view of its ABI, one fact a line: "struct NAME BYTES", "field STRUCT NAME OFFSET BYTES",
  * "enum NAME VALUE", "define NAME VALUE", "function NAME". A binding that disagrees with it is stale. */
-CT_API const char *ct_abi_table(void);
+CT_API const char* ct_abi_table(void);
 
 /* ==== Devices =================================================================================================== */
 
 /* Instruction sets of the CPU device, each a superset of the one before. */
 enum ct_isa {
-    CT_ISA_AUTO = 0,    /* the best this machine has */
-    CT_ISA_SCALAR = 1,  /* plain C++ */
-    CT_ISA_AVX2 = 2,    /* AVX2, FMA, F16C */
-    CT_ISA_AVX512 = 3   /* AVX-512 F, BW, DQ, VL, VNNI, BF16 */
+    CT_ISA_AUTO = 0,   /* the best this machine has */
+    CT_ISA_SCALAR = 1, /* plain C++ */
+    CT_ISA_AVX2 = 2,   /* AVX2, FMA, F16C */
+    CT_ISA_AVX512 = 3  /* AVX-512 F, BW, DQ, VL, VNNI, BF16 */
 };
 
 typedef struct ct_device_options {
@@ -102,18 +98,19 @@ typedef struct ct_device_info {
     int64_t total_memory_bytes;
     int64_t free_memory_bytes;
     int32_t num_threads;
-    int32_t isa;        /* ct_isa in use */
-    char name[64];      /* "cpu" */
+    int32_t isa;         /* ct_isa in use */
+    char name[64];       /* "cpu" */
     char processor[128]; /* the processor's own name */
 } ct_device_info;
 
 /* Opens "cpu". options is nullable. */
-CT_API int32_t ct_device_open(ct_device **device, const char *name, const ct_device_options *options);
+CT_API int32_t ct_device_open(ct_device** device, const char* name, const ct_device_options* options);
 
-/* Closes a device whose streams, buffers, weights, events and graphs are all destroyed; else CT_INVALID with their number. */
-CT_API int32_t ct_device_close(ct_device *device);
+/* Closes a device whose streams, buffers, weights, events and graphs are all destroyed; else CT_INVALID with their
+ * number. */
+CT_API int32_t ct_device_close(ct_device* device);
 
-CT_API int32_t ct_device_get_info(ct_device_info *info, const ct_device *device);
+CT_API int32_t ct_device_get_info(ct_device_info* info, const ct_device* device);
 
 enum ct_probe {
     CT_PROBE_READ_BANDWIDTH = 0, /* bytes per second read by all threads from memory far larger than the caches */
@@ -122,93 +119,94 @@ enum ct_probe {
 };
 
 /* Measures what this device can do at best (the floors of benchmarks), best of several runs; takes about a second. */
-CT_API int32_t ct_device_probe(double *per_second, ct_device *device, int32_t probe);
+CT_API int32_t ct_device_probe(double* per_second, ct_device* device, int32_t probe);
 
 /* ==== Buffers =================================================================================================== */
 
 /* Allocates zero-filled device memory. bytes >= 1. */
-CT_API int32_t ct_buffer_create(ct_buffer **buffer, ct_device *device, int64_t bytes);
+CT_API int32_t ct_buffer_create(ct_buffer** buffer, ct_device* device, int64_t bytes);
 
 /* A window [offset_bytes, offset_bytes + bytes) of another buffer; offset_bytes a multiple of CT_BUFFER_ALIGNMENT. The
  * parent must outlive it. */
-CT_API int32_t ct_buffer_view(ct_buffer **view, ct_buffer *parent, int64_t offset_bytes, int64_t bytes);
+CT_API int32_t ct_buffer_view(ct_buffer** view, ct_buffer* parent, int64_t offset_bytes, int64_t bytes);
 
-CT_API int32_t ct_buffer_destroy(ct_buffer *buffer);
+CT_API int32_t ct_buffer_destroy(ct_buffer* buffer);
 
-/* Address of the bytes for the host to read and write while no operation uses them; CT_UNSUPPORTED where the host cannot. */
-CT_API int32_t ct_buffer_host_address(void **address, ct_buffer *buffer);
+/* Address of the bytes for the host to read and write while no operation uses them; CT_UNSUPPORTED where the host
+ * cannot. */
+CT_API int32_t ct_buffer_host_address(void** address, ct_buffer* buffer);
 
-CT_API int32_t ct_buffer_bytes(int64_t *bytes, const ct_buffer *buffer);
+CT_API int32_t ct_buffer_bytes(int64_t* bytes, const ct_buffer* buffer);
 
 /* destination[offset..] = source[offset..]; the ranges must not overlap. */
-CT_API int32_t ct_copy(ct_buffer *destination, const ct_buffer *source, int64_t destination_offset_bytes,
-                       int64_t source_offset_bytes, int64_t bytes, ct_stream *stream);
+CT_API int32_t ct_copy(ct_buffer* destination, const ct_buffer* source, int64_t destination_offset_bytes,
+                       int64_t source_offset_bytes, int64_t bytes, ct_stream* stream);
 
 /* Sets each byte of [offset_bytes, offset_bytes + bytes) to value (0 to 255). */
-CT_API int32_t ct_fill(ct_buffer *destination, int64_t offset_bytes, int64_t bytes, int32_t value, ct_stream *stream);
+CT_API int32_t ct_fill(ct_buffer* destination, int64_t offset_bytes, int64_t bytes, int32_t value, ct_stream* stream);
 
 /* ==== Streams, events, graphs =================================================================================== */
 
-CT_API int32_t ct_stream_create(ct_stream **stream, ct_device *device);
+CT_API int32_t ct_stream_create(ct_stream** stream, ct_device* device);
 
 /* Waits for what was enqueued, then destroys. */
-CT_API int32_t ct_stream_destroy(ct_stream *stream);
+CT_API int32_t ct_stream_destroy(ct_stream* stream);
 
 /* Waits until everything enqueued so far has run. */
-CT_API int32_t ct_stream_synchronize(ct_stream *stream);
+CT_API int32_t ct_stream_synchronize(ct_stream* stream);
 
-CT_API int32_t ct_event_create(ct_event **event, ct_device *device);
-CT_API int32_t ct_event_destroy(ct_event *event);
+CT_API int32_t ct_event_create(ct_event** event, ct_device* device);
+CT_API int32_t ct_event_destroy(ct_event* event);
 
 /* The event is reached when the stream has run everything enqueued before this call. Recording again moves it. */
-CT_API int32_t ct_event_record(ct_event *event, ct_stream *stream);
+CT_API int32_t ct_event_record(ct_event* event, ct_stream* stream);
 
 /* Waits for at most timeout_ms (0: only asks): CT_OK if reached (or never recorded), CT_TIMEOUT if not. */
-CT_API int32_t ct_event_wait(ct_event *event, int64_t timeout_ms);
+CT_API int32_t ct_event_wait(ct_event* event, int64_t timeout_ms);
 
 /* From here on operations on this stream are recorded and not run. Events and nested captures are refused meanwhile. */
-CT_API int32_t ct_stream_begin_capture(ct_stream *stream);
+CT_API int32_t ct_stream_begin_capture(ct_stream* stream);
 
 /* Ends recording. The graph keeps the arguments by value and refers to the handles, which must outlive it. */
-CT_API int32_t ct_stream_end_capture(ct_graph **graph, ct_stream *stream);
+CT_API int32_t ct_stream_end_capture(ct_graph** graph, ct_stream* stream);
 
-CT_API int32_t ct_graph_launch(ct_graph *graph, ct_stream *stream);
-CT_API int32_t ct_graph_destroy(ct_graph *graph);
+CT_API int32_t ct_graph_launch(ct_graph* graph, ct_stream* stream);
+CT_API int32_t ct_graph_destroy(ct_graph* graph);
 
 /* ==== Weights =================================================================================================== */
 
 /* What a matrix is for: decides how it is packed. */
 enum ct_weights_use {
-    CT_WEIGHTS_LINEAR = 0,    /* ct_linear, and ct_embedding (tied embeddings) */
-    CT_WEIGHTS_EMBEDDING = 1  /* ct_embedding only: rows stay as they are */
+    CT_WEIGHTS_LINEAR = 0,   /* ct_linear, and ct_embedding (tied embeddings) */
+    CT_WEIGHTS_EMBEDDING = 1 /* ct_embedding only: rows stay as they are */
 };
 
 /* Consecutive rows of the matrix. */
 typedef struct ct_weights_part {
-    const void *data; /* row-major [rows][cols], any alignment, little-endian; only read during the call */
+    const void* data; /* row-major [rows][cols], any alignment, little-endian; only read during the call */
     int64_t rows;
     int64_t data_bytes; /* rows * cols * element size, or refused */
 } ct_weights_part;
 
 /* Packs the parts, stacked by rows (q, k, v; gate, up), into a matrix [sum of rows][cols] of dtype CT_F32, CT_BF16 or
  * CT_F16 (kept as float32). Uses the device's team of threads. Blocks until the data are no longer needed. */
-CT_API int32_t ct_weights_create(ct_weights **weights, ct_device *device, const ct_weights_part *parts, int64_t num_parts,
-                                 int64_t cols, int32_t dtype, int32_t use);
-CT_API int32_t ct_weights_destroy(ct_weights *weights);
+CT_API int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weights_part* parts,
+                                 int64_t num_parts, int64_t cols, int32_t dtype, int32_t use);
+CT_API int32_t ct_weights_destroy(ct_weights* weights);
 
 /* Bytes that the packed matrix occupies. */
-CT_API int32_t ct_weights_bytes(int64_t *bytes, const ct_weights *weights);
+CT_API int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights);
 
 /* ==== Embedding ================================================================================================= */
 
 /* y[t, :] = scale * table[ids[t], :]. y[num_tokens, cols] dtype with y_stride; ids int32[num_tokens]. An id outside
  * [0, rows of the table) makes the row NaN: the sampler then reports that row alone. */
-CT_API int32_t ct_embedding(ct_buffer *y, const ct_weights *table, const ct_buffer *ids, int64_t num_tokens,
-                            int64_t y_stride, int32_t dtype, float scale, ct_stream *stream);
+CT_API int32_t ct_embedding(ct_buffer* y, const ct_weights* table, const ct_buffer* ids, int64_t num_tokens,
+                            int64_t y_stride, int32_t dtype, float scale, ct_stream* stream);
 
 /* y[i, :] = x[rows[i], :] for i < num_rows. rows int32; outside [0, x_rows) makes the row NaN. y must not alias x. */
-CT_API int32_t ct_gather_rows(ct_buffer *y, const ct_buffer *x, const ct_buffer *rows, int64_t num_rows, int64_t cols,
-                              int64_t x_rows, int64_t y_stride, int64_t x_stride, int32_t dtype, ct_stream *stream);
+CT_API int32_t ct_gather_rows(ct_buffer* y, const ct_buffer* x, const ct_buffer* rows, int64_t num_rows, int64_t cols,
+                              int64_t x_rows, int64_t y_stride, int64_t x_stride, int32_t dtype, ct_stream* stream);
 
 /* ==== Norm ====================================================================================================== */
 
@@ -216,34 +214,34 @@ CT_API int32_t ct_gather_rows(ct_buffer *y, const ct_buffer *x, const ct_buffer 
  * Without residual: y = x / rms(x) * weight.    rms(v) = sqrt(mean(v^2) + eps), summed in float32 in a fixed order.
  * y, x [rows, cols] of dtype with their strides; residual (nullable) [rows, cols] float32 with residual_stride;
  * weight float32[cols]. y may be x. (Zhang and Sennrich 2019, arXiv 1910.07467) */
-CT_API int32_t ct_rms_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows,
+CT_API int32_t ct_rms_norm(ct_buffer* y, ct_buffer* residual, const ct_buffer* x, const ct_buffer* weight, int64_t rows,
                            int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype,
-                           float eps, ct_stream *stream);
+                           float eps, ct_stream* stream);
 
 /* ==== RoPE and the KV write ===================================================================================== */
 
 enum ct_rope_style {
-    CT_ROPE_NONE = 0,       /* no rotation: q/k norm and KV write only */
-    CT_ROPE_HALVES = 1,     /* pairs (i, i + rotary_dim / 2): GPT-NeoX, Llama of transformers */
-    CT_ROPE_NEIGHBOURS = 2  /* pairs (2i, 2i + 1): GPT-J, GLM, Cohere */
+    CT_ROPE_NONE = 0,      /* no rotation: q/k norm and KV write only */
+    CT_ROPE_HALVES = 1,    /* pairs (i, i + rotary_dim / 2): GPT-NeoX, Llama of transformers */
+    CT_ROPE_NEIGHBOURS = 2 /* pairs (2i, 2i + 1): GPT-J, GLM, Cohere */
 };
 
 typedef struct ct_rope_params {
     int64_t struct_bytes;
     int64_t num_tokens;
-    int64_t num_positions;   /* rows of cos_sin; a token beyond gets NaN in q and writes no K and V */
-    int64_t num_slots;       /* slots of the cache: blocks * CT_KV_BLOCK_SIZE */
-    int64_t q_stride;        /* elements from one token to the next in q */
-    int64_t qkv_stride;      /* the same in qkv */
-    int64_t block_stride;    /* elements from one block to the next in k_cache and v_cache */
+    int64_t num_positions; /* rows of cos_sin; a token beyond gets NaN in q and writes no K and V */
+    int64_t num_slots;     /* slots of the cache: blocks * CT_KV_BLOCK_SIZE */
+    int64_t q_stride;      /* elements from one token to the next in q */
+    int64_t qkv_stride;    /* the same in qkv */
+    int64_t block_stride;  /* elements from one block to the next in k_cache and v_cache */
     int32_t num_q_heads;
     int32_t num_kv_heads;
-    int32_t head_dim;        /* 16 to 256, a multiple of 16 */
-    int32_t rotary_dim;      /* even, at most head_dim */
-    int32_t style;           /* ct_rope_style */
-    int32_t dtype;           /* of qkv and q: CT_F32 or CT_BF16 */
-    int32_t kv_dtype;        /* of the cache: CT_F32 or CT_BF16 */
-    float eps;               /* of the q and k norms */
+    int32_t head_dim;   /* 16 to 256, a multiple of 16 */
+    int32_t rotary_dim; /* even, at most head_dim */
+    int32_t style;      /* ct_rope_style */
+    int32_t dtype;      /* of qkv and q: CT_F32 or CT_BF16 */
+    int32_t kv_dtype;   /* of the cache: CT_F32 or CT_BF16 */
+    float eps;          /* of the q and k norms */
 } ct_rope_params;
 
 /* For each token: norms q and k per head (where q_norm, k_norm are given), rotates them, writes q, and writes k and v
@@ -252,68 +250,65 @@ typedef struct ct_rope_params {
  *   k_cache, v_cache  pages [block][num_kv_heads][16][head_dim] kv_dtype
  *   qkv          [num_tokens][(num_q_heads + 2 * num_kv_heads) * head_dim]: q, then k, then v
  *   positions    int32[num_tokens]
- *   slot_mapping int64[num_tokens]: block * 16 + place in the block; -1 writes nothing, also any other id outside the cache
- *   cos_sin      float32[num_positions][rotary_dim]: rotary_dim / 2 cosines, then as many sines; nullable with CT_ROPE_NONE
- *   q_norm, k_norm (nullable, both or none) float32[head_dim] */
-CT_API int32_t ct_rope_kv_write(ct_buffer *q, ct_buffer *k_cache, ct_buffer *v_cache, const ct_buffer *qkv,
-                                const ct_buffer *positions, const ct_buffer *slot_mapping, const ct_buffer *cos_sin,
-                                const ct_buffer *q_norm, const ct_buffer *k_norm, const ct_rope_params *params,
-                                ct_stream *stream);
+ *   slot_mapping int64[num_tokens]: block * 16 + place in the block; -1 writes nothing, also any other id outside the
+ * cache cos_sin      float32[num_positions][rotary_dim]: rotary_dim / 2 cosines, then as many sines; nullable with
+ * CT_ROPE_NONE q_norm, k_norm (nullable, both or none) float32[head_dim] */
+CT_API int32_t ct_rope_kv_write(ct_buffer* q, ct_buffer* k_cache, ct_buffer* v_cache, const ct_buffer* qkv,
+                                const ct_buffer* positions, const ct_buffer* slot_mapping, const ct_buffer* cos_sin,
+                                const ct_buffer* q_norm, const ct_buffer* k_norm, const ct_rope_params* params,
+                                ct_stream* stream);
 
 /* ==== Attention ================================================================================================= */
 
 typedef struct ct_attention_params {
     int64_t struct_bytes;
-    int64_t num_tokens;     /* rows of q = cu_seqlens_q[num_seqs] */
+    int64_t num_tokens; /* rows of q = cu_seqlens_q[num_seqs] */
     int64_t num_seqs;
-    int64_t max_blocks;     /* columns of block_table */
-    int64_t num_blocks;     /* blocks of the cache */
-    int64_t q_stride;       /* elements from one token to the next */
+    int64_t max_blocks; /* columns of block_table */
+    int64_t num_blocks; /* blocks of the cache */
+    int64_t q_stride;   /* elements from one token to the next */
     int64_t out_stride;
-    int64_t block_stride;   /* elements from one block to the next in k_cache and v_cache */
-    int32_t num_q_heads;    /* a multiple of num_kv_heads */
+    int64_t block_stride; /* elements from one block to the next in k_cache and v_cache */
+    int32_t num_q_heads;  /* a multiple of num_kv_heads */
     int32_t num_kv_heads;
-    int32_t head_dim;       /* 16 to 256, a multiple of 16 */
-    int32_t window;         /* 0: none; w: a token sees itself and the w - 1 before it */
-    int32_t dtype;          /* of q and out: CT_F32 or CT_BF16 */
-    int32_t kv_dtype;       /* of the cache: CT_F32 or CT_BF16 */
-    float scale;            /* of q k^T, usually 1 / sqrt(head_dim) */
-    float soft_cap;         /* 0: none; c: score = c * tanh(score / c), before the mask */
+    int32_t head_dim; /* 16 to 256, a multiple of 16 */
+    int32_t window;   /* 0: none; w: a token sees itself and the w - 1 before it */
+    int32_t dtype;    /* of q and out: CT_F32 or CT_BF16 */
+    int32_t kv_dtype; /* of the cache: CT_F32 or CT_BF16 */
+    float scale;      /* of q k^T, usually 1 / sqrt(head_dim) */
+    float soft_cap;   /* 0: none; c: score = c * tanh(score / c), before the mask */
 } ct_attention_params;
 
-/* Causal attention of a ragged batch over the paged cache; decode rows and prefill chunks in one call. The keys and values
- * of the batch's own tokens are already in the cache (ct_rope_kv_write).
- *   out, q       [num_tokens][num_q_heads][head_dim]
- *   block_table  int32[num_seqs][max_blocks]
- *   cu_seqlens_q int32[num_seqs + 1], from 0, not falling: sequence s owns the rows [cu[s], cu[s + 1])
- *   seqlens_kv   int32[num_seqs]: tokens in the cache, the new ones included; the last row of a sequence sees them all.
- *                0 (a padded sequence), or a row that sees nothing, gives zeros.
- *   sinks        (nullable) float32[num_q_heads]: a logit per head that takes part in the softmax and adds no value
- * A block id outside [0, num_blocks), or lengths that contradict each other, make the sequence's rows NaN.
- * Scores and sums are float32; the keys are taken in pieces at fixed absolute positions, combined in their order
- * (online softmax: Milakov and Gimelshein 2018, arXiv 1805.02867; paged KV: Kwon et al. 2023, arXiv 2309.06180). */
-CT_API int32_t ct_paged_attention(ct_buffer *out, const ct_buffer *q, const ct_buffer *k_cache, const ct_buffer *v_cache,
-                                  const ct_buffer *block_table, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv,
-                                  const ct_buffer *sinks, const ct_attention_params *params, ct_stream *stream);
+/* Causal attention of a ragged batch over the paged cache; decode rows and prefill chunks in one call. The keys and
+ * values of the batch's own tokens are already in the cache (ct_rope_kv_write). out, q
+ * [num_tokens][num_q_heads][head_dim] block_table  int32[num_seqs][max_blocks] cu_seqlens_q int32[num_seqs + 1], from
+ * 0, not falling: sequence s owns the rows [cu[s], cu[s + 1]) seqlens_kv   int32[num_seqs]: tokens in the cache, the
+ * new ones included; the last row of a sequence sees them all. 0 (a padded sequence), or a row that sees nothing, gives
+ * zeros. sinks        (nullable) float32[num_q_heads]: a logit per head that takes part in the softmax and adds no
+ * value A block id outside [0, num_blocks), or lengths that contradict each other, make the sequence's rows NaN. Scores
+ * and sums are float32; the keys are taken in pieces at fixed absolute positions, combined in their order (online
+ * softmax: Milakov and Gimelshein 2018, arXiv 1805.02867; paged KV: Kwon et al. 2023, arXiv 2309.06180). */
+CT_API int32_t ct_paged_attention(ct_buffer* out, const ct_buffer* q, const ct_buffer* k_cache,
+                                  const ct_buffer* v_cache, const ct_buffer* block_table, const ct_buffer* cu_seqlens_q,
+                                  const ct_buffer* seqlens_kv, const ct_buffer* sinks,
+                                  const ct_attention_params* params, ct_stream* stream);
 
 /* ==== Linear ==================================================================================================== */
 
 /* y[rows, N] = x[rows, K] @ W[N, K]^T + bias. N and K are the weights'; x of x_dtype, y of y_dtype (CT_F32 or CT_BF16);
  * bias (nullable) float32[N]. bf16 x with bf16 W multiplies in bf16 and sums in float32; every other pair in float32.
  * y must not alias x. */
-CT_API int32_t ct_linear(ct_buffer *y, const ct_buffer *x, const ct_weights *weights, const ct_buffer *bias, int64_t rows,
-                         int64_t y_stride, int64_t x_stride, int32_t y_dtype, int32_t x_dtype, ct_stream *stream);
+CT_API int32_t ct_linear(ct_buffer* y, const ct_buffer* x, const ct_weights* weights, const ct_buffer* bias,
+                         int64_t rows, int64_t y_stride, int64_t x_stride, int32_t y_dtype, int32_t x_dtype,
+                         ct_stream* stream);
 
 /* ==== Activation ================================================================================================ */
 
-enum ct_activation {
-    CT_SILU = 0,
-    CT_GELU_TANH = 1
-};
+enum ct_activation { CT_SILU = 0, CT_GELU_TANH = 1 };
 
 /* y[r, c] = act(x[r, c]) * x[r, cols + c]: gate and up side by side, as one linear gives them. y may be x. */
-CT_API int32_t ct_activation_mul(ct_buffer *y, const ct_buffer *x, int64_t rows, int64_t cols, int64_t y_stride,
-                                 int64_t x_stride, int32_t dtype, int32_t activation, ct_stream *stream);
+CT_API int32_t ct_activation_mul(ct_buffer* y, const ct_buffer* x, int64_t rows, int64_t cols, int64_t y_stride,
+                                 int64_t x_stride, int32_t dtype, int32_t activation, ct_stream* stream);
 
 /* ==== Sampling ================================================================================================== */
 
@@ -326,9 +321,9 @@ enum ct_sample_status {
 typedef struct ct_sample_params {
     int64_t struct_bytes;
     int64_t num_rows;
-    int64_t vocab_size;      /* columns that may be drawn */
-    int64_t logits_stride;   /* elements; at least vocab_size */
-    int64_t num_bias;        /* entries of bias_ids and bias_values; 0: those three may be null */
+    int64_t vocab_size;       /* columns that may be drawn */
+    int64_t logits_stride;    /* elements; at least vocab_size */
+    int64_t num_bias;         /* entries of bias_ids and bias_values; 0: those three may be null */
     int64_t max_top_logprobs; /* columns of top_ids and top_logprobs; 0: those two may be null */
 } ct_sample_params;
 
@@ -336,24 +331,22 @@ typedef struct ct_sample_params {
  *   token    int32[num_rows]
  *   logprob  float32[num_rows]: of the token, log-softmax of the logits after bans, untempered
  *   rank     int32[num_rows]: 1 + the number of tokens before it in (logit descending, id ascending)
- *   top_ids, top_logprobs  int32, float32 [num_rows][max_top_logprobs]: the first of that order; filled up with -1 and -inf
- *   status   int32[num_rows]: ct_sample_status
- *   logits   float32[num_rows][logits_stride]; not changed
- *   temperature float32[num_rows]: below 1e-5 greedy (the first of the order)
- *   top_k    int32[num_rows]: <= 0 off
- *   top_p    float32[num_rows]: >= 1 off; over the set that min_p and top_k left, renormalised; the token that crosses p stays
+ *   top_ids, top_logprobs  int32, float32 [num_rows][max_top_logprobs]: the first of that order; filled up with -1 and
+ * -inf status   int32[num_rows]: ct_sample_status logits   float32[num_rows][logits_stride]; not changed temperature
+ * float32[num_rows]: below 1e-5 greedy (the first of the order) top_k    int32[num_rows]: <= 0 off top_p
+ * float32[num_rows]: >= 1 off; over the set that min_p and top_k left, renormalised; the token that crosses p stays
  *   min_p    float32[num_rows]: <= 0 off; keeps probability >= min_p * the largest
- *   seed     int64[num_rows], position int64[num_rows]: key of the row's random number (Philox4x32-10; Salmon et al. 2011)
- *   forced   (nullable) int32[num_rows]: >= 0 reports that token instead of drawing; outside the vocabulary: status empty
- *   bias_offsets (nullable) int32[num_rows + 1], bias_ids int32[num_bias], bias_values float32[num_bias]: added to the
- *            logits of the row before all else; -inf bans the token. Finite bias does not count in logprob.
- * Order: bias, temperature, min_p, top_k, top_p, draw. Ties: the lower id first, everywhere. */
-CT_API int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids,
-                         ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits,
-                         const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p,
-                         const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position,
-                         const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids,
-                         const ct_buffer *bias_values, const ct_sample_params *params, ct_stream *stream);
+ *   seed     int64[num_rows], position int64[num_rows]: key of the row's random number (Philox4x32-10; Salmon et al.
+ * 2011) forced   (nullable) int32[num_rows]: >= 0 reports that token instead of drawing; outside the vocabulary: status
+ * empty bias_offsets (nullable) int32[num_rows + 1], bias_ids int32[num_bias], bias_values float32[num_bias]: added to
+ * the logits of the row before all else; -inf bans the token. Finite bias does not count in logprob. Order: bias,
+ * temperature, min_p, top_k, top_p, draw. Ties: the lower id first, everywhere. */
+CT_API int32_t ct_sample(ct_buffer* token, ct_buffer* logprob, ct_buffer* rank, ct_buffer* top_ids,
+                         ct_buffer* top_logprobs, ct_buffer* status, const ct_buffer* logits,
+                         const ct_buffer* temperature, const ct_buffer* top_k, const ct_buffer* top_p,
+                         const ct_buffer* min_p, const ct_buffer* seed, const ct_buffer* position,
+                         const ct_buffer* forced, const ct_buffer* bias_offsets, const ct_buffer* bias_ids,
+                         const ct_buffer* bias_values, const ct_sample_params* params, ct_stream* stream);
 
 #ifdef __cplusplus
 }

@@ -44,7 +44,9 @@ interface PreTokenizer {
         };
     }
 
-    /** The usual case without a list of spans: the matches and what lies between them are all kept. */
+    /**
+     * The usual case without a list of spans: the matches and what lies between them are all kept.
+     */
     private static void isolate(PieceFinder finder, String text, Consumer<String> out) {
         int[] covered = {0};
         finder.find(
