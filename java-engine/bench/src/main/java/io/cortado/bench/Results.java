@@ -17,7 +17,7 @@ public final class Results {
     private final List<String> failures = new ArrayList<>();
 
     public void put(String metric, double value, String unit) {
-        if (lines.put(metric, new ResultLine(metric, value, unit)) != null) {
+        if (lines.putIfAbsent(metric, new ResultLine(metric, value, unit)) != null) {
             throw new IllegalArgumentException("a metric is printed once: metric=" + metric);
         }
     }
