@@ -12,9 +12,9 @@ final class Timed {
     private Timed() {}
 
     /**
-     * Since the command was typed: the launcher hands its own start over as microseconds of the epoch.
-     * Without the launcher, since the process began, as exactly as the operating system knows (a
-     * second or so).
+     * Since the command was typed: the launcher hands its own start over as microseconds of the
+     * epoch. Without the launcher, since the process began, as exactly as the operating system
+     * knows (a second or so).
      */
     static double secondsSinceProcessStart() {
         Long launched = Long.getLong("cortado.started");
