@@ -4,15 +4,24 @@ import io.cortado.api.Timings;
 import io.cortado.api.Usage;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Locale;
 
 /** The line of numbers after an answer. */
 final class Timed {
     private Timed() {}
 
-    /** Since the operating system started this process; the JVM's own start is part of it. */
+    /**
+     * Since the command was typed: the launcher hands its own start over as microseconds of the epoch.
+     * Without the launcher, since the process began, as exactly as the operating system knows (a
+     * second or so).
+     */
     static double secondsSinceProcessStart() {
-        Instant start = ProcessHandle.current().info().startInstant().orElse(Instant.now());
+        Long launched = Long.getLong("cortado.started");
+        Instant start =
+                launched != null
+                        ? Instant.EPOCH.plus(launched, ChronoUnit.MICROS)
+                        : ProcessHandle.current().info().startInstant().orElse(Instant.now());
         return Duration.between(start, Instant.now()).toNanos() / 1e9;
     }
 
