@@ -98,71 +98,7 @@ final class Pipeline {
     }
 
     PostProcessor postProcessor(int vocabSize) {
-        PostProcessor processor = postProcessor(root.path("post_processor"));
-        for (int[] ids : new int[][] {processor.before(), processor.after()}) {
-            for (int id : ids) {
-                if (id >= vocabSize) {
-                    throw new TokenizerFormatException(
-                            "post_processor adds an unknown id: id="
-                                    + id
-                                    + " vocabularySize="
-                                    + vocabSize);
-                }
-            }
-        }
-        return processor;
-    }
-
-    private static PostProcessor postProcessor(JsonNode node) {
-        if (TokenizerFile.isAbsent(node)) {
-            return PostProcessor.NONE;
-        }
-        return switch (type(node)) {
-            case "ByteLevel" -> PostProcessor.NONE;
-            case "TemplateProcessing" -> template(node);
-            case "RobertaProcessing" ->
-                    new PostProcessor(
-                            new int[] {pairId(node, "cls")}, new int[] {pairId(node, "sep")});
-            case "Sequence" -> {
-                var before = new IntList();
-                var after = new IntList();
-                for (JsonNode part : parts(node, "processors").reversed()) {
-                    before.addAll(postProcessor(part).before());
-                }
-                for (JsonNode part : parts(node, "processors")) {
-                    after.addAll(postProcessor(part).after());
-                }
-                yield new PostProcessor(before.toArray(), after.toArray());
-            }
-            case String other -> throw unsupported("post_processor", other);
-        };
-    }
-
-    private static int pairId(JsonNode node, String field) {
-        return TokenizerFile.id(node.path(field).path(1), "post_processor." + field);
-    }
-
-    private static PostProcessor template(JsonNode node) {
-        var before = new IntList();
-        var after = new IntList();
-        boolean seenText = false;
-        for (JsonNode part : elements(node.path("single"), "post_processor.single")) {
-            if (part.has("Sequence")) {
-                seenText = true;
-                continue;
-            }
-            String name = TokenizerFile.text(part.path("SpecialToken"), "id", "");
-            for (JsonNode id :
-                    elements(
-                            node.path("special_tokens").path(name).path("ids"),
-                            "post_processor.special_tokens." + name)) {
-                (seenText ? after : before).add(TokenizerFile.id(id, "post_processor " + name));
-            }
-        }
-        if (!seenText) {
-            throw new TokenizerFormatException("post_processor.single has no Sequence");
-        }
-        return new PostProcessor(before.toArray(), after.toArray());
+        return PostProcessors.read(root.path("post_processor"), vocabSize);
     }
 
     void requireByteLevelDecoder() {
@@ -189,11 +125,11 @@ final class Pipeline {
         }
     }
 
-    private static List<JsonNode> parts(JsonNode node, String field) {
+    static List<JsonNode> parts(JsonNode node, String field) {
         return elements(node.path(field), field);
     }
 
-    private static List<JsonNode> elements(JsonNode array, String what) {
+    static List<JsonNode> elements(JsonNode array, String what) {
         if (!array.isArray() || array.size() > MAX_PARTS) {
             throw new TokenizerFormatException(
                     what
@@ -209,11 +145,11 @@ final class Pipeline {
         return list;
     }
 
-    private static String type(JsonNode node) {
+    static String type(JsonNode node) {
         return TokenizerFile.text(node, "type", "(no type)");
     }
 
-    private static UnsupportedTokenizerException unsupported(String what, String name) {
+    static UnsupportedTokenizerException unsupported(String what, String name) {
         return new UnsupportedTokenizerException(
                 "tokenizer part not supported: " + what + "=" + TokenizerFile.clip(name));
     }

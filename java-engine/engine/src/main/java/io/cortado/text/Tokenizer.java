@@ -81,11 +81,48 @@ public final class Tokenizer {
         return encode(PromptText.of(text, match), addSpecialTokens);
     }
 
-    private int[] encode(PromptText prompt, boolean addSpecialTokens) {
+    /**
+     * Two texts as one row, such as a query and a passage.
+     *
+     * @param addSpecialTokens whether the file's template for pairs puts its ids around them
+     * @param match what matches in both texts
+     */
+    public EncodedPair encodePair(
+            String text, String pair, boolean addSpecialTokens, AddedTokenMatch match) {
+        PromptText[] texts = {PromptText.of(text, match), PromptText.of(pair, match)};
         var ids = new IntList();
-        if (addSpecialTokens) {
-            ids.addAll(postProcessor.before());
+        var typeIds = new IntList();
+        for (PostProcessor.Part part : postProcessor.pair()) {
+            append(part, texts, addSpecialTokens, ids);
+            while (typeIds.size() < ids.size()) {
+                typeIds.add(part.typeId());
+            }
         }
+        return new EncodedPair(ids.toArray(), typeIds.toArray());
+    }
+
+    private int[] encode(PromptText prompt, boolean addSpecialTokens) {
+        PromptText[] texts = {prompt};
+        var ids = new IntList();
+        for (PostProcessor.Part part : postProcessor.single()) {
+            append(part, texts, addSpecialTokens, ids);
+        }
+        return ids.toArray();
+    }
+
+    private void append(
+            PostProcessor.Part part, PromptText[] texts, boolean addSpecialTokens, IntList ids) {
+        switch (part) {
+            case PostProcessor.Text place -> append(texts[place.index()], ids);
+            case PostProcessor.Ids special -> {
+                if (addSpecialTokens) {
+                    ids.addAll(special.ids());
+                }
+            }
+        }
+    }
+
+    private void append(PromptText prompt, IntList ids) {
         addedTokens.cut(
                 prompt,
                 normalizer,
@@ -100,10 +137,6 @@ public final class Tokenizer {
                         preTokenizer.split(normalized, word -> model.tokenize(word, ids));
                     }
                 });
-        if (addSpecialTokens) {
-            ids.addAll(postProcessor.after());
-        }
-        return ids.toArray();
     }
 
     /** The text of ids; invalid UTF-8 becomes U+FFFD, one for each maximal part. */

@@ -55,6 +55,31 @@ class HostileTokenizerFileTest {
     }
 
     @Test
+    void templatesThatRepeatOrLackATextAreRefused() {
+        String a = "{\"Sequence\":{\"id\":\"A\"}}";
+        String b = "{\"Sequence\":{\"id\":\"B\"}}";
+        refuses("single must have each of its texts once: A=2", template(a + "," + a, a + "," + b));
+        refuses("single must have each of its texts once: A=0", template("", a + "," + b));
+        refuses("pair must have each of its texts once: A=1 B=0", template(a, a));
+        refuses("must be A or B: id=C", template(a.replace("A", "C"), a + "," + b));
+        refuses(
+                "special_tokens.x must be an array",
+                template(a + ",{\"SpecialToken\":{\"id\":\"x\"}}", a + "," + b));
+        refuses("type_id=-1", template(a.replace("\"A\"", "\"A\",\"type_id\":-1"), a + "," + b));
+    }
+
+    private static String template(String single, String pair) {
+        return TinyTokenizer.json("[]", "[]")
+                .replaceFirst(
+                        "\\{",
+                        "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":["
+                                + single
+                                + "],\"pair\":["
+                                + pair
+                                + "]},");
+    }
+
+    @Test
     void unknownPartsAreRefusedByName() {
         String good = TinyTokenizer.json("[]", "[]");
         refuses(

@@ -42,9 +42,7 @@ class TokenizerSuiteTest {
         Path folder = Suites.shared("suites/tokenizers/" + family);
         Tokenizer tokenizer = Tokenizer.open(folder);
         for (JsonNode row : Suites.rows(folder.resolve("cases.jsonl.gz"))) {
-            if (!row.has("pair")) {
-                encodesAndDecodes(tokenizer, row);
-            }
+            encodesAndDecodes(tokenizer, row);
         }
         for (JsonNode row : Suites.rows(folder.resolve("stream.jsonl.gz"))) {
             streams(tokenizer, row);
@@ -64,11 +62,17 @@ class TokenizerSuiteTest {
                                 .asString("all")
                                 .replace('-', '_')
                                 .toUpperCase(java.util.Locale.ROOT));
-        int[] ids =
-                tokenizer.encode(
-                        Suites.text(row.path("text")),
-                        row.path("add_special_tokens").asBoolean(false),
-                        match);
+        String text = Suites.text(row.path("text"));
+        boolean special = row.path("add_special_tokens").asBoolean(false);
+        int[] ids;
+        if (row.has("pair")) {
+            EncodedPair pair =
+                    tokenizer.encodePair(text, Suites.text(row.path("pair")), special, match);
+            assertArrayEquals(Suites.ints(row.path("type_ids")), pair.typeIds(), row::toString);
+            ids = pair.ids();
+        } else {
+            ids = tokenizer.encode(text, special, match);
+        }
         assertArrayEquals(Suites.ints(row.path("ids")), ids, row::toString);
         assertEquals(Suites.text(row.path("decoded")), tokenizer.decode(ids, false), row::toString);
         assertEquals(

@@ -65,6 +65,17 @@ class TokenizerTest {
     }
 
     @Test
+    void pairWithoutATemplateIsOneTextAfterTheOther() {
+        EncodedPair pair = tokenizer.encodePair("a<end>", "b", true, AddedTokenMatch.ALL);
+        // No merge runs over the border.
+        assertArrayEquals(new int[] {'a', END, 'b'}, pair.ids());
+        assertArrayEquals(new int[] {0, 0, 1}, pair.typeIds());
+        assertArrayEquals(
+                new int[] {'a', 'b'},
+                tokenizer.encodePair("a", "b", false, AddedTokenMatch.NONE).ids());
+    }
+
+    @Test
     void wordsRunOverTheBordersOfSegments() {
         var pieces =
                 List.of(

@@ -1,6 +1,7 @@
 package io.cortado.bench.conformance;
 
 import io.cortado.text.AddedTokenMatch;
+import io.cortado.text.EncodedPair;
 import io.cortado.text.PreTokenization;
 import io.cortado.text.StreamingDecoder;
 import io.cortado.text.TextBudgetException;
@@ -100,10 +101,6 @@ public final class TokenizerSuite implements Suite {
     }
 
     private static void encodeAndDecode(JsonNode row, Tokenizer tokenizer, Tally tally) {
-        if (row.has("pair")) {
-            tally.refused("pairs of texts");
-            return;
-        }
         String label =
                 "n="
                         + row.path("n").asString("?")
@@ -117,19 +114,20 @@ public final class TokenizerSuite implements Suite {
                     case "non-special" -> AddedTokenMatch.NON_SPECIAL;
                     default -> AddedTokenMatch.ALL;
                 };
-        int[] expected = JsonLines.ints(row.path("ids"));
-        int[] ids =
-                tokenizer.encode(
-                        text(row.path("text")),
-                        row.path("add_special_tokens").asBoolean(false),
-                        match);
-        if (!Arrays.equals(expected, ids)) {
-            tally.wrong(
-                    label
-                            + ": expected "
-                            + Arrays.toString(expected)
-                            + " but was "
-                            + Arrays.toString(ids));
+        boolean special = row.path("add_special_tokens").asBoolean(false);
+        int[] ids;
+        if (row.has("pair")) {
+            EncodedPair pair =
+                    tokenizer.encodePair(
+                            text(row.path("text")), text(row.path("pair")), special, match);
+            ids = pair.ids();
+            if (differs(row, "type_ids", pair.typeIds(), label, tally)) {
+                return;
+            }
+        } else {
+            ids = tokenizer.encode(text(row.path("text")), special, match);
+        }
+        if (differs(row, "ids", ids, label, tally)) {
             return;
         }
         String decoded = tokenizer.decode(ids, false);
@@ -139,6 +137,24 @@ public final class TokenizerSuite implements Suite {
         } else {
             tally.compare(label + " decoded_skip", text(row.path("decoded_skip")), skipped);
         }
+    }
+
+    /** Counts the case as wrong where the row has the field with other numbers. */
+    private static boolean differs(
+            JsonNode row, String field, int[] actual, String label, Tally tally) {
+        int[] expected = JsonLines.ints(row.path(field));
+        if (!row.has(field) || Arrays.equals(expected, actual)) {
+            return false;
+        }
+        tally.wrong(
+                label
+                        + " "
+                        + field
+                        + ": expected "
+                        + Arrays.toString(expected)
+                        + " but was "
+                        + Arrays.toString(actual));
+        return true;
     }
 
     private static void stream(JsonNode row, Tokenizer tokenizer, Tally tally) {
