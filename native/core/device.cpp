@@ -2,7 +2,9 @@
 #include <sched.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <string_view>
 
 #include "core/core.h"
 #include "core/stream.h"
@@ -57,10 +59,12 @@ void read_memory(int64_t* total, int64_t* available) {
     *available = 0;
     File file = open_file("/proc/meminfo");
     char line[256];
-    long long kilobytes = 0;
+    auto read = [&](std::string_view key, int64_t* bytes) {
+        if (std::string_view(line).starts_with(key)) *bytes = std::strtoll(line + key.size(), nullptr, 10) * 1024;
+    };
     while (file && std::fgets(line, sizeof line, file.get())) {
-        if (std::sscanf(line, "MemTotal: %lld", &kilobytes) == 1) *total = kilobytes * 1024;
-        if (std::sscanf(line, "MemAvailable: %lld", &kilobytes) == 1) *available = kilobytes * 1024;
+        read("MemTotal:", total);
+        read("MemAvailable:", available);
     }
 }
 
@@ -100,7 +104,7 @@ extern "C" int32_t ct_device_open(ct_device** device, const char* name, const ct
         auto opened = std::unique_ptr<ct_device>(
             new ct_device{team.get(), given.isa == CT_ISA_AUTO ? best : given.isa, 0, nullptr});
         ct::start_queue(opened.get());
-        team.release();
+        static_cast<void>(team.release());  // the device owns it now
         *device = opened.release();
         return ct::ok();
     })

@@ -1,5 +1,6 @@
 // linear_scalar.cpp: tile kernels in plain C++, for machines without AVX2.
 #include <algorithm>
+#include <type_traits>
 
 #include "core/core.h"
 #include "kernels/linear/linear.h"
@@ -23,7 +24,7 @@ float weight_of(const unsigned char* line, int lane, int64_t k, bf16) {
 
 template <typename Weight>
 void tile_f32(const Tile& tile) {
-    constexpr int64_t kPerStep = sizeof(float) / sizeof(Weight);
+    constexpr int64_t kPerStep = std::is_same_v<Weight, float> ? 1 : 2;
     for (int r = 0; r < tile.rows; ++r) {
         const float* x = static_cast<const float*>(tile.x) + r * tile.x_stride;
         for (int p = 0; p < tile.panels; ++p) {
