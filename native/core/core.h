@@ -243,7 +243,10 @@ private:
 unsigned char* allocate_bytes(int64_t bytes);
 void free_bytes(unsigned char* memory, int64_t bytes);
 
-// Row `row` of a matrix as float32 (any packing). Implemented in kernels/linear/weights.cpp.
-void weights_row(float* out, const ct_weights& weights, int64_t row);
+// Row `row` of a matrix as float32 (any packing), its columns [begin, end). Implemented in kernels/linear/weights.cpp.
+void weights_row(float* out, const ct_weights& weights, int64_t row, int64_t begin, int64_t end);
+[[gnu::always_inline]] inline void weights_row(float* out, const ct_weights& weights, int64_t row) {
+    weights_row(out, weights, row, 0, weights.cols);
+}
 
 }  // namespace ct

@@ -54,6 +54,11 @@ inline float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
 inline float largest(Vec a) { return _mm512_reduce_max_ps(a.v); }
 inline int64_t count_greater(Vec a, Vec b) { return __builtin_popcount(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)); }
 inline int64_t count_equal(Vec a, Vec b) { return __builtin_popcount(_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)); }
+// Bit i: a[i] >= b[i]; and v where that is so, else 0.
+inline uint32_t not_less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ); }
+inline Vec where_not_less(Vec v, Vec a, Vec b) {
+    return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ), v.v)};
+}
 
 #elif defined(__AVX2__)
 
@@ -122,6 +127,10 @@ inline int64_t count_greater(Vec a, Vec b) {
 inline int64_t count_equal(Vec a, Vec b) {
     return __builtin_popcount(static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ))));
 }
+inline uint32_t not_less(Vec a, Vec b) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ)));
+}
+inline Vec where_not_less(Vec v, Vec a, Vec b) { return {_mm256_and_ps(_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ), v.v)}; }
 
 #else
 
@@ -167,6 +176,8 @@ inline float sum(Vec a) { return a.v; }
 inline float largest(Vec a) { return a.v; }
 inline int64_t count_greater(Vec a, Vec b) { return a.v > b.v; }
 inline int64_t count_equal(Vec a, Vec b) { return a.v == b.v; }
+inline uint32_t not_less(Vec a, Vec b) { return a.v >= b.v; }
+inline Vec where_not_less(Vec v, Vec a, Vec b) { return {a.v >= b.v ? v.v : 0.0f}; }
 
 #endif
 

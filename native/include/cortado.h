@@ -12,6 +12,8 @@
  * Rules
  *   - Every function returns a ct_status. After anything but CT_OK, ct_last_error() of the same thread tells what,
  *     the value and the limit, until the thread's next call of this library. No function aborts, throws or prints.
+ *     One exception: an operation that runs while the host cannot give a thread its scratch memory (a few megabytes,
+ *     allocated at first use and kept) ends the process.
  *   - Arguments: outputs first, then inputs, sizes, scalars, stream last. Strides and sizes are int64 and count
  *     ELEMENTS unless the name ends in `bytes`. A null that is not marked nullable, a negative size, a buffer that
  *     is too short for the shape, a misaligned view or a handle of another device is refused with CT_INVALID

@@ -6,6 +6,8 @@
 namespace ct {
 namespace {
 
+constexpr int64_t kPiece = 1024;  // columns of a row that one thread takes at a time
+
 template <typename T>
 void fill_nan(T* y, int64_t cols) {
     for (int64_t c = 0; c < cols; ++c) y[c] = from_float<T>(std::numeric_limits<float>::quiet_NaN());
@@ -17,15 +19,19 @@ int32_t enqueue_embedding(ct_buffer* y, const ct_weights* table, const ct_buffer
     T* to = data<T>(y);
     const int32_t* id = data<int32_t>(ids);
     return enqueue(stream, [=](Team& team) {
-        team.run(num_tokens, [=, &team](int64_t t, int thread) {
-            T* row = to + t * y_stride;
+        int64_t pieces = (table->cols + kPiece - 1) / kPiece;
+        team.run(num_tokens * pieces, [=](int64_t part, int) {
+            int64_t t = part / pieces;
+            int64_t begin = part % pieces * kPiece;
+            int64_t size = table->cols - begin < kPiece ? table->cols - begin : kPiece;
+            T* row = to + t * y_stride + begin;
             if (id[t] < 0 || id[t] >= table->rows) {
-                fill_nan(row, table->cols);
+                fill_nan(row, size);
                 return;
             }
-            auto* wide = static_cast<float*>(team.scratch(thread, static_cast<size_t>(table->cols) * 4));
-            weights_row(wide, *table, id[t]);
-            for (int64_t c = 0; c < table->cols; ++c) row[c] = from_float<T>(wide[c] * scale);
+            float wide[kPiece];
+            weights_row(wide, *table, id[t], begin, begin + size);
+            for (int64_t c = 0; c < size; ++c) row[c] = from_float<T>(wide[c] * scale);
         });
     });
 }

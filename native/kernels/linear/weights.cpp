@@ -205,16 +205,16 @@ int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights) {
     return ct::ok();
 }
 
-void ct::weights_row(float* out, const ct_weights& weights, int64_t row) {
+void ct::weights_row(float* out, const ct_weights& weights, int64_t row, int64_t begin, int64_t end) {
     const int64_t cols = weights.cols;
     if (weights.use == CT_WEIGHTS_EMBEDDING) {
         const unsigned char* from = weights.data + row * cols * ct::dtype_bytes(weights.dtype);
         if (weights.dtype == CT_F32) {
-            std::memcpy(out, from, static_cast<size_t>(cols) * sizeof(float));
+            std::memcpy(out, from + 4 * begin, static_cast<size_t>(end - begin) * sizeof(float));
             return;
         }
-        for (int64_t i = 0; i < cols; ++i) {
-            out[i] = ct::to_float(load<ct::bf16>(from + 2 * i));
+        for (int64_t i = begin; i < end; ++i) {
+            *out++ = ct::to_float(load<ct::bf16>(from + 2 * i));
         }
         return;
     }
@@ -225,13 +225,22 @@ void ct::weights_row(float* out, const ct_weights& weights, int64_t row) {
     const int64_t w_step = std::min<int64_t>(kGroupPanels, panels - group * kGroupPanels) * kLineBytes;
     const unsigned char* from =
         weights.data + (group * kGroupPanels * steps + panel % kGroupPanels) * kLineBytes + row % kPanelRows * 4;
+    // Every step lies in another line of memory, of which the row has 4 bytes: the lines are asked for well ahead.
+    constexpr int64_t kAhead = 32;
     if (weights.dtype == CT_F32) {
-        for (int64_t i = 0; i < cols; ++i) {
-            out[i] = load<float>(from + i * w_step);
+        for (int64_t i = begin; i < end; ++i) {
+            __builtin_prefetch(from + std::min(i + kAhead, end - 1) * w_step);
+            *out++ = load<float>(from + i * w_step);
         }
         return;
     }
-    for (int64_t i = 0; i < cols; ++i) {
-        out[i] = ct::to_float(load<ct::bf16>(from + i / 2 * w_step + i % 2 * 2));
+    int64_t i = begin;
+    if (i % 2 != 0 && i < end) *out++ = ct::to_float(load<ct::bf16>(from + i++ / 2 * w_step + 2));
+    for (; i + 2 <= end; i += 2) {
+        __builtin_prefetch(from + std::min(i / 2 + kAhead, (end - 1) / 2) * w_step);
+        const uint32_t pair = load<uint32_t>(from + i / 2 * w_step);
+        *out++ = ct::to_float(ct::bf16{static_cast<uint16_t>(pair)});
+        *out++ = ct::to_float(ct::bf16{static_cast<uint16_t>(pair >> 16)});
     }
+    if (i < end) *out++ = ct::to_float(load<ct::bf16>(from + i / 2 * w_step));
 }

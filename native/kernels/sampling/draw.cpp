@@ -94,30 +94,52 @@ int64_t select_mass(uint64_t* keys, int64_t size, const float* weights, double t
     return end;
 }
 
-// The first token, by id, at which the running mass reaches uniform * the whole. kept(i): the token takes part.
-template <typename Kept>
-int64_t walk(const float* weights, int64_t n, double uniform, const Kept& kept) {
-    double whole = 0;
-    for (int64_t i = 0; i < n; ++i) whole += kept(i) ? static_cast<double>(weights[i]) : 0.0;
+// The first token, by id, at which the running mass reaches uniform * whole: first among the pieces' sums, then inside
+// the piece. piece(begin) gives the weights of the piece at `begin`; kept(i): the token takes part.
+template <typename Piece, typename Kept>
+int64_t walk(const double* sums, double whole, int64_t n, double uniform, const Piece& piece, const Kept& kept) {
     double target = uniform * whole;
     double sum = 0;
+    double up_to = 0;
+    int64_t at = 0;
+    for (int64_t i = 0; i * kPiece < n; ++i) {
+        if (sums[i] <= 0) continue;
+        at = i;
+        sum = up_to;
+        up_to += sums[i];
+        if (up_to >= target) break;
+    }
+    int64_t begin = at * kPiece;
+    int64_t size = std::min(kPiece, n - begin);
+    const float* weights = piece(begin, size);
     int64_t last = -1;
-    for (int64_t i = 0; i < n; ++i) {
-        if (!kept(i) || weights[i] <= 0) continue;
+    for (int64_t i = 0; i < size; ++i) {
+        if (!kept(begin + i) || weights[i] <= 0) continue;
         sum += static_cast<double>(weights[i]);
-        last = i;
+        last = begin + i;
         if (sum >= target) break;
     }
     return last;
 }
 
-// The same over the first keys of the order.
-int64_t walk_keys(uint64_t* keys, int64_t size, const float* logits, const float* weights, int64_t n, double uniform) {
-    constexpr int64_t kFew = 4096;
-    if (size > kFew) {
-        uint64_t lowest = *std::min_element(keys, keys + size);
-        return walk(weights, n, uniform, [=](int64_t i) { return order_key(logits[i], i) >= lowest; });
-    }
+// The same over the tokens up to the key `lowest`, of which all have weights.
+int64_t walk_kept(const SamplingPasses& passes, const DrawMemory& memory, uint64_t lowest, const float* logits,
+                  int64_t n, double uniform) {
+    const float* weights = memory.weights;
+    int64_t last = key_id(lowest);
+    double whole = passes.sum_kept(memory.sums, weights, logits, n, logits[last], last);
+    return walk(
+        memory.sums, whole, n, uniform, [=](int64_t begin, int64_t) { return weights + begin; },
+        [=](int64_t i) { return order_key(logits[i], i) >= lowest; });
+}
+
+// The same over the first keys of the order, of which at least these have weights.
+int64_t walk_keys(const SamplingPasses& passes, const DrawMemory& memory, int64_t size, const float* logits, int64_t n,
+                  double uniform) {
+    constexpr int64_t kFew = 1024;
+    uint64_t* keys = memory.keys;
+    const float* weights = memory.weights;
+    if (size > kFew) return walk_kept(passes, memory, *std::min_element(keys, keys + size), logits, n, uniform);
     std::sort(keys, keys + size, [](uint64_t a, uint64_t b) { return key_id(a) < key_id(b); });
     double target = uniform * mass(keys, size, weights);
     double sum = 0;
@@ -130,6 +152,84 @@ int64_t walk_keys(uint64_t* keys, int64_t size, const float* logits, const float
         if (sum >= target) break;
     }
     return last;
+}
+
+// Weights of these tokens alone, the same bits as the pass over all.
+void weigh_keys(const SamplingPasses& passes, const DrawMemory& memory, int64_t size, const float* logits,
+                float largest, float factor) {
+    float some[kChunk];
+    for (int64_t begin = 0; begin < size; begin += kChunk) {
+        int64_t count = std::min(kChunk, size - begin);
+        for (int64_t i = 0; i < count; ++i) some[i] = logits[key_id(memory.keys[begin + i])];
+        passes.weigh(some, nullptr, some, count, largest, factor, -FLT_MAX);
+        for (int64_t i = 0; i < count; ++i) memory.weights[key_id(memory.keys[begin + i])] = some[i];
+    }
+}
+
+// The logits between which the mass below is (1 -+ slack) * tail, guessed from some of the chunks. The mass below is
+// what a sample knows best: its tokens are many and light.
+class Guess {
+public:
+    Guess(const float* weights, const float* logits, int64_t n, float largest, float deepest) : largest_(largest) {
+        int64_t chunks = n / kChunk;
+        int64_t stride = std::max<int64_t>(1, chunks / kSampleChunks);
+        auto each = [&](const auto& body) {
+            for (int64_t chunk = stride / 2; chunk < chunks; chunk += stride) {
+                for (int64_t i = chunk * kChunk; i < (chunk + 1) * kChunk; ++i) body(i);
+            }
+        };
+        float range = 0;
+        each([&](int64_t i) { range = std::max(range, logits[i] > -FLT_MAX ? largest - logits[i] : 0.0f); });
+        range_ = std::min(range, deepest);
+        usable_ = range_ > 0 && range_ < FLT_MAX && kBins / range_ < FLT_MAX;
+        if (!usable_) return;
+        float scale = kBins / range_;
+        each([&](int64_t i) {
+            float bin = (largest - logits[i]) * scale;
+            mass_[bin < kBins ? static_cast<int>(bin) : kBins] += weights[i] * static_cast<float>(stride);
+        });
+    }
+
+    // False where the sample says nothing.
+    bool bounds(double tail, double slack, float* low, float* high) const {
+        if (!usable_ || slack >= 1) return false;
+        double below = 0;
+        int bin = kBins;
+        for (; bin >= 0 && below + static_cast<double>(mass_[bin]) < tail * (1 - slack); --bin) {
+            below += static_cast<double>(mass_[bin]);
+        }
+        *low = bin >= kBins ? -FLT_MAX : edge(bin + 1);
+        for (; bin >= 0 && below < tail * (1 + slack); --bin) below += static_cast<double>(mass_[bin]);
+        *high = bin < 0 ? __builtin_inff() : edge(bin + 1);
+        return true;
+    }
+
+private:
+    static constexpr int64_t kSampleChunks = 192;
+    static constexpr int kBins = 1024;
+    float edge(int bin) const { return largest_ - static_cast<float>(bin) * (range_ / kBins); }
+    float largest_;
+    float range_ = 0;
+    bool usable_ = false;
+    float mass_[kBins + 1] = {};
+};
+
+// The last key of the shortest beginning of the order whose mass reaches p * whole, where that beginning is long.
+uint64_t last_of_nucleus(const SamplingPasses& passes, const DrawMemory& memory, const float* logits, int64_t n,
+                         float largest, float factor, double whole, double p) {
+    double target = p * whole;
+    Guess guess(memory.weights, logits, n, largest, 40.0f / factor);
+    for (double slack = 0.06;; slack *= 5) {
+        float low = -FLT_MAX;
+        float high = __builtin_inff();
+        bool guessed = guess.bounds(whole - target, slack, &low, &high);
+        double above = 0;
+        int64_t size = passes.between(memory.keys, &above, memory.weights, logits, n, low, high);
+        bool crossed = size > 0 && above < target && above + mass(memory.keys, size, memory.weights) >= target;
+        if (guessed && !crossed) continue;
+        size = select_mass(memory.keys, size, memory.weights, target - above);
+        return *std::min_element(memory.keys, memory.keys + size);
+    }
 }
 
 // The lowest logit that min_p keeps: exp((logit - largest) / temperature) >= min_p. Above 1 it would keep none; taken
@@ -154,40 +254,46 @@ int64_t first_tokens(uint64_t* keys, const float* logits, int64_t n, const float
 }
 
 int64_t draw(const SamplingPasses& passes, const DrawMemory& memory, const float* logits, int64_t n, float largest,
-             const DrawOptions& options) {
-    const float* weights = memory.weights;
-    double whole = passes.weigh(memory.weights, logits, n, largest, 1.0f / options.temperature);
+             const DrawOptions& options, double* sum_exp) {
+    float* weights = memory.weights;
+    float factor = 1.0f / options.temperature;
     float floor = floor_of(largest, options);
     bool has_k = options.top_k > 0 && options.top_k < n;
     bool has_p = options.top_p < 1.0f;
-    if (!has_k && !has_p) {
-        return walk(weights, n, options.uniform, [=](int64_t i) { return logits[i] >= floor; });
-    }
     uint64_t* keys = memory.keys;
-    int64_t size = 0;
     double p = static_cast<double>(options.top_p);
     if (has_k) {
         float bound = std::max(floor, bound_of(memory.maxima, memory.spare, n, options.top_k));
-        size = collect(keys, logits, n, memory.maxima, bound);
+        int64_t size = collect(keys, logits, n, memory.maxima, bound);
         if (size > options.top_k) {
             std::nth_element(keys, keys + options.top_k, keys + size, kFirst);
             size = options.top_k;
         }
+        weigh_keys(passes, memory, size, logits, largest, factor);
         if (has_p) size = select_mass(keys, size, weights, p * mass(keys, size, weights));
-    } else {
-        if (floor > -FLT_MAX) {
-            whole = 0;
-            for (int64_t i = 0; i < n; ++i) whole += logits[i] >= floor ? static_cast<double>(weights[i]) : 0.0;
-        }
-        // Most rows cross p within the first few hundred tokens.
-        for (int64_t count = 256;; count *= 16) {
-            float bound = std::max(floor, bound_of(memory.maxima, memory.spare, n, count));
-            size = collect(keys, logits, n, memory.maxima, bound);
-            if (bound == floor || mass(keys, size, weights) >= p * whole) break;
-        }
-        size = select_mass(keys, size, weights, p * whole);
+        return walk_keys(passes, memory, size, logits, n, options.uniform);
     }
-    return walk_keys(keys, size, logits, weights, n, options.uniform);
+    double whole = passes.weigh(has_p ? weights : nullptr, memory.sums, logits, n, largest, factor, floor);
+    if (factor == 1.0f && !(floor > -FLT_MAX)) *sum_exp = whole;
+    if (!has_p) {
+        return walk(
+            memory.sums, whole, n, options.uniform,
+            [&](int64_t begin, int64_t size) {
+                passes.weigh(weights, nullptr, logits + begin, size, largest, factor, floor);
+                return weights;
+            },
+            [](int64_t) { return true; });
+    }
+    // Most rows cross p within the first few hundred tokens.
+    int64_t count = std::min<int64_t>(256, (n + kChunk - 1) / kChunk);
+    float bound = std::max(floor, bound_of(memory.maxima, memory.spare, n, count));
+    int64_t size = collect(keys, logits, n, memory.maxima, bound);
+    if (bound == floor || mass(keys, size, weights) >= p * whole) {
+        size = select_mass(keys, size, weights, p * whole);
+        return walk_keys(passes, memory, size, logits, n, options.uniform);
+    }
+    uint64_t lowest = last_of_nucleus(passes, memory, logits, n, largest, factor, whole, p);
+    return walk_kept(passes, memory, lowest, logits, n, options.uniform);
 }
 
 }  // namespace ct

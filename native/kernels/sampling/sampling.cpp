@@ -40,6 +40,7 @@ struct Sample {
         float* reported;  // the same of allowed
         float* spare;
         float* weights;
+        double* sums;  // one a piece
         uint64_t* keys;
     };
 
@@ -48,10 +49,12 @@ struct Sample {
     Memory memory(Team& team, int thread) const {
         size_t tokens = static_cast<size_t>(num_chunks() * kChunk);
         size_t chunks = static_cast<size_t>(num_chunks());
-        auto* keys = static_cast<uint64_t*>(team.scratch(thread, tokens * 20 + chunks * 12));
-        auto* floats = reinterpret_cast<float*>(keys + tokens);
+        size_t pieces = static_cast<size_t>((vocab_size + kPiece - 1) / kPiece);
+        auto* keys = static_cast<uint64_t*>(team.scratch(thread, tokens * 20 + pieces * 8 + chunks * 12));
+        auto* sums = reinterpret_cast<double*>(keys + tokens);
+        auto* floats = reinterpret_cast<float*>(sums + pieces);
         float* small = floats + 3 * tokens;
-        return {floats, floats + tokens, small, small + chunks, small + 2 * chunks, floats + 2 * tokens, keys};
+        return {floats, floats + tokens, small, small + chunks, small + 2 * chunks, floats + 2 * tokens, sums, keys};
     }
 
     void fail_row(int64_t r, int32_t why) const {
@@ -87,26 +90,29 @@ struct Sample {
         }
     }
 
-    int64_t choose(const Memory& m, const float* biased, float largest, int64_t r) const {
+    int64_t choose(const Memory& m, const float* biased, float largest, int64_t r, double* sum_exp) const {
         if (!(temperature[r] >= kGreedyBelow)) {
             int64_t i = (std::find(m.maxima, m.maxima + num_chunks(), largest) - m.maxima) * kChunk;
             while (biased[i] != largest) ++i;
             return i;
         }
         DrawOptions options{temperature[r], top_k[r], top_p[r], min_p[r], uniform_of(seed[r], position[r])};
-        return draw(*passes, {m.maxima, m.spare, m.weights, m.keys}, biased, vocab_size, largest, options);
+        return draw(*passes, {m.maxima, m.spare, m.weights, m.sums, m.keys}, biased, vocab_size, largest, options,
+                    sum_exp);
     }
 
-    void report(const Memory& m, const float* allowed, const float* maxima, int64_t chosen, int64_t r) const {
+    void report(const Memory& m, const float* allowed, const float* maxima, int64_t chosen, double sum_exp,
+                int64_t r) const {
         float largest = *std::max_element(maxima, maxima + num_chunks());
         double shift = static_cast<double>(largest);
-        double log_sum = std::log(passes->sum_exp(allowed, vocab_size, largest));
+        if (sum_exp < 0) sum_exp = passes->weigh(nullptr, nullptr, allowed, vocab_size, largest, 1.0f, -FLT_MAX);
+        double log_sum = std::log(sum_exp);
         auto logprob_of = [&](int64_t id) {
             return static_cast<float>(static_cast<double>(allowed[id]) - shift - log_sum);
         };
         token[r] = static_cast<int32_t>(chosen);
         logprob[r] = logprob_of(chosen);
-        rank[r] = static_cast<int32_t>(passes->rank(allowed, vocab_size, chosen));
+        rank[r] = static_cast<int32_t>(passes->rank(allowed, maxima, vocab_size, chosen));
         status[r] = CT_SAMPLE_OK;
         if (max_top == 0) return;
         int64_t count = first_tokens(m.keys, allowed, vocab_size, maxima, m.spare, std::min(max_top, vocab_size));
@@ -138,9 +144,10 @@ struct Sample {
         }
         float largest = *std::max_element(m.maxima, m.maxima + num_chunks());
         if (largest == -kInfinity) return fail_row(r, CT_SAMPLE_EMPTY);
-        int64_t chosen = forced && forced[r] >= 0 ? forced[r] : choose(m, biased, largest, r);
+        double sum_exp = -1;  // of the logits, where the draw has made it
+        int64_t chosen = forced && forced[r] >= 0 ? forced[r] : choose(m, biased, largest, r, &sum_exp);
         if (chosen < 0 || chosen >= vocab_size) return fail_row(r, CT_SAMPLE_EMPTY);
-        report(m, allowed, reported, chosen, r);
+        report(m, allowed, reported, chosen, biased == allowed ? sum_exp : -1, r);
     }
 
     void operator()(Team& team) const {

@@ -7,16 +7,24 @@ namespace ct {
 
 inline constexpr int64_t kChunk = 64;  // logits that share one maximum
 
+// Logits that share one sum: few enough for a float32 sum that loses nothing, doubles above it.
+inline constexpr int64_t kPiece = 1024;
+
 // Passes over n logits; the sums are made in a fixed order.
 struct SamplingPasses {
     // Largest logit of every chunk; false if there is a NaN or a +inf.
     bool (*chunk_maxima)(float* maxima, const float* logits, int64_t n);
-    // weights[i] = exp((logits[i] - shift) * factor), 0 for -inf; returns their sum.
-    double (*weigh)(float* weights, const float* logits, int64_t n, float shift, float factor);
-    // Sum of exp(logits[i] - shift).
-    double (*sum_exp)(const float* logits, int64_t n, float shift);
-    // 1 + the tokens before `token` in (logit descending, id ascending).
-    int64_t (*rank)(const float* logits, int64_t n, int64_t token);
+    // weights[i] = exp((logits[i] - shift) * factor), 0 below floor and for -inf; sums has one a piece. Both nullable.
+    // Returns the whole sum.
+    double (*weigh)(float* weights, double* sums, const float* logits, int64_t n, float shift, float factor,
+                    float floor);
+    // Sums, one a piece, of the weights of the tokens above `value`, and at it up to the id `last`. Returns their sum.
+    double (*sum_kept)(double* sums, const float* weights, const float* logits, int64_t n, float value, int64_t last);
+    // Keys, by id, of the tokens in [low, high); returns their number and adds the weights of those above to *above.
+    int64_t (*between)(uint64_t* keys, double* above, const float* weights, const float* logits, int64_t n, float low,
+                       float high);
+    // 1 + the tokens before `token` in (logit descending, id ascending); maxima as chunk_maxima gives them.
+    int64_t (*rank)(const float* logits, const float* maxima, int64_t n, int64_t token);
 };
 
 extern const SamplingPasses kSamplingScalar;
@@ -24,7 +32,7 @@ extern const SamplingPasses kSamplingAvx2;
 extern const SamplingPasses kSamplingAvx512;
 
 // A token in the total order: the larger key comes first. -0 and +0 are the same logit.
-inline uint64_t order_key(float logit, int64_t id) {
+[[gnu::always_inline]] inline uint64_t order_key(float logit, int64_t id) {
     float value = logit + 0.0f;
     uint32_t bits;
     std::memcpy(&bits, &value, 4);
@@ -52,14 +60,16 @@ struct DrawMemory {
     float* maxima;   // one a chunk
     float* spare;    // one a chunk
     float* weights;  // one a token
+    double* sums;    // one a piece
     uint64_t* keys;  // one a token
 };
 
 // The first `count` tokens of the order (fewer if fewer are above -inf) into keys, in order; returns their number.
 int64_t first_tokens(uint64_t* keys, const float* logits, int64_t n, const float* maxima, float* spare, int64_t count);
 
-// Draws from finite logits, the largest of which is `largest`.
+// Draws from finite logits, the largest of which is `largest`. *sum_exp: the sum of exp(logits[i] - largest) where the
+// draw has made it, else unchanged.
 int64_t draw(const SamplingPasses& passes, const DrawMemory& memory, const float* logits, int64_t n, float largest,
-             const DrawOptions& options);
+             const DrawOptions& options, double* sum_exp);
 
 }  // namespace ct

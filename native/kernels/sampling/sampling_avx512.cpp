@@ -3,6 +3,6 @@
 
 namespace ct {
 
-constinit const SamplingPasses kSamplingAvx512{chunk_maxima, weigh, sum_exp, rank};
+constinit const SamplingPasses kSamplingAvx512{chunk_maxima, weigh, sum_kept, between, rank};
 
 }  // namespace ct
