@@ -14,7 +14,7 @@ public final class Buffer extends NativeHandle {
 
     private final long bytes;
     private final Arena hostArena = Arena.ofShared();
-    private @Nullable MemorySegment host;
+    private volatile @Nullable MemorySegment host;
 
     Buffer(MemorySegment address, long bytes) {
         super(address);
@@ -29,17 +29,23 @@ public final class Buffer extends NativeHandle {
      * The bytes, for the host to read and write while no operation uses them. An access after
      * {@link #close} is an exception.
      */
-    @SuppressWarnings("restricted")
-    public synchronized MemorySegment host() {
+    public MemorySegment host() {
         MemorySegment open = address();
-        if (host == null) {
-            try (Arena call = Arena.ofConfined()) {
-                MemorySegment out = call.allocate(CortadoNative.C_POINTER);
-                check(CortadoNative.ct_buffer_host_address(out, open));
-                host = out.get(CortadoNative.C_POINTER, 0).reinterpret(bytes, hostArena, null);
-            }
+        MemorySegment known = host;
+        return known != null ? known : map(open);
+    }
+
+    /** Twice does no harm: the address is the same. */
+    @SuppressWarnings("restricted")
+    private MemorySegment map(MemorySegment open) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_buffer_host_address(out, open));
+            MemorySegment mapped =
+                    out.get(CortadoNative.C_POINTER, 0).reinterpret(bytes, hostArena, null);
+            host = mapped;
+            return mapped;
         }
-        return host;
     }
 
     /** The bytes [offset, offset + bytes); offset is a multiple of {@link #ALIGNMENT}. */

@@ -23,6 +23,7 @@ final class EngineLoop implements Runnable {
     private final Batch batch;
     private final LongSupplier clock;
     private final Door door;
+    private final Waker waker = new Waker();
     private final Inbox<Request> inbox = new Inbox<>();
     private final List<Request> live = new ArrayList<>();
     private final List<Request> toWake = new ArrayList<>();
@@ -66,6 +67,7 @@ final class EngineLoop implements Runnable {
     public void run() {
         thread = Thread.currentThread();
         try {
+            waker.start();
             while (!closing) {
                 if (!step() && inbox.isEmpty() && !closing) {
                     LockSupport.park(this);
@@ -150,7 +152,9 @@ final class EngineLoop implements Runnable {
         } else {
             sequence.answer.append(batch, row);
             counters.generated();
-            request.markFirstToken(clock.getAsLong());
+            if (request.awaitsFirstToken()) {
+                request.markFirstToken(clock.getAsLong());
+            }
             FinishReason reason = sequence.stops.check(batch.token[row], sequence.answer.size());
             if (reason == null) {
                 sequence.answer.publish();
@@ -199,6 +203,7 @@ final class EngineLoop implements Runnable {
         }
         rejectInbox();
         wakeConsumers();
+        waker.close();
         counters.publish();
     }
 
@@ -225,9 +230,10 @@ final class EngineLoop implements Runnable {
         for (int i = 0; i < toWake.size(); i++) {
             Request request = toWake.get(i);
             request.toWake = false;
-            request.wake();
+            waker.add(request);
         }
         toWake.clear();
+        waker.flush();
     }
 
     private static EngineException internal(String what, Throwable cause) {

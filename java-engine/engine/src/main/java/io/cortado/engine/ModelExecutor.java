@@ -7,6 +7,7 @@ import io.cortado.device.Device;
 import io.cortado.device.Event;
 import io.cortado.device.Graph;
 import io.cortado.device.Stream;
+import io.cortado.kv.BlockTable;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
 import io.cortado.sampling.Sampler;
@@ -27,6 +28,10 @@ final class ModelExecutor implements Executor {
     private final Sampler sampler;
     private final int maxBlocksPerSeq;
 
+    // What the rows of the device's block table hold, by the stamps of the tables.
+    private final long[] tableStamps;
+    private final int[] tableSizes;
+
     /** By number of rows: bounded by the sequences that run at once. */
     private final @Nullable Graph[] graphs;
 
@@ -35,6 +40,8 @@ final class ModelExecutor implements Executor {
         this.device = device;
         this.model = model;
         this.maxBlocksPerSeq = maxBlocksPerSeq;
+        tableStamps = new long[limits.maxNumSeqs()];
+        tableSizes = new int[limits.maxNumSeqs()];
         stream = device.createStream();
         done = device.createEvent();
         sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, model.config().vocabSize());
@@ -91,16 +98,21 @@ final class ModelExecutor implements Executor {
         MemorySegment.copy(batch.cuSeqlensQ, 0, to.cuSeqlensQ(), JAVA_INT, 0, seqs + 1);
         MemorySegment.copy(batch.seqlensKv, 0, to.seqlensKv(), JAVA_INT, 0, seqs);
         MemorySegment.copy(batch.rowToken, 0, to.logitRows(), JAVA_INT, 0, batch.numRows());
-        for (int i = 0; i < seqs; i++) {
-            Sequence sequence = batch.sequence(i);
-            long row = (long) i * maxBlocksPerSeq * Integer.BYTES;
-            MemorySegment.copy(
-                    sequence.table.array(),
-                    0,
-                    to.blockTable(),
-                    JAVA_INT,
-                    row,
-                    sequence.table.size());
+        fillBlockTable(batch, to.blockTable());
+    }
+
+    /** Copies only what a row does not hold yet: while decoding one block in 16 steps. */
+    private void fillBlockTable(Batch batch, MemorySegment to) {
+        for (int i = 0; i < batch.numSeqs(); i++) {
+            BlockTable table = batch.sequence(i).table;
+            int held = tableStamps[i] == table.stamp() ? tableSizes[i] : 0;
+            int size = table.size();
+            if (held < size) {
+                long at = ((long) i * maxBlocksPerSeq + held) * Integer.BYTES;
+                MemorySegment.copy(table.array(), held, to, JAVA_INT, at, size - held);
+                tableStamps[i] = table.stamp();
+                tableSizes[i] = size;
+            }
         }
     }
 
@@ -127,6 +139,7 @@ final class ModelExecutor implements Executor {
                 }
             }
         }
+        sampler.upload();
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.EngineException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +34,10 @@ final class Request {
     int openAnswers;
     int liveIndex;
     private boolean started;
+
+    // The waker's.
+    final AtomicBoolean wakeNoted = new AtomicBoolean();
+    @Nullable Request wakeBelow;
 
     private volatile long startedNanos;
     private volatile long firstTokenNanos;
@@ -70,10 +75,12 @@ final class Request {
         }
     }
 
+    boolean awaitsFirstToken() {
+        return firstTokenNanos == UNSET;
+    }
+
     void markFirstToken(long nowNanos) {
-        if (firstTokenNanos == UNSET) {
-            firstTokenNanos = nowNanos;
-        }
+        firstTokenNanos = nowNanos;
     }
 
     /** All answers have ended; to be called before the consumer can see it. */

@@ -11,6 +11,7 @@ public final class BlockPool {
     private final int[] free;
     private final boolean[] taken;
     private int available;
+    private long lastStamp;
 
     public BlockPool(int numBlocks) {
         if (numBlocks < 1) {
@@ -40,6 +41,11 @@ public final class BlockPool {
 
     public int used() {
         return free.length - available;
+    }
+
+    /** A new number, at least 1, for blocks that a table takes from here on. */
+    long nextStamp() {
+        return ++lastStamp;
     }
 
     /** Takes a block; the caller has made sure that one is available. */

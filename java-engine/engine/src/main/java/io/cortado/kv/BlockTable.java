@@ -8,6 +8,7 @@ import java.util.Arrays;
 public final class BlockTable {
     private final int[] blocks;
     private int size;
+    private long stamp;
 
     /**
      * @param maxTokens the most tokens that will ever be held
@@ -30,6 +31,9 @@ public final class BlockTable {
         int missing = missingFor(tokens);
         if (missing > pool.available()) {
             return false;
+        }
+        if (size == 0 && missing > 0) {
+            stamp = pool.nextStamp();
         }
         while (missing-- > 0) {
             blocks[size++] = pool.take();
@@ -55,6 +59,14 @@ public final class BlockTable {
     public long slot(int token) {
         return (long) block(token / BlockPool.BLOCK_TOKENS) * BlockPool.BLOCK_TOKENS
                 + token % BlockPool.BLOCK_TOKENS;
+    }
+
+    /**
+     * A number of these blocks alone in their pool, at least 1: while it stays the same, blocks are
+     * only added at the end.
+     */
+    public long stamp() {
+        return stamp;
     }
 
     /** The array behind {@link #block}; the first {@link #size} entries count. Read only. */

@@ -15,7 +15,8 @@ import java.util.List;
 
 /**
  * Draws a token for each row of logits: the rows' parameters as arrays on the device, one call of
- * the kernel, the results back. Fill with {@link #begin} and {@link #add}, then {@link #enqueue},
+ * the kernel, the results back. Fill with {@link #begin} and {@link #add}, then {@link #upload}
+ * and {@link #enqueue},
  * and read once the stream has passed it. One thread.
  */
 public final class Sampler implements AutoCloseable {
@@ -48,6 +49,16 @@ public final class Sampler implements AutoCloseable {
     private Buffer biasValues;
     private int biasCapacity;
 
+    // The rows on the Java side, copied in bulk: element by element costs a check each.
+    private final float[] temperatures;
+    private final int[] topKs;
+    private final float[] topPs;
+    private final float[] minPs;
+    private final long[] seeds;
+    private final long[] positions;
+    private final int[] forces;
+    private final int[] offsets;
+
     private int numRows;
     private int numBias;
     private boolean anyForced;
@@ -57,6 +68,14 @@ public final class Sampler implements AutoCloseable {
         this.vocabSize = vocabSize;
         this.maxTops = maxTops;
         params = new SampleParams(device);
+        temperatures = new float[maxRows];
+        topKs = new int[maxRows];
+        topPs = new float[maxRows];
+        minPs = new float[maxRows];
+        seeds = new long[maxRows];
+        positions = new long[maxRows];
+        forces = new int[maxRows];
+        offsets = new int[maxRows + 1];
         long word = Integer.BYTES;
         token = create(maxRows * word);
         logprob = create(maxRows * word);
@@ -105,15 +124,15 @@ public final class Sampler implements AutoCloseable {
             long position,
             int force) {
         int row = numRows++;
-        this.temperature.host().setAtIndex(JAVA_FLOAT, row, temperature);
-        this.topK.host().setAtIndex(JAVA_INT, row, topK);
-        this.topP.host().setAtIndex(JAVA_FLOAT, row, topP);
-        this.minP.host().setAtIndex(JAVA_FLOAT, row, minP);
-        this.seed.host().setAtIndex(JAVA_LONG, row, seed);
-        this.position.host().setAtIndex(JAVA_LONG, row, position);
-        forced.host().setAtIndex(JAVA_INT, row, force);
-        biasOffsets.host().setAtIndex(JAVA_INT, row, numBias);
-        biasOffsets.host().setAtIndex(JAVA_INT, row + 1, numBias);
+        temperatures[row] = temperature;
+        topKs[row] = topK;
+        topPs[row] = topP;
+        minPs[row] = minP;
+        seeds[row] = seed;
+        positions[row] = position;
+        forces[row] = force;
+        offsets[row] = numBias;
+        offsets[row + 1] = numBias;
         anyForced |= force != DRAW;
     }
 
@@ -125,7 +144,7 @@ public final class Sampler implements AutoCloseable {
         biasIds.host().setAtIndex(JAVA_INT, numBias, id);
         biasValues.host().setAtIndex(JAVA_FLOAT, numBias, value);
         numBias++;
-        biasOffsets.host().setAtIndex(JAVA_INT, numRows, numBias);
+        offsets[numRows] = numBias;
     }
 
     private void growBias() {
@@ -139,6 +158,22 @@ public final class Sampler implements AutoCloseable {
         biasIds = ids;
         biasValues = values;
         biasCapacity *= 2;
+    }
+
+    /** Copies the rows that were added to the device's arrays: once a batch, before it runs. */
+    public void upload() {
+        MemorySegment.copy(temperatures, 0, temperature.host(), JAVA_FLOAT, 0, numRows);
+        MemorySegment.copy(topKs, 0, topK.host(), JAVA_INT, 0, numRows);
+        MemorySegment.copy(topPs, 0, topP.host(), JAVA_FLOAT, 0, numRows);
+        MemorySegment.copy(minPs, 0, minP.host(), JAVA_FLOAT, 0, numRows);
+        MemorySegment.copy(seeds, 0, seed.host(), JAVA_LONG, 0, numRows);
+        MemorySegment.copy(positions, 0, position.host(), JAVA_LONG, 0, numRows);
+        if (anyForced) {
+            MemorySegment.copy(forces, 0, forced.host(), JAVA_INT, 0, numRows);
+        }
+        if (numBias > 0) {
+            MemorySegment.copy(offsets, 0, biasOffsets.host(), JAVA_INT, 0, numRows + 1);
+        }
     }
 
     /**
@@ -192,7 +227,7 @@ public final class Sampler implements AutoCloseable {
 
     /** Copies the likeliest tokens: {@code tops} of each row, rows {@code maxTops} apart. */
     public void readTops(int tops, int[] ids, float[] logprobs) {
-        for (int row = 0; row < numRows; row++) {
+        for (int row = 0; tops > 0 && row < numRows; row++) {
             long from = (long) row * tops * Integer.BYTES;
             int to = row * maxTops;
             MemorySegment.copy(topIds.host(), JAVA_INT, from, ids, to, tops);
