@@ -15,9 +15,8 @@ import java.util.List;
 
 /**
  * Draws a token for each row of logits: the rows' parameters as arrays on the device, one call of
- * the kernel, the results back. Fill with {@link #begin} and {@link #add}, then {@link #upload}
- * and {@link #enqueue},
- * and read once the stream has passed it. One thread.
+ * the kernel, the results back. Fill with {@link #begin} and {@link #add}, then {@link #upload} and
+ * {@link #enqueue}, and read once the stream has passed it. One thread.
  */
 public final class Sampler implements AutoCloseable {
     /** As {@code forced}: draw. */
