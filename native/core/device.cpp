@@ -104,7 +104,7 @@ extern "C" int32_t ct_device_open(ct_device** device, const char* name, const ct
         auto opened = std::unique_ptr<ct_device>(
             new ct_device{team.get(), given.isa == CT_ISA_AUTO ? best : given.isa, 0, nullptr});
         ct::start_queue(opened.get());
-        static_cast<void>(team.release());  // the device owns it now
+        opened->team = team.release();  // the device owns it now
         *device = opened.release();
         return ct::ok();
     })

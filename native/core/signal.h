@@ -2,6 +2,7 @@
 #pragma once
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,6 +50,8 @@ public:
                 if (condition()) return true;
                 pause();
             }
+            // Where all cores compute, the thread that has work (the engine's loop) must not wait for this spin to end.
+            sched_yield();
         } while (Clock::now() < end);
         return sleep_until(deadline, condition);
     }
