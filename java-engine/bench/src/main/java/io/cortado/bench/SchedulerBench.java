@@ -25,6 +25,13 @@ final class SchedulerBench extends BenchCommand {
     private static final int[] RUNNING = {64, 256, 1024};
     private static final int WARM_UP_BEDS = 12;
     private static final int SETTLE = 100;
+
+    /**
+     * Runs before the measured ones: code that runs once a step is compiled only after thousands of
+     * steps.
+     */
+    private static final int WARM_UP = 8;
+
     private static final String LOOP_THREAD = "cortado-engine";
     private static final int ENGINE_PROMPT = 32;
     private static final int ENGINE_OUTPUT = 256;
@@ -98,7 +105,7 @@ final class SchedulerBench extends BenchCommand {
             long loop = loopThread();
             double[] micros = new double[runs];
             double[] bytes = new double[runs];
-            for (int run = -1; run < runs; run++) {
+            for (int run = -WARM_UP; run < runs; run++) {
                 double[] measured = decode(target, prompts, loop);
                 if (run >= 0) {
                     micros[run] = measured[0];
