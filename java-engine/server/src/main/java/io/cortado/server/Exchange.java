@@ -184,7 +184,8 @@ final class Exchange {
     /** The error as a status and a body, or as an event where the stream has begun. */
     void fail(ApiError error) {
         if (isStarted()) {
-            closesAfter = true;
+            // The body ends properly and the connection stays: its head has promised no close, and
+            // a client may already send its next request on it.
             writeEvent(error.json());
             endStream(false);
             return;
