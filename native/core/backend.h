@@ -1,0 +1,202 @@
+// backend.h: what a device other than the CPU offers. A backend is a shared object of its own (libcortado_cuda.so,
+// libcortado_simt.so) beside the library, loaded when a device of its kind is opened. The ABI functions check every
+// argument; a backend gets plain addresses and sizes that are right.
+#pragma once
+
+#include "core/core.h"
+
+namespace ct {
+
+// What a backend may call. It must not have an error text or a queue of its own.
+struct BackendHost {
+    int64_t backend_bytes;  // sizeof(Backend) of the library; another one is not of this build
+    int32_t (*fail)(int32_t status, const char* text);
+    // Puts an operation into the stream of a device without a runtime (simt).
+    int32_t (*enqueue)(ct_stream* stream, const Operation& operation);
+    // The device has failed for good: every later call on it gives CT_DEVICE_LOST with this text.
+    void (*lose)(ct_device* device, const char* text);
+};
+
+// What the host parts of kernels choose by.
+struct DeviceLimits {
+    int32_t num_sms;             // blocks that run at the same time, times the blocks a multiprocessor holds
+    int32_t max_shared_bytes;    // of a block
+    int32_t compute_capability;  // 90 for sm_90
+};
+
+// Where a kernel's host part launches: the queue is a cudaStream_t, or the ct_stream itself on simt.
+struct LaunchContext {
+    void* queue;
+    const DeviceLimits* limits;
+};
+
+// Memory, streams and graphs of a device that has its own. Null in Backend: the device computes in host memory and its
+// streams are the library's queues (simt). Every function returns a ct_status and has set the error text.
+struct DeviceRuntime {
+    int32_t (*open)(void** context, DeviceLimits* limits, char (&processor)[128], int32_t ordinal);
+    int32_t (*close)(void* context);
+    int32_t (*memory)(void* context, int64_t* total_bytes, int64_t* free_bytes);
+    int32_t (*probe)(void* context, double* per_second, int32_t probe);
+
+    // Zero-filled. host: pinned memory that the device reaches at the same address.
+    int32_t (*allocate)(void* context, void** address, int64_t bytes, bool host);
+    int32_t (*release)(void* context, void* address, bool host);
+    // Blocks until `from`, any host memory, is no longer needed.
+    int32_t (*upload)(void* context, void* to, const void* from, int64_t bytes);
+    int32_t (*copy)(void* context, void* queue, void* to, const void* from, int64_t bytes);
+    int32_t (*fill)(void* context, void* queue, void* to, int32_t value, int64_t bytes);
+
+    int32_t (*stream_create)(void* context, void** queue);
+    int32_t (*stream_destroy)(void* context, void* queue);
+    int32_t (*stream_synchronize)(void* context, void* queue);
+    int32_t (*event_create)(void* context, void** event);
+    int32_t (*event_destroy)(void* context, void* event);
+    int32_t (*event_record)(void* context, void* event, void* queue);
+    int32_t (*event_wait)(void* context, void* event, int64_t timeout_ms);
+    int32_t (*begin_capture)(void* context, void* queue);
+    int32_t (*end_capture)(void* context, void** graph, void* queue);
+    int32_t (*graph_launch)(void* context, void* graph, void* queue);
+    int32_t (*graph_destroy)(void* context, void* graph);
+};
+
+// ---- operations: the arguments of cortado.h as addresses -----------------------------------------------------------
+
+struct EmbeddingArgs {
+    void* y;
+    const void* table;  // [rows][table_stride]
+    const int32_t* ids;
+    int64_t num_tokens, cols, rows, y_stride, table_stride;
+    int32_t dtype, table_dtype;
+    float scale;
+};
+
+struct GatherRowsArgs {
+    void* y;
+    const void* x;
+    const int32_t* rows;
+    int64_t num_rows, cols, x_rows, y_stride, x_stride;
+    int32_t dtype;
+};
+
+struct NormArgs {
+    void* y;
+    float* residual;  // nullable
+    const void* x;
+    const float* weight;
+    int64_t rows, cols, y_stride, residual_stride, x_stride;
+    int32_t dtype;
+    float eps;
+};
+
+struct RopeArgs {
+    void* q;
+    void* k_cache;
+    void* v_cache;
+    const void* qkv;
+    const int32_t* positions;
+    const int64_t* slot_mapping;
+    const float* cos_sin;  // nullable
+    const float* q_norm;   // nullable, as k_norm
+    const float* k_norm;
+    ct_rope_params p;  // block_size, k_scale and v_scale already set to their defaults
+};
+
+struct AttentionArgs {
+    void* out;
+    float* lse;  // nullable
+    const void* q;
+    const void* k_cache;
+    const void* v_cache;  // null where the values lie in the keys
+    const int32_t* block_table;
+    const int32_t* cu_seqlens_q;
+    const int32_t* seqlens_kv;
+    const float* sinks;         // nullable
+    const uint64_t* tree_mask;  // nullable
+    void* plan;                 // plan_bytes of it
+    int64_t plan_bytes;
+    ct_attention_params p;  // block_size, head_dim_v, k_scale and v_scale already set to their defaults
+};
+
+struct LinearArgs {
+    void* y;
+    const void* x;
+    const void* w;      // [n rounded up to 64][w_stride], zeros in the padding
+    const float* bias;  // nullable
+    int64_t rows, n, k, y_stride, x_stride, w_stride;
+    int32_t y_dtype, x_dtype, w_dtype;
+};
+
+struct ActivationArgs {
+    void* y;
+    const void* x;
+    int64_t rows, cols, y_stride, x_stride;
+    int32_t dtype, activation;
+};
+
+struct CopyBlocksArgs {
+    void* destination;
+    const void* source;
+    const int32_t* pairs;  // [num_pairs][2]: source block, destination block
+    int64_t num_pairs, block_bytes, destination_blocks, source_blocks;
+};
+
+struct ArgmaxArgs {
+    int32_t* token;
+    const float* logits;
+    int64_t rows, cols, stride;
+};
+
+struct SampleArgs {
+    int32_t* token;
+    float* logprob;
+    int32_t* rank;
+    int32_t* top_ids;
+    float* top_logprobs;
+    int32_t* status;
+    const float* logits;
+    const float* temperature;
+    const int32_t* top_k;
+    const float* top_p;
+    const float* min_p;
+    const int64_t* seed;
+    const int64_t* position;
+    const int32_t* forced;        // nullable
+    const int32_t* bias_offsets;  // null: no bias
+    const int32_t* bias_ids;
+    const float* bias_values;
+    void* workspace;  // sample_workspace_bytes of it
+    int64_t num_rows, vocab_size, logits_stride, num_bias, max_top;
+};
+
+// One function an operation; each launches and returns a status.
+struct Operations {
+    int32_t (*embedding)(const LaunchContext&, const EmbeddingArgs&);
+    int32_t (*gather_rows)(const LaunchContext&, const GatherRowsArgs&);
+    int32_t (*rms_norm)(const LaunchContext&, const NormArgs&);
+    int32_t (*rope_kv_write)(const LaunchContext&, const RopeArgs&);
+    int32_t (*attention_plan_bytes)(const DeviceLimits&, const ct_attention_params&, int64_t* bytes);
+    int32_t (*attention_plan)(const LaunchContext&, const AttentionArgs&);  // out, q and the caches are null
+    int32_t (*paged_attention)(const LaunchContext&, const AttentionArgs&);
+    int32_t (*linear)(const LaunchContext&, const LinearArgs&);
+    int32_t (*activation_mul)(const LaunchContext&, const ActivationArgs&);
+    int32_t (*copy_blocks)(const LaunchContext&, const CopyBlocksArgs&);
+    int32_t (*argmax)(const LaunchContext&, const ArgmaxArgs&);
+    int32_t (*sample)(const LaunchContext&, const SampleArgs&);
+};
+
+struct Backend {
+    const char* name;  // "cuda", "simt"
+    const DeviceRuntime* runtime;
+    const Operations* operations;
+    DeviceLimits limits;  // of a device without a runtime
+};
+
+// Exported by a backend's library under the name kBackendSymbol; null (with the error text set) when the host is of
+// another build.
+using BackendEntry = const Backend* (*)(const BackendHost* host);
+inline constexpr char kBackendSymbol[] = "ct_backend";
+
+// Loads the backend's library once. CT_UNAVAILABLE with the reason where it is missing or cannot start.
+int32_t load_backend(const Backend** backend, const char* name);
+
+}  // namespace ct
