@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/numbers.h"
 #include "cortado.h"
 
 namespace ct {
@@ -132,41 +133,6 @@ int32_t read_params(const char* function, void* destination, int64_t library_byt
 
 // a * b with overflow check: false when it does not fit.
 inline bool multiply(int64_t a, int64_t b, int64_t* result) { return !__builtin_mul_overflow(a, b, result); }
-
-// ---- bf16 ----------------------------------------------------------------------------------------------------------
-
-// Inlined always: a copy that the compiler emitted in an _avx512 file could be the one that the linker keeps for all.
-
-struct bf16 {
-    uint16_t bits;
-};
-
-[[gnu::always_inline]] inline float to_float(bf16 value) {
-    uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
-    float result;
-    std::memcpy(&result, &bits, 4);
-    return result;
-}
-[[gnu::always_inline]] inline float to_float(float value) { return value; }
-
-// Round to nearest even; NaN stays NaN.
-[[gnu::always_inline]] inline bf16 to_bf16(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    if ((bits & 0x7fffffffu) > 0x7f800000u) {
-        return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
-    }
-    return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
-}
-
-template <typename T>
-[[gnu::always_inline]] inline T from_float(float value) {
-    if constexpr (std::is_same_v<T, float>) {
-        return value;
-    } else {
-        return to_bf16(value);
-    }
-}
 
 }  // namespace ct
 

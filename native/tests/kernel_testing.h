@@ -50,6 +50,15 @@ void for_devices(const Body& body) {
     context.clear();
 }
 
+// Fewer and smaller shapes: in sanitized builds, and where CORTADO_QUICK is set.
+inline bool reduced() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#else
+    return std::getenv("CORTADO_QUICK") != nullptr;
+#endif
+}
+
 // Devices that run the CUDA kernels: simt:0 where it is built, cuda:0 where there is a GPU. CORTADO_DEVICES names others
 // (separated by commas), so that a run can be kept to one.
 template <typename Body>

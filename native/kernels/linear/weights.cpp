@@ -25,26 +25,6 @@ struct Source {
     }
 };
 
-// IEEE 754 half to float. Subnormal halves are multiples of 2^-24, exact in float32.
-float half_to_float(uint16_t half) {
-    const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
-    const uint32_t exponent = (half >> 10) & 0x1fu;
-    const uint32_t fraction = half & 0x3ffu;
-    uint32_t bits;
-    if (exponent == 0) {
-        const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
-        std::memcpy(&bits, &magnitude, sizeof bits);
-    } else if (exponent == 31) {
-        bits = 0x7f800000u | (fraction << 13);
-    } else {
-        bits = ((exponent + 112) << 23) | (fraction << 13);
-    }
-    bits |= sign;
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 // Loads of any alignment.
 template <typename T>
 T load(const unsigned char* at) {
@@ -59,7 +39,7 @@ uint32_t step_bits(const unsigned char* row, int64_t step, int64_t cols) {
     if constexpr (SOURCE == CT_BF16) {
         return 2 * step + 1 < cols ? load<uint32_t>(row + 4 * step) : load<uint16_t>(row + 4 * step);
     } else if constexpr (SOURCE == CT_F16) {
-        const float value = half_to_float(load<uint16_t>(row + 2 * step));
+        const float value = ct::to_float(ct::f16{load<uint16_t>(row + 2 * step)});
         return load<uint32_t>(reinterpret_cast<const unsigned char*>(&value));
     } else {
         return load<uint32_t>(row + 4 * step);
@@ -97,7 +77,7 @@ void copy_row(unsigned char* to, const Source& source, int64_t row, int64_t cols
         return;
     }
     for (int64_t i = 0; i < cols; ++i) {
-        const float value = half_to_float(load<uint16_t>(from + 2 * i));
+        const float value = ct::to_float(ct::f16{load<uint16_t>(from + 2 * i)});
         std::memcpy(to + 4 * i, &value, sizeof value);
     }
 }
