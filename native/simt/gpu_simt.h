@@ -4,6 +4,8 @@
 // kernel makes through these functions are inlined into it, so that a sanitizer names the kernel's line.
 #pragma once
 
+#include <bit>
+
 #include "simt/grid.h"
 #include "simt/numbers.h"
 #include "simt/runtime.h"
