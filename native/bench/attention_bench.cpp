@@ -90,8 +90,8 @@ void bench(Device& device, const Case& c) {
         probe = std::max(probe, now);
         for (int run = 0; run < 5; ++run) {
             const auto start = std::chrono::steady_clock::now();
-            CHECK_OK(ct_paged_attention(out.buffer, q.buffer, k.buffer, v.buffer, table.buffer, cu.buffer, lens.buffer,
-                                        nullptr, &p, device.stream));
+            CHECK_OK(ct_paged_attention(out.buffer, nullptr, q.buffer, k.buffer, v.buffer, table.buffer, cu.buffer,
+                                        lens.buffer, nullptr, nullptr, nullptr, &p, device.stream));
             CHECK_OK(ct_stream_synchronize(device.stream));
             const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
             seconds = std::min(seconds, took.count());

@@ -51,7 +51,7 @@ void sampling(Device& d, int64_t vocab, int64_t n, float scale) {
         double us = best_microseconds(d, [&] {
             CHECK_OK(ct_sample(token.buffer, logprob.buffer, rank.buffer, nullptr, nullptr, status.buffer,
                                logits.buffer, temperature.buffer, top_k.buffer, top_p.buffer, min_p.buffer, seed.buffer,
-                               position.buffer, nullptr, nullptr, nullptr, nullptr, &p, d.stream));
+                               position.buffer, nullptr, nullptr, nullptr, nullptr, nullptr, &p, d.stream));
         });
         std::printf("sample V=%lld rows=%lld scale=%.0f %-10s %9.1f us %6.2f GB/s\n", static_cast<long long>(vocab),
                     static_cast<long long>(n), static_cast<double>(scale), s.name, us,

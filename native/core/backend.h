@@ -78,6 +78,13 @@ struct GatherRowsArgs {
     int32_t dtype;
 };
 
+struct FeedTokensArgs {
+    int32_t* ids;
+    const int32_t* tokens;
+    const int32_t* rows;
+    int64_t num_tokens, num_rows;
+};
+
 struct NormArgs {
     void* y;
     float* residual;  // nullable
@@ -172,6 +179,7 @@ struct SampleArgs {
 struct Operations {
     int32_t (*embedding)(const LaunchContext&, const EmbeddingArgs&);
     int32_t (*gather_rows)(const LaunchContext&, const GatherRowsArgs&);
+    int32_t (*feed_tokens)(const LaunchContext&, const FeedTokensArgs&);
     int32_t (*rms_norm)(const LaunchContext&, const NormArgs&);
     int32_t (*rope_kv_write)(const LaunchContext&, const RopeArgs&);
     int32_t (*attention_plan_bytes)(const DeviceLimits&, const ct_attention_params&, int64_t* bytes);
@@ -181,6 +189,7 @@ struct Operations {
     int32_t (*activation_mul)(const LaunchContext&, const ActivationArgs&);
     int32_t (*copy_blocks)(const LaunchContext&, const CopyBlocksArgs&);
     int32_t (*argmax)(const LaunchContext&, const ArgmaxArgs&);
+    int32_t (*sample_workspace_bytes)(const DeviceLimits&, const ct_sample_params&, int64_t* bytes);
     int32_t (*sample)(const LaunchContext&, const SampleArgs&);
 };
 
@@ -196,7 +205,32 @@ struct Backend {
 using BackendEntry = const Backend* (*)(const BackendHost* host);
 inline constexpr char kBackendSymbol[] = "ct_backend";
 
+// For an ABI function: true if a backend serves the stream's device, so that launch comes next.
+inline bool has_backend(const ct_stream* stream) { return device_of(stream)->backend != nullptr; }
+
+// CT_UNSUPPORTED that names the argument and what the CPU serves, if the device is the CPU.
+int32_t refuse_on_cpu(const char* function, const ct_device* device, const char* name, int64_t value,
+                      const char* served);
+
 // Loads the backend's library once. CT_UNAVAILABLE with the reason where it is missing or cannot start.
 int32_t load_backend(const Backend** backend, const char* name);
+
+// Begins a launch on the stream: checks the device's health and gives the context.
+int32_t begin_launch(const char* function, ct_stream* stream, LaunchContext* context);
+
+// Ends it: a lost device stays lost.
+int32_t end_launch(ct_stream* stream, int32_t status);
+
+// The part of an ABI function that serves a device with a backend: launches and returns the status.
+template <typename Args>
+int32_t launch(const char* function, ct_stream* stream,
+               int32_t (*Operations::*operation)(const LaunchContext&, const Args&), const Args& args) {
+    const Backend& backend = *device_of(stream)->backend;
+    const auto call = backend.operations->*operation;
+    if (!call) return fail(CT_UNSUPPORTED, "%s: %s has no such operation", function, backend.name);
+    LaunchContext context;
+    CT_TRY(begin_launch(function, stream, &context));
+    return end_launch(stream, call(context, args));
+}
 
 }  // namespace ct

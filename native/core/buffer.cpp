@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/core.h"
+#include "core/stream.h"
 
 namespace ct {
 
@@ -58,21 +58,42 @@ void free_bytes(unsigned char* memory, int64_t bytes) {
 
 }  // namespace ct
 
+namespace ct {
+namespace {
+
+int32_t create_buffer(const char* function, ct_buffer** buffer, ct_device* device, int64_t bytes, bool host) {
+    if (!buffer) return fail(CT_INVALID, "%s: buffer is null", function);
+    if (!device) return fail(CT_INVALID, "%s: device is null", function);
+    if (bytes < 1) {
+        return fail(CT_INVALID, "%s: bytes=%lld must be at least 1", function, static_cast<long long>(bytes));
+    }
+    CT_TRY(check_device(function, device));
+    auto created =
+        std::unique_ptr<ct_buffer>(new ct_buffer{device, nullptr, bytes, nullptr, host || !device->backend, 0});
+    if (const DeviceRuntime* runtime = runtime_of(device)) {
+        void* address = nullptr;
+        CT_TRY(runtime->allocate(device->context, &address, bytes, host));
+        created->data = static_cast<unsigned char*>(address);
+    } else {
+        created->data = allocate_bytes(bytes);
+    }
+    if (!created->data) {
+        return fail(CT_OUT_OF_MEMORY, "%s: no memory for bytes=%lld", function, static_cast<long long>(bytes));
+    }
+    device->children.fetch_add(1);
+    *buffer = created.release();
+    return ok();
+}
+
+}  // namespace
+}  // namespace ct
+
 extern "C" int32_t ct_buffer_create(ct_buffer** buffer, ct_device* device, int64_t bytes) {
-    CT_REQUIRE(buffer, "buffer is null");
-    CT_REQUIRE(device, "device is null");
-    CT_REQUIRE(bytes >= 1, "bytes=%lld must be at least 1", static_cast<long long>(bytes));
-    CT_GUARD({
-        auto* created = new ct_buffer{device, nullptr, bytes, nullptr, 0};
-        created->data = ct::allocate_bytes(bytes);
-        if (!created->data) {
-            delete created;
-            return ct::fail(CT_OUT_OF_MEMORY, "%s: no memory for bytes=%lld", __func__, static_cast<long long>(bytes));
-        }
-        device->children.fetch_add(1);
-        *buffer = created;
-        return ct::ok();
-    })
+    CT_GUARD({ return ct::create_buffer(__func__, buffer, device, bytes, false); })
+}
+
+extern "C" int32_t ct_buffer_create_host(ct_buffer** buffer, ct_device* device, int64_t bytes) {
+    CT_GUARD({ return ct::create_buffer(__func__, buffer, device, bytes, true); })
 }
 
 extern "C" int32_t ct_buffer_view(ct_buffer** view, ct_buffer* parent, int64_t offset_bytes, int64_t bytes) {
@@ -85,7 +106,7 @@ extern "C" int32_t ct_buffer_view(ct_buffer** view, ct_buffer* parent, int64_t o
     CT_REQUIRE(offset_bytes % CT_BUFFER_ALIGNMENT == 0, "offset_bytes=%lld must be a multiple of %d",
                static_cast<long long>(offset_bytes), CT_BUFFER_ALIGNMENT);
     CT_GUARD({
-        *view = new ct_buffer{parent->device, parent->data + offset_bytes, bytes, parent, 0};
+        *view = new ct_buffer{parent->device, parent->data + offset_bytes, bytes, parent, parent->host, 0};
         parent->views.fetch_add(1);
         parent->device->children.fetch_add(1);
         return ct::ok();
@@ -98,6 +119,8 @@ extern "C" int32_t ct_buffer_destroy(ct_buffer* buffer) {
     CT_REQUIRE(views == 0, "%lld views of the buffer are alive", static_cast<long long>(views));
     if (buffer->parent) {
         buffer->parent->views.fetch_sub(1);
+    } else if (const auto* runtime = ct::runtime_of(buffer->device)) {
+        runtime->release(buffer->device->context, buffer->data, buffer->host);
     } else {
         ct::free_bytes(buffer->data, buffer->bytes);
     }
@@ -109,6 +132,11 @@ extern "C" int32_t ct_buffer_destroy(ct_buffer* buffer) {
 extern "C" int32_t ct_buffer_host_address(void** address, ct_buffer* buffer) {
     CT_REQUIRE(address, "address is null");
     CT_REQUIRE(buffer, "buffer is null");
+    if (!buffer->host) {
+        return ct::fail(CT_UNSUPPORTED,
+                        "%s: the buffer lies in the memory of %s; use ct_buffer_create_host and ct_copy", __func__,
+                        buffer->device->name);
+    }
     *address = buffer->data;
     return ct::ok();
 }
@@ -136,6 +164,11 @@ extern "C" int32_t ct_copy(ct_buffer* destination, const ct_buffer* source, int6
     const unsigned char* from = source->data + source_offset_bytes;
     CT_REQUIRE(bytes == 0 || to + bytes <= from || from + bytes <= to, "the two ranges of bytes=%lld overlap",
                static_cast<long long>(bytes));
+    ct_device* device = stream->device;
+    if (const auto* runtime = ct::runtime_of(device)) {
+        CT_TRY(ct::check_device(__func__, device));
+        return ct::end_launch(stream, runtime->copy(device->context, stream->native, to, from, bytes));
+    }
     return ct::enqueue(stream, [=](ct::Team& team) {
         team.run((bytes + ct::kOperationPiece - 1) / ct::kOperationPiece, [=](int64_t part, int) {
             int64_t begin = part * ct::kOperationPiece;
@@ -153,10 +186,45 @@ extern "C" int32_t ct_fill(ct_buffer* destination, int64_t offset_bytes, int64_t
                static_cast<long long>(destination->bytes));
     CT_REQUIRE(value >= 0 && value <= 255, "value=%d must be in [0, 255]", static_cast<int>(value));
     unsigned char* to = destination->data + offset_bytes;
+    ct_device* device = stream->device;
+    if (const auto* runtime = ct::runtime_of(device)) {
+        CT_TRY(ct::check_device(__func__, device));
+        return ct::end_launch(stream, runtime->fill(device->context, stream->native, to, value, bytes));
+    }
     return ct::enqueue(stream, [=](ct::Team& team) {
         team.run((bytes + ct::kOperationPiece - 1) / ct::kOperationPiece, [=](int64_t part, int) {
             int64_t begin = part * ct::kOperationPiece;
             std::memset(to + begin, value, static_cast<size_t>(std::min(ct::kOperationPiece, bytes - begin)));
+        });
+    });
+}
+
+extern "C" int32_t ct_copy_blocks(ct_buffer* destination, const ct_buffer* source, const ct_buffer* pairs,
+                                  int64_t num_pairs, int64_t block_bytes, ct_stream* stream) {
+    CT_TRY(ct::check_buffer(__func__, "destination", destination, stream, 0, 1));
+    CT_TRY(ct::check_buffer(__func__, "source", source, stream, 0, 1));
+    CT_REQUIRE(block_bytes >= 16 && block_bytes % 16 == 0, "block_bytes=%lld must be a positive multiple of 16",
+               static_cast<long long>(block_bytes));
+    int64_t numbers = 0;
+    CT_REQUIRE(num_pairs >= 0 && ct::multiply(num_pairs, 2, &numbers), "num_pairs=%lld must be in [0, 2^62)",
+               static_cast<long long>(num_pairs));
+    CT_TRY(ct::check_buffer(__func__, "pairs", pairs, stream, numbers, 4));
+    const ct::CopyBlocksArgs args{destination->data,
+                                  source->data,
+                                  ct::data<int32_t>(pairs),
+                                  num_pairs,
+                                  block_bytes,
+                                  destination->bytes / block_bytes,
+                                  source->bytes / block_bytes};
+    if (ct::has_backend(stream)) return ct::launch(__func__, stream, &ct::Operations::copy_blocks, args);
+    return ct::enqueue(stream, [args](ct::Team& team) {
+        team.run(args.num_pairs, [&](int64_t i, int) {
+            int64_t from = args.pairs[2 * i];
+            int64_t to = args.pairs[2 * i + 1];
+            if (from < 0 || from >= args.source_blocks || to < 0 || to >= args.destination_blocks) return;
+            std::memcpy(static_cast<unsigned char*>(args.destination) + to * args.block_bytes,
+                        static_cast<const unsigned char*>(args.source) + from * args.block_bytes,
+                        static_cast<size_t>(args.block_bytes));
         });
     });
 }

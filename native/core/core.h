@@ -126,7 +126,7 @@ int32_t check_struct_bytes(const char* function, int64_t given, int64_t library_
 // CT_F32 or CT_BF16, else CT_INVALID.
 int32_t check_activation_dtype(const char* function, const char* name, int32_t dtype);
 
-inline int64_t dtype_bytes(int32_t dtype) { return dtype == CT_F32 ? 4 : 2; }
+inline int64_t dtype_bytes(int32_t dtype) { return dtype == CT_F32 ? 4 : dtype == CT_F8_E4M3 ? 1 : 2; }
 
 // Copies a params structure of the caller's size into the library's, missing fields zero; larger or tiny sizes refused.
 int32_t read_params(const char* function, void* destination, int64_t library_bytes, const void* source);
@@ -138,12 +138,24 @@ inline bool multiply(int64_t a, int64_t b, int64_t* result) { return !__builtin_
 
 // ---- handles -------------------------------------------------------------------------------------------------------
 
+namespace ct {
+struct Backend;
+struct DeviceLimits;
+}  // namespace ct
+
 struct ct_device {
-    ct::Team* team;
+    ct::Team* team;                 // of the device's queue; one thread where the device has a runtime of its own
     int32_t isa;                    // ct_isa in use, never CT_ISA_AUTO
     std::atomic<int64_t> children;  // handles alive; ct_device_close refuses while > 0
     struct Queue;                   // core/stream.cpp: one runner at a time drives the team
-    Queue* queue;
+    Queue* queue;                   // null where the device has a runtime of its own
+    const ct::Backend* backend;     // null: the CPU
+    void* context;                  // of the backend's runtime
+    struct Health;                  // core/health.cpp
+    Health* health;
+    const ct::DeviceLimits* limits;  // of a backend's device
+    char name[64];
+    char processor[128];
 };
 
 struct ct_buffer {
@@ -151,17 +163,20 @@ struct ct_buffer {
     unsigned char* data;
     int64_t bytes;
     ct_buffer* parent;  // null: owns its memory
+    bool host;          // the host may touch it
     std::atomic<int64_t> views;
 };
 
-// Packed matrix; the layout is private to kernels/linear (weights.cpp) and read by kernels/embedding through
-// weights_row.
+// Packed matrix; on the CPU the layout is private to kernels/linear (weights.cpp) and read by kernels/embedding through
+// weights_row. A backend's device has it row-major, `stride` elements from one row to the next, rows and columns padded
+// with zeros to multiples of kWeightsPadding.
 struct ct_weights {
     ct_device* device;
     int32_t dtype;        // CT_F32 or CT_BF16 as stored
     int32_t use;          // ct_weights_use
     int64_t rows;         // N
     int64_t cols;         // K
+    int64_t stride;       // of a backend's device
     unsigned char* data;  // 64-byte aligned (huge pages where possible)
     int64_t data_bytes;
 };
@@ -178,6 +193,15 @@ inline const T* data(const ct_buffer* buffer) {
 }
 
 ct_device* device_of(const ct_stream* stream);
+
+inline constexpr int64_t kWeightsPadding = 64;
+
+// CT_DEVICE_LOST with the text if the device has failed, or fails now by injection; every call that needs the device
+// begins with it.
+int32_t check_device(const char* function, ct_device* device);
+
+// Marks the device lost; the first text stays.
+void lose_device(ct_device* device, const char* text);
 
 // A kernel's variant for the device: T is a structure of functions, one instance an instruction set.
 template <typename T>

@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <string_view>
 
-#include "core/core.h"
 #include "core/stream.h"
 
 namespace ct {
@@ -77,36 +77,98 @@ void read_processor(char (&name)[128]) {
     }
 }
 
+// "cuda:1" is kind "cuda" and ordinal 1.
+bool parse_name(const char* name, std::string* kind, int32_t* ordinal) {
+    const char* colon = std::strchr(name, ':');
+    if (!colon || colon[1] == '\0' || std::strlen(colon) > 4) return false;
+    *ordinal = 0;
+    for (const char* digit = colon + 1; *digit; ++digit) {
+        if (*digit < '0' || *digit > '9') return false;
+        *ordinal = *ordinal * 10 + (*digit - '0');
+    }
+    kind->assign(name, colon);
+    return *kind == "cuda" || (*kind == "simt" && *ordinal == 0);
+}
+
+// What a device needs whatever its kind; its team and its queue follow.
+std::unique_ptr<ct_device> make_device(const char* name, int32_t isa) {
+    auto device = std::make_unique<ct_device>();
+    device->isa = isa;
+    std::snprintf(device->name, sizeof device->name, "%s", name);
+    return device;
+}
+
+// Gives the device its threads and, where it has no runtime, the queue that they serve.
+void start_device(ct_device* device, int threads) {
+    auto health = std::make_unique<ct_device::Health>();
+    auto team = std::make_unique<Team>(threads);
+    device->team = team.get();
+    if (!runtime_of(device)) start_queue(device);
+    team.release();  // the device owns both now
+    device->health = health.release();
+}
+
+int32_t open_cpu(ct_device** device, const ct_device_options& given) {
+    int32_t best = best_isa();
+    if (given.isa > best) {
+        return fail(CT_UNAVAILABLE, "ct_device_open: isa=%s is not available; this machine has %s", isa_name(given.isa),
+                    isa_name(best));
+    }
+    auto opened = make_device("cpu", given.isa == CT_ISA_AUTO ? best : given.isa);
+    read_processor(opened->processor);
+    start_device(opened.get(), given.num_threads > 0 ? given.num_threads : available_cores());
+    *device = opened.release();
+    return ok();
+}
+
+int32_t open_backend(ct_device** device, const char* name, const std::string& kind, int32_t ordinal,
+                     const ct_device_options& given) {
+    if (given.isa != CT_ISA_AUTO) {
+        return fail(CT_INVALID, "ct_device_open: isa=%s is for the cpu; %s takes auto", isa_name(given.isa), name);
+    }
+    auto opened = make_device(name, best_isa());
+    CT_TRY(load_backend(&opened->backend, kind.c_str()));
+    auto limits = std::make_unique<DeviceLimits>(opened->backend->limits);
+    const DeviceRuntime* runtime = opened->backend->runtime;
+    if (runtime) {
+        CT_TRY(runtime->open(&opened->context, limits.get(), opened->processor, ordinal));
+    } else {
+        read_processor(opened->processor);
+    }
+    const int threads = runtime ? 1 : given.num_threads > 0 ? given.num_threads : available_cores();
+    try {
+        start_device(opened.get(), threads);
+    } catch (...) {
+        if (runtime) runtime->close(opened->context);
+        throw;
+    }
+    opened->limits = limits.release();
+    *device = opened.release();
+    return ok();
+}
+
 }  // namespace
 }  // namespace ct
 
 extern "C" int32_t ct_device_open(ct_device** device, const char* name, const ct_device_options* options) {
     CT_REQUIRE(device, "device is null");
     CT_REQUIRE(name, "name is null");
-    if (std::strcmp(name, "cpu") != 0) {
-        return ct::fail(CT_UNAVAILABLE, "%s: name=\"%.64s\" is not available; this library serves \"cpu\"", __func__,
-                        name);
-    }
     ct_device_options given{};
     if (options) CT_TRY(ct::read_params(__func__, &given, sizeof given, options));
     CT_REQUIRE(given.num_threads >= 0 && given.num_threads <= ct::kMaxThreads, "num_threads=%d must be in [0, %d]",
                static_cast<int>(given.num_threads), ct::kMaxThreads);
     CT_REQUIRE(given.isa >= CT_ISA_AUTO && given.isa <= CT_ISA_AVX512, "isa=%d must be in [%d, %d]",
                static_cast<int>(given.isa), CT_ISA_AUTO, CT_ISA_AVX512);
-    int32_t best = ct::best_isa();
-    if (given.isa > best) {
-        return ct::fail(CT_UNAVAILABLE, "%s: isa=%s is not available; this machine has %s", __func__,
-                        ct::isa_name(given.isa), ct::isa_name(best));
-    }
-    int threads = given.num_threads > 0 ? given.num_threads : ct::available_cores();
     CT_GUARD({
-        auto team = std::make_unique<ct::Team>(threads);
-        auto opened = std::unique_ptr<ct_device>(
-            new ct_device{team.get(), given.isa == CT_ISA_AUTO ? best : given.isa, 0, nullptr});
-        ct::start_queue(opened.get());
-        opened->team = team.release();  // the device owns it now
-        *device = opened.release();
-        return ct::ok();
+        if (std::strcmp(name, "cpu") == 0) return ct::open_cpu(device, given);
+        std::string kind;
+        int32_t ordinal = 0;
+        if (!ct::parse_name(name, &kind, &ordinal)) {
+            return ct::fail(CT_UNAVAILABLE,
+                            "%s: name=\"%.64s\" is not a device; there are \"cpu\", \"cuda:N\" and \"simt:0\"",
+                            __func__, name);
+        }
+        return ct::open_backend(device, name, kind, ordinal, given);
     })
 }
 
@@ -114,8 +176,11 @@ extern "C" int32_t ct_device_close(ct_device* device) {
     CT_REQUIRE(device, "device is null");
     int64_t children = device->children.load();
     CT_REQUIRE(children == 0, "%lld handles of the device are alive", static_cast<long long>(children));
-    ct::stop_queue(device);
+    if (device->queue) ct::stop_queue(device);
+    if (const auto* runtime = ct::runtime_of(device)) runtime->close(device->context);
     delete device->team;
+    delete device->limits;
+    delete device->health;
     delete device;
     return ct::ok();
 }
@@ -127,11 +192,19 @@ extern "C" int32_t ct_device_get_info(ct_device_info* info, const ct_device* dev
     CT_TRY(ct::check_struct_bytes(__func__, bytes, sizeof(ct_device_info)));
     ct_device_info full{};
     full.struct_bytes = bytes;
-    ct::read_memory(&full.total_memory_bytes, &full.free_memory_bytes);
+    if (const auto* runtime = ct::runtime_of(device)) {
+        CT_TRY(runtime->memory(device->context, &full.total_memory_bytes, &full.free_memory_bytes));
+    } else {
+        ct::read_memory(&full.total_memory_bytes, &full.free_memory_bytes);
+    }
     full.num_threads = device->team->size();
     full.isa = device->isa;
-    std::snprintf(full.name, sizeof full.name, "cpu");
-    ct::read_processor(full.processor);
+    std::memcpy(full.name, device->name, sizeof full.name);
+    std::memcpy(full.processor, device->processor, sizeof full.processor);
+    if (device->limits) {
+        full.compute_capability = device->limits->compute_capability;
+        full.num_sms = device->limits->num_sms;
+    }
     std::memcpy(static_cast<void*>(info), &full, static_cast<size_t>(bytes));
     return ct::ok();
 }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "core/core.h"
+#include "core/stream.h"
 
 namespace ct {
 
@@ -85,6 +85,15 @@ extern "C" int32_t ct_device_probe(double* per_second, ct_device* device, int32_
     CT_REQUIRE(device, "device is null");
     CT_REQUIRE(probe >= CT_PROBE_READ_BANDWIDTH && probe <= CT_PROBE_F32_FLOPS, "probe=%d must be in [%d, %d]",
                static_cast<int>(probe), CT_PROBE_READ_BANDWIDTH, CT_PROBE_F32_FLOPS);
+    CT_TRY(ct::check_device(__func__, device));
+    if (device->backend) {
+        const auto* runtime = ct::runtime_of(device);
+        if (!runtime) {
+            return ct::fail(CT_UNSUPPORTED, "%s: %s computes for tests; it has no speed to measure", __func__,
+                            device->name);
+        }
+        return runtime->probe(device->context, per_second, probe);
+    }
     const ct::Probe& loops = ct::probe_of(device);
     ct::TeamLock lock(device);
     if (probe == CT_PROBE_READ_BANDWIDTH) {

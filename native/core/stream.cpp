@@ -70,8 +70,13 @@ TeamLock::~TeamLock() { device_->queue->team_mutex.unlock(); }
 
 ct_device* device_of(const ct_stream* stream) { return stream->device; }
 
+const DeviceRuntime* runtime_of(const ct_device* device) {
+    return device->backend ? device->backend->runtime : nullptr;
+}
+
 int32_t enqueue_operation(ct_stream* stream, const Operation& operation) {
     if (!stream) return fail(CT_INVALID, "enqueue: stream is null");
+    CT_TRY(check_device("enqueue", stream->device));
     std::lock_guard lock(stream->mutex);
     if (stream->capture) {
         try {
@@ -112,15 +117,25 @@ void reach(std::atomic<uint64_t>& reached, uint64_t generation) {
     }
 }
 
+// A runtime's status: a lost device stays lost.
+int32_t settle(ct_device* device, int32_t status) {
+    if (status == CT_OK) return ok();
+    if (status == CT_DEVICE_LOST) lose_device(device, ct_last_error());
+    return status;
+}
+
 }  // namespace
 }  // namespace ct
 
 extern "C" int32_t ct_stream_create(ct_stream** stream, ct_device* device) {
     CT_REQUIRE(stream, "stream is null");
     CT_REQUIRE(device, "device is null");
+    CT_TRY(ct::check_device(__func__, device));
     CT_GUARD({
         auto created = std::make_unique<ct_stream>(device);
-        {
+        if (const auto* runtime = ct::runtime_of(device)) {
+            CT_TRY(ct::settle(device, runtime->stream_create(device->context, &created->native)));
+        } else {
             std::lock_guard lock(device->queue->streams_mutex);
             device->queue->streams.push_back(created.get());
         }
@@ -132,9 +147,12 @@ extern "C" int32_t ct_stream_create(ct_stream** stream, ct_device* device) {
 
 extern "C" int32_t ct_stream_destroy(ct_stream* stream) {
     CT_REQUIRE(stream, "stream is null");
-    ct::drain(stream);
     ct_device* device = stream->device;
-    {
+    if (const auto* runtime = ct::runtime_of(device)) {
+        // A lost device cannot tell whether it has ended; its handles go all the same.
+        runtime->stream_destroy(device->context, stream->native);
+    } else {
+        ct::drain(stream);
         std::lock_guard lock(device->queue->streams_mutex);
         std::erase(device->queue->streams, stream);
     }
@@ -145,25 +163,41 @@ extern "C" int32_t ct_stream_destroy(ct_stream* stream) {
 
 extern "C" int32_t ct_stream_synchronize(ct_stream* stream) {
     CT_REQUIRE(stream, "stream is null");
+    ct_device* device = stream->device;
+    CT_TRY(ct::check_device(__func__, device));
+    if (const auto* runtime = ct::runtime_of(device)) {
+        return ct::settle(device, runtime->stream_synchronize(device->context, stream->native));
+    }
     ct::drain(stream);
+    CT_TRY(ct::check_device(__func__, device));  // an operation may have lost it
     return ct::ok();
 }
 
 extern "C" int32_t ct_event_create(ct_event** event, ct_device* device) {
     CT_REQUIRE(event, "event is null");
     CT_REQUIRE(device, "device is null");
+    CT_TRY(ct::check_device(__func__, device));
     CT_GUARD({
-        *event = new ct_event(device);
+        auto created = std::make_unique<ct_event>(device);
+        if (const auto* runtime = ct::runtime_of(device)) {
+            CT_TRY(ct::settle(device, runtime->event_create(device->context, &created->native)));
+        }
         device->children.fetch_add(1);
+        *event = created.release();
         return ct::ok();
     })
 }
 
 extern "C" int32_t ct_event_destroy(ct_event* event) {
     CT_REQUIRE(event, "event is null");
-    // A recording on its way would write into freed memory.
-    event->device->queue->done.wait([&] { return event->reached.load() >= event->recorded.load(); });
-    event->device->children.fetch_sub(1);
+    ct_device* device = event->device;
+    if (const auto* runtime = ct::runtime_of(device)) {
+        runtime->event_destroy(device->context, event->native);
+    } else {
+        // A recording on its way would write into freed memory.
+        device->queue->done.wait([&] { return event->reached.load() >= event->recorded.load(); });
+    }
+    device->children.fetch_sub(1);
     delete event;
     return ct::ok();
 }
@@ -173,31 +207,55 @@ extern "C" int32_t ct_event_record(ct_event* event, ct_stream* stream) {
     CT_REQUIRE(stream, "stream is null");
     CT_REQUIRE(event->device == stream->device, "event lives on another device than the stream");
     CT_REQUIRE(!ct::is_capturing(stream), "the stream is capturing, and events cannot be captured");
+    ct_device* device = event->device;
+    if (const auto* runtime = ct::runtime_of(device)) {
+        CT_TRY(ct::check_device(__func__, device));
+        event->recorded.fetch_add(1);
+        return ct::settle(device, runtime->event_record(device->context, event->native, stream->native));
+    }
     uint64_t generation = event->recorded.fetch_add(1) + 1;
-    return ct::enqueue(stream, [=](ct::Team&) { ct::reach(event->reached, generation); });
+    int32_t status = ct::enqueue(stream, [=](ct::Team&) { ct::reach(event->reached, generation); });
+    if (status != CT_OK) ct::reach(event->reached, generation);  // nothing will, and destroying would wait for it
+    return status;
 }
 
 extern "C" int32_t ct_event_wait(ct_event* event, int64_t timeout_ms) {
     CT_REQUIRE(event, "event is null");
     CT_REQUIRE(timeout_ms >= 0, "timeout_ms=%lld must be >= 0", static_cast<long long>(timeout_ms));
+    ct_device* device = event->device;
+    CT_TRY(ct::check_device(__func__, device));
     uint64_t generation = event->recorded.load();
+    if (const auto* runtime = ct::runtime_of(device)) {
+        if (generation == 0) return ct::ok();
+        return ct::settle(device, runtime->event_wait(device->context, event->native, timeout_ms));
+    }
     auto reached = [&] { return event->reached.load(std::memory_order_acquire) >= generation; };
     bool done = reached();
     if (!done && timeout_ms > 0) {
         constexpr int64_t kYear = int64_t{365} * 24 * 3600 * 1000;  // beyond it the clock's arithmetic could overflow
         auto timeout = std::chrono::milliseconds(timeout_ms < kYear ? timeout_ms : kYear);
-        done = event->device->queue->done.wait_until(ct::Signal::Clock::now() + timeout, reached);
+        done = device->queue->done.wait_until(ct::Signal::Clock::now() + timeout, reached);
     }
-    if (done) return ct::ok();
-    return ct::fail(CT_TIMEOUT, "%s: not reached within timeout_ms=%lld", __func__, static_cast<long long>(timeout_ms));
+    if (!done) {
+        return ct::fail(CT_TIMEOUT, "%s: not reached within timeout_ms=%lld", __func__,
+                        static_cast<long long>(timeout_ms));
+    }
+    CT_TRY(ct::check_device(__func__, device));  // an operation before the event may have lost it
+    return ct::ok();
 }
 
 extern "C" int32_t ct_stream_begin_capture(ct_stream* stream) {
     CT_REQUIRE(stream, "stream is null");
+    ct_device* device = stream->device;
+    CT_TRY(ct::check_device(__func__, device));
     CT_GUARD({
         std::lock_guard lock(stream->mutex);
         CT_REQUIRE(!stream->capture, "the stream is capturing already");
-        stream->capture = std::make_unique<ct_graph>(stream->device);
+        auto capture = std::make_unique<ct_graph>(device);
+        if (const auto* runtime = ct::runtime_of(device)) {
+            CT_TRY(ct::settle(device, runtime->begin_capture(device->context, stream->native)));
+        }
+        stream->capture = std::move(capture);
         return ct::ok();
     })
 }
@@ -207,8 +265,14 @@ extern "C" int32_t ct_stream_end_capture(ct_graph** graph, ct_stream* stream) {
     CT_REQUIRE(stream, "stream is null");
     std::lock_guard lock(stream->mutex);
     CT_REQUIRE(stream->capture, "the stream is not capturing");
-    stream->device->children.fetch_add(1);
-    *graph = stream->capture.release();
+    ct_device* device = stream->device;
+    std::unique_ptr<ct_graph> ended = std::move(stream->capture);  // also when what follows fails
+    if (const auto* runtime = ct::runtime_of(device)) {
+        CT_TRY(ct::settle(device, runtime->end_capture(device->context, &ended->native, stream->native)));
+    }
+    CT_TRY(ct::check_device(__func__, device));
+    device->children.fetch_add(1);
+    *graph = ended.release();
     return ct::ok();
 }
 
@@ -217,17 +281,29 @@ extern "C" int32_t ct_graph_launch(ct_graph* graph, ct_stream* stream) {
     CT_REQUIRE(stream, "stream is null");
     CT_REQUIRE(graph->device == stream->device, "graph lives on another device than the stream");
     CT_REQUIRE(!ct::is_capturing(stream), "the stream is capturing, and a launch cannot be captured");
+    ct_device* device = graph->device;
+    if (const auto* runtime = ct::runtime_of(device)) {
+        CT_TRY(ct::check_device(__func__, device));
+        return ct::settle(device, runtime->graph_launch(device->context, graph->native, stream->native));
+    }
     graph->launched.fetch_add(1);
-    return ct::enqueue(stream, [=](ct::Team& team) {
+    int32_t status = ct::enqueue(stream, [=](ct::Team& team) {
         for (const ct::Operation& operation : graph->operations) operation.run(operation.self, team);
         graph->finished.fetch_add(1);
     });
+    if (status != CT_OK) graph->finished.fetch_add(1);
+    return status;
 }
 
 extern "C" int32_t ct_graph_destroy(ct_graph* graph) {
     CT_REQUIRE(graph, "graph is null");
-    graph->device->queue->done.wait([&] { return graph->finished.load() >= graph->launched.load(); });
-    graph->device->children.fetch_sub(1);
+    ct_device* device = graph->device;
+    if (const auto* runtime = ct::runtime_of(device)) {
+        runtime->graph_destroy(device->context, graph->native);
+    } else {
+        device->queue->done.wait([&] { return graph->finished.load() >= graph->launched.load(); });
+    }
+    device->children.fetch_sub(1);
     delete graph;
     return ct::ok();
 }

@@ -3,10 +3,11 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
-#include "core/core.h"
+#include "core/backend.h"
 #include "core/signal.h"
 
 namespace ct {
@@ -14,10 +15,20 @@ namespace ct {
 // Operations that a stream holds before enqueueing blocks: a few decode steps of a large model.
 inline constexpr uint64_t kRingOperations = 1024;
 
+// The device's runtime, or null where its streams are the library's queues.
+const DeviceRuntime* runtime_of(const ct_device* device);
+
 void start_queue(ct_device* device);
 void stop_queue(ct_device* device);
 
 }  // namespace ct
+
+struct ct_device::Health {
+    std::atomic<bool> lost{false};
+    std::atomic<int64_t> calls_to_fault{0};  // 0: no fault is injected
+    std::mutex mutex;
+    std::string text;  // why it is lost; not changed after lost is set
+};
 
 struct ct_device::Queue {
     std::mutex team_mutex;     // held while an operation, or a call such as ct_weights_create, uses the team
@@ -36,6 +47,7 @@ struct ct_graph {
     std::vector<ct::Operation> operations;
     std::atomic<int64_t> launched{0};
     std::atomic<int64_t> finished{0};
+    void* native = nullptr;  // where the device has a runtime of its own
     explicit ct_graph(ct_device* owner) : device(owner) {}
 };
 
@@ -43,16 +55,19 @@ struct ct_event {
     ct_device* device;
     std::atomic<uint64_t> recorded{0};  // number of recordings asked for
     std::atomic<uint64_t> reached{0};   // the latest one that a stream has passed
+    void* native = nullptr;             // where the device has a runtime of its own
     explicit ct_event(ct_device* owner) : device(owner) {}
 };
 
 struct ct_stream {
     ct_device* device;
-    std::mutex mutex;  // producers; guards capture
+    void* native = nullptr;  // the runtime's stream, where the device has a runtime of its own
+    std::mutex mutex;        // producers; guards capture
     std::unique_ptr<ct_graph> capture;
     std::unique_ptr<ct::Operation[]> ring;
     alignas(64) std::atomic<uint64_t> head{0};  // operations run
     alignas(64) std::atomic<uint64_t> tail{0};  // operations enqueued
-    explicit ct_stream(ct_device* owner)
-        : device(owner), ring(std::make_unique_for_overwrite<ct::Operation[]>(ct::kRingOperations)) {}
+    explicit ct_stream(ct_device* owner) : device(owner) {
+        if (owner->queue) ring = std::make_unique_for_overwrite<ct::Operation[]>(ct::kRingOperations);
+    }
 };

@@ -49,7 +49,7 @@ bool is_sticky(cudaError_t error) {
 }
 
 int32_t status_of(cudaError_t error) {
-    if (is_sticky(error)) return kDeviceLost;
+    if (is_sticky(error)) return CT_DEVICE_LOST;
     switch (error) {
         case cudaErrorMemoryAllocation:
             return CT_OUT_OF_MEMORY;
@@ -76,7 +76,8 @@ int32_t status_of(cudaError_t error) {
 
 int32_t fail_with(cudaError_t error, const char* what) {
     cudaGetLastError();  // an error that is not sticky must not meet the next caller
-    const int32_t status = cudaPeekAtLastError() == error ? kDeviceLost : status_of(error);
+    // An error that comes back after it was read is one that stays.
+    const int32_t status = cudaPeekAtLastError() == error ? static_cast<int32_t>(CT_DEVICE_LOST) : status_of(error);
     return fail(status, "%s: %s: %s", what, cudaGetErrorName(error), cudaGetErrorString(error));
 }
 

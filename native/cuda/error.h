@@ -10,9 +10,6 @@ namespace ct::cuda {
 // What the library gave to ct_backend; set before anything else here runs.
 extern const BackendHost* host;
 
-// The device has failed for good: nothing but closing it will succeed.
-inline constexpr int32_t kDeviceLost = 7;
-
 // A context of DeviceRuntime.
 struct Device {
     int ordinal;

@@ -477,7 +477,9 @@ __device__ __forceinline__ float infinity() { return bits_float(0x7f800000u); }
 __device__ __forceinline__ float nan() { return bits_float(0x7fc00000u); }
 __device__ __forceinline__ uint32_t multiply_high(uint32_t a, uint32_t b) { return __umulhi(a, b); }
 
-__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
-__host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+template <typename A, typename B>
+__host__ __device__ constexpr std::common_type_t<A, B> ceil_div(A a, B b) {
+    return (a + b - 1) / b;
+}
 
 }  // namespace gpu

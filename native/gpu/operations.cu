@@ -1,21 +1,24 @@
-// operations.cu: the table of operations.
-#include "gpu/gpu.h"
+// operations.cu: the table of a backend's operations. One that is not built yet is null: CT_UNSUPPORTED.
 #include "gpu/operations.h"
 
 namespace gpu {
 
-namespace {
-
-template <typename... Arguments>
-int32_t no_kernel(Arguments...) {
-    return ct::fail(CT_UNSUPPORTED, "the GPU devices of this build have no kernel for this operation");
-}
-
-}  // namespace
-
-const ct::Operations kOperations{
-    no_kernel, no_kernel, no_kernel, no_kernel, no_kernel, no_kernel,
-    no_kernel, no_kernel, no_kernel, no_kernel, no_kernel, no_kernel,
+extern const ct::Operations kOperations;
+const ct::Operations kOperations = {
+    nullptr,  // embedding
+    nullptr,  // gather_rows
+    nullptr,  // feed_tokens
+    nullptr,  // rms_norm
+    nullptr,  // rope_kv_write
+    nullptr,  // attention_plan_bytes
+    nullptr,  // attention_plan
+    nullptr,  // paged_attention
+    nullptr,  // linear
+    nullptr,  // activation_mul
+    nullptr,  // copy_blocks
+    nullptr,  // argmax
+    nullptr,  // sample_workspace_bytes
+    nullptr,  // sample
 };
 
 }  // namespace gpu

@@ -2,7 +2,8 @@
  * cortado.h: the whole C ABI of Cortado's native library. C99, no CUDA types.
  *
  * The nouns
- *   ct_device   a processor that runs operations: "cpu". Owns its team of threads.
+ *   ct_device   a processor that runs operations: "cpu", "cuda:N", or "simt:0" (the CUDA kernels executed on the CPU,
+ *               for tests).
  *   ct_buffer   bytes on a device, or a view of another buffer's bytes. The caller owns it and destroys it.
  *   ct_stream   a queue of operations that run one after the other, asynchronously to the caller.
  *   ct_event    a point in a stream that a thread can wait for.
@@ -19,9 +20,9 @@
  *     is too short for the shape, a misaligned view or a handle of another device is refused with CT_INVALID
  *     before anything is written.
  *   - Structures carry their size in bytes first (`struct_bytes`), so that they can grow: a smaller one than the
- * library's is read as if the new fields were zero, a larger one is refused.
+ *     library's is read as if the new fields were zero, a larger one is refused.
  *   - Operations that take a stream only enqueue. What they read must stay unchanged, and every handle must stay alive,
- * until the stream has passed them. Handles may be used by any thread, one thread at a time.
+ *     until the stream has passed them. Handles may be used by any thread, one thread at a time.
  *   - Determinism: a row of a result depends on that row's inputs only, not on the number of rows, their order, the
  *     other rows, the block tables' numbering or the number of threads. Bit for bit.
  */
@@ -40,10 +41,13 @@
 extern "C" {
 #endif
 
-#define CT_ABI_VERSION 1
+#define CT_ABI_VERSION 2
 
-/* Tokens in a block of the paged KV cache. */
+/* Tokens in a block of the paged KV cache, where a structure does not say otherwise. */
 #define CT_KV_BLOCK_SIZE 16
+
+/* Rows of one sequence that a tree mask can describe. */
+#define CT_MAX_TREE_ROWS 64
 
 /* Every buffer and view starts at a multiple of so many bytes. */
 #define CT_BUFFER_ALIGNMENT 64
@@ -62,10 +66,12 @@ enum ct_status {
     CT_UNSUPPORTED = 3,   /* a legal request that this device cannot serve */
     CT_UNAVAILABLE = 4,   /* the device is not present on this machine */
     CT_TIMEOUT = 5,       /* the wait ended before the event; it may be waited for again */
-    CT_INTERNAL = 6       /* a fault of the library; the text says where */
+    CT_INTERNAL = 6,      /* a fault of the library; the text says where */
+    CT_DEVICE_LOST = 7    /* the device has failed for good: close everything on it and open it again */
 };
 
-enum ct_dtype { CT_F32 = 0, CT_BF16 = 1, CT_F16 = 2 };
+/* CT_F8_E4M3: 8 bits, no infinity, largest 448; larger values saturate (Micikevicius et al. 2022, arXiv 2209.05433). */
+enum ct_dtype { CT_F32 = 0, CT_BF16 = 1, CT_F16 = 2, CT_F8_E4M3 = 3 };
 
 /* ==== Errors and version ======================================================================================== */
 
@@ -100,12 +106,16 @@ typedef struct ct_device_info {
     int64_t total_memory_bytes;
     int64_t free_memory_bytes;
     int32_t num_threads;
-    int32_t isa;         /* ct_isa in use */
-    char name[64];       /* "cpu" */
-    char processor[128]; /* the processor's own name */
+    int32_t isa;                /* ct_isa in use */
+    char name[64];              /* "cpu", "cuda:0", "simt:0" */
+    char processor[128];        /* the processor's own name */
+    int32_t compute_capability; /* of a GPU: 90 for sm_90; simt: of the GPU that it imitates; cpu: 0 */
+    int32_t num_sms;            /* multiprocessors of a GPU; cpu: 0 */
 } ct_device_info;
 
-/* Opens "cpu". options is nullable. */
+/* Opens "cpu", "cuda:N" or "simt:0"; the last two need libcortado_cuda.so or libcortado_simt.so beside this library,
+ * and are CT_UNAVAILABLE with what is missing where they cannot start. options is nullable; isa is the CPU's own, and
+ * CT_ISA_AUTO for others. */
 CT_API int32_t ct_device_open(ct_device** device, const char* name, const ct_device_options* options);
 
 /* Closes a device whose streams, buffers, weights, events and graphs are all destroyed; else CT_INVALID with their
@@ -120,13 +130,23 @@ enum ct_probe {
     CT_PROBE_F32_FLOPS = 2       /* the same for float32 fused multiply-add */
 };
 
-/* Measures what this device can do at best (the floors of benchmarks), best of several runs; takes about a second. */
+/* Measures what this device can do at best (the floors of benchmarks), best of several runs; takes about a second.
+ * CT_UNSUPPORTED on simt. */
 CT_API int32_t ct_device_probe(double* per_second, ct_device* device, int32_t probe);
+
+/* For tests of what depends on the device: the call'th call from now on that allocates, enqueues, launches or waits on
+ * this device fails with CT_DEVICE_LOST and so does every later one, as if the device had failed; 0 injects nothing.
+ * Destroying and closing still work. */
+CT_API int32_t ct_device_inject_fault(ct_device* device, int64_t call);
 
 /* ==== Buffers =================================================================================================== */
 
 /* Allocates zero-filled device memory. bytes >= 1. */
 CT_API int32_t ct_buffer_create(ct_buffer** buffer, ct_device* device, int64_t bytes);
+
+/* Allocates zero-filled memory that the host and the device's operations both reach: pinned memory on CUDA (slow for
+ * kernels: meant for what goes up and comes down), plain memory elsewhere. */
+CT_API int32_t ct_buffer_create_host(ct_buffer** buffer, ct_device* device, int64_t bytes);
 
 /* A window [offset_bytes, offset_bytes + bytes) of another buffer; offset_bytes a multiple of CT_BUFFER_ALIGNMENT. The
  * parent must outlive it. */
@@ -135,14 +155,20 @@ CT_API int32_t ct_buffer_view(ct_buffer** view, ct_buffer* parent, int64_t offse
 CT_API int32_t ct_buffer_destroy(ct_buffer* buffer);
 
 /* Address of the bytes for the host to read and write while no operation uses them; CT_UNSUPPORTED where the host
- * cannot. */
+ * cannot: device memory of cuda and simt. */
 CT_API int32_t ct_buffer_host_address(void** address, ct_buffer* buffer);
 
 CT_API int32_t ct_buffer_bytes(int64_t* bytes, const ct_buffer* buffer);
 
-/* destination[offset..] = source[offset..]; the ranges must not overlap. */
+/* destination[offset..] = source[offset..]; the ranges must not overlap. Between device and host buffers as well. */
 CT_API int32_t ct_copy(ct_buffer* destination, const ct_buffer* source, int64_t destination_offset_bytes,
                        int64_t source_offset_bytes, int64_t bytes, ct_stream* stream);
+
+/* For each pair i: block destination[pairs[i][1]] = block source[pairs[i][0]], blocks of block_bytes (a multiple of
+ * 16). pairs int32[num_pairs][2]; a pair outside either buffer copies nothing. The two may be the same buffer if no
+ * block is both read and written by one call; one may be a host buffer (swap). */
+CT_API int32_t ct_copy_blocks(ct_buffer* destination, const ct_buffer* source, const ct_buffer* pairs,
+                              int64_t num_pairs, int64_t block_bytes, ct_stream* stream);
 
 /* Sets each byte of [offset_bytes, offset_bytes + bytes) to value (0 to 255). */
 CT_API int32_t ct_fill(ct_buffer* destination, int64_t offset_bytes, int64_t bytes, int32_t value, ct_stream* stream);
@@ -210,6 +236,12 @@ CT_API int32_t ct_embedding(ct_buffer* y, const ct_weights* table, const ct_buff
 CT_API int32_t ct_gather_rows(ct_buffer* y, const ct_buffer* x, const ct_buffer* rows, int64_t num_rows, int64_t cols,
                               int64_t x_rows, int64_t y_stride, int64_t x_stride, int32_t dtype, ct_stream* stream);
 
+/* ids[t] = tokens[rows[t]] where rows[t] is not negative, else ids[t] stays: the tokens that the step before drew become
+ * the inputs of the next without the host. ids, rows int32[num_tokens]; tokens int32[num_rows]; a row outside
+ * [0, num_rows) gives -1. */
+CT_API int32_t ct_feed_tokens(ct_buffer* ids, const ct_buffer* tokens, const ct_buffer* rows, int64_t num_tokens,
+                              int64_t num_rows, ct_stream* stream);
+
 /* ==== Norm ====================================================================================================== */
 
 /* With residual:    residual = residual + x, then y = residual / rms(residual) * weight.
@@ -232,7 +264,7 @@ typedef struct ct_rope_params {
     int64_t struct_bytes;
     int64_t num_tokens;
     int64_t num_positions; /* rows of cos_sin; a token beyond gets NaN in q and writes no K and V */
-    int64_t num_slots;     /* slots of the cache: blocks * CT_KV_BLOCK_SIZE */
+    int64_t num_slots;     /* slots of the cache: blocks * block_size */
     int64_t q_stride;      /* elements from one token to the next in q */
     int64_t qkv_stride;    /* the same in qkv */
     int64_t block_stride;  /* elements from one block to the next in k_cache and v_cache */
@@ -242,19 +274,24 @@ typedef struct ct_rope_params {
     int32_t rotary_dim; /* even, at most head_dim */
     int32_t style;      /* ct_rope_style */
     int32_t dtype;      /* of qkv and q: CT_F32 or CT_BF16 */
-    int32_t kv_dtype;   /* of the cache: CT_F32 or CT_BF16 */
+    int32_t kv_dtype;   /* of the cache: CT_F32, CT_BF16; on cuda and simt CT_F16 and CT_F8_E4M3 as well */
     float eps;          /* of the q and k norms */
+    int32_t block_size; /* tokens in a block: 16, 32 or 64; 0: 16. The cpu serves 16 */
+    float k_scale;      /* the cache holds k / k_scale and v / v_scale; 0: 1. Only with CT_F8_E4M3 */
+    float v_scale;
 } ct_rope_params;
 
 /* For each token: norms q and k per head (where q_norm, k_norm are given), rotates them, writes q, and writes k and v
  * to the paged cache at the token's slot.
  *   q            [num_tokens][num_q_heads][head_dim] dtype, q_stride; may be qkv itself (rotated in place)
- *   k_cache, v_cache  pages [block][num_kv_heads][16][head_dim] kv_dtype
+ *   k_cache, v_cache  pages [block][num_kv_heads][block_size][head_dim] kv_dtype
  *   qkv          [num_tokens][(num_q_heads + 2 * num_kv_heads) * head_dim]: q, then k, then v
  *   positions    int32[num_tokens]
- *   slot_mapping int64[num_tokens]: block * 16 + place in the block; -1 writes nothing, also any other id outside the
- * cache cos_sin      float32[num_positions][rotary_dim]: rotary_dim / 2 cosines, then as many sines; nullable with
- * CT_ROPE_NONE q_norm, k_norm (nullable, both or none) float32[head_dim] */
+ *   slot_mapping int64[num_tokens]: block * block_size + place in the block; -1 writes nothing, also any other id
+ *                outside the cache
+ *   cos_sin      float32[num_positions][rotary_dim]: rotary_dim / 2 cosines, then as many sines; nullable with
+ *                CT_ROPE_NONE
+ *   q_norm, k_norm (nullable, both or none) float32[head_dim] */
 CT_API int32_t ct_rope_kv_write(ct_buffer* q, ct_buffer* k_cache, ct_buffer* v_cache, const ct_buffer* qkv,
                                 const ct_buffer* positions, const ct_buffer* slot_mapping, const ct_buffer* cos_sin,
                                 const ct_buffer* q_norm, const ct_buffer* k_norm, const ct_rope_params* params,
@@ -273,27 +310,61 @@ typedef struct ct_attention_params {
     int64_t block_stride; /* elements from one block to the next in k_cache and v_cache */
     int32_t num_q_heads;  /* a multiple of num_kv_heads */
     int32_t num_kv_heads;
-    int32_t head_dim; /* 16 to 256, a multiple of 16 */
+    int32_t head_dim; /* of q and k: 16 to 256, a multiple of 16; 576 on cuda and simt */
     int32_t window;   /* 0: none; w: a token sees itself and the w - 1 before it */
     int32_t dtype;    /* of q and out: CT_F32 or CT_BF16 */
-    int32_t kv_dtype; /* of the cache: CT_F32 or CT_BF16 */
+    int32_t kv_dtype; /* of the cache: CT_F32, CT_BF16; on cuda and simt CT_F16 and CT_F8_E4M3 as well */
     float scale;      /* of q k^T, usually 1 / sqrt(head_dim) */
     float soft_cap;   /* 0: none; c: score = c * tanh(score / c), before the mask */
+
+    /* From here on 0 is the default. The cpu device serves the defaults only, but for max_q_len and balanced. */
+    int32_t block_size;     /* tokens in a block: 16, 32 or 64; 0: 16 */
+    int32_t head_dim_v;     /* of v and out; 0: head_dim. Others: 512 with head_dim 576 */
+    int32_t values_in_keys; /* 1: a value is the first head_dim_v elements of its key and v_cache is null (latent
+                               attention with absorbed projections: DeepSeek-V2, arXiv 2405.04434) */
+    int32_t max_q_len;      /* no sequence has more rows in this call; 0: not known */
+    int32_t balanced; /* 1: the keys are cut into equal shares for the processors at hand, so the last bits of a row
+                               depend on the batch; 0: cut at fixed places, so they do not */
+    float k_scale;    /* key = k_scale * stored, value = v_scale * stored; 0: 1. Only with CT_F8_E4M3 */
+    float v_scale;
 } ct_attention_params;
 
+/* Bytes of the plan that the batch's attention needs: at most so many for any lengths in a batch of these params
+ * (num_tokens, num_seqs, max_blocks as limits). 0: this device needs none. */
+CT_API int32_t ct_attention_plan_bytes(int64_t* bytes, const ct_device* device, const ct_attention_params* params);
+
+/* Cuts the keys of a batch into tasks, once a step, for every layer whose params differ in nothing but window, scale,
+ * soft_cap, k_scale and v_scale. The plan also holds the partial results, so calls that share it must share a stream.
+ * Does nothing where ct_attention_plan_bytes is 0 (plan may be null there). */
+CT_API int32_t ct_attention_plan(ct_buffer* plan, const ct_buffer* cu_seqlens_q, const ct_buffer* seqlens_kv,
+                                 const ct_attention_params* params, ct_stream* stream);
+
 /* Causal attention of a ragged batch over the paged cache; decode rows and prefill chunks in one call. The keys and
- * values of the batch's own tokens are already in the cache (ct_rope_kv_write). out, q
- * [num_tokens][num_q_heads][head_dim] block_table  int32[num_seqs][max_blocks] cu_seqlens_q int32[num_seqs + 1], from
- * 0, not falling: sequence s owns the rows [cu[s], cu[s + 1]) seqlens_kv   int32[num_seqs]: tokens in the cache, the
- * new ones included; the last row of a sequence sees them all. 0 (a padded sequence), or a row that sees nothing, gives
- * zeros. sinks        (nullable) float32[num_q_heads]: a logit per head that takes part in the softmax and adds no
- * value A block id outside [0, num_blocks), or lengths that contradict each other, make the sequence's rows NaN. Scores
- * and sums are float32; the keys are taken in pieces at fixed absolute positions, combined in their order (online
- * softmax: Milakov and Gimelshein 2018, arXiv 1805.02867; paged KV: Kwon et al. 2023, arXiv 2309.06180). */
-CT_API int32_t ct_paged_attention(ct_buffer* out, const ct_buffer* q, const ct_buffer* k_cache,
+ * values of the batch's own tokens are already in the cache (ct_rope_kv_write).
+ *   out          [num_tokens][num_q_heads][head_dim_v] dtype, out_stride
+ *   lse          (nullable) float32[num_tokens][num_q_heads]: natural logarithm of the sum of exp(score), the sink
+ *                included; -inf for a row that sees nothing
+ *   q            [num_tokens][num_q_heads][head_dim] dtype, q_stride
+ *   k_cache      pages [block][num_kv_heads][block_size][head_dim] kv_dtype, block_stride
+ *   v_cache      pages [block][num_kv_heads][block_size][head_dim_v]; null with values_in_keys
+ *   block_table  int32[num_seqs][max_blocks]
+ *   cu_seqlens_q int32[num_seqs + 1], from 0, not falling: sequence s owns the rows [cu[s], cu[s + 1])
+ *   seqlens_kv   int32[num_seqs]: tokens in the cache, the new ones included; the last row of a sequence sees them all.
+ *                0 (a padded sequence), or a row that sees nothing, gives zeros
+ *   sinks        (nullable) float32[num_q_heads]: a logit per head that takes part in the softmax and adds no value
+ *   tree_mask    (nullable) uint64[num_tokens]: for the rows of a sequence with at most CT_MAX_TREE_ROWS of them: bit j
+ *                of a row: it sees the sequence's j-th new token. All tokens before the new ones are visible (SpecInfer:
+ *                Miao et al. 2023, arXiv 2305.09781). Replaces the causal mask among the new tokens for every sequence
+ *                of the call
+ *   plan         of ct_attention_plan for this batch; null where none is needed
+ * A block id outside [0, num_blocks), or lengths that contradict each other, make the sequence's rows NaN. Scores and
+ * sums are float32; the keys are taken in pieces at fixed absolute positions, combined in their order (online softmax:
+ * Milakov and Gimelshein 2018, arXiv 1805.02867; paged KV: Kwon et al. 2023, arXiv 2309.06180). What a page holds beyond
+ * a sequence's length never matters, NaN included. */
+CT_API int32_t ct_paged_attention(ct_buffer* out, ct_buffer* lse, const ct_buffer* q, const ct_buffer* k_cache,
                                   const ct_buffer* v_cache, const ct_buffer* block_table, const ct_buffer* cu_seqlens_q,
-                                  const ct_buffer* seqlens_kv, const ct_buffer* sinks,
-                                  const ct_attention_params* params, ct_stream* stream);
+                                  const ct_buffer* seqlens_kv, const ct_buffer* sinks, const ct_buffer* tree_mask,
+                                  ct_buffer* plan, const ct_attention_params* params, ct_stream* stream);
 
 /* ==== Linear ==================================================================================================== */
 
@@ -329,26 +400,42 @@ typedef struct ct_sample_params {
     int64_t max_top_logprobs; /* columns of top_ids and top_logprobs; 0: those two may be null */
 } ct_sample_params;
 
+/* Bytes of workspace that ct_sample needs for params; 0: none, and workspace may be null. */
+CT_API int32_t ct_sample_workspace_bytes(int64_t* bytes, const ct_device* device, const ct_sample_params* params);
+
+/* token[r] = the id of row r's largest logit, the lowest of equals; -1 where a logit is NaN. token int32[rows]; logits
+ * float32[rows][cols] with stride. */
+CT_API int32_t ct_argmax(ct_buffer* token, const ct_buffer* logits, int64_t rows, int64_t cols, int64_t stride,
+                         ct_stream* stream);
+
 /* Draws one token a row.
- *   token    int32[num_rows]
- *   logprob  float32[num_rows]: of the token, log-softmax of the logits after bans, untempered
- *   rank     int32[num_rows]: 1 + the number of tokens before it in (logit descending, id ascending)
+ *   token        int32[num_rows]
+ *   logprob      float32[num_rows]: of the token, log-softmax of the logits after bans, untempered
+ *   rank         int32[num_rows]: 1 + the number of tokens before it in (logit descending, id ascending)
  *   top_ids, top_logprobs  int32, float32 [num_rows][max_top_logprobs]: the first of that order; filled up with -1 and
- * -inf status   int32[num_rows]: ct_sample_status logits   float32[num_rows][logits_stride]; not changed temperature
- * float32[num_rows]: below 1e-5 greedy (the first of the order) top_k    int32[num_rows]: <= 0 off top_p
- * float32[num_rows]: >= 1 off; over the set that min_p and top_k left, renormalised; the token that crosses p stays
- *   min_p    float32[num_rows]: <= 0 off; keeps probability >= min_p * the largest
- *   seed     int64[num_rows], position int64[num_rows]: key of the row's random number (Philox4x32-10; Salmon et al.
- * 2011) forced   (nullable) int32[num_rows]: >= 0 reports that token instead of drawing; outside the vocabulary: status
- * empty bias_offsets (nullable) int32[num_rows + 1], bias_ids int32[num_bias], bias_values float32[num_bias]: added to
- * the logits of the row before all else; -inf bans the token. Finite bias does not count in logprob. Order: bias,
- * temperature, min_p, top_k, top_p, draw. Ties: the lower id first, everywhere. */
+ *                -inf
+ *   status       int32[num_rows]: ct_sample_status
+ *   logits       float32[num_rows][logits_stride]; not changed
+ *   temperature  float32[num_rows]: below 1e-5 greedy (the first of the order)
+ *   top_k        int32[num_rows]: <= 0 off
+ *   top_p        float32[num_rows]: >= 1 off; over the set that min_p and top_k left, renormalised; the token that
+ *                crosses p stays
+ *   min_p        float32[num_rows]: <= 0 off; keeps probability >= min_p * the largest
+ *   seed         int64[num_rows], position int64[num_rows]: key of the row's random number (Philox4x32-10; Salmon et al.
+ *                2011)
+ *   forced       (nullable) int32[num_rows]: >= 0 reports that token instead of drawing; outside the vocabulary: status
+ *                empty
+ *   bias_offsets (nullable) int32[num_rows + 1], bias_ids int32[num_bias], bias_values float32[num_bias]: added to the
+ *                logits of the row before all else; -inf bans the token. Finite bias does not count in logprob
+ *   workspace    ct_sample_workspace_bytes; null where that is 0
+ * Order: bias, temperature, min_p, top_k, top_p, draw. Ties: the lower id first, everywhere. */
 CT_API int32_t ct_sample(ct_buffer* token, ct_buffer* logprob, ct_buffer* rank, ct_buffer* top_ids,
                          ct_buffer* top_logprobs, ct_buffer* status, const ct_buffer* logits,
                          const ct_buffer* temperature, const ct_buffer* top_k, const ct_buffer* top_p,
                          const ct_buffer* min_p, const ct_buffer* seed, const ct_buffer* position,
                          const ct_buffer* forced, const ct_buffer* bias_offsets, const ct_buffer* bias_ids,
-                         const ct_buffer* bias_values, const ct_sample_params* params, ct_stream* stream);
+                         const ct_buffer* bias_values, ct_buffer* workspace, const ct_sample_params* params,
+                         ct_stream* stream);
 
 #ifdef __cplusplus
 }

@@ -59,7 +59,7 @@ void tableNamesAllOfTheHeader() {
     size_t declared = 0;
     std::regex regex(R"(typedef struct ct_\w+ \{([^}]*)\})");
     for (std::sregex_iterator it(header.begin(), header.end(), regex), end; it != end; ++it) {
-        std::string body = (*it)[1];
+        std::string body = std::regex_replace((*it)[1].str(), std::regex(R"(/\*[^*]*\*/)"), "");
         declared += static_cast<size_t>(std::count(body.begin(), body.end(), ';'));
     }
     CHECK(fields == declared);
@@ -183,9 +183,9 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     if (&ct_paged_attention) {
         ct_attention_params attention{};
         attention.struct_bytes = sizeof attention;
-        REFUSED(ct_paged_attention(b, b, b, b, b, b, b, b, &attention, s));
-        REFUSED(ct_paged_attention(b, b, b, b, b, b, b, b, nullptr, s));
-        REFUSED(ct_paged_attention(b, b, b, b, b, b, b, b, &attention, nullptr));
+        REFUSED(ct_paged_attention(b, nullptr, b, b, b, b, b, b, b, nullptr, nullptr, &attention, s));
+        REFUSED(ct_paged_attention(b, nullptr, b, b, b, b, b, b, b, nullptr, nullptr, nullptr, s));
+        REFUSED(ct_paged_attention(b, nullptr, b, b, b, b, b, b, b, nullptr, nullptr, &attention, nullptr));
     }
     CHECK_OK(ct_weights_destroy(w));
 }
@@ -194,7 +194,7 @@ int32_t sample(ct_buffer* b, ct_buffer* bias, const ct_sample_params* p, ct_stre
     ct_buffer* a[13];
     for (int i = 0; i < 13; ++i) a[i] = i == missing ? nullptr : b;
     return ct_sample(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], nullptr, bias,
-                     bias, bias, p, s);
+                     bias, bias, nullptr, p, s);
 }
 
 void refusesWrongSampling(Device& d, ct_buffer* b) {

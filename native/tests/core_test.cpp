@@ -229,7 +229,7 @@ void describesItself() {
     }
     ct_device* none = nullptr;
     CHECK_STATUS(ct_device_open(&none, "cuda:0", nullptr), CT_UNAVAILABLE);
-    CHECK(std::string(ct_last_error()).find("cuda:0") != std::string::npos);
+    CHECK(std::string(ct_last_error()).find("cuda") != std::string::npos);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
+#include <string>
 
 #include "tests/testing.h"
 
@@ -44,6 +46,37 @@ void for_devices(const Body& body) {
             context = "isa " + std::to_string(isa) + ", threads " + std::to_string(threads);
             body(device, isa);
         }
+    }
+    context.clear();
+}
+
+// Fewer and smaller shapes: in sanitized builds, and where CORTADO_QUICK is set.
+inline bool reduced() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#else
+    return std::getenv("CORTADO_QUICK") != nullptr;
+#endif
+}
+
+// Devices that run the CUDA kernels: simt:0 where it is built, cuda:0 where there is a GPU. CORTADO_DEVICES names others
+// (separated by commas), so that a run can be kept to one.
+template <typename Body>
+void for_gpu_devices(const Body& body) {
+    const char* chosen = std::getenv("CORTADO_DEVICES");
+    std::string names = chosen ? chosen : "simt:0,cuda:0";
+    for (size_t begin = 0; begin < names.size();) {
+        size_t end = std::min(names.find(',', begin), names.size());
+        std::string name = names.substr(begin, end - begin);
+        begin = end + 1;
+        if (name == "cpu") continue;
+        Device device(2, CT_ISA_AUTO, name.c_str());
+        if (!device.present()) {
+            std::printf("not tested on %s: %s\n", name.c_str(), ct_last_error());
+            continue;
+        }
+        context = name;
+        body(device);
     }
     context.clear();
 }

@@ -65,16 +65,16 @@ inline constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 struct Device {
     ct_device* device = nullptr;
     ct_stream* stream = nullptr;
-    explicit Device(int threads = 2, int32_t isa = CT_ISA_AUTO) {
+    explicit Device(int threads = 2, int32_t isa = CT_ISA_AUTO, const char* name = "cpu") {
         ct_device_options options{};
         options.struct_bytes = sizeof options;
         options.num_threads = threads;
         options.isa = isa;
-        if (ct_device_open(&device, "cpu", &options) == CT_OK) {
+        if (ct_device_open(&device, name, &options) == CT_OK) {
             CHECK_OK(ct_stream_create(&stream, device));
         }
     }
-    bool present() const { return device != nullptr; }  // false: this machine lacks the ISA
+    bool present() const { return device != nullptr; }  // false: this machine lacks the device or the ISA
     ~Device() {
         if (device) {
             CHECK_OK(ct_stream_destroy(stream));
@@ -85,14 +85,14 @@ struct Device {
     Device& operator=(const Device&) = delete;
 };
 
-// A device buffer of n T, with host access.
+// A buffer of n T that the host and the device both reach.
 template <typename T>
 struct Array {
     ct_buffer* buffer = nullptr;
     T* at = nullptr;
     int64_t size;
     Array(Device& device, int64_t n) : size(n) {
-        CHECK_OK(ct_buffer_create(&buffer, device.device, (n > 0 ? n : 1) * static_cast<int64_t>(sizeof(T))));
+        CHECK_OK(ct_buffer_create_host(&buffer, device.device, (n > 0 ? n : 1) * static_cast<int64_t>(sizeof(T))));
         void* address = nullptr;
         CHECK_OK(ct_buffer_host_address(&address, buffer));
         at = static_cast<T*>(address);

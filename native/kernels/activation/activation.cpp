@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/backend.h"
+
 namespace ct {
 namespace {
 
@@ -42,6 +44,10 @@ extern "C" int32_t ct_activation_mul(ct_buffer* y, const ct_buffer* x, int64_t r
     CT_TRY(ct::check_matrix(__func__, "x", x, stream, rows, both, x_stride, bytes));
     CT_REQUIRE(y->data != x->data || y_stride == x_stride || rows < 2, "y is x, so y_stride=%lld must be x_stride=%lld",
                static_cast<long long>(y_stride), static_cast<long long>(x_stride));
+    if (ct::has_backend(stream)) {
+        return ct::launch(__func__, stream, &ct::Operations::activation_mul,
+                          {y->data, x->data, rows, cols, y_stride, x_stride, dtype, activation});
+    }
     return ct::with_dtype(dtype, [&]<typename T>(T*) {
         return ct::enqueue_activation<T>(y, x, rows, cols, y_stride, x_stride, activation, stream);
     });

@@ -171,9 +171,9 @@ struct Batch {
     }
 
     int32_t call(Device& device) {
-        return ct_paged_attention(out.bytes.buffer, q.bytes.buffer, k_cache.bytes.buffer, v_cache.bytes.buffer,
-                                  table.buffer, cu.buffer, lens.buffer, shape.sinks ? sinks.buffer : nullptr, &params,
-                                  device.stream);
+        return ct_paged_attention(out.bytes.buffer, nullptr, q.bytes.buffer, k_cache.bytes.buffer, v_cache.bytes.buffer,
+                                  table.buffer, cu.buffer, lens.buffer, shape.sinks ? sinks.buffer : nullptr, nullptr,
+                                  nullptr, &params, device.stream);
     }
 
     void run(Device& device) {

@@ -299,10 +299,10 @@ void refuses_wrong_arguments() {
         context = "null " + std::to_string(missing);
         const auto unless = [&](int i, ct_buffer* buffer) { return missing == i ? nullptr : buffer; };
         CHECK_STATUS(
-            ct_paged_attention(unless(0, good.out.bytes.buffer), unless(1, good.q.bytes.buffer),
+            ct_paged_attention(unless(0, good.out.bytes.buffer), nullptr, unless(1, good.q.bytes.buffer),
                                unless(2, good.k_cache.bytes.buffer), unless(3, good.v_cache.bytes.buffer),
                                unless(4, good.table.buffer), unless(5, good.cu.buffer), unless(6, good.lens.buffer),
-                               nullptr, &good.params, missing == 7 ? nullptr : device.stream),
+                               nullptr, nullptr, nullptr, &good.params, missing == 7 ? nullptr : device.stream),
             CT_INVALID);
     }
     context = "";

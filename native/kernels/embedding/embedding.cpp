@@ -1,7 +1,7 @@
-// embedding.cpp: ct_embedding and ct_gather_rows: copies of rows, one instruction set is enough.
+// embedding.cpp: ct_embedding, ct_gather_rows and ct_feed_tokens: copies, one instruction set is enough.
 #include <limits>
 
-#include "core/core.h"
+#include "core/backend.h"
 
 namespace ct {
 namespace {
@@ -64,6 +64,11 @@ extern "C" int32_t ct_embedding(ct_buffer* y, const ct_weights* table, const ct_
     CT_TRY(ct::check_activation_dtype(__func__, "dtype", dtype));
     CT_TRY(ct::check_matrix(__func__, "y", y, stream, num_tokens, table->cols, y_stride, ct::dtype_bytes(dtype)));
     CT_TRY(ct::check_buffer(__func__, "ids", ids, stream, num_tokens, 4));
+    if (ct::has_backend(stream)) {
+        return ct::launch(__func__, stream, &ct::Operations::embedding,
+                          {y->data, table->data, ct::data<int32_t>(ids), num_tokens, table->cols, table->rows, y_stride,
+                           table->stride, dtype, table->dtype, scale});
+    }
     return ct::with_dtype(dtype, [&]<typename T>(T*) {
         return ct::enqueue_embedding<T>(y, table, ids, num_tokens, y_stride, scale, stream);
     });
@@ -83,7 +88,29 @@ extern "C" int32_t ct_gather_rows(ct_buffer* y, const ct_buffer* x, const ct_buf
     const unsigned char* x_end = x->data + (x_rows > 0 ? ((x_rows - 1) * x_stride + cols) * bytes : 0);
     CT_REQUIRE(y_end <= x->data || x_end <= y->data, "y of num_rows=%lld and x of x_rows=%lld overlap",
                static_cast<long long>(num_rows), static_cast<long long>(x_rows));
+    if (ct::has_backend(stream)) {
+        return ct::launch(
+            __func__, stream, &ct::Operations::gather_rows,
+            {y->data, x->data, ct::data<int32_t>(rows), num_rows, cols, x_rows, y_stride, x_stride, dtype});
+    }
     return ct::with_dtype(dtype, [&]<typename T>(T*) {
         return ct::enqueue_gather<T>(y, x, rows, num_rows, cols, x_rows, y_stride, x_stride, stream);
+    });
+}
+
+extern "C" int32_t ct_feed_tokens(ct_buffer* ids, const ct_buffer* tokens, const ct_buffer* rows, int64_t num_tokens,
+                                  int64_t num_rows, ct_stream* stream) {
+    CT_TRY(ct::check_stream(__func__, stream));
+    CT_TRY(ct::check_buffer(__func__, "ids", ids, stream, num_tokens, 4));
+    CT_TRY(ct::check_buffer(__func__, "tokens", tokens, stream, num_rows, 4));
+    CT_TRY(ct::check_buffer(__func__, "rows", rows, stream, num_tokens, 4));
+    const ct::FeedTokensArgs args{ct::data<int32_t>(ids), ct::data<int32_t>(tokens), ct::data<int32_t>(rows),
+                                  num_tokens, num_rows};
+    if (ct::has_backend(stream)) return ct::launch(__func__, stream, &ct::Operations::feed_tokens, args);
+    return ct::enqueue(stream, [args](ct::Team&) {
+        for (int64_t t = 0; t < args.num_tokens; ++t) {
+            int64_t row = args.rows[t];
+            if (row >= 0) args.ids[t] = row < args.num_rows ? args.tokens[row] : -1;
+        }
     });
 }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/core.h"
+#include "core/backend.h"
 
 namespace {
 
@@ -202,6 +202,11 @@ int32_t ct_linear(ct_buffer* y, const ct_buffer* x, const ct_weights* weights, c
                         extent(rows, weights->cols, x_stride, x_dtype)),
                "y must not alias x");
 
+    if (ct::has_backend(stream)) {
+        return ct::launch(__func__, stream, &ct::Operations::linear,
+                          {y->data, x->data, weights->data, ct::data<float>(bias), rows, weights->rows, weights->cols,
+                           y_stride, x_stride, weights->stride, y_dtype, x_dtype, weights->dtype});
+    }
     Linear linear = {};
     linear.y = ct::data<unsigned char>(y);
     linear.x = ct::data<unsigned char>(x);

@@ -1,8 +1,9 @@
 // weights.cpp: matrices packed once, at load, into the layout of linear.h.
 #include <algorithm>
 #include <memory>
+#include <vector>
 
-#include "core/core.h"
+#include "core/stream.h"
 #include "kernels/linear/linear.h"
 
 namespace {
@@ -68,6 +69,19 @@ void pack_panel(unsigned char* out, int64_t w_step, const Source& source, int64_
     }
 }
 
+// One row as it is stored; half precision becomes float.
+void copy_row(unsigned char* to, const Source& source, int64_t row, int64_t cols, int32_t source_dtype) {
+    const unsigned char* from = source.row(row);
+    if (source_dtype != CT_F16) {
+        std::memcpy(to, from, static_cast<size_t>(source.row_bytes));
+        return;
+    }
+    for (int64_t i = 0; i < cols; ++i) {
+        const float value = ct::to_float(ct::f16{load<uint16_t>(from + 2 * i)});
+        std::memcpy(to + 4 * i, &value, sizeof value);
+    }
+}
+
 struct Packing {
     const ct_weights* weights;
     Source source;
@@ -76,7 +90,9 @@ struct Packing {
     void run(ct::Team& team) const {
         const ct_weights& w = *weights;
         if (w.use == CT_WEIGHTS_EMBEDDING) {
-            team.run(w.rows, [&](int64_t row, int) { copy_row(row); });
+            team.run(w.rows, [&](int64_t row, int) {
+                copy_row(w.data + row * w.cols * ct::dtype_bytes(w.dtype), source, row, w.cols, source_dtype);
+            });
             return;
         }
         const auto pack = source_dtype == CT_BF16  ? pack_panel<CT_BF16>
@@ -91,21 +107,59 @@ struct Packing {
             pack(out, width * kLineBytes, source, panel * kPanelRows, w.rows, w.cols, steps);
         });
     }
+};
 
-    void copy_row(int64_t row) const {
-        const ct_weights& w = *weights;
-        const unsigned char* from = source.row(row);
-        unsigned char* to = w.data + row * w.cols * ct::dtype_bytes(w.dtype);
-        if (source_dtype != CT_F16) {
-            std::memcpy(to, from, static_cast<size_t>(source.row_bytes));
-            return;
+// For a backend's device: row-major, padded with zeros, sent up in pieces.
+int32_t upload_rows(ct_weights& w, const Source& source, int32_t source_dtype) {
+    constexpr int64_t kPieceBytes = int64_t{8} << 20;
+    const int64_t row_bytes = w.stride * ct::dtype_bytes(w.dtype);
+    const int64_t piece_rows = std::max<int64_t>(1, kPieceBytes / row_bytes);
+    std::vector<unsigned char> piece(static_cast<size_t>(std::min(piece_rows, w.rows) * row_bytes));
+    for (int64_t begin = 0; begin < w.rows; begin += piece_rows) {
+        const int64_t end = std::min(begin + piece_rows, w.rows);
+        for (int64_t row = begin; row < end; ++row) {
+            copy_row(piece.data() + (row - begin) * row_bytes, source, row, w.cols, source_dtype);
         }
-        for (int64_t i = 0; i < w.cols; ++i) {
-            const float value = ct::to_float(ct::f16{load<uint16_t>(from + 2 * i)});
-            std::memcpy(to + 4 * i, &value, sizeof value);
+        unsigned char* to = w.data + begin * row_bytes;
+        const int64_t bytes = (end - begin) * row_bytes;
+        if (const auto* runtime = ct::runtime_of(w.device)) {
+            CT_TRY(runtime->upload(w.device->context, to, piece.data(), bytes));
+        } else {
+            std::memcpy(to, piece.data(), static_cast<size_t>(bytes));
         }
     }
-};
+    return CT_OK;
+}
+
+int32_t round_up(int64_t value, int64_t* result) {
+    if (value > INT64_MAX - ct::kWeightsPadding) return CT_INVALID;
+    *result = (value + ct::kWeightsPadding - 1) / ct::kWeightsPadding * ct::kWeightsPadding;
+    return CT_OK;
+}
+
+// Memory of the device, zero-filled; null with the error text set.
+int32_t allocate(ct_weights& w) {
+    const auto* runtime = ct::runtime_of(w.device);
+    if (runtime) {
+        void* address = nullptr;
+        CT_TRY(runtime->allocate(w.device->context, &address, w.data_bytes, false));
+        w.data = static_cast<unsigned char*>(address);
+        return CT_OK;
+    }
+    w.data = ct::allocate_bytes(w.data_bytes);
+    if (w.data) return CT_OK;
+    return ct::fail(CT_OUT_OF_MEMORY, "ct_weights_create: no memory for %lld bytes",
+                    static_cast<long long>(w.data_bytes));
+}
+
+void release(ct_weights& w) {
+    if (!w.data) return;
+    if (const auto* runtime = ct::runtime_of(w.device)) {
+        runtime->release(w.device->context, w.data, false);
+    } else {
+        ct::free_bytes(w.data, w.data_bytes);
+    }
+}
 
 }  // namespace
 
@@ -138,8 +192,13 @@ int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weig
 
     const int32_t stored_dtype = dtype == CT_BF16 ? CT_BF16 : CT_F32;
     int64_t bytes = 0;
+    int64_t stride = cols;
     bool fits = false;
-    if (use == CT_WEIGHTS_EMBEDDING) {
+    if (device->backend) {
+        int64_t padded_rows = 0;
+        fits = round_up(cols, &stride) == CT_OK && round_up(rows, &padded_rows) == CT_OK &&
+               ct::multiply(stride, ct::dtype_bytes(stored_dtype), &bytes) && ct::multiply(padded_rows, bytes, &bytes);
+    } else if (use == CT_WEIGHTS_EMBEDDING) {
         fits = ct::multiply(rows, cols * ct::dtype_bytes(stored_dtype), &bytes);
     } else {
         int64_t line_bytes = 0;
@@ -149,20 +208,25 @@ int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weig
     CT_REQUIRE(fits, "%lld rows of %lld columns are too large", static_cast<long long>(rows),
                static_cast<long long>(cols));
 
+    CT_TRY(ct::check_device(__func__, device));
     auto packed = std::make_unique<ct_weights>();
     packed->device = device;
     packed->dtype = stored_dtype;
     packed->use = use;
     packed->rows = rows;
     packed->cols = cols;
+    packed->stride = stride;
     packed->data_bytes = bytes;
-    packed->data = ct::allocate_bytes(bytes);
-    if (!packed->data) {
-        return ct::fail(CT_OUT_OF_MEMORY, "%s: no memory for %lld bytes", __func__, static_cast<long long>(bytes));
-    }
-    {
+    CT_TRY(allocate(*packed));
+    const Source source{parts, row_bytes};
+    if (device->backend) {
+        const auto drop = [](ct_weights* w) { release(*w); };
+        std::unique_ptr<ct_weights, decltype(drop)> unfinished(packed.get(), drop);
+        CT_TRY(upload_rows(*packed, source, dtype));
+        unfinished.release();
+    } else {
         const ct::TeamLock lock(device);
-        const Packing packing = {packed.get(), {parts, row_bytes}, dtype};
+        const Packing packing = {packed.get(), source, dtype};
         packing.run(*device->team);
     }
     device->children.fetch_add(1);
@@ -172,7 +236,7 @@ int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weig
 
     int32_t ct_weights_destroy(ct_weights* weights) {
     CT_REQUIRE(weights, "weights is null");
-    ct::free_bytes(weights->data, weights->data_bytes);
+    release(*weights);
     weights->device->children.fetch_sub(1);
     delete weights;
     return ct::ok();

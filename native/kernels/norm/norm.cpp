@@ -1,6 +1,8 @@
 // norm.cpp: ct_rms_norm.
 #include "kernels/norm/norm.h"
 
+#include "core/backend.h"
+
 namespace ct {
 namespace {
 
@@ -38,6 +40,11 @@ extern "C" int32_t ct_rms_norm(ct_buffer* y, ct_buffer* residual, const ct_buffe
     CT_TRY(ct::check_buffer(__func__, "weight", weight, stream, cols, 4));
     CT_REQUIRE(y->data != x->data || y_stride == x_stride || rows < 2, "y is x, so y_stride=%lld must be x_stride=%lld",
                static_cast<long long>(y_stride), static_cast<long long>(x_stride));
+    if (ct::has_backend(stream)) {
+        return ct::launch(__func__, stream, &ct::Operations::rms_norm,
+                          {y->data, ct::data<float>(residual), x->data, ct::data<float>(weight), rows, cols, y_stride,
+                           residual_stride, x_stride, dtype, eps});
+    }
     return ct::with_dtype(dtype, [&]<typename T>(T*) {
         return ct::enqueue_norm<T>(y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, eps,
                                    stream);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/kv_params.h"
+
 namespace ct {
 namespace {
 
@@ -81,12 +83,11 @@ int32_t check_params(const char* function, const ct_rope_params& p) {
         }
         if (p.num_positions < 0) return refuse("num_positions", p.num_positions, ">= 0");
     }
-    if (p.num_slots < 0 || p.num_slots % CT_KV_BLOCK_SIZE != 0) {
-        return refuse("num_slots", p.num_slots, ">= 0, a multiple of 16");
+    if (p.num_slots < 0 || p.num_slots % p.block_size != 0) {
+        return refuse("num_slots", p.num_slots, ">= 0, a multiple of block_size");
     }
     if (!(p.eps >= 0)) return fail(CT_INVALID, "%s: eps=%g must be >= 0", function, static_cast<double>(p.eps));
-    CT_TRY(check_activation_dtype(function, "dtype", p.dtype));
-    return check_activation_dtype(function, "kv_dtype", p.kv_dtype);
+    return check_activation_dtype(function, "dtype", p.dtype);
 }
 
 template <typename T, typename K>
@@ -129,13 +130,14 @@ extern "C" int32_t ct_rope_kv_write(ct_buffer* q, ct_buffer* k_cache, ct_buffer*
     ct_rope_params p;
     CT_TRY(ct::check_stream(__func__, stream));
     CT_TRY(ct::read_params(__func__, &p, sizeof p, params));
+    CT_TRY(ct::settle_kv_params(__func__, ct::device_of(stream), &p));
     CT_TRY(ct::check_params(__func__, p));
     int64_t bytes = ct::dtype_bytes(p.dtype);
     int64_t kv_bytes = ct::dtype_bytes(p.kv_dtype);
     int64_t q_cols = int64_t{p.num_q_heads} * p.head_dim;
     int64_t kv_cols = int64_t{p.num_kv_heads} * p.head_dim;
-    int64_t blocks = p.num_slots / CT_KV_BLOCK_SIZE;
-    int64_t page = kv_cols * CT_KV_BLOCK_SIZE;
+    int64_t blocks = p.num_slots / p.block_size;
+    int64_t page = kv_cols * p.block_size;
     CT_TRY(ct::check_matrix(__func__, "q", q, stream, p.num_tokens, q_cols, p.q_stride, bytes));
     CT_TRY(ct::check_matrix(__func__, "qkv", qkv, stream, p.num_tokens, q_cols + 2 * kv_cols, p.qkv_stride, bytes));
     CT_TRY(ct::check_matrix(__func__, "k_cache", k_cache, stream, blocks, page, p.block_stride, kv_bytes));
@@ -151,6 +153,13 @@ extern "C" int32_t ct_rope_kv_write(ct_buffer* q, ct_buffer* k_cache, ct_buffer*
     CT_REQUIRE(q->data != qkv->data || p.q_stride == p.qkv_stride || p.num_tokens < 2,
                "q is qkv, so q_stride=%lld must be qkv_stride=%lld", static_cast<long long>(p.q_stride),
                static_cast<long long>(p.qkv_stride));
+    if (ct::has_backend(stream)) {
+        return ct::launch(
+            __func__, stream, &ct::Operations::rope_kv_write,
+            {q->data, k_cache->data, v_cache->data, qkv->data, ct::data<int32_t>(positions),
+             ct::data<int64_t>(slot_mapping), p.style == CT_ROPE_NONE ? nullptr : ct::data<float>(cos_sin),
+             ct::data<float>(q_norm), ct::data<float>(k_norm), p});
+    }
     return ct::with_dtype(p.dtype, [&]<typename T>(T*) {
         return ct::with_dtype(p.kv_dtype, [&]<typename K>(K*) {
             return ct::enqueue_rope<T, K>(q, k_cache, v_cache, qkv, positions, slot_mapping, cos_sin, q_norm, k_norm, p,

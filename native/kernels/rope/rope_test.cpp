@@ -49,7 +49,8 @@ void matchesPlainLoops(Device& d, const Case& c) {
     Array<int64_t> slots(d, {0, 63, -1, 5, 6, INT64_MAX, 18});
     std::vector<T> before(qkv.at, qkv.at + qkv.size);
     ct_rope_params p{sizeof p,   kTokens,    kPositions,   kBlocks * 16, cols + 2,  cols + 2,  block_stride, c.q_heads,
-                     c.kv_heads, c.head_dim, c.rotary_dim, c.style,      kDtype<T>, kDtype<K>, 1e-6f};
+                     c.kv_heads, c.head_dim, c.rotary_dim, c.style,      kDtype<T>, kDtype<K>, 1e-6f,        0,
+                     0,          0};
     Array<T>& out = c.in_place ? qkv : q;
     CHECK_OK(ct_rope_kv_write(out.buffer, k_cache.buffer, v_cache.buffer, qkv.buffer, positions.buffer, slots.buffer,
                               c.style ? cos_sin.buffer : nullptr, c.norm ? q_norm.buffer : nullptr,
@@ -97,7 +98,7 @@ void refusesWrongArguments() {
     Array<float> qkv(d, 4 * 64), q(d, 4 * 32), cache(d, 16 * 16), angles(d, 10 * 16), norm(d, 16);
     Array<int32_t> positions(d, 4);
     Array<int64_t> slots(d, 4);
-    ct_rope_params good{sizeof good, 4, 10, 16, 32, 64, 256, 2, 1, 16, 16, CT_ROPE_HALVES, CT_F32, CT_F32, 0};
+    ct_rope_params good{sizeof good, 4, 10, 16, 32, 64, 256, 2, 1, 16, 16, CT_ROPE_HALVES, CT_F32, CT_F32, 0, 0, 0, 0};
     auto call = [&](const ct_rope_params* p, ct_buffer* k_norm, ct_buffer* cos_sin) {
         return ct_rope_kv_write(q.buffer, cache.buffer, cache.buffer, qkv.buffer, positions.buffer, slots.buffer,
                                 cos_sin, norm.buffer, k_norm, p, d.stream);

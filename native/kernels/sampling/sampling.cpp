@@ -5,6 +5,8 @@
 #include <cfloat>
 #include <cmath>
 
+#include "core/backend.h"
+
 namespace ct {
 namespace {
 
@@ -166,15 +168,54 @@ int32_t check_params(const char* function, const ct_sample_params& p) {
     return CT_OK;
 }
 
+int32_t workspace_bytes(const ct_device* device, const ct_sample_params& p, int64_t* bytes) {
+    *bytes = 0;
+    if (!device->backend || !device->backend->operations->sample_workspace_bytes) return CT_OK;
+    return device->backend->operations->sample_workspace_bytes(*device->limits, p, bytes);
+}
+
 }  // namespace
 }  // namespace ct
+
+extern "C" int32_t ct_argmax(ct_buffer* token, const ct_buffer* logits, int64_t rows, int64_t cols, int64_t stride,
+                             ct_stream* stream) {
+    CT_TRY(ct::check_stream(__func__, stream));
+    CT_REQUIRE(cols >= 1 && cols <= INT32_MAX, "cols=%lld must be 1 to 2^31 - 1", static_cast<long long>(cols));
+    CT_TRY(ct::check_matrix(__func__, "logits", logits, stream, rows, cols, stride, 4));
+    CT_TRY(ct::check_buffer(__func__, "token", token, stream, rows, 4));
+    const ct::ArgmaxArgs args{ct::data<int32_t>(token), ct::data<float>(logits), rows, cols, stride};
+    if (ct::has_backend(stream)) return ct::launch(__func__, stream, &ct::Operations::argmax, args);
+    return ct::enqueue(stream, [args](ct::Team& team) {
+        team.run(args.rows, [&](int64_t r, int) {
+            const float* row = args.logits + r * args.stride;
+            int64_t best = 0;
+            bool finite = true;
+            for (int64_t i = 0; i < args.cols; ++i) {
+                finite &= !std::isnan(row[i]);
+                if (row[i] > row[best]) best = i;
+            }
+            args.token[r] = finite ? static_cast<int32_t>(best) : -1;
+        });
+    });
+}
+
+extern "C" int32_t ct_sample_workspace_bytes(int64_t* bytes, const ct_device* device, const ct_sample_params* params) {
+    CT_REQUIRE(bytes, "bytes is null");
+    CT_REQUIRE(device, "device is null");
+    ct_sample_params p;
+    CT_TRY(ct::read_params(__func__, &p, sizeof p, params));
+    CT_TRY(ct::check_params(__func__, p));
+    CT_TRY(ct::workspace_bytes(device, p, bytes));
+    return ct::ok();
+}
 
 extern "C" int32_t ct_sample(ct_buffer* token, ct_buffer* logprob, ct_buffer* rank, ct_buffer* top_ids,
                              ct_buffer* top_logprobs, ct_buffer* status, const ct_buffer* logits,
                              const ct_buffer* temperature, const ct_buffer* top_k, const ct_buffer* top_p,
                              const ct_buffer* min_p, const ct_buffer* seed, const ct_buffer* position,
                              const ct_buffer* forced, const ct_buffer* bias_offsets, const ct_buffer* bias_ids,
-                             const ct_buffer* bias_values, const ct_sample_params* params, ct_stream* stream) {
+                             const ct_buffer* bias_values, ct_buffer* workspace, const ct_sample_params* params,
+                             ct_stream* stream) {
     ct_sample_params p;
     CT_TRY(ct::check_stream(__func__, stream));
     CT_TRY(ct::read_params(__func__, &p, sizeof p, params));
@@ -204,6 +245,35 @@ extern "C" int32_t ct_sample(ct_buffer* token, ct_buffer* logprob, ct_buffer* ra
         CT_TRY(ct::check_buffer(__func__, "bias_offsets", bias_offsets, stream, p.num_rows + 1, 4));
         CT_TRY(ct::check_buffer(__func__, "bias_ids", bias_ids, stream, p.num_bias, 4));
         CT_TRY(ct::check_buffer(__func__, "bias_values", bias_values, stream, p.num_bias, 4));
+    }
+    if (ct::has_backend(stream)) {
+        int64_t needed = 0;
+        CT_TRY(ct::workspace_bytes(ct::device_of(stream), p, &needed));
+        if (needed > 0) CT_TRY(ct::check_buffer(__func__, "workspace", workspace, stream, needed, 1));
+        return ct::launch(__func__, stream, &ct::Operations::sample,
+                          {ct::data<int32_t>(token),
+                           ct::data<float>(logprob),
+                           ct::data<int32_t>(rank),
+                           ct::data<int32_t>(top_ids),
+                           ct::data<float>(top_logprobs),
+                           ct::data<int32_t>(status),
+                           ct::data<float>(logits),
+                           ct::data<float>(temperature),
+                           ct::data<int32_t>(top_k),
+                           ct::data<float>(top_p),
+                           ct::data<float>(min_p),
+                           ct::data<int64_t>(seed),
+                           ct::data<int64_t>(position),
+                           ct::data<int32_t>(forced),
+                           biased ? ct::data<int32_t>(bias_offsets) : nullptr,
+                           ct::data<int32_t>(bias_ids),
+                           ct::data<float>(bias_values),
+                           ct::data<void>(workspace),
+                           p.num_rows,
+                           p.vocab_size,
+                           p.logits_stride,
+                           p.num_bias,
+                           p.max_top_logprobs});
     }
     const ct::SamplingPasses& passes = ct::variant(stream, ct::kSamplingScalar, ct::kSamplingAvx2, ct::kSamplingAvx512);
     return ct::enqueue(stream, ct::Sample{ct::data<int32_t>(token),

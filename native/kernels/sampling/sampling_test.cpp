@@ -66,11 +66,14 @@ std::vector<Result> sample(Device& d, const std::vector<Row>& rows, int64_t max_
     top_logprobs.poison();
     ct_sample_params p{sizeof p, n, vocab, stride, static_cast<int64_t>(ids.size()), max_top};
     bool biased = !ids.empty();
+    int64_t workspace_bytes = 0;
+    CHECK_OK(ct_sample_workspace_bytes(&workspace_bytes, d.device, &p));
+    Array<unsigned char> workspace(d, workspace_bytes);
     CHECK_OK(ct_sample(token.buffer, logprob.buffer, rank.buffer, max_top ? top_ids.buffer : nullptr,
                        max_top ? top_logprobs.buffer : nullptr, status.buffer, logits.buffer, temperature.buffer,
                        top_k.buffer, top_p.buffer, min_p.buffer, seed.buffer, position.buffer, forced.buffer,
                        biased ? offsets.buffer : nullptr, biased ? bias_ids.buffer : nullptr,
-                       biased ? bias_values.buffer : nullptr, &p, d.stream));
+                       biased ? bias_values.buffer : nullptr, workspace.buffer, &p, d.stream));
     CHECK_OK(ct_stream_synchronize(d.stream));
     std::vector<Result> results;
     for (int64_t r = 0; r < n; ++r) {

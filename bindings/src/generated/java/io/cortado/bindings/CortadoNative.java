@@ -23,10 +23,10 @@ public class CortadoNative extends CortadoNative$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int CT_ABI_VERSION = (int)1L;
+    private static final int CT_ABI_VERSION = (int)2L;
     /**
      * {@snippet lang=c :
-     * #define CT_ABI_VERSION 1
+     * #define CT_ABI_VERSION 2
      * }
      */
     public static int CT_ABI_VERSION() {
@@ -40,6 +40,15 @@ public class CortadoNative extends CortadoNative$shared {
      */
     public static int CT_KV_BLOCK_SIZE() {
         return CT_KV_BLOCK_SIZE;
+    }
+    private static final int CT_MAX_TREE_ROWS = (int)64L;
+    /**
+     * {@snippet lang=c :
+     * #define CT_MAX_TREE_ROWS 64
+     * }
+     */
+    public static int CT_MAX_TREE_ROWS() {
+        return CT_MAX_TREE_ROWS;
     }
     private static final int CT_BUFFER_ALIGNMENT = (int)64L;
     /**
@@ -113,6 +122,15 @@ public class CortadoNative extends CortadoNative$shared {
     public static int CT_INTERNAL() {
         return CT_INTERNAL;
     }
+    private static final int CT_DEVICE_LOST = (int)7L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_status.CT_DEVICE_LOST = 7
+     * }
+     */
+    public static int CT_DEVICE_LOST() {
+        return CT_DEVICE_LOST;
+    }
     private static final int CT_F32 = (int)0L;
     /**
      * {@snippet lang=c :
@@ -139,6 +157,15 @@ public class CortadoNative extends CortadoNative$shared {
      */
     public static int CT_F16() {
         return CT_F16;
+    }
+    private static final int CT_F8_E4M3 = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_dtype.CT_F8_E4M3 = 3
+     * }
+     */
+    public static int CT_F8_E4M3() {
+        return CT_F8_E4M3;
     }
 
     private static class ct_last_error {
@@ -623,6 +650,67 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_device_inject_fault {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_device_inject_fault");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_device_inject_fault(ct_device *device, int64_t call)
+     * }
+     */
+    public static FunctionDescriptor ct_device_inject_fault$descriptor() {
+        return ct_device_inject_fault.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_device_inject_fault(ct_device *device, int64_t call)
+     * }
+     */
+    public static MethodHandle ct_device_inject_fault$handle() {
+        return ct_device_inject_fault.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_device_inject_fault(ct_device *device, int64_t call)
+     * }
+     */
+    public static MemorySegment ct_device_inject_fault$address() {
+        return ct_device_inject_fault.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_device_inject_fault(ct_device *device, int64_t call)
+     * }
+     */
+    public static int ct_device_inject_fault(MemorySegment device, long call) {
+        var mh$ = ct_device_inject_fault.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_device_inject_fault", device, call);
+            }
+            return (int)mh$.invokeExact(device, call);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_buffer_create {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,
@@ -676,6 +764,68 @@ public class CortadoNative extends CortadoNative$shared {
         try {
             if (TRACE_DOWNCALLS) {
                 traceDowncall("ct_buffer_create", buffer, device, bytes);
+            }
+            return (int)mh$.invokeExact(buffer, device, bytes);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_buffer_create_host {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_buffer_create_host");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_buffer_create_host(ct_buffer **buffer, ct_device *device, int64_t bytes)
+     * }
+     */
+    public static FunctionDescriptor ct_buffer_create_host$descriptor() {
+        return ct_buffer_create_host.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_buffer_create_host(ct_buffer **buffer, ct_device *device, int64_t bytes)
+     * }
+     */
+    public static MethodHandle ct_buffer_create_host$handle() {
+        return ct_buffer_create_host.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_buffer_create_host(ct_buffer **buffer, ct_device *device, int64_t bytes)
+     * }
+     */
+    public static MemorySegment ct_buffer_create_host$address() {
+        return ct_buffer_create_host.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_buffer_create_host(ct_buffer **buffer, ct_device *device, int64_t bytes)
+     * }
+     */
+    public static int ct_buffer_create_host(MemorySegment buffer, MemorySegment device, long bytes) {
+        var mh$ = ct_buffer_create_host.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_buffer_create_host", buffer, device, bytes);
             }
             return (int)mh$.invokeExact(buffer, device, bytes);
         } catch (Error | RuntimeException ex) {
@@ -988,6 +1138,71 @@ public class CortadoNative extends CortadoNative$shared {
                 traceDowncall("ct_copy", destination, source, destination_offset_bytes, source_offset_bytes, bytes, stream);
             }
             return (int)mh$.invokeExact(destination, source, destination_offset_bytes, source_offset_bytes, bytes, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_copy_blocks {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_copy_blocks");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_copy_blocks(ct_buffer *destination, const ct_buffer *source, const ct_buffer *pairs, int64_t num_pairs, int64_t block_bytes, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_copy_blocks$descriptor() {
+        return ct_copy_blocks.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_copy_blocks(ct_buffer *destination, const ct_buffer *source, const ct_buffer *pairs, int64_t num_pairs, int64_t block_bytes, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_copy_blocks$handle() {
+        return ct_copy_blocks.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_copy_blocks(ct_buffer *destination, const ct_buffer *source, const ct_buffer *pairs, int64_t num_pairs, int64_t block_bytes, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_copy_blocks$address() {
+        return ct_copy_blocks.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_copy_blocks(ct_buffer *destination, const ct_buffer *source, const ct_buffer *pairs, int64_t num_pairs, int64_t block_bytes, ct_stream *stream)
+     * }
+     */
+    public static int ct_copy_blocks(MemorySegment destination, MemorySegment source, MemorySegment pairs, long num_pairs, long block_bytes, MemorySegment stream) {
+        var mh$ = ct_copy_blocks.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_copy_blocks", destination, source, pairs, num_pairs, block_bytes, stream);
+            }
+            return (int)mh$.invokeExact(destination, source, pairs, num_pairs, block_bytes, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -2066,6 +2281,71 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_feed_tokens {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_feed_tokens");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_feed_tokens(ct_buffer *ids, const ct_buffer *tokens, const ct_buffer *rows, int64_t num_tokens, int64_t num_rows, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_feed_tokens$descriptor() {
+        return ct_feed_tokens.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_feed_tokens(ct_buffer *ids, const ct_buffer *tokens, const ct_buffer *rows, int64_t num_tokens, int64_t num_rows, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_feed_tokens$handle() {
+        return ct_feed_tokens.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_feed_tokens(ct_buffer *ids, const ct_buffer *tokens, const ct_buffer *rows, int64_t num_tokens, int64_t num_rows, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_feed_tokens$address() {
+        return ct_feed_tokens.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_feed_tokens(ct_buffer *ids, const ct_buffer *tokens, const ct_buffer *rows, int64_t num_tokens, int64_t num_rows, ct_stream *stream)
+     * }
+     */
+    public static int ct_feed_tokens(MemorySegment ids, MemorySegment tokens, MemorySegment rows, long num_tokens, long num_rows, MemorySegment stream) {
+        var mh$ = ct_feed_tokens.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_feed_tokens", ids, tokens, rows, num_tokens, num_rows, stream);
+            }
+            return (int)mh$.invokeExact(ids, tokens, rows, num_tokens, num_rows, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_rms_norm {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,
@@ -2234,9 +2514,138 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_attention_plan_bytes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_attention_plan_bytes");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_attention_plan_bytes(int64_t *bytes, const ct_device *device, const ct_attention_params *params)
+     * }
+     */
+    public static FunctionDescriptor ct_attention_plan_bytes$descriptor() {
+        return ct_attention_plan_bytes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_attention_plan_bytes(int64_t *bytes, const ct_device *device, const ct_attention_params *params)
+     * }
+     */
+    public static MethodHandle ct_attention_plan_bytes$handle() {
+        return ct_attention_plan_bytes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_attention_plan_bytes(int64_t *bytes, const ct_device *device, const ct_attention_params *params)
+     * }
+     */
+    public static MemorySegment ct_attention_plan_bytes$address() {
+        return ct_attention_plan_bytes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_attention_plan_bytes(int64_t *bytes, const ct_device *device, const ct_attention_params *params)
+     * }
+     */
+    public static int ct_attention_plan_bytes(MemorySegment bytes, MemorySegment device, MemorySegment params) {
+        var mh$ = ct_attention_plan_bytes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_attention_plan_bytes", bytes, device, params);
+            }
+            return (int)mh$.invokeExact(bytes, device, params);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_attention_plan {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_attention_plan");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_attention_plan(ct_buffer *plan, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_attention_params *params, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_attention_plan$descriptor() {
+        return ct_attention_plan.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_attention_plan(ct_buffer *plan, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_attention_params *params, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_attention_plan$handle() {
+        return ct_attention_plan.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_attention_plan(ct_buffer *plan, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_attention_params *params, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_attention_plan$address() {
+        return ct_attention_plan.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_attention_plan(ct_buffer *plan, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_attention_params *params, ct_stream *stream)
+     * }
+     */
+    public static int ct_attention_plan(MemorySegment plan, MemorySegment cu_seqlens_q, MemorySegment seqlens_kv, MemorySegment params, MemorySegment stream) {
+        var mh$ = ct_attention_plan.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_attention_plan", plan, cu_seqlens_q, seqlens_kv, params, stream);
+            }
+            return (int)mh$.invokeExact(plan, cu_seqlens_q, seqlens_kv, params, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_paged_attention {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
@@ -2257,7 +2666,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ct_paged_attention(ct_buffer *out, const ct_buffer *q, const ct_buffer *k_cache, const ct_buffer *v_cache, const ct_buffer *block_table, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_buffer *sinks, const ct_attention_params *params, ct_stream *stream)
+     * int32_t ct_paged_attention(ct_buffer *out, ct_buffer *lse, const ct_buffer *q, const ct_buffer *k_cache, const ct_buffer *v_cache, const ct_buffer *block_table, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_buffer *sinks, const ct_buffer *tree_mask, ct_buffer *plan, const ct_attention_params *params, ct_stream *stream)
      * }
      */
     public static FunctionDescriptor ct_paged_attention$descriptor() {
@@ -2267,7 +2676,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ct_paged_attention(ct_buffer *out, const ct_buffer *q, const ct_buffer *k_cache, const ct_buffer *v_cache, const ct_buffer *block_table, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_buffer *sinks, const ct_attention_params *params, ct_stream *stream)
+     * int32_t ct_paged_attention(ct_buffer *out, ct_buffer *lse, const ct_buffer *q, const ct_buffer *k_cache, const ct_buffer *v_cache, const ct_buffer *block_table, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_buffer *sinks, const ct_buffer *tree_mask, ct_buffer *plan, const ct_attention_params *params, ct_stream *stream)
      * }
      */
     public static MethodHandle ct_paged_attention$handle() {
@@ -2277,7 +2686,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ct_paged_attention(ct_buffer *out, const ct_buffer *q, const ct_buffer *k_cache, const ct_buffer *v_cache, const ct_buffer *block_table, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_buffer *sinks, const ct_attention_params *params, ct_stream *stream)
+     * int32_t ct_paged_attention(ct_buffer *out, ct_buffer *lse, const ct_buffer *q, const ct_buffer *k_cache, const ct_buffer *v_cache, const ct_buffer *block_table, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_buffer *sinks, const ct_buffer *tree_mask, ct_buffer *plan, const ct_attention_params *params, ct_stream *stream)
      * }
      */
     public static MemorySegment ct_paged_attention$address() {
@@ -2286,16 +2695,16 @@ public class CortadoNative extends CortadoNative$shared {
 
     /**
      * {@snippet lang=c :
-     * int32_t ct_paged_attention(ct_buffer *out, const ct_buffer *q, const ct_buffer *k_cache, const ct_buffer *v_cache, const ct_buffer *block_table, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_buffer *sinks, const ct_attention_params *params, ct_stream *stream)
+     * int32_t ct_paged_attention(ct_buffer *out, ct_buffer *lse, const ct_buffer *q, const ct_buffer *k_cache, const ct_buffer *v_cache, const ct_buffer *block_table, const ct_buffer *cu_seqlens_q, const ct_buffer *seqlens_kv, const ct_buffer *sinks, const ct_buffer *tree_mask, ct_buffer *plan, const ct_attention_params *params, ct_stream *stream)
      * }
      */
-    public static int ct_paged_attention(MemorySegment out, MemorySegment q, MemorySegment k_cache, MemorySegment v_cache, MemorySegment block_table, MemorySegment cu_seqlens_q, MemorySegment seqlens_kv, MemorySegment sinks, MemorySegment params, MemorySegment stream) {
+    public static int ct_paged_attention(MemorySegment out, MemorySegment lse, MemorySegment q, MemorySegment k_cache, MemorySegment v_cache, MemorySegment block_table, MemorySegment cu_seqlens_q, MemorySegment seqlens_kv, MemorySegment sinks, MemorySegment tree_mask, MemorySegment plan, MemorySegment params, MemorySegment stream) {
         var mh$ = ct_paged_attention.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ct_paged_attention", out, q, k_cache, v_cache, block_table, cu_seqlens_q, seqlens_kv, sinks, params, stream);
+                traceDowncall("ct_paged_attention", out, lse, q, k_cache, v_cache, block_table, cu_seqlens_q, seqlens_kv, sinks, tree_mask, plan, params, stream);
             }
-            return (int)mh$.invokeExact(out, q, k_cache, v_cache, block_table, cu_seqlens_q, seqlens_kv, sinks, params, stream);
+            return (int)mh$.invokeExact(out, lse, q, k_cache, v_cache, block_table, cu_seqlens_q, seqlens_kv, sinks, tree_mask, plan, params, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -2485,9 +2894,137 @@ public class CortadoNative extends CortadoNative$shared {
         return CT_SAMPLE_EMPTY;
     }
 
+    private static class ct_sample_workspace_bytes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_sample_workspace_bytes");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_sample_workspace_bytes(int64_t *bytes, const ct_device *device, const ct_sample_params *params)
+     * }
+     */
+    public static FunctionDescriptor ct_sample_workspace_bytes$descriptor() {
+        return ct_sample_workspace_bytes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_sample_workspace_bytes(int64_t *bytes, const ct_device *device, const ct_sample_params *params)
+     * }
+     */
+    public static MethodHandle ct_sample_workspace_bytes$handle() {
+        return ct_sample_workspace_bytes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_sample_workspace_bytes(int64_t *bytes, const ct_device *device, const ct_sample_params *params)
+     * }
+     */
+    public static MemorySegment ct_sample_workspace_bytes$address() {
+        return ct_sample_workspace_bytes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_sample_workspace_bytes(int64_t *bytes, const ct_device *device, const ct_sample_params *params)
+     * }
+     */
+    public static int ct_sample_workspace_bytes(MemorySegment bytes, MemorySegment device, MemorySegment params) {
+        var mh$ = ct_sample_workspace_bytes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_sample_workspace_bytes", bytes, device, params);
+            }
+            return (int)mh$.invokeExact(bytes, device, params);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_argmax {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_argmax");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_argmax(ct_buffer *token, const ct_buffer *logits, int64_t rows, int64_t cols, int64_t stride, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_argmax$descriptor() {
+        return ct_argmax.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_argmax(ct_buffer *token, const ct_buffer *logits, int64_t rows, int64_t cols, int64_t stride, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_argmax$handle() {
+        return ct_argmax.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_argmax(ct_buffer *token, const ct_buffer *logits, int64_t rows, int64_t cols, int64_t stride, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_argmax$address() {
+        return ct_argmax.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_argmax(ct_buffer *token, const ct_buffer *logits, int64_t rows, int64_t cols, int64_t stride, ct_stream *stream)
+     * }
+     */
+    public static int ct_argmax(MemorySegment token, MemorySegment logits, long rows, long cols, long stride, MemorySegment stream) {
+        var mh$ = ct_argmax.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_argmax", token, logits, rows, cols, stride, stream);
+            }
+            return (int)mh$.invokeExact(token, logits, rows, cols, stride, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_sample {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
@@ -2517,7 +3054,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_sample_params *params, ct_stream *stream)
+     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
      * }
      */
     public static FunctionDescriptor ct_sample$descriptor() {
@@ -2527,7 +3064,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_sample_params *params, ct_stream *stream)
+     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
      * }
      */
     public static MethodHandle ct_sample$handle() {
@@ -2537,7 +3074,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_sample_params *params, ct_stream *stream)
+     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
      * }
      */
     public static MemorySegment ct_sample$address() {
@@ -2546,16 +3083,16 @@ public class CortadoNative extends CortadoNative$shared {
 
     /**
      * {@snippet lang=c :
-     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_sample_params *params, ct_stream *stream)
+     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
      * }
      */
-    public static int ct_sample(MemorySegment token, MemorySegment logprob, MemorySegment rank, MemorySegment top_ids, MemorySegment top_logprobs, MemorySegment status, MemorySegment logits, MemorySegment temperature, MemorySegment top_k, MemorySegment top_p, MemorySegment min_p, MemorySegment seed, MemorySegment position, MemorySegment forced, MemorySegment bias_offsets, MemorySegment bias_ids, MemorySegment bias_values, MemorySegment params, MemorySegment stream) {
+    public static int ct_sample(MemorySegment token, MemorySegment logprob, MemorySegment rank, MemorySegment top_ids, MemorySegment top_logprobs, MemorySegment status, MemorySegment logits, MemorySegment temperature, MemorySegment top_k, MemorySegment top_p, MemorySegment min_p, MemorySegment seed, MemorySegment position, MemorySegment forced, MemorySegment bias_offsets, MemorySegment bias_ids, MemorySegment bias_values, MemorySegment workspace, MemorySegment params, MemorySegment stream) {
         var mh$ = ct_sample.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ct_sample", token, logprob, rank, top_ids, top_logprobs, status, logits, temperature, top_k, top_p, min_p, seed, position, forced, bias_offsets, bias_ids, bias_values, params, stream);
+                traceDowncall("ct_sample", token, logprob, rank, top_ids, top_logprobs, status, logits, temperature, top_k, top_p, min_p, seed, position, forced, bias_offsets, bias_ids, bias_values, workspace, params, stream);
             }
-            return (int)mh$.invokeExact(token, logprob, rank, top_ids, top_logprobs, status, logits, temperature, top_k, top_p, min_p, seed, position, forced, bias_offsets, bias_ids, bias_values, params, stream);
+            return (int)mh$.invokeExact(token, logprob, rank, top_ids, top_logprobs, status, logits, temperature, top_k, top_p, min_p, seed, position, forced, bias_offsets, bias_ids, bias_values, workspace, params, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -31,6 +31,13 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t kv_dtype;
  *     float scale;
  *     float soft_cap;
+ *     int32_t block_size;
+ *     int32_t head_dim_v;
+ *     int32_t values_in_keys;
+ *     int32_t max_q_len;
+ *     int32_t balanced;
+ *     float k_scale;
+ *     float v_scale;
  * }
  * }
  */
@@ -56,7 +63,15 @@ public class ct_attention_params {
         CortadoNative.C_INT.withName("dtype"),
         CortadoNative.C_INT.withName("kv_dtype"),
         CortadoNative.C_FLOAT.withName("scale"),
-        CortadoNative.C_FLOAT.withName("soft_cap")
+        CortadoNative.C_FLOAT.withName("soft_cap"),
+        CortadoNative.C_INT.withName("block_size"),
+        CortadoNative.C_INT.withName("head_dim_v"),
+        CortadoNative.C_INT.withName("values_in_keys"),
+        CortadoNative.C_INT.withName("max_q_len"),
+        CortadoNative.C_INT.withName("balanced"),
+        CortadoNative.C_FLOAT.withName("k_scale"),
+        CortadoNative.C_FLOAT.withName("v_scale"),
+        MemoryLayout.paddingLayout(4)
     ).withName("ct_attention_params");
 
     /**
@@ -768,6 +783,314 @@ public class ct_attention_params {
      */
     public static void soft_cap(MemorySegment struct, float fieldValue) {
         struct.set(soft_cap$LAYOUT, soft_cap$OFFSET, fieldValue);
+    }
+
+    private static final OfInt block_size$LAYOUT = (OfInt)$LAYOUT.select(groupElement("block_size"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t block_size
+     * }
+     */
+    public static final OfInt block_size$layout() {
+        return block_size$LAYOUT;
+    }
+
+    private static final long block_size$OFFSET = $LAYOUT.byteOffset(groupElement("block_size"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t block_size
+     * }
+     */
+    public static final long block_size$offset() {
+        return block_size$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t block_size
+     * }
+     */
+    public static int block_size(MemorySegment struct) {
+        return struct.get(block_size$LAYOUT, block_size$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t block_size
+     * }
+     */
+    public static void block_size(MemorySegment struct, int fieldValue) {
+        struct.set(block_size$LAYOUT, block_size$OFFSET, fieldValue);
+    }
+
+    private static final OfInt head_dim_v$LAYOUT = (OfInt)$LAYOUT.select(groupElement("head_dim_v"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t head_dim_v
+     * }
+     */
+    public static final OfInt head_dim_v$layout() {
+        return head_dim_v$LAYOUT;
+    }
+
+    private static final long head_dim_v$OFFSET = $LAYOUT.byteOffset(groupElement("head_dim_v"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t head_dim_v
+     * }
+     */
+    public static final long head_dim_v$offset() {
+        return head_dim_v$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t head_dim_v
+     * }
+     */
+    public static int head_dim_v(MemorySegment struct) {
+        return struct.get(head_dim_v$LAYOUT, head_dim_v$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t head_dim_v
+     * }
+     */
+    public static void head_dim_v(MemorySegment struct, int fieldValue) {
+        struct.set(head_dim_v$LAYOUT, head_dim_v$OFFSET, fieldValue);
+    }
+
+    private static final OfInt values_in_keys$LAYOUT = (OfInt)$LAYOUT.select(groupElement("values_in_keys"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t values_in_keys
+     * }
+     */
+    public static final OfInt values_in_keys$layout() {
+        return values_in_keys$LAYOUT;
+    }
+
+    private static final long values_in_keys$OFFSET = $LAYOUT.byteOffset(groupElement("values_in_keys"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t values_in_keys
+     * }
+     */
+    public static final long values_in_keys$offset() {
+        return values_in_keys$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t values_in_keys
+     * }
+     */
+    public static int values_in_keys(MemorySegment struct) {
+        return struct.get(values_in_keys$LAYOUT, values_in_keys$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t values_in_keys
+     * }
+     */
+    public static void values_in_keys(MemorySegment struct, int fieldValue) {
+        struct.set(values_in_keys$LAYOUT, values_in_keys$OFFSET, fieldValue);
+    }
+
+    private static final OfInt max_q_len$LAYOUT = (OfInt)$LAYOUT.select(groupElement("max_q_len"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t max_q_len
+     * }
+     */
+    public static final OfInt max_q_len$layout() {
+        return max_q_len$LAYOUT;
+    }
+
+    private static final long max_q_len$OFFSET = $LAYOUT.byteOffset(groupElement("max_q_len"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t max_q_len
+     * }
+     */
+    public static final long max_q_len$offset() {
+        return max_q_len$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t max_q_len
+     * }
+     */
+    public static int max_q_len(MemorySegment struct) {
+        return struct.get(max_q_len$LAYOUT, max_q_len$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t max_q_len
+     * }
+     */
+    public static void max_q_len(MemorySegment struct, int fieldValue) {
+        struct.set(max_q_len$LAYOUT, max_q_len$OFFSET, fieldValue);
+    }
+
+    private static final OfInt balanced$LAYOUT = (OfInt)$LAYOUT.select(groupElement("balanced"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t balanced
+     * }
+     */
+    public static final OfInt balanced$layout() {
+        return balanced$LAYOUT;
+    }
+
+    private static final long balanced$OFFSET = $LAYOUT.byteOffset(groupElement("balanced"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t balanced
+     * }
+     */
+    public static final long balanced$offset() {
+        return balanced$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t balanced
+     * }
+     */
+    public static int balanced(MemorySegment struct) {
+        return struct.get(balanced$LAYOUT, balanced$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t balanced
+     * }
+     */
+    public static void balanced(MemorySegment struct, int fieldValue) {
+        struct.set(balanced$LAYOUT, balanced$OFFSET, fieldValue);
+    }
+
+    private static final OfFloat k_scale$LAYOUT = (OfFloat)$LAYOUT.select(groupElement("k_scale"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * float k_scale
+     * }
+     */
+    public static final OfFloat k_scale$layout() {
+        return k_scale$LAYOUT;
+    }
+
+    private static final long k_scale$OFFSET = $LAYOUT.byteOffset(groupElement("k_scale"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * float k_scale
+     * }
+     */
+    public static final long k_scale$offset() {
+        return k_scale$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * float k_scale
+     * }
+     */
+    public static float k_scale(MemorySegment struct) {
+        return struct.get(k_scale$LAYOUT, k_scale$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * float k_scale
+     * }
+     */
+    public static void k_scale(MemorySegment struct, float fieldValue) {
+        struct.set(k_scale$LAYOUT, k_scale$OFFSET, fieldValue);
+    }
+
+    private static final OfFloat v_scale$LAYOUT = (OfFloat)$LAYOUT.select(groupElement("v_scale"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * float v_scale
+     * }
+     */
+    public static final OfFloat v_scale$layout() {
+        return v_scale$LAYOUT;
+    }
+
+    private static final long v_scale$OFFSET = $LAYOUT.byteOffset(groupElement("v_scale"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * float v_scale
+     * }
+     */
+    public static final long v_scale$offset() {
+        return v_scale$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * float v_scale
+     * }
+     */
+    public static float v_scale(MemorySegment struct) {
+        return struct.get(v_scale$LAYOUT, v_scale$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * float v_scale
+     * }
+     */
+    public static void v_scale(MemorySegment struct, float fieldValue) {
+        struct.set(v_scale$LAYOUT, v_scale$OFFSET, fieldValue);
     }
 
     /**

@@ -22,6 +22,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t isa;
  *     char name[64];
  *     char processor[128];
+ *     int32_t compute_capability;
+ *     int32_t num_sms;
  * }
  * }
  */
@@ -38,7 +40,9 @@ public class ct_device_info {
         CortadoNative.C_INT.withName("num_threads"),
         CortadoNative.C_INT.withName("isa"),
         MemoryLayout.sequenceLayout(64, CortadoNative.C_CHAR).withName("name"),
-        MemoryLayout.sequenceLayout(128, CortadoNative.C_CHAR).withName("processor")
+        MemoryLayout.sequenceLayout(128, CortadoNative.C_CHAR).withName("processor"),
+        CortadoNative.C_INT.withName("compute_capability"),
+        CortadoNative.C_INT.withName("num_sms")
     ).withName("ct_device_info");
 
     /**
@@ -420,6 +424,94 @@ public class ct_device_info {
      */
     public static void processor(MemorySegment struct, long index0, byte fieldValue) {
         processor$ELEM_HANDLE.set(struct, processor$OFFSET, index0, fieldValue);
+    }
+
+    private static final OfInt compute_capability$LAYOUT = (OfInt)$LAYOUT.select(groupElement("compute_capability"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t compute_capability
+     * }
+     */
+    public static final OfInt compute_capability$layout() {
+        return compute_capability$LAYOUT;
+    }
+
+    private static final long compute_capability$OFFSET = $LAYOUT.byteOffset(groupElement("compute_capability"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t compute_capability
+     * }
+     */
+    public static final long compute_capability$offset() {
+        return compute_capability$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t compute_capability
+     * }
+     */
+    public static int compute_capability(MemorySegment struct) {
+        return struct.get(compute_capability$LAYOUT, compute_capability$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t compute_capability
+     * }
+     */
+    public static void compute_capability(MemorySegment struct, int fieldValue) {
+        struct.set(compute_capability$LAYOUT, compute_capability$OFFSET, fieldValue);
+    }
+
+    private static final OfInt num_sms$LAYOUT = (OfInt)$LAYOUT.select(groupElement("num_sms"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t num_sms
+     * }
+     */
+    public static final OfInt num_sms$layout() {
+        return num_sms$LAYOUT;
+    }
+
+    private static final long num_sms$OFFSET = $LAYOUT.byteOffset(groupElement("num_sms"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t num_sms
+     * }
+     */
+    public static final long num_sms$offset() {
+        return num_sms$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t num_sms
+     * }
+     */
+    public static int num_sms(MemorySegment struct) {
+        return struct.get(num_sms$LAYOUT, num_sms$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t num_sms
+     * }
+     */
+    public static void num_sms(MemorySegment struct, int fieldValue) {
+        struct.set(num_sms$LAYOUT, num_sms$OFFSET, fieldValue);
     }
 
     /**

@@ -30,6 +30,9 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t dtype;
  *     int32_t kv_dtype;
  *     float eps;
+ *     int32_t block_size;
+ *     float k_scale;
+ *     float v_scale;
  * }
  * }
  */
@@ -54,7 +57,11 @@ public class ct_rope_params {
         CortadoNative.C_INT.withName("style"),
         CortadoNative.C_INT.withName("dtype"),
         CortadoNative.C_INT.withName("kv_dtype"),
-        CortadoNative.C_FLOAT.withName("eps")
+        CortadoNative.C_FLOAT.withName("eps"),
+        CortadoNative.C_INT.withName("block_size"),
+        CortadoNative.C_FLOAT.withName("k_scale"),
+        CortadoNative.C_FLOAT.withName("v_scale"),
+        MemoryLayout.paddingLayout(4)
     ).withName("ct_rope_params");
 
     /**
@@ -722,6 +729,138 @@ public class ct_rope_params {
      */
     public static void eps(MemorySegment struct, float fieldValue) {
         struct.set(eps$LAYOUT, eps$OFFSET, fieldValue);
+    }
+
+    private static final OfInt block_size$LAYOUT = (OfInt)$LAYOUT.select(groupElement("block_size"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t block_size
+     * }
+     */
+    public static final OfInt block_size$layout() {
+        return block_size$LAYOUT;
+    }
+
+    private static final long block_size$OFFSET = $LAYOUT.byteOffset(groupElement("block_size"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t block_size
+     * }
+     */
+    public static final long block_size$offset() {
+        return block_size$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t block_size
+     * }
+     */
+    public static int block_size(MemorySegment struct) {
+        return struct.get(block_size$LAYOUT, block_size$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t block_size
+     * }
+     */
+    public static void block_size(MemorySegment struct, int fieldValue) {
+        struct.set(block_size$LAYOUT, block_size$OFFSET, fieldValue);
+    }
+
+    private static final OfFloat k_scale$LAYOUT = (OfFloat)$LAYOUT.select(groupElement("k_scale"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * float k_scale
+     * }
+     */
+    public static final OfFloat k_scale$layout() {
+        return k_scale$LAYOUT;
+    }
+
+    private static final long k_scale$OFFSET = $LAYOUT.byteOffset(groupElement("k_scale"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * float k_scale
+     * }
+     */
+    public static final long k_scale$offset() {
+        return k_scale$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * float k_scale
+     * }
+     */
+    public static float k_scale(MemorySegment struct) {
+        return struct.get(k_scale$LAYOUT, k_scale$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * float k_scale
+     * }
+     */
+    public static void k_scale(MemorySegment struct, float fieldValue) {
+        struct.set(k_scale$LAYOUT, k_scale$OFFSET, fieldValue);
+    }
+
+    private static final OfFloat v_scale$LAYOUT = (OfFloat)$LAYOUT.select(groupElement("v_scale"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * float v_scale
+     * }
+     */
+    public static final OfFloat v_scale$layout() {
+        return v_scale$LAYOUT;
+    }
+
+    private static final long v_scale$OFFSET = $LAYOUT.byteOffset(groupElement("v_scale"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * float v_scale
+     * }
+     */
+    public static final long v_scale$offset() {
+        return v_scale$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * float v_scale
+     * }
+     */
+    public static float v_scale(MemorySegment struct) {
+        return struct.get(v_scale$LAYOUT, v_scale$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * float v_scale
+     * }
+     */
+    public static void v_scale(MemorySegment struct, float fieldValue) {
+        struct.set(v_scale$LAYOUT, v_scale$OFFSET, fieldValue);
     }
 
     /**

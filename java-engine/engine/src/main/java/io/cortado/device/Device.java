@@ -27,7 +27,7 @@ public final class Device extends NativeHandle {
     /**
      * Loads the native library and opens a device.
      *
-     * @param name {@code cpu}
+     * @param name {@code cpu}, {@code cuda:N} or {@code simt:0}
      * @param threads threads that compute; 0: one per core
      * @param isa {@code auto}, {@code scalar}, {@code avx2} or {@code avx512}
      */
@@ -77,6 +77,15 @@ public final class Device extends NativeHandle {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment out = call.allocate(CortadoNative.C_POINTER);
             check(CortadoNative.ct_buffer_create(out, address(), bytes));
+            return new Buffer(out.get(CortadoNative.C_POINTER, 0), bytes);
+        }
+    }
+
+    /** Zero-filled memory that the host and the device's operations both reach. */
+    public Buffer createHostBuffer(long bytes) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_buffer_create_host(out, address(), bytes));
             return new Buffer(out.get(CortadoNative.C_POINTER, 0), bytes);
         }
     }

@@ -37,6 +37,37 @@ public final class Kernels {
                         destination.address(), offsetBytes, bytes, value, stream.address()));
     }
 
+    /** Copies blocks by pairs (source, destination); see {@code ct_copy_blocks}. */
+    public static void copyBlocks(
+            Buffer destination,
+            Buffer source,
+            Buffer pairs,
+            long numPairs,
+            long blockBytes,
+            Stream stream) {
+        check(
+                CortadoNative.ct_copy_blocks(
+                        destination.address(),
+                        source.address(),
+                        pairs.address(),
+                        numPairs,
+                        blockBytes,
+                        stream.address()));
+    }
+
+    /** Puts drawn tokens into the next step's ids; see {@code ct_feed_tokens}. */
+    public static void feedTokens(
+            Buffer ids, Buffer tokens, Buffer rows, long numTokens, long numRows, Stream stream) {
+        check(
+                CortadoNative.ct_feed_tokens(
+                        ids.address(),
+                        tokens.address(),
+                        rows.address(),
+                        numTokens,
+                        numRows,
+                        stream.address()));
+    }
+
     public static void embedding(
             Buffer y,
             Weights table,
@@ -139,27 +170,49 @@ public final class Kernels {
                         stream.address()));
     }
 
+    /** Cuts the keys of a batch into tasks, once a step; see {@code ct_attention_plan}. */
+    public static void attentionPlan(
+            @Nullable Buffer plan,
+            Buffer cuSeqlensQ,
+            Buffer seqlensKv,
+            AttentionParams params,
+            Stream stream) {
+        check(
+                CortadoNative.ct_attention_plan(
+                        addressOrNull(plan),
+                        cuSeqlensQ.address(),
+                        seqlensKv.address(),
+                        params.struct(),
+                        stream.address()));
+    }
+
     public static void pagedAttention(
             Buffer out,
+            @Nullable Buffer lse,
             Buffer q,
             Buffer kCache,
-            Buffer vCache,
+            @Nullable Buffer vCache,
             Buffer blockTable,
             Buffer cuSeqlensQ,
             Buffer seqlensKv,
             @Nullable Buffer sinks,
+            @Nullable Buffer treeMask,
+            @Nullable Buffer plan,
             AttentionParams params,
             Stream stream) {
         check(
                 CortadoNative.ct_paged_attention(
                         out.address(),
+                        addressOrNull(lse),
                         q.address(),
                         kCache.address(),
-                        vCache.address(),
+                        addressOrNull(vCache),
                         blockTable.address(),
                         cuSeqlensQ.address(),
                         seqlensKv.address(),
                         addressOrNull(sinks),
+                        addressOrNull(treeMask),
+                        addressOrNull(plan),
                         params.struct(),
                         stream.address()));
     }
@@ -230,6 +283,7 @@ public final class Kernels {
             @Nullable Buffer biasOffsets,
             @Nullable Buffer biasIds,
             @Nullable Buffer biasValues,
+            @Nullable Buffer workspace,
             SampleParams params,
             Stream stream) {
         check(
@@ -251,6 +305,7 @@ public final class Kernels {
                         addressOrNull(biasOffsets),
                         addressOrNull(biasIds),
                         addressOrNull(biasValues),
+                        addressOrNull(workspace),
                         params.struct(),
                         stream.address()));
     }

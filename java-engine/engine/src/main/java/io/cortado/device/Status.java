@@ -9,6 +9,7 @@ public enum Status {
     UNSUPPORTED,
     UNAVAILABLE,
     TIMEOUT,
+    DEVICE_LOST,
     INTERNAL;
 
     static Status of(int code) {
@@ -22,6 +23,8 @@ public enum Status {
             return UNAVAILABLE;
         } else if (code == CortadoNative.CT_TIMEOUT()) {
             return TIMEOUT;
+        } else if (code == CortadoNative.CT_DEVICE_LOST()) {
+            return DEVICE_LOST;
         }
         return INTERNAL;
     }

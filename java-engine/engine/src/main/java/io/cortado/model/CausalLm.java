@@ -207,12 +207,15 @@ public final class CausalLm implements AutoCloseable {
                 stream);
         Kernels.pagedAttention(
                 s.attended,
+                null,
                 s.qkv,
                 k,
                 v,
                 in.blockTableBuffer(),
                 in.cuSeqlensQBuffer(),
                 in.seqlensKvBuffer(),
+                null,
+                null,
                 null,
                 s.attention.get(i).batch(numTokens, numSeqs),
                 stream);

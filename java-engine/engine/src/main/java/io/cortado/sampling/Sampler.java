@@ -212,6 +212,7 @@ public final class Sampler implements AutoCloseable {
                 biased ? biasOffsets : null,
                 biased ? biasIds : null,
                 biased ? biasValues : null,
+                null,
                 params,
                 stream);
     }

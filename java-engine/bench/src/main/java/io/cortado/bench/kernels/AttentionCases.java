@@ -65,6 +65,18 @@ final class AttentionCases {
                 CACHES,
                 i ->
                         Kernels.pagedAttention(
-                                out, q, k[i], v[i], table, cu, kv, null, params, bed.stream()));
+                                out,
+                                null,
+                                q,
+                                k[i],
+                                v[i],
+                                table,
+                                cu,
+                                kv,
+                                null,
+                                null,
+                                null,
+                                params,
+                                bed.stream()));
     }
 }

@@ -177,6 +177,7 @@ final class RowCases {
                                 null,
                                 null,
                                 null,
+                                null,
                                 params,
                                 bed.stream()));
     }
