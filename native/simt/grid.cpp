@@ -124,11 +124,6 @@ void run_blocks(Grid& grid, Runner& runner) {
     runner.stacks.clear();
 }
 
-void fail_block(Grid& grid, const Block& block, const char* what) {
-    grid.fail("kernel " + grid.kernel_name() + ", block (" + std::to_string(block.index.x) + "," +
-              std::to_string(block.index.y) + "," + std::to_string(block.index.z) + "): " + what);
-}
-
 // These blocks, all at once.
 void run_numbers(Grid& grid, const int64_t* numbers, int64_t count) {
     Runner& runner = worker.runner;
@@ -138,13 +133,13 @@ void run_numbers(Grid& grid, const int64_t* numbers, int64_t count) {
         runner.blocks.push_back(&block);
         if (!prepare_block(grid, runner, block, numbers[i], i * grid.launch.threads)) {
             runner.stacks.clear();
-            return fail_block(grid, block, "the host has no memory for its stacks or shared memory");
+            return grid.fail(block, ": the host has no memory for its stacks or shared memory");
         }
     }
     run_blocks(grid, runner);
     for (const Block* block : runner.blocks) {
         if (!block->arena.tail_is_intact()) {
-            fail_block(grid, *block, "shared memory: a thread wrote past the bytes that the launch gave");
+            grid.fail(*block, ": shared memory: a thread wrote past the bytes that the launch gave");
         }
     }
 }
@@ -172,12 +167,15 @@ void run_operation(const void* self, ct::Team& team) {
 
 }  // namespace
 
-std::string Grid::kernel_name() const { return simt::kernel_name(launch.expression); }
-
 void Grid::fail(const std::string& text) {
     std::lock_guard lock(mutex_);
-    if (report_.empty()) report_ = text;
+    if (report_.empty()) report_ = "kernel " + kernel_name(launch.expression) + text;
     failed.store(true, std::memory_order_relaxed);
+}
+
+void Grid::fail(const Block& block, const std::string& text) {
+    const Index3& at = block.index;
+    fail(", block (" + std::to_string(at.x) + "," + std::to_string(at.y) + "," + std::to_string(at.z) + ")" + text);
 }
 
 std::string Grid::report() {
@@ -210,8 +208,7 @@ std::string run_grid(const Launch& launch, ct::Team& team) {
         });
     }
     if (launch.overlap && !grid.failed && !grid.waited_for_previous) {
-        grid.fail("kernel " + grid.kernel_name() +
-                  ": launched with overlap, but no thread calls gpu::wait_for_previous()");
+        grid.fail(": launched with overlap, but no thread calls gpu::wait_for_previous()");
     }
     return grid.report();
 }
