@@ -358,13 +358,7 @@ bool Arena::prepare(size_t bytes) {
     // ThreadSanitizer knows nothing of an order between blocks, so each needs memory that no one has used.
     if (SIMT_TSAN || mapped > mapped_) {
         unmap();
-#if SIMT_TSAN
-        AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
-#endif
         void* memory = mmap(nullptr, mapped + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-#if SIMT_TSAN
-        AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
-#endif
         if (memory == MAP_FAILED) return false;
         memory_ = static_cast<unsigned char*>(memory);
         mapped_ = mapped;

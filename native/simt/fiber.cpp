@@ -113,7 +113,13 @@ bool StackPool::grow() {
 
 void StackPool::clear() {
 #if SIMT_TSAN
-    for (Stack& stack : stacks_) __tsan_destroy_fiber(stack.tsan_fiber);
+    // What abandoned fibers did happens before what this thread does next: switches that synchronise say so.
+    void* self = __tsan_get_current_fiber();
+    for (Stack& stack : stacks_) {
+        __tsan_switch_to_fiber(stack.tsan_fiber, 0);
+        __tsan_switch_to_fiber(self, 0);
+        __tsan_destroy_fiber(stack.tsan_fiber);
+    }
 #endif
     stacks_.clear();
     for (unsigned char* chunk : chunks_) {

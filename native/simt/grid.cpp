@@ -127,6 +127,7 @@ void run_blocks(Grid& grid, Runner& runner) {
 // These blocks, all at once.
 void run_numbers(Grid& grid, const int64_t* numbers, int64_t count) {
     Runner& runner = worker.runner;
+    Untracked untracked;  // of this thread; fibers are not it
     runner.blocks.clear();
     for (int64_t i = 0; i < count; ++i) {
         Block& block = worker.block(static_cast<size_t>(i));

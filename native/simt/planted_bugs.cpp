@@ -198,7 +198,7 @@ __global__ void larger_structure(Args) {
     gpu::shared<Large>().values[0] = 1;
 }
 
-__global__ void no_wait_for_previous(Args p) { p.y[0] = p.x[0]; }
+__global__ void no_wait_for_previous(Args p) { p.y[threadIdx.x] = p.x[threadIdx.x]; }
 
 // ---- running them --------------------------------------------------------------------------------------------------
 
