@@ -19,7 +19,8 @@ thread_local Fiber* current = nullptr;
 // ---- choosing ------------------------------------------------------------------------------------------------------
 
 Fiber* Block::take_lane(Warp& warp, uint32_t start) {
-    uint32_t lane = (static_cast<uint32_t>(std::countr_zero(std::rotr(warp.ready, static_cast<int>(start)))) + start) & 31;
+    uint32_t lane =
+        (static_cast<uint32_t>(std::countr_zero(std::rotr(warp.ready, static_cast<int>(start)))) + start) & 31;
     warp.ready &= ~(1u << lane);
     if (warp.ready == 0) ready_warps &= ~(1u << warp.number);
     last_warp = static_cast<int32_t>(warp.number);
@@ -111,11 +112,16 @@ Text place(Site site) { return Text().add_place(site); }
 
 const char* name_of(Wait wait) {
     switch (wait) {
-        case Wait::kNothing: return "nothing";
-        case Wait::kBarrier: return "a barrier";
-        case Wait::kCollective: return "a warp collective";
-        case Wait::kSyncWarp: return "sync_warp";
-        case Wait::kMbarrier: return "an mbarrier";
+        case Wait::kNothing:
+            return "nothing";
+        case Wait::kBarrier:
+            return "a barrier";
+        case Wait::kCollective:
+            return "a warp collective";
+        case Wait::kSyncWarp:
+            return "sync_warp";
+        case Wait::kMbarrier:
+            return "an mbarrier";
     }
     return "";
 }
@@ -320,6 +326,7 @@ void poll(Site site) {
               who_waits(*self.block).characters);
     }
     land_some_copies();
+    if (runner.idle_polls > runner.running) land_bulk_copy(*self.block);  // perhaps what they poll for comes after it
     self.block->make_ready(self);
     for (size_t i = 0; i < runner.blocks.size(); ++i) {
         runner.turn = runner.turn + 1 < runner.blocks.size() ? runner.turn + 1 : 0;

@@ -77,9 +77,9 @@ void start_context(Context& context, void (*entry)()) {
     constexpr size_t kOutermostBytes = 8192;
     unpoison(reinterpret_cast<void*>(top - kOutermostBytes), kOutermostBytes);
     void** stack = reinterpret_cast<void**>(top & ~uintptr_t{15});
-    *--stack = nullptr;                               // where a return address would be: unwinders stop here
-    *--stack = reinterpret_cast<void*>(entry);        // popped into rcx
-    for (int i = 0; i < 6; ++i) *--stack = nullptr;   // the saved registers
+    *--stack = nullptr;                              // where a return address would be: unwinders stop here
+    *--stack = reinterpret_cast<void*>(entry);       // popped into rcx
+    for (int i = 0; i < 6; ++i) *--stack = nullptr;  // the saved registers
     context.stack_pointer = stack;
     context.fake_stack = nullptr;
 }
@@ -88,8 +88,10 @@ bool StackPool::take(Context& context, size_t index) {
     while (index >= stacks_.size()) {
         if (!grow()) return false;
     }
+    // Tops at one distance from a page's start would all fall into the same few sets of the first-level cache.
+    constexpr size_t kColours = 16, kColourBytes = 256;
     context.stack_bottom = stacks_[index].bottom;
-    context.stack_bytes = kStackBytes;
+    context.stack_bytes = kStackBytes - index % kColours * kColourBytes;
     context.tsan_fiber = stacks_[index].tsan_fiber;
     return true;
 }

@@ -19,9 +19,7 @@ std::atomic<uint64_t> launch_seed{0};
 std::atomic<uint64_t> grids_run{0};
 const ct::BackendHost* library = nullptr;
 
-int64_t num_blocks(const Launch& launch) {
-    return int64_t{launch.blocks[0]} * launch.blocks[1] * launch.blocks[2];
-}
+int64_t num_blocks(const Launch& launch) { return int64_t{launch.blocks[0]} * launch.blocks[1] * launch.blocks[2]; }
 
 // An OS thread's runner and its blocks; those of the largest co-resident grid stay allocated.
 struct Worker {
@@ -41,7 +39,10 @@ void fiber_entry() {
     enter_fiber(runner.thread);
     acquire(&runner.grid->start_token);
     runner.grid->launch.invoke(runner.grid->launch);
-    if (self.waited_for_previous) runner.grid->waited_for_previous.store(true, std::memory_order_relaxed);
+    std::atomic<bool>& waited = runner.grid->waited_for_previous;
+    if (self.waited_for_previous && !waited.load(std::memory_order_relaxed)) {
+        waited.store(true, std::memory_order_relaxed);
+    }
     exit_fiber();
 }
 

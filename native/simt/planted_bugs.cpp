@@ -304,8 +304,8 @@ void expect_wrong_values(const char* name, const Expected& expected) {
     size_t frame = output.find(std::string("simt_test::(anonymous namespace)::") + name);
     if (frame == std::string::npos) frame = output.find(std::string(" ") + name);
     std::string line = frame == std::string::npos ? "" : output.substr(frame, output.find('\n', frame) - frame);
-    bool found = status != 0 && output.find(words) != std::string::npos &&
-                 line.find("planted_bugs.cpp:") != std::string::npos;
+    bool found =
+        status != 0 && output.find(words) != std::string::npos && line.find("planted_bugs.cpp:") != std::string::npos;
     CHECK(found);
     if (!found) std::printf("%s: status %d\n%s\n", name, status, output.c_str());
 }
@@ -368,8 +368,9 @@ void the_build_finds_its_own(const char*) {
     expect_wrong_values("copy_read_without_barrier", [](size_t i) { return static_cast<float>((i ^ 32) * 4); });
     expect_wrong_values("early_bulk_read", [](size_t i) { return i == 0 ? 3.0f : 0.0f; });
     expect_report("shared_overflow", "wrote past the bytes", "");
-    not_checked("reads outside shared and global memory (preset sanitize), data races that a shuffle or the order hides "
-                "(preset tsan)");
+    not_checked(
+        "reads outside shared and global memory (preset sanitize), data races that a shuffle or the order hides "
+        "(preset tsan)");
 }
 
 #endif

@@ -39,8 +39,8 @@ void every_thread_of_every_block_runs_once() {
 // ---- warp exchange -------------------------------------------------------------------------------------------------
 
 struct ExchangeArgs {
-    const float* x;    // [64]
-    double* up;        // [64], as the others
+    const float* x;  // [64]
+    double* up;      // [64], as the others
     uint64_t* bits;
     float* sums;
     float* maxima;
@@ -255,7 +255,7 @@ struct MmaArgs {
     const T* a;  // [16][K]
     const T* b;  // [8][K]: columns of B
     const float* c;
-    float* d;    // [16][8]
+    float* d;  // [16][8]
 };
 
 template <typename T>
@@ -411,7 +411,7 @@ void bulk_copies_complete_mbarriers() {
 struct RingArgs {
     uint32_t* tickets;  // [blocks]
     uint32_t* arrived;
-    uint32_t* values;   // [2][blocks], not atomic
+    uint32_t* values;  // [2][blocks], not atomic
     uint32_t* wrong;
     uint32_t rounds;
 };

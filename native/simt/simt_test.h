@@ -25,11 +25,11 @@ std::string run(const char* expression, const gpu::LaunchShape& shape, void (*ke
 #define RUN(shape, ...) ::simt_test::run(#__VA_ARGS__, (shape), __VA_ARGS__)
 
 // Prints the report of a failed run with the check.
-#define CHECK_CLEAN(report)                                    \
-    do {                                                       \
-        std::string report_ = (report);                        \
-        CHECK(report_.empty());                                \
-        if (!report_.empty()) std::puts(report_.c_str());      \
+#define CHECK_CLEAN(report)                               \
+    do {                                                  \
+        std::string report_ = (report);                   \
+        CHECK(report_.empty());                           \
+        if (!report_.empty()) std::puts(report_.c_str()); \
     } while (0)
 
 inline constexpr uint64_t kSeeds[] = {0, 1, 2, 3, 7};
