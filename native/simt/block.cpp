@@ -319,7 +319,9 @@ void poll(Site site) {
     self.polls = 0;
     self.site = site;
     Runner& runner = *self.block->runner;
-    if (++runner.idle_polls > 20000 + 200 * runner.running) {
+    // So many that a table read by atomic loads is no endless loop.
+    constexpr int64_t kMaxIdlePolls = 1000000;
+    if (++runner.idle_polls > kMaxIdlePolls + 200 * runner.running) {
         raise(site,
               "no progress: the threads that can run only poll (blocks that wait for each other need a co-resident "
               "launch)%s",

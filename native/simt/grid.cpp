@@ -12,8 +12,17 @@ namespace simt {
 
 namespace {
 
-// Of "kernel<Template, 4>, arguments", what stands before the last comma.
-std::string kernel_name(const std::string& expression) { return expression.substr(0, expression.rfind(',')); }
+// Of "kernel<Template, 4>, arguments", what stands before the first comma outside brackets.
+std::string kernel_name(const std::string& expression) {
+    int depth = 0;
+    for (size_t i = 0; i < expression.size(); ++i) {
+        const char c = expression[i];
+        if (c == '<' || c == '(' || c == '{') ++depth;
+        if (c == '>' || c == ')' || c == '}') --depth;
+        if (c == ',' && depth == 0) return expression.substr(0, i);
+    }
+    return expression;
+}
 
 std::atomic<uint64_t> launch_seed{0};
 std::atomic<uint64_t> grids_run{0};
