@@ -516,8 +516,10 @@ void launches_go_through_a_stream() {
     CHECK_STATUS(GPU_LAUNCH(context, crowd, identity_kernel, arguments), CT_INVALID);
 
     CHECK_OK(GPU_LAUNCH(context, shape(1, 32), fail_kernel, OrderArgs{}));
+    CHECK_OK(GPU_LAUNCH(context, shape(2, 32), identity_kernel, arguments));  // behind it, so it does not run
     CHECK_STATUS(ct_stream_synchronize(stream), CT_DEVICE_LOST);
     CHECK(std::strstr(ct_last_error(), "divergent barrier") != nullptr);
+    CHECK(counts[63] == 32);
     ct_stream_destroy(stream);
     CHECK_OK(ct_device_close(device));
 }
