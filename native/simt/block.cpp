@@ -100,31 +100,28 @@ struct Text {
         return *this;
     }
 
-    Text& add_place(Site site) {
-        const char* slash = std::strrchr(site.file_name(), '/');
-        return add("%s:%u", slash ? slash + 1 : site.file_name(), site.line());
+    Text& add_place(Site site) { return add("%s:%u", file_of(site), site.line()); }
+
+    Text& add_wait(const Fiber& fiber) {
+        switch (fiber.wait) {
+            case Wait::kNothing:
+                return add("runs, last at ").add_place(fiber.site);
+            case Wait::kBarrier:
+                return add("waits at barrier %d, ", fiber.barrier).add_place(fiber.site);
+            case Wait::kCollective:
+                return add("waits at a warp collective, ").add_place(fiber.site);
+            case Wait::kSyncWarp:
+                return add("waits at sync_warp, ").add_place(fiber.site);
+            case Wait::kMbarrier:
+                return add("waits at an mbarrier, ").add_place(fiber.site);
+        }
+        return *this;
     }
 };
 
 Text lane_list(uint32_t lanes) { return Text().add_lanes(lanes); }
 
 Text place(Site site) { return Text().add_place(site); }
-
-const char* name_of(Wait wait) {
-    switch (wait) {
-        case Wait::kNothing:
-            return "nothing";
-        case Wait::kBarrier:
-            return "a barrier";
-        case Wait::kCollective:
-            return "a warp collective";
-        case Wait::kSyncWarp:
-            return "sync_warp";
-        case Wait::kMbarrier:
-            return "an mbarrier";
-    }
-    return "";
-}
 
 // Which threads wait where, for the text of a deadlock.
 Text who_waits(const Block& block) {
@@ -140,8 +137,7 @@ Text who_waits(const Block& block) {
                 if (other.wait == first.wait && same_site(other.site, first.site)) same |= 1u << other.lane;
             }
             left &= ~same;
-            text.add("; warp %d lanes ", w).add_lanes(same).add(" at %s (", name_of(first.wait)).add_place(first.site);
-            text.add(")");
+            text.add("; warp %d lanes ", w).add_lanes(same).add(" ").add_wait(first);
         }
         if (warp.exited != 0) text.add("; warp %d lanes ", w).add_lanes(warp.exited).add(" exited");
     }
@@ -159,6 +155,11 @@ Text who_waits(const Block& block) {
 }
 
 }  // namespace
+
+const char* file_of(Site site) {
+    const char* slash = std::strrchr(site.file_name(), '/');
+    return slash ? slash + 1 : site.file_name();
+}
 
 bool same_site(Site a, Site b) {
     return std::memcmp(&a, &b, sizeof a) == 0 ||
