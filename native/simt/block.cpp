@@ -105,17 +105,22 @@ struct Text {
     Text& add_wait(const Fiber& fiber) {
         switch (fiber.wait) {
             case Wait::kNothing:
-                return add("runs, last at ").add_place(fiber.site);
+                add("running, last");
+                break;
             case Wait::kBarrier:
-                return add("waits at barrier %d, ", fiber.barrier).add_place(fiber.site);
+                add("at barrier %d,", fiber.barrier);
+                break;
             case Wait::kCollective:
-                return add("waits at a warp collective, ").add_place(fiber.site);
+                add("at a warp collective,");
+                break;
             case Wait::kSyncWarp:
-                return add("waits at sync_warp, ").add_place(fiber.site);
+                add("at sync_warp,");
+                break;
             case Wait::kMbarrier:
-                return add("waits at an mbarrier, ").add_place(fiber.site);
+                add("at an mbarrier,");
+                break;
         }
-        return *this;
+        return add(" ").add_place(fiber.site);
     }
 };
 
