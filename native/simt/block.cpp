@@ -326,7 +326,7 @@ void poll(Site site) {
     self.site = site;
     Runner& runner = *self.block->runner;
     // So many that a table read by atomic loads is no endless loop.
-    constexpr int64_t kMaxIdlePolls = 1000000;
+    constexpr int64_t kMaxIdlePolls = 250000;
     if (++runner.idle_polls > kMaxIdlePolls + 200 * runner.running) {
         raise(site,
               "no progress: the threads that can run only poll (blocks that wait for each other need a co-resident "
