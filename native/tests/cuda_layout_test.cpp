@@ -1,12 +1,12 @@
-// layout_test.cpp: the fragments of ldmatrix and mma on a CUDA device are those that the PTX ISA documents and that the
-// kernels rely on. layout_test [ORDINAL [FILE]]: FILE gets the dump, which simt's emulation is compared with. Not yet
+// cuda_layout_test.cpp: the fragments of ldmatrix and mma on a CUDA device are those that the PTX ISA documents and that the
+// kernels rely on. cuda_layout_test [ORDINAL [FILE]]: FILE gets the dump, which simt's emulation is compared with. Not yet
 // run on a GPU.
-#include "tests/layout.h"
-
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+
+#include "tests/layout.h"
 
 extern "C" const ct::Backend* ct_backend(const ct::BackendHost* host);
 
@@ -15,7 +15,7 @@ namespace {
 constexpr int kSkipped = 77;
 
 int32_t print_error(int32_t status, const char* text) {
-    std::fprintf(stderr, "layout_test: %s\n", text);
+    std::fprintf(stderr, "cuda_layout_test: %s\n", text);
     return status;
 }
 
@@ -34,7 +34,7 @@ int32_t dump_of(const ct::DeviceRuntime& runtime, int ordinal, layout::Dump* dum
     CT_TRY(runtime.release(device, memory, true));
     CT_TRY(runtime.stream_destroy(device, queue));
     CT_TRY(runtime.close(device));
-    std::printf("layout_test: %s\n", processor);
+    std::printf("cuda_layout_test: %s\n", processor);
     return CT_OK;
 }
 
@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
     const std::string seen = layout::text(*dump);
     if (argc > 2) std::ofstream(argv[2]) << seen;
     const bool right = seen == layout::documented_text(dump->has_e4m3 != 0);
-    std::printf("layout_test: %s\n", right ? "as documented" : "NOT as documented");
+    std::printf("cuda_layout_test: %s\n", right ? "as documented" : "NOT as documented");
     if (!right && argc <= 2) std::fputs(seen.c_str(), stdout);
     return right ? 0 : 1;
 }
