@@ -5,18 +5,12 @@ namespace gpu {
 
 extern const ct::Operations kOperations;
 const ct::Operations kOperations = {
-    nullptr,  // embedding
-    nullptr,  // gather_rows
-    nullptr,  // feed_tokens
-    nullptr,  // rms_norm
-    nullptr,  // rope_kv_write
+    embedding,      gather_rows, feed_tokens, rms_norm, rope_kv_write,
     nullptr,  // attention_plan_bytes
     nullptr,  // attention_plan
     nullptr,  // paged_attention
     nullptr,  // linear
-    nullptr,  // activation_mul
-    nullptr,  // copy_blocks
-    nullptr,  // argmax
+    activation_mul, copy_blocks, argmax,
     nullptr,  // sample_workspace_bytes
     nullptr,  // sample
 };

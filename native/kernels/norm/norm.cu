@@ -37,8 +37,7 @@ __device__ __forceinline__ float block_sum(NormShared& s, float value) {
 
 // What is normed: x, or residual + x, which becomes the residual.
 template <typename T>
-__device__ __forceinline__ void load_and_add(float (&v)[kRun], float* residual, const T* x, int64_t c,
-                                             const Norm& n) {
+__device__ __forceinline__ void load_and_add(float (&v)[kRun], float* residual, const T* x, int64_t c, const Norm& n) {
     load_run(v, x + c, n.a.cols - c, n.aligned);
     if (!residual) return;
     float r[kRun];
@@ -61,10 +60,10 @@ __global__ void __launch_bounds__(kMaxThreads) rms_norm_kernel(Norm n) {
         float* residual = n.a.residual ? n.a.residual + row * n.a.residual_stride : nullptr;
         float held[kHeld > 0 ? kHeld : 1][kRun];
         float squares = 0;
-        auto add_squares = [&](const float(&v)[kRun]) {
+        auto add_squares = [&](const float (&v)[kRun]) {
             for (int i = 0; i < kRun; ++i) squares = fma(v[i], v[i], squares);
         };
-        auto finish = [&](float(&v)[kRun], float factor, int64_t c) {
+        auto finish = [&](float (&v)[kRun], float factor, int64_t c) {
             float weight[kRun];
             load_run(weight, n.a.weight + c, n.a.cols - c, true);
             for (int i = 0; i < kRun; ++i) v[i] = v[i] * factor * weight[i];
