@@ -11,8 +11,8 @@ const ct::Operations kOperations = {
     nullptr,  // paged_attention
     nullptr,  // linear
     activation_mul, copy_blocks, argmax,
-    nullptr,  // sample_workspace_bytes
-    nullptr,  // sample
+    sample_workspace_bytes,
+    sample,
 };
 
 }  // namespace gpu
