@@ -5,14 +5,20 @@ namespace gpu {
 
 extern const ct::Operations kOperations;
 const ct::Operations kOperations = {
-    embedding,      gather_rows, feed_tokens, rms_norm, rope_kv_write,
-    nullptr,  // attention_plan_bytes
-    nullptr,  // attention_plan
-    nullptr,  // paged_attention
-    nullptr,  // linear
-    activation_mul, copy_blocks, argmax,
-    sample_workspace_bytes,
-    sample,
+    .embedding = embedding,
+    .gather_rows = gather_rows,
+    .feed_tokens = feed_tokens,
+    .rms_norm = rms_norm,
+    .rope_kv_write = rope_kv_write,
+    .attention_plan_bytes = nullptr,
+    .attention_plan = nullptr,
+    .paged_attention = nullptr,
+    .linear = nullptr,
+    .activation_mul = activation_mul,
+    .copy_blocks = copy_blocks,
+    .argmax = argmax,
+    .sample_workspace_bytes = sample_workspace_bytes,
+    .sample = sample,
 };
 
 }  // namespace gpu
