@@ -26,7 +26,7 @@ void rowsDependOnNothingElse(Device& d, int64_t cols) {
     for (int64_t count : {0, 1, 2, 3, 17}) {
         for (int64_t pad : {0, 3}) {
             std::vector<T> some = activate(d, rows, count, cols, pad);
-            CHECK(std::memcmp(some.data(), all.data(), some.size() * sizeof(T)) == 0);
+            CHECK(some.empty() || std::memcmp(some.data(), all.data(), some.size() * sizeof(T)) == 0);
         }
     }
 }
@@ -44,7 +44,8 @@ void matches(Device& d, int64_t cols) {
 
 int main() {
     for_gpu_devices([](Device& d) {
-        std::vector<int64_t> widths = {1, 7, 8, 9, 16, 255, 256, 257, 511, 512, 513};
+        // 6 and 12: rows of gate and up may be aligned where the up part is not.
+        std::vector<int64_t> widths = {1, 6, 7, 8, 9, 12, 16, 255, 256, 257, 511, 512, 513};
         if (!reduced()) widths.insert(widths.end(), {4095, 4096, 4097, 8200});
         for (int64_t cols : widths) {
             matches<float>(d, cols);

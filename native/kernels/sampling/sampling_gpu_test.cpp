@@ -102,6 +102,26 @@ void takesExtremeLogits(Device& d) {
     }
 }
 
+// Thousands of tokens, each far below the first, that hold a fifth of the mass together.
+void sumsManyLightTokens(Device& d) {
+    std::vector<Row> rows;
+    for (float p : {0.8f, 0.83f, 0.9f, 0.95f, 0.99f, 1.0f}) {
+        for (int64_t position = 0; position < 8; ++position) {
+            Row row;
+            row.logits.assign(5001, -10.0f);
+            row.logits[4321] = 0;
+            row.top_p = p;
+            row.position = position;
+            rows.push_back(row);
+        }
+    }
+    std::vector<Result> results = sample(d, rows, 1);
+    for (size_t r = 0; r < rows.size(); ++r) {
+        context = "light tokens, row " + std::to_string(r);
+        expect(rows[r], results[r], 1);
+    }
+}
+
 // More entries than are taken at a time, the same ids again and again; offsets that contradict the table.
 void addsBiasInOrder(Device& d) {
     Random random(17);
@@ -163,6 +183,7 @@ int main() {
         tiesGoToTheLowerId(d);
         takesExtremeLogits(d);
         addsBiasInOrder(d);
+        sumsManyLightTokens(d);
         context = device;
         samplesNoRows(d);
         if (!reduced()) {
