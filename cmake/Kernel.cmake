@@ -18,7 +18,8 @@ function(cortado_kernel family)
         cortado_test(${name} ${test})
         if(name MATCHES "_gpu$")
             foreach(seed 1 7)
-                add_test(NAME ${name}_seed${seed} COMMAND ${name}_test)
+                add_test(NAME ${name}_seed${seed}
+                    COMMAND ${CORTADO_TEST_LAUNCHER} $<TARGET_FILE:${name}_test>)
                 set_tests_properties(${name}_seed${seed} PROPERTIES TIMEOUT 600
                     ENVIRONMENT "CORTADO_SIMT_SEED=${seed};CORTADO_QUICK=1;CORTADO_DEVICES=simt:0")
             endforeach()

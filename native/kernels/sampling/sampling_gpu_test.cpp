@@ -47,12 +47,13 @@ void keepsExactlyTheSortedSet(Device& d) {
 // Several hundred equal logits at each boundary, the lower ids first; a vocabulary of one value.
 void tiesGoToTheLowerId(Device& d) {
     for (int64_t vocab : {2000, 3001}) {
+        if (reduced() && vocab == 3001) continue;
         Row row;
         for (int64_t i = 0; i < vocab; ++i) row.logits.push_back(i % 3 == 0 ? 2.0f : 1.0f);
         std::vector<Row> rows;
         for (int32_t k : {1, 300, 700, 1500}) {
             for (float p : {1.0f, 0.3f, 0.999f}) {
-                for (int64_t position : {1, 2, 3}) {
+                for (int64_t position = 0; position < (reduced() ? 1 : 3); ++position) {
                     row.top_k = k;
                     row.top_p = p;
                     row.position = position;
@@ -80,6 +81,7 @@ void takesExtremeLogits(Device& d) {
     for (const auto& pair : pairs) {
         for (float temperature : {0.0f, 1e-5f, 1.0f, kInf}) {
             for (int32_t top_k : {0, 1, 400}) {
+                if (reduced() && top_k == 1) continue;
                 Row row;
                 for (int i = 0; i < 900; ++i) row.logits.push_back(pair[i % 2]);
                 row.temperature = temperature;
@@ -106,7 +108,7 @@ void takesExtremeLogits(Device& d) {
 void sumsManyLightTokens(Device& d) {
     std::vector<Row> rows;
     for (float p : {0.8f, 0.83f, 0.9f, 0.95f, 0.99f, 1.0f}) {
-        for (int64_t position = 0; position < 8; ++position) {
+        for (int64_t position = 0; position < (reduced() ? 2 : 8); ++position) {
             Row row;
             row.logits.assign(5001, -10.0f);
             row.logits[4321] = 0;
@@ -177,7 +179,6 @@ int main() {
         std::vector<int64_t> widths = {1, 2, 7, 8, 9, 63, 255, 256, 257, 1025};
         if (!reduced()) widths.insert(widths.end(), {6143, 6144, 6145});
         for (int64_t vocab : widths) matchesTheSort(d, vocab, reduced() ? 20 : 60);
-        matchesTheSort(d, 20011, reduced() ? 3 : 24);
         agreesWithTheCpu(d, 1500, reduced() ? 30 : 200);
         context = device;
         tiesGoToTheLowerId(d);
@@ -187,6 +188,8 @@ int main() {
         context = device;
         samplesNoRows(d);
         if (!reduced()) {
+            matchesTheSort(d, 20011, 24);
+            context = device;
             keepsExactlyTheSortedSet(d);
             drawsWithTheRightFrequencies(d);
         }
