@@ -186,6 +186,8 @@ void sync_warp(uint32_t mask, Site site) {
     acquire(&warp.sync_tokens[0]);
 }
 
+void wait_for_previous() { current->waited_for_previous = true; }
+
 // ---- order of atomic operations, for ThreadSanitizer ---------------------------------------------------------------
 
 void fence() {
