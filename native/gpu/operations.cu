@@ -13,7 +13,7 @@ const ct::Operations kOperations = {
     nullptr,  // attention_plan_bytes
     nullptr,  // attention_plan
     nullptr,  // paged_attention
-    nullptr,  // linear
+    linear,   // linear
     nullptr,  // activation_mul
     nullptr,  // copy_blocks
     nullptr,  // argmax
