@@ -75,4 +75,8 @@ __device__ __forceinline__ TilePlace tile_place(int64_t tile, int64_t tiles_m, i
 // linear_fma.cu: any dtypes, any alignment.
 int32_t launch_fma(const LaunchContext& context, const ct::LinearArgs& args);
 
+// linear_mma.cu: bf16 x and W, where fits_mma.
+bool fits_mma(const ct::LinearArgs& args);
+int32_t launch_mma(const LaunchContext& context, const ct::LinearArgs& args);
+
 }  // namespace gpu::gemm

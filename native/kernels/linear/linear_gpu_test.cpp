@@ -176,6 +176,18 @@ void any_stride(Device& device) {
     }
 }
 
+// More steps than stages, in one range and in several; large tiles and small.
+void tensor_cores_sum_long_rows(Device& device) {
+    for (const int64_t m : {int64_t{1}, int64_t{9}, int64_t{16}, int64_t{18}}) {
+        matches_plain_loops(device, m, 33, 504, kBf16ToF32, true);
+        matches_plain_loops(device, m, 33, 1160, kBf16ToF32, true);
+        matches_plain_loops(device, m, 9, 2568, kBf16, false);
+    }
+    matches_plain_loops(device, 129, 129, 328, kBf16ToF32, true);
+    matches_plain_loops(device, 130, 192, 712, kBf16, true, {8, 2});
+    matches_plain_loops(device, 130, 192, 128, kBf16, true, {8, 1});
+}
+
 void no_rows_give_nothing(Device& device) {
     Random random(11);
     const Matrix w(device, random, 9, 16, CT_BF16);
@@ -229,6 +241,11 @@ int main() {
         rows_do_not_depend_on_their_batch(device, 65, 264, kStrict, true);
         rows_do_not_depend_on_their_batch(device, 33, 200, kBf16, true);
         rows_do_not_depend_on_their_batch(device, 40, 71, kBf16ToF32, false);  // K of 71: not for the tensor cores
+        // Tensor cores with two, four and eight ranges of k, the last of them shorter.
+        rows_do_not_depend_on_their_batch(device, 129, 520, kBf16ToF32, true);
+        rows_do_not_depend_on_their_batch(device, 17, 1096, kBf16ToF32, false);
+        rows_do_not_depend_on_their_batch(device, 16, 2056, kBf16ToF32, true);
+        tensor_cores_sum_long_rows(device);
     });
     return testing::finish("linear_gpu");
 }
