@@ -194,7 +194,7 @@ void no_rows_give_nothing(Device& device) {
     CHECK(run(device, w, nullptr, 0, kBf16, nullptr, {}).empty());
 }
 
-// The bits of every row in batches of every size, each row alone, and the rows in another order.
+// The bits of every row in batches of every size, and among its neighbours in another order, one of them NaN.
 void rows_do_not_depend_on_their_batch(Device& device, int64_t n, int64_t k, Dtypes dtypes, bool with_bias) {
     const std::string outer = testing::context;
     testing::context += " N=" + std::to_string(n) + " K=" + std::to_string(k) + " x " + std::to_string(dtypes.x);
@@ -221,9 +221,13 @@ void rows_do_not_depend_on_their_batch(Device& device, int64_t n, int64_t k, Dty
     for (const int64_t r : order) {
         shuffled.insert(shuffled.end(), x.begin() + r * x_bytes, x.begin() + (r + 1) * x_bytes);
     }
+    const int64_t broken = random.below(most);
+    std::fill_n(shuffled.begin() + broken * x_bytes, x_bytes, static_cast<unsigned char>(0xff));
     const std::vector<unsigned char> again = run(device, w, shuffled.data(), most, dtypes, used_bias, {});
+    CHECK(std::isnan(read(again.data(), broken * n, dtypes.y)));
     for (int64_t i = 0; i < most; ++i) {
-        CHECK(std::memcmp(again.data() + i * y_bytes, all.data() + order[static_cast<size_t>(i)] * y_bytes,
+        CHECK(i == broken ||
+              std::memcmp(again.data() + i * y_bytes, all.data() + order[static_cast<size_t>(i)] * y_bytes,
                           static_cast<size_t>(y_bytes)) == 0);
     }
     testing::context = outer;

@@ -402,7 +402,7 @@ int32_t launch_rows(const LaunchContext& context, const Arguments& p) {
 // Wide tiles of W need less of x; narrow ones give more blocks where N is small.
 template <int XT>
 int32_t launch_rows(const LaunchContext& context, const Arguments& p) {
-    if (p.ranges.count <= 2) return launch_rows<XT, 2, 8>(context, p);
+    if (p.ranges.count <= 2) return launch_rows<XT, 2, 8>(context, p);  // 96 KB at most
     const int64_t deep_bytes = p.ranges.count * static_cast<int64_t>(sizeof(RowsShared<XT, 1, 6>));
     return deep_bytes <= context.limits->max_shared_bytes ? launch_rows<XT, 1, 6>(context, p)
                                                           : launch_rows<XT, 1, 3>(context, p);
@@ -432,7 +432,8 @@ int32_t launch_mma(const LaunchContext& context, const ct::LinearArgs& args) {
     const Arguments p = arguments(args, cut(args.k, wanted_ranges(args.n, args.k)));
     if (args.rows <= 8) return launch_rows<1>(context, p);
     if (args.rows <= kRowsMost) return launch_rows<2>(context, p);
-    if (tiles<LargeTile>(p) < context.limits->num_sms) return launch_tiles<SmallTile>(context, p);
+    // A multiprocessor does about 0.6 as much on small tiles, so large ones may leave some of them idle.
+    if (3 * tiles<LargeTile>(p) < 2 * context.limits->num_sms) return launch_tiles<SmallTile>(context, p);
     return p.ranges.count == 1 ? launch_tiles<LargeTile>(context, p) : launch_tiles<LargeCutTile>(context, p);
 }
 
