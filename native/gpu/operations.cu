@@ -1,4 +1,4 @@
-// operations.cu: the table of a backend's operations. One that is not built yet is null: CT_UNSUPPORTED.
+// operations.cu: the table of a backend's operations.
 #include "gpu/operations.h"
 
 namespace gpu {
@@ -10,10 +10,10 @@ const ct::Operations kOperations = {
     .feed_tokens = feed_tokens,
     .rms_norm = rms_norm,
     .rope_kv_write = rope_kv_write,
-    .attention_plan_bytes = nullptr,
-    .attention_plan = nullptr,
-    .paged_attention = nullptr,
-    .linear = nullptr,
+    .attention_plan_bytes = attention_plan_bytes,
+    .attention_plan = attention_plan,
+    .paged_attention = paged_attention,
+    .linear = linear,
     .activation_mul = activation_mul,
     .copy_blocks = copy_blocks,
     .argmax = argmax,
