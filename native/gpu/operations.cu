@@ -12,7 +12,7 @@ const ct::Operations kOperations = {
     nullptr,  // rope_kv_write
     nullptr,  // attention_plan_bytes
     nullptr,  // attention_plan
-    nullptr,  // paged_attention
+    paged_attention,
     nullptr,  // linear
     nullptr,  // activation_mul
     nullptr,  // copy_blocks
