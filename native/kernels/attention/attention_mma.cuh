@@ -15,7 +15,7 @@
 // that nothing adds to.
 #pragma once
 
-#include "gpu/gpu.h"
+#include "kernels/attention/attention_sequence.h"
 
 namespace gpu::attention {
 
@@ -227,30 +227,38 @@ struct Accumulator {
 // What a maximum is subtracted as: -inf would make NaN of a row that has seen nothing yet.
 __device__ __forceinline__ float shift_of(float max) { return max == -infinity() ? 0.0f : max; }
 
-// The softmax of a tile's scores: weights become the A operands of the second product, and what the accumulator holds
-// is scaled to the new maximum. sees(half, key): whether the upper (0) or lower (1) row sees the tile's key; asked only
-// where `masked`.
-template <typename Kv, int HeadDim, typename Sees>
+// Before the mask.
+template <int Columns>
+__device__ __forceinline__ void cap(float (&scores)[Columns][4], const ScoreScale& scale) {
+    if (!scale.capped) return;
+#pragma unroll
+    for (int n = 0; n < Columns; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) scores[n][i] = tanh(scores[n][i] * scale.inner);
+    }
+}
+
+// Takes away what a lane's rows do not see of the tile's keys, from `key` on.
+template <typename Kv, int HeadDim>
+__device__ __forceinline__ void mask(float (&scores)[Tile<Kv, HeadDim>::kKeys / 8][4], const Visible& upper,
+                                     const Visible& lower, int32_t key) {
+#pragma unroll
+    for (int n = 0; n < Tile<Kv, HeadDim>::kKeys / 8; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const int32_t at = key + n * 8 + lane() % 4 * 2 + i % 2;
+            if (!(i < 2 ? upper : lower).sees(at)) scores[n][i] = -infinity();
+        }
+    }
+}
+
+// The softmax of a tile's scores, capped and masked: weights become the A operands of the second product, and what the
+// accumulator holds is scaled to the new maximum.
+template <typename Kv, int HeadDim>
 __device__ __forceinline__ void weigh(uint32_t (&weights)[Tile<Kv, HeadDim>::kKeys / 16][4],
                                       Accumulator<HeadDim>& total, float (&scores)[Tile<Kv, HeadDim>::kKeys / 8][4],
-                                      const ScoreScale& scale, bool masked, const Sees& sees) {
+                                      const ScoreScale& scale) {
     static constexpr int kColumns = Tile<Kv, HeadDim>::kKeys / 8;
-    if (scale.capped) {
-#pragma unroll
-        for (int n = 0; n < kColumns; ++n) {
-#pragma unroll
-            for (int i = 0; i < 4; ++i) scores[n][i] = tanh(scores[n][i] * scale.inner);
-        }
-    }
-    if (masked) {
-#pragma unroll
-        for (int n = 0; n < kColumns; ++n) {
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                if (!sees(i / 2, n * 8 + lane() % 4 * 2 + i % 2)) scores[n][i] = -infinity();
-            }
-        }
-    }
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
         float top = -infinity();

@@ -13,6 +13,9 @@ namespace gpu::attention {
 
 inline constexpr int kDecodeRows = 16;
 inline constexpr int kPrefillRows = 64;
+inline constexpr int kSplitTokens = 256;
+inline constexpr int kMostDecodeWarps = 8;
+inline constexpr int kDecodeBlockBytes = 256;  // of the decode kernel's shared memory that belong to no warp
 
 // The plan serves layers with different windows: work is counted over all keys, and over those in the window that the
 // plan was made with, where it has one. A layer with yet another window leaves out what it does not see of the former.
@@ -77,7 +80,7 @@ Plan plan_at(void* base, const ct::DeviceLimits& limits, const ct_attention_para
 
 // Keys that one item of work stands for.
 CT_HOST_DEVICE inline int32_t work_keys(const ct_attention_params& p) {
-    if (!p.balanced) return 256;
+    if (!p.balanced) return kSplitTokens;
     return p.head_dim <= 128 ? 64 : 32;
 }
 
