@@ -176,7 +176,7 @@ template <int Columns>
 __device__ __forceinline__ void finish(const AttentionArgs& args, Total<Columns>& total, int32_t token, int32_t head) {
     const ct_attention_params& p = args.p;
     const bool saw_nothing = total.sum == 0;
-    if (args.sinks && !saw_nothing) fold(total, Total<Columns>{args.sinks[head], 1.0f, {}});
+    if (args.sinks) fold(total, Total<Columns>{args.sinks[head], 1.0f, {}});
     const float factor = saw_nothing ? 0.0f : p.v_scale / total.sum;
     const int64_t at = token * p.out_stride + int64_t{head} * p.head_dim_v;
     if (p.dtype == CT_F32) {
@@ -199,7 +199,7 @@ __device__ __forceinline__ Total<Columns> constant(float value) {
 }
 
 template <typename Kv, int Columns>
-__global__ void __launch_bounds__(kRowsOfBlock * kWarp, 4) attention_fma_kernel(AttentionArgs args) {
+__global__ void __launch_bounds__(kRowsOfBlock* kWarp, 4) attention_fma_kernel(AttentionArgs args) {
     wait_for_previous();
     const ct_attention_params& p = args.p;
     const int64_t row = int64_t{blockIdx.x} * kRowsOfBlock + warp();

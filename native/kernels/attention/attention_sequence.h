@@ -90,7 +90,8 @@ struct Visible {
     uint64_t tree;  // all ones: no mask
 
     __device__ bool sees(int32_t key) const {
-        return key >= begin && key < end && (key < first_new || tree == ~uint64_t{0} || (tree >> (key - first_new) & 1) != 0);
+        return key >= begin && key < end &&
+               (key < first_new || tree == ~uint64_t{0} || (tree >> (key - first_new) & 1) != 0);
     }
 };
 
