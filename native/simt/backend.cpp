@@ -1,9 +1,10 @@
 // backend.cpp: the simt device as the library loads it. It computes in host memory and in the library's own queues.
+#include "core/backend.h"
+
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 
-#include "core/backend.h"
 #include "simt/grid.h"
 
 namespace gpu {

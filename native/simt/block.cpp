@@ -1,12 +1,12 @@
 // block.cpp: which fiber runs next, barriers, and the errors that stop a grid.
 #include "simt/block.h"
 
+#include <sys/mman.h>
+
 #include <bit>
 #include <cstdio>
 #include <cstring>
 #include <string>
-
-#include <sys/mman.h>
 
 #include "simt/grid.h"
 #include "simt/runtime.h"
@@ -18,7 +18,8 @@ thread_local Fiber* current = nullptr;
 // ---- choosing ------------------------------------------------------------------------------------------------------
 
 Fiber* Block::take_lane(Warp& warp, uint32_t start) {
-    uint32_t lane = (static_cast<uint32_t>(std::countr_zero(std::rotr(warp.ready, static_cast<int>(start)))) + start) & 31;
+    uint32_t lane =
+        (static_cast<uint32_t>(std::countr_zero(std::rotr(warp.ready, static_cast<int>(start)))) + start) & 31;
     warp.ready &= ~(1u << lane);
     if (warp.ready == 0) ready_warps &= ~(1u << warp.number);
     last_warp = static_cast<int32_t>(warp.number);
@@ -95,11 +96,16 @@ std::string place(Site site) {
 
 const char* name_of(Wait wait) {
     switch (wait) {
-        case Wait::kNothing: return "nothing";
-        case Wait::kBarrier: return "a barrier";
-        case Wait::kCollective: return "a warp collective";
-        case Wait::kSyncWarp: return "sync_warp";
-        case Wait::kMbarrier: return "an mbarrier";
+        case Wait::kNothing:
+            return "nothing";
+        case Wait::kBarrier:
+            return "a barrier";
+        case Wait::kCollective:
+            return "a warp collective";
+        case Wait::kSyncWarp:
+            return "sync_warp";
+        case Wait::kMbarrier:
+            return "an mbarrier";
     }
     return "";
 }

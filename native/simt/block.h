@@ -67,10 +67,10 @@ struct Fiber : Context {
     Site site;            // of the last call that could wait
     int32_t polls = 0;    // atomic operations since it last let others run
 
-    uint32_t copy_group = 0;          // the group that the next commit closes
-    std::vector<AsyncCopy> copies;    // issued, not yet waited for
-    uint32_t copies_in_flight = 0;    // of these, not yet landed
-    size_t copies_done = 0;           // at their front, covered by the wait in progress
+    uint32_t copy_group = 0;        // the group that the next commit closes
+    std::vector<AsyncCopy> copies;  // issued, not yet waited for
+    uint32_t copies_in_flight = 0;  // of these, not yet landed
+    size_t copies_done = 0;         // at their front, covered by the wait in progress
 
     uint64_t* mbarrier = nullptr;  // waited for, with this parity
     uint32_t mbarrier_parity = 0;
@@ -120,8 +120,8 @@ enum class Collective : uint8_t {
 
 struct Warp {
     uint32_t number = 0;
-    uint32_t lanes = 0;    // that exist
-    uint32_t ready = 0;    // can run and do not
+    uint32_t lanes = 0;  // that exist
+    uint32_t ready = 0;  // can run and do not
     uint32_t exited = 0;
     uint32_t arrived = 0;  // at the collective being gathered
     uint32_t parity = 0;   // its exchange
@@ -134,7 +134,7 @@ struct Warp {
     // sync_warp of some lanes only; several groups may gather at once.
     uint32_t partial = 0;  // lanes that wait
     uint32_t partial_masks[kLanes];
-    char sync_tokens[2];   // for ThreadSanitizer
+    char sync_tokens[2];  // for ThreadSanitizer
 };
 
 struct Barrier {
@@ -221,9 +221,9 @@ struct Runner {
     Context thread;
     StackPool stacks;
     std::vector<Block*> blocks;
-    size_t turn = 0;        // the block that ran last
-    int64_t running = 0;    // threads of all blocks that have not exited
-    int64_t idle_polls = 0; // times that a fiber let others run since one of them got further
+    size_t turn = 0;         // the block that ran last
+    int64_t running = 0;     // threads of all blocks that have not exited
+    int64_t idle_polls = 0;  // times that a fiber let others run since one of them got further
     struct Grid* grid = nullptr;
 
     // A fiber that can run, preferably of this block.

@@ -77,9 +77,9 @@ void start_context(Context& context, void (*entry)()) {
     constexpr size_t kOutermostBytes = 8192;
     unpoison(reinterpret_cast<void*>(top - kOutermostBytes), kOutermostBytes);
     void** stack = reinterpret_cast<void**>(top & ~uintptr_t{15});
-    *--stack = nullptr;                               // where a return address would be: unwinders stop here
-    *--stack = reinterpret_cast<void*>(entry);        // popped into rcx
-    for (int i = 0; i < 6; ++i) *--stack = nullptr;   // the saved registers
+    *--stack = nullptr;                              // where a return address would be: unwinders stop here
+    *--stack = reinterpret_cast<void*>(entry);       // popped into rcx
+    for (int i = 0; i < 6; ++i) *--stack = nullptr;  // the saved registers
     context.stack_pointer = stack;
     context.fake_stack = nullptr;
 }

@@ -19,9 +19,7 @@ std::atomic<uint64_t> launch_seed{0};
 std::atomic<uint64_t> grids_run{0};
 const ct::BackendHost* library = nullptr;
 
-int64_t num_blocks(const Launch& launch) {
-    return int64_t{launch.blocks[0]} * launch.blocks[1] * launch.blocks[2];
-}
+int64_t num_blocks(const Launch& launch) { return int64_t{launch.blocks[0]} * launch.blocks[1] * launch.blocks[2]; }
 
 // An OS thread's runner and its blocks; those of the largest co-resident grid stay allocated.
 struct Worker {

@@ -17,11 +17,11 @@ namespace simt {
 inline constexpr size_t kMaxArgumentBytes = 384;
 
 struct Launch {
-    void (*kernel)();                 // of the type that invoke knows
-    void (*invoke)(const Launch&);    // calls it in a fiber
-    const char* expression;           // "kernel<Template>, arguments" as the source has it
+    void (*kernel)();               // of the type that invoke knows
+    void (*invoke)(const Launch&);  // calls it in a fiber
+    const char* expression;         // "kernel<Template>, arguments" as the source has it
     Site site;
-    ct_stream* stream;                // null in a test of the runtime
+    ct_stream* stream;  // null in a test of the runtime
     int32_t blocks[3];
     int32_t threads;
     int32_t shared_bytes;
@@ -34,7 +34,7 @@ static_assert(sizeof(Launch) <= ct::kMaxOperationBytes, "a launch is an operatio
 // What the blocks of a running grid share.
 struct Grid {
     const Launch& launch;
-    uint64_t seed = 0;                             // of this grid; 0: in order
+    uint64_t seed = 0;  // of this grid; 0: in order
     std::atomic<bool> failed{false};
     std::atomic<bool> waited_for_previous{false};  // some thread called it
     char start_token = 0;                          // for ThreadSanitizer: before every block

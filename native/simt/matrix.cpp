@@ -65,10 +65,14 @@ SIMT_NO_ASAN void multiply(const Operands (&lanes)[kLanes]) {
 
 void multiply(MmaType type, const Operands (&lanes)[kLanes]) {
     switch (type) {
-        case MmaType::kBf16: return multiply<ct::bf16, float>(lanes);
-        case MmaType::kF16: return multiply<gpu::f16, float>(lanes);
-        case MmaType::kE4m3: return multiply<gpu::e4m3, float>(lanes);
-        case MmaType::kS8: return multiply<int8_t, int32_t>(lanes);
+        case MmaType::kBf16:
+            return multiply<ct::bf16, float>(lanes);
+        case MmaType::kF16:
+            return multiply<gpu::f16, float>(lanes);
+        case MmaType::kE4m3:
+            return multiply<gpu::e4m3, float>(lanes);
+        case MmaType::kS8:
+            return multiply<int8_t, int32_t>(lanes);
     }
 }
 

@@ -39,7 +39,8 @@ void* shared_memory(size_t bytes, Site site);
 
 [[noreturn, gnu::cold]] void raise_misaligned(const void* address, const char* what, Site site);
 inline void check_aligned(const void* address, const char* what, Site site) {
-    if ((reinterpret_cast<uintptr_t>(address) & 15) != 0) [[unlikely]] raise_misaligned(address, what, site);
+    if ((reinterpret_cast<uintptr_t>(address) & 15) != 0) [[unlikely]]
+        raise_misaligned(address, what, site);
 }
 // [address, address + bytes) lies in the block's shared memory and is aligned to 16 bytes.
 void check_shared(const void* address, size_t bytes, const char* what, Site site);

@@ -1,8 +1,15 @@
+#include <chrono>
+
 #include "gpu/gpu.h"
 #include "tests/testing.h"
-#include <chrono>
-struct Sum { const float* x; float* y; int64_t n; };
-struct Shared { float parts[8]; };
+struct Sum {
+    const float* x;
+    float* y;
+    int64_t n;
+};
+struct Shared {
+    float parts[8];
+};
 template <int Dummy>
 __global__ void sum_kernel(Sum p) {
     gpu::wait_for_previous();
@@ -27,13 +34,16 @@ int main() {
     std::vector<float> x(64 * 4096, 1.0f), y(64);
     for (uint64_t seed : {0, 1, 7}) {
         simt::set_seed(seed);
-        auto l = simt::make_launch("sum_kernel<0>, args", simt::Site::current(), sum_kernel<0>, Sum{x.data(), y.data(), 4096});
-        CHECK(simt::set_shape(l, {.blocks_x = 64, .threads = 256, .shared_bytes = sizeof(Shared)}, simt::kLimits).empty());
+        auto l = simt::make_launch("sum_kernel<0>, args", simt::Site::current(), sum_kernel<0>,
+                                   Sum{x.data(), y.data(), 4096});
+        CHECK(simt::set_shape(l, {.blocks_x = 64, .threads = 256, .shared_bytes = sizeof(Shared)}, simt::kLimits)
+                  .empty());
         std::string r = simt::run_grid(l, team);
         std::printf("%s\n", r.c_str());
         CHECK(r.empty());
         for (float v : y) CHECK(v == 4096);
-        auto l2 = simt::make_launch("switch_kernel, args", simt::Site::current(), switch_kernel, Sum{x.data(), y.data(), 4096});
+        auto l2 = simt::make_launch("switch_kernel, args", simt::Site::current(), switch_kernel,
+                                    Sum{x.data(), y.data(), 4096});
         CHECK(simt::set_shape(l2, {.blocks_x = 1, .threads = 256, .shared_bytes = 0}, simt::kLimits).empty());
         auto t0 = std::chrono::steady_clock::now();
         r = simt::run_grid(l2, team);

@@ -10,15 +10,24 @@ namespace simt {
 
 const char* name_of(Collective collective) {
     switch (collective) {
-        case Collective::kShuffle: return "shuffle";
-        case Collective::kBallot: return "ballot";
-        case Collective::kSum: return "warp_sum";
-        case Collective::kMax: return "warp_max";
-        case Collective::kIntegerSum: return "warp_sum";
-        case Collective::kSyncWarp: return "sync_warp";
-        case Collective::kElect: return "elect";
-        case Collective::kLoadMatrix: return "load_matrix";
-        case Collective::kMma: return "mma";
+        case Collective::kShuffle:
+            return "shuffle";
+        case Collective::kBallot:
+            return "ballot";
+        case Collective::kSum:
+            return "warp_sum";
+        case Collective::kMax:
+            return "warp_max";
+        case Collective::kIntegerSum:
+            return "warp_sum";
+        case Collective::kSyncWarp:
+            return "sync_warp";
+        case Collective::kElect:
+            return "elect";
+        case Collective::kLoadMatrix:
+            return "load_matrix";
+        case Collective::kMma:
+            return "mma";
     }
     return "";
 }
@@ -90,9 +99,8 @@ uint32_t ballot(bool vote, Site site) {
 }
 
 float warp_sum(float value, Site site) {
-    return float_of(reduce(Collective::kSum, std::bit_cast<uint32_t>(value), site, [](uint32_t a, uint32_t b) {
-        return std::bit_cast<uint32_t>(float_of(a) + float_of(b));
-    }));
+    return float_of(reduce(Collective::kSum, std::bit_cast<uint32_t>(value), site,
+                           [](uint32_t a, uint32_t b) { return std::bit_cast<uint32_t>(float_of(a) + float_of(b)); }));
 }
 
 float warp_max(float value, Site site) {
