@@ -10,8 +10,8 @@ const ct::Operations kOperations = {
     nullptr,  // feed_tokens
     nullptr,  // rms_norm
     nullptr,  // rope_kv_write
-    nullptr,  // attention_plan_bytes
-    nullptr,  // attention_plan
+    attention_plan_bytes,
+    attention_plan,
     paged_attention,
     nullptr,  // linear
     nullptr,  // activation_mul

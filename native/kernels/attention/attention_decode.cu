@@ -137,17 +137,29 @@ struct alignas(8) FloatPair {
 };
 __device__ __forceinline__ void store_pair(float* to, float x, float y) { *reinterpret_cast<FloatPair*>(to) = {x, y}; }
 
+__device__ __forceinline__ void store_constant(const AttentionArgs& call, int64_t token, int32_t head, bool is_nan) {
+    const ct_attention_params& p = call.p;
+    bf16* out = static_cast<bf16*>(call.out) + token * p.out_stride + int64_t{head} * p.head_dim;
+    for (int dim = 2 * lane(); dim < p.head_dim; dim += 2 * kWarp) {
+        store_pair(out + dim, is_nan ? nan() : 0.0f, is_nan ? nan() : 0.0f);
+    }
+    if (call.lse != nullptr && lane() == 0) call.lse[token * p.num_q_heads + head] = is_nan ? nan() : -infinity();
+}
+
 // Rows of a sequence that has nothing to attend to, or whose lengths contradict each other.
-__device__ __forceinline__ void store_constant(const DecodeArgs& args, const Unit& unit) {
-    const ct_attention_params& p = args.call.p;
+__device__ __forceinline__ void store_constants(const DecodeArgs& args, const Unit& unit) {
     const Rows rows(args, unit);
     const bool is_nan = args.plan.sequences[unit.sequence].state == State::kContradictory;
-    for (int row = 0; row < rows.count; ++row) {
-        bf16* out = static_cast<bf16*>(args.call.out) + rows.element(row, p.out_stride, p.head_dim);
-        for (int dim = 2 * lane(); dim < p.head_dim; dim += 2 * kWarp) {
-            store_pair(out + dim, is_nan ? nan() : 0.0f, is_nan ? nan() : 0.0f);
+    for (int row = 0; row < rows.count; ++row) store_constant(args.call, rows.token(row), rows.head(row), is_nan);
+}
+
+// Rows behind the last sequence's.
+__device__ __forceinline__ void store_rows_of_nobody(const DecodeArgs& args) {
+    const ct_attention_params& p = args.call.p;
+    for (int64_t token = args.plan.header->num_rows + blockIdx.x; token < p.num_tokens; token += gridDim.x) {
+        for (int head = warp(); head < p.num_q_heads; head += args.geometry.warps) {
+            store_constant(args.call, token, head, false);
         }
-        if (lane() == 0) store_lse(args.call, rows, row, is_nan ? nan() : -infinity());
     }
 }
 
@@ -313,8 +325,8 @@ struct Loader {
     int32_t kv_head;
     int32_t key;      // of the next tile
     int32_t end_key;  // no tile begins there or after
-    int32_t block;    // this lane's, for the next tile
-    int64_t part;     // element where this lane's part of the tile at hand begins; -1: nowhere
+    int32_t block = 0;  // this lane's, for the next tile
+    int64_t part = -1;  // element where this lane's part of the tile at hand begins; -1: nowhere
     bool brings_values = false;
     bool met_bad_block = false;
 
@@ -589,7 +601,7 @@ __global__ void __launch_bounds__(kMostDecodeWarps * kWarp, 1) attention_decode_
     while (at.work < end_work) {
         const Piece piece(args, at, end_work);
         if (args.plan.sequences[at.sequence].state != State::kAttends) {
-            store_constant(args, piece.unit);
+            store_constants(args, piece.unit);
         } else {
             attend_piece<Kv, HeadDim>(args, piece, memory, Cut::record_of_piece(worker, is_workers_first));
             if (!piece.is_whole() && arrive(args, piece.unit)) {
@@ -600,6 +612,7 @@ __global__ void __launch_bounds__(kMostDecodeWarps * kWarp, 1) attention_decode_
         advance(at, args, piece, end_work);
         is_workers_first = false;
     }
+    store_rows_of_nobody(args);
     if (lane() == 0) block.num_complete[warp()] = num_complete;
     __syncthreads();
     for (int w = 0; w < args.geometry.warps; ++w) {

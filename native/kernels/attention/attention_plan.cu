@@ -149,6 +149,7 @@ __global__ void __launch_bounds__(kThreads) attention_plan_kernel(PlanArgs args)
     for (int64_t first = 0; first < p.num_seqs; first += kThreads) plan_chunk(args, first, carry);
     PlanHeader header{};
     header.num_row_tiles = carry.row_tiles;
+    header.num_rows = carry.row;
     header.window = p.window;
     __syncthreads();
     for (int span = 0; span < kSpans; ++span) {

@@ -41,8 +41,12 @@ struct PlanHeader {
     int64_t work[kSpans];   // of all decoded units
     int64_t share[kSpans];  // work of a worker; units are cut at its multiples
     int64_t num_row_tiles;  // of all prefilled sequences; times the KV heads are units
+    int64_t num_rows;       // that the sequences own; those behind belong to nobody and are zeros
     int32_t window;         // of the second span; 0: none
 };
+
+// The tensor-core kernels scale a row's largest product, so scales are positive, and not so small that one vanishes.
+inline constexpr float kLeastScale = 1e-30f;
 
 // Blocks, warps and shared memory of the decode kernel, by the limits of the device and the shape of the cache alone.
 struct DecodeGeometry {
