@@ -26,7 +26,7 @@ function(cortado_test name source)
     add_executable(${name}_test ${source} $<TARGET_OBJECTS:cortado_objects>)
     target_include_directories(${name}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${name}_test PRIVATE Threads::Threads)
-    add_test(NAME ${name} COMMAND ${name}_test)
+    add_test(NAME ${name} COMMAND ${CORTADO_TEST_LAUNCHER} $<TARGET_FILE:${name}_test>)
     set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()
 

@@ -192,7 +192,8 @@ void fence() {
     Fiber& self = *current;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     // It orders what this thread did before it against what reads the atomics it writes after it, and the other way
-    // round. A writer is known when it comes; for a reader, the atomics of before are kept.
+    // round. A writer is known when it comes; for a reader, the atomics of before are kept. What a thread writes between
+    // its fence and its atomic counts as ordered too: that may hide a race, and never invents one.
     self.fenced = true;
     uint32_t count = self.num_recent_atomics < Fiber::kRecentAtomics ? self.num_recent_atomics : Fiber::kRecentAtomics;
     for (uint32_t i = 0; i < count; ++i) acquire(self.recent_atomics[i]);
