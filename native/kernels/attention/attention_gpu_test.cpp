@@ -488,6 +488,151 @@ void rows_do_not_depend_on_the_batch(Device& device) {
     }
 }
 
+// ---- decode on tensor cores ----------------------------------------------------------------------------------------
+
+constexpr int32_t kTensorCoreKvDtypes[] = {CT_BF16, CT_F16, CT_F8_E4M3};
+
+Shape decode_shape(int32_t head_dim, int32_t kv_dtype, int32_t group) {
+    Shape shape = with_kv_dtype({}, kv_dtype);
+    shape.head_dim = head_dim;
+    shape.group = group;
+    shape.kv_heads = 1;
+    shape.dtype = CT_BF16;
+    shape.block_padding = 16;
+    shape.lse = true;
+    shape.tells_max_q_len = true;
+    return shape;
+}
+
+void decode_matches_plain_loops(Device& device) {
+    Random random(3);
+    int32_t turn = 0;
+    for (int32_t head_dim : {64, 96, 128, 192, 256}) {
+        for (int32_t kv_dtype : kTensorCoreKvDtypes) {
+            for (int32_t group : {1, 3, 4, 7, 8, 16}) {
+                ++turn;
+                if (reduced() && turn % 13 != 0) continue;
+                Shape shape = decode_shape(head_dim, kv_dtype, group);
+                shape.kv_heads = static_cast<int32_t>(1 + random.below(2));
+                shape.block_size = 16 << random.below(3);
+                const int32_t windows[] = {0, 0, 1, 31, 64, 257};
+                shape.window = windows[random.below(6)];
+                shape.soft_cap = random.below(3) == 0 ? 1.5f : 0.0f;
+                shape.sinks = random.below(2) == 1;
+                shape.tree = random.below(3) == 0;
+                shape.balanced = static_cast<int32_t>(random.below(2));
+                const int32_t edges[] = {16, 32, 64, 256, 512};
+                std::vector<Seq> seqs{{1, 0, 1}, {0, 9, 2}};
+                for (uint64_t s = 0; s < 4; ++s) {
+                    const auto kv = static_cast<int32_t>(edges[random.below(s == 0 ? 5 : 3)] + random.below(3) - 1);
+                    const auto q_len = static_cast<int32_t>(1 + random.below(16 / group));
+                    seqs.push_back({std::min(q_len, kv), kv, s + 10});
+                }
+                run_and_check(device, shape, seqs, random.engine());
+            }
+        }
+    }
+}
+
+// One long request among short ones: its keys are shared out among all workers.
+void decode_shares_out_a_long_request(Device& device) {
+    for (int32_t balanced : {0, 1}) {
+        for (int32_t window : {0, 700}) {
+            for (int32_t kv_dtype : kTensorCoreKvDtypes) {
+                Shape shape = decode_shape(64, kv_dtype, 4);
+                shape.balanced = balanced;
+                shape.window = window;
+                shape.kv_heads = 2;
+                shape.sinks = kv_dtype == CT_BF16;
+                run_and_check(device, shape, {{1, 30, 1}, {3, 3000, 2}, {1, 65, 3}, {2, 257, 4}, {1, 1, 5}});
+                if (reduced()) break;
+            }
+        }
+    }
+}
+
+// The rows of a sequence with whatever neighbours, tables and shares are those of the sequence alone.
+void decoded_rows_do_not_depend_on_the_batch(Device& device) {
+    for (int32_t head_dim : {64, 128, 256}) {
+        for (int32_t kv_dtype : kTensorCoreKvDtypes) {
+            Shape shape = decode_shape(head_dim, kv_dtype, 4);
+            shape.kv_heads = head_dim == 64 ? 2 : 1;
+            shape.window = kv_dtype == CT_F16 ? 600 : 0;
+            const Seq asked{2, 1300, 5};
+            Batch alone(device, shape, {asked});
+            alone.run(device);
+            const std::vector<float> expected = alone.rows(0);
+            for (uint64_t others : {1u, 2u, 5u, 13u}) {
+                const Trying trying("with " + std::to_string(others) + " others " + shape.text());
+                std::vector<Seq> seqs;
+                for (uint64_t s = 0; s < others; ++s) {
+                    seqs.push_back({static_cast<int32_t>(s % 4), static_cast<int32_t>(20 + s * 97 % 500), 50 + s});
+                }
+                const size_t at = others / 2;
+                seqs.insert(seqs.begin() + static_cast<std::ptrdiff_t>(at), asked);
+                Batch batch(device, shape, seqs, others);
+                batch.run(device);
+                const std::vector<float> actual = batch.rows(at);
+                CHECK(std::memcmp(actual.data(), expected.data(), actual.size() * sizeof(float)) == 0);
+                if (reduced()) return;
+            }
+        }
+    }
+}
+
+// Many sequences that share blocks have more splits than the plan has room for: bits are the same.
+void decoded_rows_do_not_depend_on_shared_blocks(Device& device) {
+    const Shape shape = decode_shape(64, CT_BF16, 4);
+    const Trying trying("shared blocks");
+    const Seq asked{1, reduced() ? 300 : 900, 5};
+    Batch alone(device, shape, {asked});
+    alone.run(device);
+    Batch batch(device, shape, std::vector<Seq>(reduced() ? 20 : 40, asked));
+    // The first sequence's pages move to the first blocks, where all sequences find them.
+    const int64_t stride = batch.params.block_stride * ct::dtype_bytes(shape.kv_dtype);
+    const int64_t blocks = Batch::blocks_of(shape, asked);
+    for (Tensor* cache : {&batch.k_cache, &batch.v_cache}) {
+        std::vector<unsigned char> pages;
+        for (int64_t b = 0; b < blocks; ++b) {
+            const unsigned char* page = cache->bytes.at + batch.table.at[b] * stride;
+            pages.insert(pages.end(), page, page + stride);
+        }
+        std::copy(pages.begin(), pages.end(), cache->bytes.at);
+    }
+    for (int64_t s = 0; s < batch.params.num_seqs; ++s) {
+        for (int64_t b = 0; b < blocks; ++b) {
+            batch.table.at[s * batch.params.max_blocks + b] = static_cast<int32_t>(b);
+        }
+    }
+    batch.params.num_blocks = blocks;
+    batch.run(device);
+    for (size_t s = 0; s < batch.seqs.size(); ++s) CHECK(batch.rows(s) == alone.rows(0));
+}
+
+// Layers share a plan and differ in their window: each finds the plan as the one before it did.
+void layers_share_a_plan(Device& device) {
+    for (int32_t balanced : {0, 1}) {
+        Shape shape = decode_shape(64, CT_BF16, 2);
+        shape.balanced = balanced;
+        shape.window = 300;
+        const std::vector<Seq> seqs{{1, 1100, 1}, {4, 600, 2}, {1, 20, 3}};
+        Batch planned(device, shape, seqs);
+        CHECK_OK(planned.make_plan(device));
+        for (int32_t window : {300, 0, 300, 500, 70, 0}) {
+            const Trying trying("layer with window " + std::to_string(window));
+            Shape layer = shape;
+            layer.window = window;
+            Batch batch(device, layer, seqs);
+            std::swap(batch.plan, planned.plan);
+            batch.out.bytes.poison();
+            CHECK_OK(batch.call(device));
+            CHECK_OK(ct_stream_synchronize(device.stream));
+            std::swap(batch.plan, planned.plan);
+            check_against_simple(batch);
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -507,6 +652,11 @@ int main() {
         tensors_may_be_longer_than_two_to_the_31(device);
         contradictory_data_spoil_their_own_sequence_only(device);
         rows_do_not_depend_on_the_batch(device);
+        decode_matches_plain_loops(device);
+        decode_shares_out_a_long_request(device);
+        decoded_rows_do_not_depend_on_the_batch(device);
+        decoded_rows_do_not_depend_on_shared_blocks(device);
+        layers_share_a_plan(device);
     });
     return finish("attention_gpu");
 }
