@@ -41,14 +41,6 @@ struct Unit {
     int32_t kv_head;
 };
 
-// The block's part of shared memory; the warps' parts follow at kDecodeBlockBytes.
-struct Shared {
-    // Cut units that a warp of this block completed: of the first and the last of its pieces.
-    Unit complete[kMostDecodeWarps][2];
-    int32_t num_complete[kMostDecodeWarps];
-};
-static_assert(sizeof(Shared) <= kDecodeBlockBytes);
-
 __device__ __forceinline__ int32_t group_of(const ct_attention_params& p) { return p.num_q_heads / p.num_kv_heads; }
 
 // A unit's items of work in the plan's order: numbers [first_work, first_work + range.count()).
@@ -63,39 +55,61 @@ struct UnitWork {
                      int64_t{unit.kv_head} * range.count()) {}
 };
 
+// The first key that a row of the sequence sees.
+__device__ __forceinline__ int32_t first_key_of(const ct_attention_params& p, const PlannedSequence& sequence) {
+    return first_seen(p, sequence.kv_len - sequence.q_len);
+}
+
 // What a worker computes of a unit: items [begin, end) of its range.
 struct Piece {
     Unit unit;
     UnitWork work;
     int32_t begin;
     int32_t end;
+    int32_t first_key;  // keys outside [first_key, kv_len) are not read
+    int32_t kv_len;
+    int32_t begin_key;  // keys of the piece that some row sees, from a tile's first on: [begin_key, end_key)
+    int32_t end_key;
 
-    __device__ Piece(const DecodeArgs& args, const WorkerStart& at, int64_t end_work)
+    __device__ Piece(const DecodeArgs& args, const WorkerStart& at, int64_t end_work, int32_t tile_keys)
         : unit{at.sequence, at.kv_head}, work(args, unit) {
         begin = static_cast<int32_t>(work.range.begin + (at.work - work.first_work));
         const int64_t left = end_work - at.work;
         end = left < work.range.end - begin ? begin + static_cast<int32_t>(left) : work.range.end;
+        const PlannedSequence& sequence = args.plan.sequences[unit.sequence];
+        first_key = first_key_of(args.call.p, sequence);
+        kv_len = sequence.kv_len;
+        const int32_t first_tile = first_key / tile_keys * tile_keys;
+        begin_key = begin * work_keys(args.call.p);
+        begin_key = begin_key > first_tile ? begin_key : first_tile;
+        end_key = end * work_keys(args.call.p);
+        end_key = end_key < kv_len ? end_key : kv_len;
     }
     __device__ bool is_first() const { return begin == work.range.begin; }
     __device__ bool is_whole() const { return is_first() && end == work.range.end; }
 };
 
+// The block's part of shared memory; the warps' parts follow at kDecodeBlockBytes.
+struct Shared {
+    Piece pieces[kMostDecodeWarps];  // at hand; too seldom asked for to stay in registers
+    // Cut units that a warp of this block completed: of the first and the last of its pieces.
+    Unit complete[kMostDecodeWarps][2];
+    int32_t num_complete[kMostDecodeWarps];
+};
+static_assert(sizeof(Shared) <= kDecodeBlockBytes);
+
 // The place after a piece: sequences without decode work are passed over.
-__device__ __forceinline__ void advance(WorkerStart& at, const DecodeArgs& args, const Piece& piece, int64_t end_work) {
+__device__ __forceinline__ WorkerStart place_after(const DecodeArgs& args, const Piece& piece, int64_t end_work) {
     const ct_attention_params& p = args.call.p;
-    at.work += piece.end - piece.begin;
-    if (piece.end < piece.work.range.end) return;
-    if (++at.kv_head < p.num_kv_heads || at.work >= end_work) return;
+    WorkerStart at{piece.work.first_work + (piece.end - piece.work.range.begin), piece.unit.sequence,
+                   piece.unit.kv_head + 1};
+    if (at.kv_head < p.num_kv_heads || at.work >= end_work) return at;
     at.kv_head = 0;
     int32_t q_len;
     do {
         q_len = args.plan.sequences[++at.sequence].q_len;
     } while (q_len == 0 || int64_t{q_len} * group_of(p) > kDecodeRows);
-}
-
-// The first key that a row of the sequence sees.
-__device__ __forceinline__ int32_t first_key_of(const ct_attention_params& p, const PlannedSequence& sequence) {
-    return first_seen(p, sequence.kv_len - sequence.q_len);
+    return at;
 }
 
 // ---- rows of a unit ------------------------------------------------------------------------------------------------
@@ -319,34 +333,24 @@ struct Loader {
     static constexpr int kParts = T::kKeys / kPartKeys;
 
     const AttentionArgs& call;
-    const int32_t* table;  // of the sequence
-    int32_t first_key;     // keys outside [first_key, kv_len) are not read
-    int32_t kv_len;
-    int32_t kv_head;
-    int32_t key;      // of the next tile
-    int32_t end_key;  // no tile begins there or after
+    const Piece& piece;
+    int32_t key;        // of the next tile
     int32_t block = 0;  // this lane's, for the next tile
     int64_t part = -1;  // element where this lane's part of the tile at hand begins; -1: nowhere
     bool brings_values = false;
     bool met_bad_block = false;
 
-    __device__ Loader(const DecodeArgs& args, const Unit& unit, int32_t begin_key, int32_t last_key)
-        : call(args.call),
-          table(call.block_table + unit.sequence * call.p.max_blocks),
-          first_key(first_key_of(call.p, args.plan.sequences[unit.sequence])),
-          kv_len(args.plan.sequences[unit.sequence].kv_len),
-          kv_head(unit.kv_head),
-          key(begin_key),
-          end_key(last_key) {
-        read_table();
+    __device__ Loader(const AttentionArgs& from, const Piece& of) : call(from), piece(of), key(of.begin_key) {
+        read_table(key);
     }
 
     __device__ bool needs(int32_t part_key) const {
-        return lane() < kParts && part_key < kv_len && part_key < end_key && part_key + kPartKeys > first_key;
+        return lane() < kParts && part_key < piece.end_key && part_key + kPartKeys > piece.first_key;
     }
-    __device__ void read_table() {
-        const int32_t part_key = key + lane() * kPartKeys;
-        if (needs(part_key)) block = table[part_key / call.p.block_size];
+    __device__ void read_table(int32_t tile_key) {
+        const int32_t part_key = tile_key + lane() * kPartKeys;
+        if (!needs(part_key)) return;
+        block = call.block_table[piece.unit.sequence * call.p.max_blocks + part_key / call.p.block_size];
     }
 
     __device__ void find_parts() {
@@ -358,28 +362,26 @@ struct Loader {
             met_bad_block = true;
             return;
         }
-        const int64_t token = int64_t{kv_head} * p.block_size + part_key % p.block_size;
+        const int64_t token = int64_t{piece.unit.kv_head} * p.block_size + part_key % p.block_size;
         part = block * p.block_stride + token * HeadDim;
     }
 
     // Begins the copies of the next tile; past the last one none. Always ends a group of copies.
     __device__ __forceinline__ void bring(unsigned char* to) {
-        if (key < end_key) {
+        if (key < piece.end_key) {
             if (!brings_values) find_parts();
             const Kv* cache = static_cast<const Kv*>(brings_values ? call.v_cache : call.k_cache);
 #pragma unroll 1
             for (int i = 0; i < kParts; ++i) {
                 const int64_t at = shuffle(part, i);
                 const int32_t part_key = key + i * kPartKeys;
-                copy_part<Kv, HeadDim, kWarp>(to, i, lane(), cache + (at < 0 ? 0 : at), first_key - part_key,
-                                              at < 0 ? 0 : kv_len - part_key);
+                copy_part<Kv, HeadDim, kWarp>(to, i, lane(), cache + (at < 0 ? 0 : at), piece.first_key - part_key,
+                                              at < 0 ? 0 : piece.kv_len - part_key);
             }
             if (brings_values) {
                 key += T::kKeys;
-            } else if (key + T::kKeys < end_key) {
-                key += T::kKeys;
-                read_table();
-                key -= T::kKeys;
+            } else {
+                read_table(key + T::kKeys);
             }
             brings_values = !brings_values;
         }
@@ -398,7 +400,8 @@ __device__ __forceinline__ void wait_for_slot(int slots) {
     }
 }
 
-// Takes tiles from the ring in their order, each call bringing another one into the slot that was left before.
+// The tiles of a piece in their order, each slot brought anew as soon as it was left. Step 1 - slots is the first: steps
+// before 0 only bring.
 template <typename Kv, int HeadDim>
 struct Ring {
     Memory<Kv, HeadDim> memory;
@@ -406,16 +409,14 @@ struct Ring {
     int reads = 0;
     int writes = 0;
 
-    __device__ void fill() {
-        sync_warp();  // the piece before this one has been read
-        for (; writes < memory.slots - 1; ++writes) loader.bring(memory.slot(writes));
-    }
-    __device__ __forceinline__ const unsigned char* take() {
-        wait_for_slot(memory.slots);
+    // The tile of a step; null before step 0.
+    __device__ __forceinline__ const unsigned char* turn(int step) {
+        if (step >= 0) wait_for_slot(memory.slots);
         sync_warp();  // every lane's copies are there, and every lane has left the slot that is written next
         loader.bring(memory.slot(writes));
-        const unsigned char* tile = memory.slot(reads);
         writes = writes + 1 == memory.slots ? 0 : writes + 1;
+        if (step < 0) return nullptr;
+        const unsigned char* tile = memory.slot(reads);
         reads = reads + 1 == memory.slots ? 0 : reads + 1;
         return tile;
     }
@@ -509,36 +510,24 @@ __device__ __forceinline__ void load_rows(Query<HeadDim>& query, const DecodeArg
     load_query<Kv>(query, at(lane() / 4), at(lane() / 4 + 8));
 }
 
+// The weights of a tile's keys.
 template <typename Kv, int HeadDim>
-__device__ __forceinline__ void attend_tile(Accumulator<HeadDim>& total, Ring<Kv, HeadDim>& ring,
-                                            const Query<HeadDim>& query, const DecodeArgs& args, int32_t sequence,
-                                            const SeenByAll& seen, int32_t key) {
+__device__ __forceinline__ void attend_keys(uint32_t (&weights)[Tile<Kv, HeadDim>::kKeys / 16][4],
+                                            Accumulator<HeadDim>& total, const Query<HeadDim>& query,
+                                            const unsigned char* keys, const DecodeArgs& args, int32_t sequence,
+                                            int32_t key) {
     using T = Tile<Kv, HeadDim>;
     float scores[T::kKeys / 8][4];
-    uint32_t weights[T::kKeys / 16][4];
-    multiply_keys<Kv>(scores, query, ring.take());
+    multiply_keys<Kv>(scores, query, keys);
     const ScoreScale scale = score_scale(args.call.p);
     cap(scores, scale);
-    const bool masked = key < seen.begin || key + T::kKeys > seen.end;
-    if (masked) mask<Kv, HeadDim>(scores, sight_of(args, sequence, 0), sight_of(args, sequence, 1), key);
-    weigh<Kv>(weights, total, scores, scale);
-    multiply_values<Kv>(total, weights, ring.take());
-}
-
-// Keys of a piece that some row sees, from a tile's first on.
-struct KeyRange {
-    int32_t begin;
-    int32_t end;
-
-    __device__ KeyRange(const ct_attention_params& p, const PlannedSequence& sequence, const Piece& piece,
-                        int32_t tile_keys) {
-        const int32_t first = first_key_of(p, sequence) / tile_keys * tile_keys;
-        begin = piece.begin * work_keys(p);
-        begin = begin > first ? begin : first;
-        end = piece.end * work_keys(p);
-        end = end < sequence.kv_len ? end : sequence.kv_len;
+    const SeenByAll seen(args.call, args.plan.sequences[sequence]);
+    if (key < seen.begin || key + T::kKeys > seen.end) {
+        mask<Kv, HeadDim>(scores, seen_keys(sight_of(args, sequence, 0), key),
+                          seen_keys(sight_of(args, sequence, 1), key));
     }
-};
+    weigh<Kv>(weights, total, scores, scale);
+}
 
 // Computes a piece; writes its rows, or its records: record_of_worker with balanced = 1.
 template <typename Kv, int HeadDim>
@@ -546,45 +535,48 @@ __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece
                                              const Memory<Kv, HeadDim>& memory, int64_t record_of_worker) {
     using T = Tile<Kv, HeadDim>;
     const ct_attention_params& p = args.call.p;
-    const PlannedSequence& sequence = args.plan.sequences[piece.unit.sequence];
-    const KeyRange keys(p, sequence, piece, T::kKeys);
-    if (keys.begin >= keys.end) return;  // all of it lies before the window
-
-    Ring<Kv, HeadDim> ring{memory, Loader<Kv, HeadDim>(args, piece.unit, keys.begin, keys.end)};
-    ring.fill();
+    Ring<Kv, HeadDim> ring{memory, Loader<Kv, HeadDim>(args.call, piece)};
     Query<HeadDim> query;
     query.memory = memory.query();
-    load_rows<Kv>(query, args, piece.unit);
-    const SeenByAll seen(args.call, sequence);
-    const int64_t first_record = piece.work.first_work - piece.work.range.begin;
-    const bool is_first = piece.is_first();
     Total<Kv, HeadDim> total{memory};
     Accumulator<HeadDim> running;
     running.clear();
-    for (int32_t key = keys.begin; key < keys.end; key += T::kKeys) {
-        attend_tile<Kv>(running, ring, query, args, piece.unit.sequence, seen, key);
-        const bool is_last = key + T::kKeys >= keys.end;
+    uint32_t weights[T::kKeys / 16][4];
+    int32_t key = piece.begin_key;
+#pragma unroll 1
+    for (int step = 1 - memory.slots; key < piece.end_key; ++step) {
+        const unsigned char* tile = ring.turn(step);
+        if (step < 0) continue;
+        if (step == 0) load_rows<Kv>(query, args, piece.unit);
+        if (step % 2 == 0) {
+            attend_keys<Kv>(weights, running, query, tile, args, piece.unit.sequence, key);
+            continue;
+        }
+        multiply_values<Kv>(running, weights, tile);
+        key += T::kKeys;
+        const bool is_last = key >= piece.end_key;
         if (is_last && any(ring.loader.met_bad_block)) running.spoil();
-        if (p.balanced || (!is_last && (key + T::kKeys) % kSplitTokens != 0)) continue;
-        if (is_first) {
+        if (p.balanced || (!is_last && key % kSplitTokens != 0)) continue;
+        if (piece.is_first()) {
             total.fold_into(running);
             if (is_last) break;
             total.keep(running);
         } else {
-            store_record<Kv>(args.plan, first_record + key / kSplitTokens, Rows(args, piece.unit).count, running);
+            const int64_t record = piece.work.first_work - piece.work.range.begin + (key - 1) / kSplitTokens;
+            store_record<Kv>(args.plan, record, Rows(args, piece.unit).count, running);
         }
         running.clear();
     }
     const Rows rows(args, piece.unit);
     if (piece.is_whole()) {
         store_rows<Kv>(args.call, rows, running);
-    } else if (p.balanced || is_first) {
+    } else if (p.balanced || piece.is_first()) {
         store_record<Kv>(args.plan, p.balanced ? record_of_worker : piece.work.first_work, rows.count, running);
     }
 }
 
 template <typename Kv, int HeadDim>
-__global__ void __launch_bounds__(kMostDecodeWarps * kWarp, 1) attention_decode_kernel(DecodeArgs args) {
+__global__ void __launch_bounds__(kMostDecodeWarps* kWarp, 1) attention_decode_kernel(DecodeArgs args) {
     Shared& block = shared<Shared>();
     wait_for_previous();
     launch_next();
@@ -593,24 +585,28 @@ __global__ void __launch_bounds__(kMostDecodeWarps * kWarp, 1) attention_decode_
         args.geometry.slots};
     // Neighbouring workers on different multiprocessors: few pieces still use them all.
     const int worker = warp() * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x);
-    const Span span = span_of(args);
-    WorkerStart at = args.plan.starts[span][worker];
-    const int64_t end_work = args.plan.starts[span][worker + 1].work;
+    Piece& piece = block.pieces[warp()];
+    const WorkerStart* starts = args.plan.starts[span_of(args)] + worker;
+    WorkerStart at = starts[0];
     int num_complete = 0;
     bool is_workers_first = true;
-    while (at.work < end_work) {
-        const Piece piece(args, at, end_work);
-        if (args.plan.sequences[at.sequence].state != State::kAttends) {
+    while (at.work < starts[1].work) {
+        if (lane() == 0) piece = Piece(args, at, starts[1].work, Tile<Kv, HeadDim>::kKeys);
+        sync_warp();
+        if (args.plan.sequences[piece.unit.sequence].state != State::kAttends) {
             store_constants(args, piece.unit);
         } else {
-            attend_piece<Kv, HeadDim>(args, piece, memory, Cut::record_of_piece(worker, is_workers_first));
+            if (piece.begin_key < piece.end_key) {  // else all of it lies before the window
+                attend_piece<Kv, HeadDim>(args, piece, memory, Cut::record_of_piece(worker, is_workers_first));
+            }
             if (!piece.is_whole() && arrive(args, piece.unit)) {
                 if (lane() == 0) block.complete[warp()][num_complete] = piece.unit;
                 ++num_complete;
             }
         }
-        advance(at, args, piece, end_work);
         is_workers_first = false;
+        at = place_after(args, piece, starts[1].work);
+        sync_warp();  // all lanes are through with the piece
     }
     store_rows_of_nobody(args);
     if (lane() == 0) block.num_complete[warp()] = num_complete;

@@ -50,7 +50,9 @@ __device__ __forceinline__ void copy_part(unsigned char* tile, int part, int thr
                                           int end) {
     using T = Tile<Kv, HeadDim>;
     static constexpr int kCopies = kPartKeys * T::kGranules;
-#pragma unroll
+    [[maybe_unused]] static constexpr int kAtOnce =
+        HeadDim > 128 ? 1 : kCopies / Threads + 1;  // wide heads leave no registers for places
+#pragma unroll kAtOnce
     for (int first = 0; first < kCopies; first += Threads) {
         const int i = first + thread;
         if (kCopies % Threads != 0 && i >= kCopies) break;
@@ -131,7 +133,8 @@ template <typename Kv, int HeadDim>
 __device__ __forceinline__ void load_query(Query<HeadDim>& query, const bf16* upper, const bf16* lower) {
     const int first = lane() % 4 * (sizeof(Kv) == 1 ? 4 : 2);
     static constexpr int kNext = sizeof(Kv) == 1 ? 2 : 8;
-#pragma unroll
+    [[maybe_unused]] static constexpr int kAtOnce = Query<HeadDim>::kInShared ? 4 : Query<HeadDim>::kSteps;
+#pragma unroll kAtOnce
     for (int step = 0; step < HeadDim / 16; ++step) {
         query.set(step, query_pair<Kv>(upper, step * 16 + first), query_pair<Kv>(lower, step * 16 + first),
                   query_pair<Kv>(upper, step * 16 + first + kNext), query_pair<Kv>(lower, step * 16 + first + kNext));
@@ -238,16 +241,29 @@ __device__ __forceinline__ void cap(float (&scores)[Columns][4], const ScoreScal
     }
 }
 
-// Takes away what a lane's rows do not see of the tile's keys, from `key` on.
+// Bit i: the row sees key first + i.
+__device__ __forceinline__ uint64_t seen_keys(const Visible& visible, int32_t first) {
+    const auto below = [](int32_t n) { return n >= 64 ? ~uint64_t{0} : n <= 0 ? uint64_t{0} : (uint64_t{1} << n) - 1; };
+    const uint64_t in_range = below(visible.end - first) & ~below(visible.begin - first);
+    const int32_t old = visible.first_new - first;  // keys before the new ones
+    if (visible.tree == ~uint64_t{0} || old >= 64) return in_range;
+    if (old >= 0) return in_range & (below(old) | visible.tree << old);
+    return old > -64 ? in_range & visible.tree >> -old : 0;
+}
+
+// Takes away what a lane's rows do not see of the tile's keys.
 template <typename Kv, int HeadDim>
-__device__ __forceinline__ void mask(float (&scores)[Tile<Kv, HeadDim>::kKeys / 8][4], const Visible& upper,
-                                     const Visible& lower, int32_t key) {
+__device__ __forceinline__ void mask(float (&scores)[Tile<Kv, HeadDim>::kKeys / 8][4], uint64_t seen_by_upper,
+                                     uint64_t seen_by_lower) {
+    static_assert(Tile<Kv, HeadDim>::kKeys <= 64);
+    seen_by_upper >>= lane() % 4 * 2;
+    seen_by_lower >>= lane() % 4 * 2;
 #pragma unroll
     for (int n = 0; n < Tile<Kv, HeadDim>::kKeys / 8; ++n) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-            const int32_t at = key + n * 8 + lane() % 4 * 2 + i % 2;
-            if (!(i < 2 ? upper : lower).sees(at)) scores[n][i] = -infinity();
+            const uint64_t seen = i < 2 ? seen_by_upper : seen_by_lower;
+            if ((seen >> (n * 8 + i % 2) & 1) == 0) scores[n][i] = -infinity();
         }
     }
 }

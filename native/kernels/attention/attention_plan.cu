@@ -2,11 +2,10 @@
 // on the device: scans over the sequences, then each worker's begin by binary search. It reads 8 bytes a sequence and
 // writes about 60; latency alone counts: five dependent passes over L2, an estimated 5 us for 1024 sequences, off the
 // layers' path. Not yet run on a GPU.
-#include "kernels/attention/attention_plan.h"
-
 #include <algorithm>
 
 #include "gpu/operations.h"
+#include "kernels/attention/attention_plan.h"
 
 namespace gpu {
 namespace attention {
@@ -98,6 +97,7 @@ __device__ __forceinline__ void plan_chunk(const PlanArgs& args, int64_t first, 
     PlannedSequence sequence{};
     if (exists) sequence = settle(args, i, first_row, end > first_row ? end : first_row);
     const int64_t packed = sequence.q_len * group;
+#pragma unroll
     for (int span = 0; span < kSpans; ++span) {
         const bool is_used = exists && packed <= kDecodeRows && (span == kAllKeys || p.window > 0);
         const WorkRange range(p, sequence, span == kAllKeys ? 0 : p.window);
@@ -140,7 +140,7 @@ __device__ __forceinline__ WorkerStart find_start(const PlanArgs& args, int span
     return {work, find_sequence(args, span, work), 0};
 }
 
-__global__ void __launch_bounds__(kThreads) attention_plan_kernel(PlanArgs args) {
+__global__ void __launch_bounds__(kThreads, 1) attention_plan_kernel(PlanArgs args) {
     wait_for_previous();
     const ct_attention_params& p = args.p;
     const int64_t num_units = p.num_seqs * p.num_kv_heads;
@@ -152,6 +152,7 @@ __global__ void __launch_bounds__(kThreads) attention_plan_kernel(PlanArgs args)
     header.num_rows = carry.row;
     header.window = p.window;
     __syncthreads();
+#pragma unroll
     for (int span = 0; span < kSpans; ++span) {
         const int64_t total = carry.work[span];
         const int64_t share = total > args.plan.workers ? ceil_div(total, int64_t{args.plan.workers}) : 1;
@@ -212,22 +213,24 @@ DecodeGeometry decode_geometry(const ct::DeviceLimits& limits, const ct_attentio
     const int32_t element_bytes = p.kv_dtype == CT_F8_E4M3 ? 1 : 2;
     const int32_t tile_bytes = tile_keys * p.head_dim * element_bytes;
     // A running total in float32 with maxima and sums and, where heads are wide, the queries.
-    const int32_t fixed_bytes = kDecodeRows * (p.head_dim + 8) * 4 + (p.head_dim > 128 ? kDecodeRows * p.head_dim * 2 : 0);
+    const int32_t fixed_bytes =
+        kDecodeRows * (p.head_dim + 8) * 4 + (p.head_dim > 128 ? kDecodeRows * p.head_dim * 2 : 0);
     DecodeGeometry geometry{limits.num_sms, 0, 0, 0};
     for (int32_t slots = 4; slots >= 2 && geometry.warps < 4; --slots) {
         geometry.slots = slots;
         geometry.warp_bytes = slots * tile_bytes + fixed_bytes;
-        geometry.warps = std::min((limits.max_shared_bytes - kDecodeBlockBytes) / geometry.warp_bytes, kMostDecodeWarps);
+        geometry.warps =
+            std::min((limits.max_shared_bytes - kDecodeBlockBytes) / geometry.warp_bytes, kMostDecodeWarps);
     }
     return geometry;
 }
 
 bool is_for_tensor_cores(const ct_attention_params& p) {
-    const bool has_dim = p.head_dim == 64 || p.head_dim == 96 || p.head_dim == 128 || p.head_dim == 192 ||
-                         p.head_dim == 256;
+    const bool has_dim =
+        p.head_dim == 64 || p.head_dim == 96 || p.head_dim == 128 || p.head_dim == 192 || p.head_dim == 256;
     const int64_t block_unit = p.kv_dtype == CT_F8_E4M3 ? 16 : 8;
-    return p.dtype == CT_BF16 && p.kv_dtype != CT_F32 && has_dim && !p.values_in_keys &&
-           p.q_stride % 2 == 0 && p.out_stride % 4 == 0 && p.block_stride % block_unit == 0;
+    return p.dtype == CT_BF16 && p.kv_dtype != CT_F32 && has_dim && !p.values_in_keys && p.q_stride % 2 == 0 &&
+           p.out_stride % 4 == 0 && p.block_stride % block_unit == 0;
 }
 
 }  // namespace attention

@@ -15,7 +15,7 @@ inline constexpr int kDecodeRows = 16;
 inline constexpr int kPrefillRows = 64;
 inline constexpr int kSplitTokens = 256;
 inline constexpr int kMostDecodeWarps = 8;
-inline constexpr int kDecodeBlockBytes = 256;  // of the decode kernel's shared memory that belong to no warp
+inline constexpr int kDecodeBlockBytes = 768;  // of the decode kernel's shared memory that belong to no warp
 
 // The plan serves layers with different windows: work is counted over all keys, and over those in the window that the
 // plan was made with, where it has one. A layer with yet another window leaves out what it does not see of the former.
