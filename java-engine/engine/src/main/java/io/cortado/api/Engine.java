@@ -2,6 +2,7 @@ package io.cortado.api;
 
 import java.nio.file.Path;
 import java.util.ServiceLoader;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An LLM in this process: continuous batching over a paged KV cache. Safe for any number of
@@ -43,7 +44,8 @@ public interface Engine extends AutoCloseable {
     /**
      * Starts a generation. The request is checked here, before anything is allocated for it.
      *
-     * @throws EngineException INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, QUEUE_FULL or CLOSED
+     * @throws EngineException INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, QUEUE_FULL, CLOSED, or
+     *     {@link #failure} itself
      */
     GenerationStream generate(GenerationRequest request);
 
@@ -66,6 +68,12 @@ public interface Engine extends AutoCloseable {
 
     /** A snapshot of the scheduler's and the cache's state; cheap, any thread. */
     EngineStats stats();
+
+    /**
+     * Why the engine has stopped for good, as after a fault of the device: every request has failed
+     * with it, and so does each new one. Null while the engine works; being closed is no fault.
+     */
+    @Nullable EngineException failure();
 
     /**
      * No new requests from now on; returns when the running ones have ended or the time is over.

@@ -38,6 +38,7 @@ final class FakeEngine implements Engine {
     final AtomicInteger active = new AtomicInteger();
     final List<GenerationRequest> seen = new CopyOnWriteArrayList<>();
     private volatile boolean isClosed;
+    volatile @Nullable EngineException failure;
 
     @Override
     public ModelInfo model() {
@@ -126,6 +127,11 @@ final class FakeEngine implements Engine {
             throw new EngineException(EngineException.Code.CLOSED, "closed");
         }
         return new EngineStats(active.get(), 0, 5, 10, 7, 14, 3, 4, 0, 1000);
+    }
+
+    @Override
+    public @Nullable EngineException failure() {
+        return failure;
     }
 
     @Override
