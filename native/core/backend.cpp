@@ -24,7 +24,7 @@ std::string folder_of_this_library() {
 const BackendHost kHost{
     sizeof(Backend),
     [](int32_t status, const char* text) { return fail(status, "%s", text); },
-    [](ct_stream* stream, const Operation& operation) { return enqueue_operation(stream, operation); },
+    [](ct_stream* stream, const Operation& operation) { return enqueue_checked(stream, operation); },
     [](ct_device* device, const char* text) { lose_device(device, text); },
 };
 

@@ -94,6 +94,9 @@ struct Operation {
 // Puts the operation into the stream (or into its capture). Returns a status; blocks while the queue is full.
 int32_t enqueue_operation(ct_stream* stream, const Operation& operation);
 
+// The same for a call that has checked the device already.
+int32_t enqueue_checked(ct_stream* stream, const Operation& operation);
+
 // enqueue(stream, [=](ct::Team& team) { ... }): the closure must be trivially copyable (raw pointers and scalars).
 template <typename Body>
 int32_t enqueue(ct_stream* stream, const Body& body) {
@@ -199,6 +202,9 @@ inline constexpr int64_t kWeightsPadding = 64;
 // CT_DEVICE_LOST with the text if the device has failed, or fails now by injection; every call that needs the device
 // begins with it.
 int32_t check_device(const char* function, ct_device* device);
+
+// The same without injection: for a second look within a call.
+int32_t check_not_lost(const char* function, ct_device* device);
 
 // Marks the device lost; the first text stays.
 void lose_device(ct_device* device, const char* text);

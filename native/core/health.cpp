@@ -11,6 +11,11 @@ int32_t check_device(const char* function, ct_device* device) {
     if (health.calls_to_fault.load(std::memory_order_relaxed) > 0 && health.calls_to_fault.fetch_sub(1) == 1) {
         lose_device(device, "a fault was injected");
     }
+    return check_not_lost(function, device);
+}
+
+int32_t check_not_lost(const char* function, ct_device* device) {
+    const ct_device::Health& health = *device->health;
     if (!health.lost.load(std::memory_order_acquire)) return CT_OK;
     return fail(CT_DEVICE_LOST, "%s: %s has failed: %s", function, device->name, health.text.c_str());
 }

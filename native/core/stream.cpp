@@ -77,6 +77,10 @@ const DeviceRuntime* runtime_of(const ct_device* device) {
 int32_t enqueue_operation(ct_stream* stream, const Operation& operation) {
     if (!stream) return fail(CT_INVALID, "enqueue: stream is null");
     CT_TRY(check_device("enqueue", stream->device));
+    return enqueue_checked(stream, operation);
+}
+
+int32_t enqueue_checked(ct_stream* stream, const Operation& operation) {
     std::lock_guard lock(stream->mutex);
     if (stream->capture) {
         try {
@@ -115,6 +119,10 @@ void reach(std::atomic<uint64_t>& reached, uint64_t generation) {
     uint64_t seen = reached.load(std::memory_order_relaxed);
     while (seen < generation && !reached.compare_exchange_weak(seen, generation, std::memory_order_release)) {
     }
+}
+
+int32_t refuse_native(const char* function, const ct_device* device) {
+    return fail(CT_UNSUPPORTED, "%s: %s has no runtime of its own", function, device->name);
 }
 
 // A runtime's status: a lost device stays lost.
@@ -169,7 +177,7 @@ extern "C" int32_t ct_stream_synchronize(ct_stream* stream) {
         return ct::settle(device, runtime->stream_synchronize(device->context, stream->native));
     }
     ct::drain(stream);
-    CT_TRY(ct::check_device(__func__, device));  // an operation may have lost it
+    CT_TRY(ct::check_not_lost(__func__, device));  // an operation may have lost it
     return ct::ok();
 }
 
@@ -240,7 +248,7 @@ extern "C" int32_t ct_event_wait(ct_event* event, int64_t timeout_ms) {
         return ct::fail(CT_TIMEOUT, "%s: not reached within timeout_ms=%lld", __func__,
                         static_cast<long long>(timeout_ms));
     }
-    CT_TRY(ct::check_device(__func__, device));  // an operation before the event may have lost it
+    CT_TRY(ct::check_not_lost(__func__, device));  // an operation before the event may have lost it
     return ct::ok();
 }
 
@@ -305,5 +313,31 @@ extern "C" int32_t ct_graph_destroy(ct_graph* graph) {
     }
     device->children.fetch_sub(1);
     delete graph;
+    return ct::ok();
+}
+
+extern "C" int32_t ct_stream_native(void** native, const ct_stream* stream) {
+    CT_REQUIRE(native, "native is null");
+    CT_REQUIRE(stream, "stream is null");
+    if (!ct::runtime_of(stream->device)) return ct::refuse_native(__func__, stream->device);
+    *native = stream->native;
+    return ct::ok();
+}
+
+extern "C" int32_t ct_buffer_device_address(void** address, const ct_buffer* buffer) {
+    CT_REQUIRE(address, "address is null");
+    CT_REQUIRE(buffer, "buffer is null");
+    if (!ct::runtime_of(buffer->device)) return ct::refuse_native(__func__, buffer->device);
+    *address = buffer->data;
+    return ct::ok();
+}
+
+extern "C" int32_t ct_weights_device_address(void** address, int64_t* stride, const ct_weights* weights) {
+    CT_REQUIRE(address, "address is null");
+    CT_REQUIRE(stride, "stride is null");
+    CT_REQUIRE(weights, "weights is null");
+    if (!ct::runtime_of(weights->device)) return ct::refuse_native(__func__, weights->device);
+    *address = weights->data;
+    *stride = weights->stride;
     return ct::ok();
 }

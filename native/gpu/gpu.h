@@ -3,13 +3,11 @@
 // libcortado_simt.so (simt/gpu_simt.h: every CUDA thread a fiber).
 //
 // Rules of the dialect
-//   - No asm, no <<<>>>, no __shared__, no cooperative_groups, no cuda_*.h: what is missing here is added here, with
-//   two
+//   - No asm, no <<<>>>, no __shared__, no cooperative_groups, no cuda_*.h: what is missing is added here, with two
 //     bodies. threadIdx, blockIdx, blockDim, gridDim (x, y, z), __global__, __device__, __forceinline__, __restrict__,
 //     __launch_bounds__, __syncthreads() and the functions below are all there is. Atomics are integer only.
-//   - All shared memory is one structure per kernel: `Shared& s = gpu::shared<Shared>();`, its size given at the
-//   launch.
-//     Under simt it is filled with NaN before each block and what follows it is poisoned.
+//   - All shared memory is one structure per kernel: `Shared& s = gpu::shared<Shared>();`, its size given at
+//     the launch. Under simt it is filled with NaN before each block and what follows it is poisoned.
 //   - A kernel takes one trivially copyable argument of at most gpu::kMaxArgumentBytes.
 //   - Memory that an asynchronous copy writes may be read only after the wait that covers it AND the barrier that makes
 //     other threads' copies visible; simt keeps it poisoned until then and delivers at a moment its seed chooses.
@@ -94,8 +92,8 @@ struct LaunchShape {
 // mbarrier (uint64_t in shared memory) and bulk copies, for sm_90 siblings; simt runs them, older GPUs must not
 //   void mbarrier_init(uint64_t*, uint32_t count);  void mbarrier_arrive(uint64_t*);
 //   void mbarrier_arrive_expect(uint64_t*, uint32_t bytes);  void mbarrier_wait(uint64_t*, uint32_t phase_parity);
-//   void copy_bulk(void* shared, const void* global, uint32_t bytes, uint64_t* mbarrier);   cp.async.bulk, 16-byte
-//   units
+//   void copy_bulk(void* shared, const void* global, uint32_t bytes, uint64_t* mbarrier);   cp.async.bulk: multiples
+//                                                    of 16 bytes
 //
 // Tensor cores. Fragments as PTX ISA defines them for mma.m16n8k16 / m16n8k32 (A row-major, B column-major).
 //   void load_matrix_x4(uint32_t (&d)[4], const void* row);   ldmatrix: lane i gives the address of row i % 8 of matrix

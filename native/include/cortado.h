@@ -225,6 +225,19 @@ CT_API int32_t ct_weights_destroy(ct_weights* weights);
 /* Bytes that the packed matrix occupies. */
 CT_API int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights);
 
+/* ==== For vendor libraries (cuBLASLt, NCCL), which take addresses of the device ================================= */
+
+/* The stream of the device's own runtime: a cudaStream_t. CT_UNSUPPORTED on cpu and simt. Work that others put into it
+ * is ordered with the operations of this library. */
+CT_API int32_t ct_stream_native(void** native, const ct_stream* stream);
+
+/* Address of the buffer's first byte on the device. CT_UNSUPPORTED on cpu and simt. */
+CT_API int32_t ct_buffer_device_address(void** address, const ct_buffer* buffer);
+
+/* Address of the matrix on the device, row-major [rows][stride] of the stored dtype, rows and columns padded with zeros.
+ * CT_UNSUPPORTED on cpu and simt. */
+CT_API int32_t ct_weights_device_address(void** address, int64_t* stride, const ct_weights* weights);
+
 /* ==== Embedding ================================================================================================= */
 
 /* y[t, :] = scale * table[ids[t], :]. y[num_tokens, cols] dtype with y_stride; ids int32[num_tokens]. An id outside

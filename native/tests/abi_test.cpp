@@ -180,14 +180,115 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     REFUSED(ct_rope_kv_write(b, b, b, b, b, b, b, b, b, &rope, s));
     REFUSED(ct_rope_kv_write(b, b, b, b, b, b, b, b, b, nullptr, s));
     REFUSED(ct_rope_kv_write(b, b, b, b, b, b, b, b, b, &rope, nullptr));
-    if (&ct_paged_attention) {
-        ct_attention_params attention{};
-        attention.struct_bytes = sizeof attention;
-        REFUSED(ct_paged_attention(b, nullptr, b, b, b, b, b, b, b, nullptr, nullptr, &attention, s));
-        REFUSED(ct_paged_attention(b, nullptr, b, b, b, b, b, b, b, nullptr, nullptr, nullptr, s));
-        REFUSED(ct_paged_attention(b, nullptr, b, b, b, b, b, b, b, nullptr, nullptr, &attention, nullptr));
-    }
+    ct_attention_params attention{};
+    attention.struct_bytes = sizeof attention;
+    REFUSED(ct_paged_attention(b, nullptr, b, b, b, b, b, b, b, nullptr, nullptr, &attention, s));
+    REFUSED(ct_paged_attention(b, nullptr, b, b, b, b, b, b, b, nullptr, nullptr, nullptr, s));
+    REFUSED(ct_paged_attention(b, nullptr, b, b, b, b, b, b, b, nullptr, nullptr, &attention, nullptr));
+    REFUSED(ct_feed_tokens(nullptr, b, b, 1, 1, s));
+    REFUSED(ct_feed_tokens(b, nullptr, b, 1, 1, s));
+    REFUSED(ct_feed_tokens(b, b, nullptr, 1, 1, s));
+    REFUSED(ct_feed_tokens(b, b, b, INT64_MAX, 1, s));
+    REFUSED(ct_feed_tokens(b, b, b, 1, -1, s));
+    REFUSED(ct_feed_tokens(b, b, b, 1, 1, nullptr));
+    REFUSED(ct_copy_blocks(b, b, b, 1, 15, s));
+    REFUSED(ct_copy_blocks(b, b, b, 1, 0, s));
+    REFUSED(ct_copy_blocks(b, b, b, -1, 16, s));
+    REFUSED(ct_copy_blocks(b, b, b, INT64_MAX, 16, s));
+    REFUSED(ct_copy_blocks(b, b, nullptr, 1, 16, s));
+    REFUSED(ct_copy_blocks(nullptr, b, b, 1, 16, s));
+    REFUSED(ct_copy_blocks(b, nullptr, b, 1, 16, s));
+    REFUSED(ct_argmax(nullptr, b, 1, 4, 4, s));
+    REFUSED(ct_argmax(b, nullptr, 1, 4, 4, s));
+    REFUSED(ct_argmax(b, b, 1, 0, 4, s));
+    REFUSED(ct_argmax(b, b, INT64_MAX, 4, 4, s));
+    REFUSED(ct_argmax(b, b, 1, 4, 3, s));
     CHECK_OK(ct_weights_destroy(w));
+}
+
+ct_attention_params small_attention() {
+    ct_attention_params p{};
+    p.struct_bytes = sizeof p;
+    p.num_tokens = p.num_seqs = p.max_blocks = p.num_blocks = 1;
+    p.num_q_heads = p.num_kv_heads = 1;
+    p.head_dim = 16;
+    p.q_stride = p.out_stride = 16;
+    p.block_stride = 256;
+    p.scale = 1;
+    return p;
+}
+
+void refusesWrongAttentionPlans(Device& d, ct_buffer* b) {
+    int64_t bytes = -1;
+    const ct_attention_params good = small_attention();
+    CHECK_OK(ct_attention_plan_bytes(&bytes, d.device, &good));
+    CHECK(bytes == 0);  // the cpu needs none
+    CHECK_OK(ct_attention_plan(nullptr, b, b, &good, d.stream));
+    REFUSED(ct_attention_plan_bytes(nullptr, d.device, &good));
+    REFUSED(ct_attention_plan_bytes(&bytes, nullptr, &good));
+    REFUSED(ct_attention_plan_bytes(&bytes, d.device, nullptr));
+    REFUSED(ct_attention_plan(nullptr, nullptr, b, &good, d.stream));
+    REFUSED(ct_attention_plan(nullptr, b, nullptr, &good, d.stream));
+    REFUSED(ct_attention_plan(nullptr, b, b, nullptr, d.stream));
+    REFUSED(ct_attention_plan(nullptr, b, b, &good, nullptr));
+    auto status_of = [&](auto change) {
+        ct_attention_params p = good;
+        change(p);
+        return ct_attention_plan_bytes(&bytes, d.device, &p);
+    };
+    CHECK_STATUS(status_of([](auto& p) { p.block_size = 17; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.block_size = 32; }), CT_UNSUPPORTED);
+    CHECK_STATUS(status_of([](auto& p) { p.kv_dtype = 9; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.kv_dtype = CT_F8_E4M3; }), CT_UNSUPPORTED);
+    CHECK_STATUS(status_of([](auto& p) { p.k_scale = testing::kNan; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.v_scale = 2; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.head_dim = 576; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.head_dim = 576, p.head_dim_v = 512; }), CT_UNSUPPORTED);
+    CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 1; }), CT_UNSUPPORTED);
+    CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 2; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.balanced = 2; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.max_q_len = -1; }), CT_INVALID);
+}
+
+// The k'th call fails, and every later one but destroying; what was made before goes all the same.
+void aLostDeviceStaysLost() {
+    Device d;
+    Array<float> kept(d, 64);
+    ct_event* event = nullptr;
+    CHECK_OK(ct_event_create(&event, d.device));
+    CHECK_OK(ct_device_inject_fault(d.device, 3));
+    CHECK_OK(ct_fill(kept.buffer, 0, 64, 1, d.stream));
+    CHECK_OK(ct_event_wait(event, 0));
+    CHECK_STATUS(ct_fill(kept.buffer, 0, 64, 2, d.stream), CT_DEVICE_LOST);
+    CHECK(std::string(ct_last_error()).find("a fault was injected") != std::string::npos);
+    ct_buffer* buffer = nullptr;
+    ct_stream* stream = nullptr;
+    ct_event* other = nullptr;
+    ct_graph* graph = nullptr;
+    CHECK_STATUS(ct_buffer_create(&buffer, d.device, 64), CT_DEVICE_LOST);
+    CHECK_STATUS(ct_stream_create(&stream, d.device), CT_DEVICE_LOST);
+    CHECK_STATUS(ct_event_create(&other, d.device), CT_DEVICE_LOST);
+    CHECK_STATUS(ct_event_record(event, d.stream), CT_DEVICE_LOST);
+    CHECK_STATUS(ct_event_wait(event, 0), CT_DEVICE_LOST);
+    CHECK_STATUS(ct_stream_begin_capture(d.stream), CT_DEVICE_LOST);
+    CHECK_STATUS(ct_stream_synchronize(d.stream), CT_DEVICE_LOST);
+    CHECK(!buffer && !stream && !other && !graph);
+    CHECK_OK(ct_event_destroy(event));
+}
+
+void theCpuHasNoRuntimeOfItsOwn(Device& d, ct_buffer* b) {
+    void* native = nullptr;
+    CHECK_STATUS(ct_stream_native(&native, d.stream), CT_UNSUPPORTED);
+    CHECK_STATUS(ct_buffer_device_address(&native, b), CT_UNSUPPORTED);
+    CHECK(native == nullptr);
+    REFUSED(ct_stream_native(nullptr, d.stream));
+    REFUSED(ct_stream_native(&native, nullptr));
+    REFUSED(ct_buffer_device_address(nullptr, b));
+    REFUSED(ct_buffer_device_address(&native, nullptr));
+    int64_t stride = 0;
+    REFUSED(ct_weights_device_address(&native, &stride, nullptr));
+    REFUSED(ct_device_inject_fault(nullptr, 1));
+    REFUSED(ct_device_inject_fault(d.device, -1));
 }
 
 int32_t sample(ct_buffer* b, ct_buffer* bias, const ct_sample_params* p, ct_stream* s, int missing = -1) {
@@ -252,6 +353,9 @@ int main() {
     refusesNullHandles(d, b);
     refusesWrongOperations(d, b);
     refusesWrongSampling(d, b);
+    refusesWrongAttentionPlans(d, b);
+    theCpuHasNoRuntimeOfItsOwn(d, b);
+    aLostDeviceStaysLost();
     readsSmallerStructures(d, b);
     CHECK_OK(ct_stream_synchronize(d.stream));
     CHECK_OK(ct_buffer_destroy(b));

@@ -2145,6 +2145,190 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_stream_native {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_stream_native");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_native(void **native, const ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_stream_native$descriptor() {
+        return ct_stream_native.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_native(void **native, const ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_stream_native$handle() {
+        return ct_stream_native.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_native(void **native, const ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_stream_native$address() {
+        return ct_stream_native.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_stream_native(void **native, const ct_stream *stream)
+     * }
+     */
+    public static int ct_stream_native(MemorySegment native_, MemorySegment stream) {
+        var mh$ = ct_stream_native.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_stream_native", native_, stream);
+            }
+            return (int)mh$.invokeExact(native_, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_buffer_device_address {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_buffer_device_address");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_buffer_device_address(void **address, const ct_buffer *buffer)
+     * }
+     */
+    public static FunctionDescriptor ct_buffer_device_address$descriptor() {
+        return ct_buffer_device_address.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_buffer_device_address(void **address, const ct_buffer *buffer)
+     * }
+     */
+    public static MethodHandle ct_buffer_device_address$handle() {
+        return ct_buffer_device_address.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_buffer_device_address(void **address, const ct_buffer *buffer)
+     * }
+     */
+    public static MemorySegment ct_buffer_device_address$address() {
+        return ct_buffer_device_address.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_buffer_device_address(void **address, const ct_buffer *buffer)
+     * }
+     */
+    public static int ct_buffer_device_address(MemorySegment address, MemorySegment buffer) {
+        var mh$ = ct_buffer_device_address.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_buffer_device_address", address, buffer);
+            }
+            return (int)mh$.invokeExact(address, buffer);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_weights_device_address {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_weights_device_address");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_weights_device_address(void **address, int64_t *stride, const ct_weights *weights)
+     * }
+     */
+    public static FunctionDescriptor ct_weights_device_address$descriptor() {
+        return ct_weights_device_address.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_weights_device_address(void **address, int64_t *stride, const ct_weights *weights)
+     * }
+     */
+    public static MethodHandle ct_weights_device_address$handle() {
+        return ct_weights_device_address.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_weights_device_address(void **address, int64_t *stride, const ct_weights *weights)
+     * }
+     */
+    public static MemorySegment ct_weights_device_address$address() {
+        return ct_weights_device_address.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_weights_device_address(void **address, int64_t *stride, const ct_weights *weights)
+     * }
+     */
+    public static int ct_weights_device_address(MemorySegment address, MemorySegment stride, MemorySegment weights) {
+        var mh$ = ct_weights_device_address.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_weights_device_address", address, stride, weights);
+            }
+            return (int)mh$.invokeExact(address, stride, weights);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_embedding {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Puts gpu_bench's times over their floors and beside PyTorch's own kernels, measured in the same run.
+
+usage: peers.py LINES OUT_JSON        LINES: what gpu_bench printed, a JSON object a line
+
+Floors: a copy of 2 GiB (bytes read plus written per second) and a bf16 8192^3 GEMM (random data), measured here. Peers:
+scaled_dot_product_attention (Flash, cuDNN) on contiguous K and V of the same lengths, and matmul (cuBLASLt). Times are
+medians of CUDA graph replays over rotating inputs larger than the L2 cache. Without PyTorch or a GPU the floors are the
+library's own probes and there are no peers.
+"""
+import json
+import statistics
+import sys
+
+try:
+    import torch
+
+    HAVE_GPU = torch.cuda.is_available()
+except ImportError:
+    HAVE_GPU = False
+
+BEYOND_L2 = 192 << 20
+
+
+def median_us(calls, repeat):
+    """calls: functions, run in turn inside one graph; the median time of one call."""
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for call in calls:
+            call()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        for _ in range(repeat):
+            for call in calls:
+                call()
+    times = []
+    for _ in range(52):
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        graph.replay()
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end) * 1e3 / (repeat * len(calls)))
+    return statistics.median(times[1:])
+
+
+def rotating(make, size):
+    return [make() for _ in range(max(1, min(8, -(-BEYOND_L2 // size))))]
+
+
+def repeats(calls):
+    return max(4, -(-24 // len(calls)))
+
+
+def time_each(inputs, function):
+    calls = [lambda x=x: function(*x) for x in inputs]
+    return median_us(calls, repeats(calls))
+
+
+def floors():
+    half = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
+    other = torch.empty_like(half)
+    copy_us = median_us([lambda: other.copy_(half)], 4)
+    a = torch.randn(8192, 8192, dtype=torch.bfloat16, device="cuda")
+    b = torch.randn(8192, 8192, dtype=torch.bfloat16, device="cuda")
+    out = torch.empty_like(a)
+    gemm_us = median_us([lambda: torch.mm(a, b, out=out)], 4)
+    return {"copy_bytes_per_second": 2 * (1 << 30) / copy_us * 1e6, "bf16_flops_per_second": 2 * 8192**3 / gemm_us * 1e6}
+
+
+def attention_peers(shape):
+    """Contiguous K and V: what PyTorch serves; pages cost it a gather that is not counted."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    b, q_len, kv_len = shape["seqs"], shape["q_len"], shape["kv_len"]
+    hq, hkv, d = shape["q_heads"], shape["kv_heads"], shape["head_dim"]
+
+    def make():
+        def tensor(heads, length):
+            return torch.randn(b, heads, length, d, dtype=torch.bfloat16, device="cuda")
+
+        return tensor(hq, q_len), tensor(hkv, kv_len), tensor(hkv, kv_len)
+
+    inputs = rotating(make, 4 * b * hkv * kv_len * d)
+    causal = q_len > 1 and q_len == kv_len
+    peers = {}
+    for name, backend in (("flash", SDPBackend.FLASH_ATTENTION), ("cudnn", SDPBackend.CUDNN_ATTENTION)):
+        try:
+            with sdpa_kernel([backend]):
+                peers[name] = time_each(
+                    inputs,
+                    lambda q, k, v: torch.nn.functional.scaled_dot_product_attention(
+                        q, k, v, is_causal=causal, enable_gqa=True
+                    ),
+                )
+        except RuntimeError as refused:
+            print(f"peers: {name} refuses {shape}: {str(refused).splitlines()[0]}", file=sys.stderr)
+    return peers
+
+
+def linear_peers(shape):
+    m, n, k = shape["m"], shape["n"], shape["k"]
+    x = torch.randn(m, k, dtype=torch.bfloat16, device="cuda")
+    inputs = rotating(lambda: (x, torch.randn(n, k, dtype=torch.bfloat16, device="cuda")), 2 * n * k)
+    return {"cublaslt": time_each(inputs, lambda a, w: torch.nn.functional.linear(a, w))}
+
+
+def peers_of(line):
+    shape = line["shape"]
+    if line["kernel"] == "linear":
+        return linear_peers(shape)
+    if line["kernel"].startswith("attention") and shape["q_len"] in (1, shape["kv_len"]) and "skew" not in line["case"]:
+        return attention_peers(shape) if "fp8" not in line["case"] else {}
+    return {}
+
+
+def main():
+    lines = [json.loads(text) for text in open(sys.argv[1], encoding="utf-8") if text.startswith("{")]
+    probes = {line["probe"]: line["per_second"] for line in lines if "probe" in line}
+    limits = {"copy_bytes_per_second": probes.get("bandwidth"), "bf16_flops_per_second": probes.get("bf16_mma_sync")}
+    if HAVE_GPU:
+        limits = floors()
+    rows, measured = [], {}
+    for line in (line for line in lines if "kernel" in line):
+        key = json.dumps([line["kernel"], line["shape"], "fp8" in line["case"]])
+        if HAVE_GPU and key not in measured:
+            measured[key] = peers_of(line)
+        row = dict(line, peers=measured.get(key, {}))
+        if limits["copy_bytes_per_second"]:
+            floor_us = 1e6 * max(
+                line["bytes"] / limits["copy_bytes_per_second"], line["flops"] / limits["bf16_flops_per_second"]
+            )
+            row["of_floor"] = floor_us / line["us"]
+        rows.append(row)
+    with open(sys.argv[2], "w", encoding="utf-8") as out:
+        json.dump({"floors": limits, "probes": probes, "rows": rows}, out, indent=1)
+        out.write("\n")
+    for name, value in limits.items():
+        print(f"{name}: {value:.4g}" if value else f"{name}: not measured on this device")
+    print(f"{'kernel':<18} {'case':<44} {'us':>10} {'of floor':>9}  over peers (their time / ours)")
+    for row in rows:
+        ratios = "  ".join(f"{name} {us / row['us']:.2f}" for name, us in row["peers"].items())
+        of_floor = f"{row['of_floor']:.2f}" if "of_floor" in row else "-"
+        print(f"{row['kernel']:<18} {row['case']:<44} {row['us']:>10.2f} {of_floor:>9}  {ratios}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

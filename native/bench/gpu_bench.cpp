@@ -1,0 +1,359 @@
+// gpu_bench.cpp: times the CUDA kernels through the C ABI, one JSON object a line for ci/gpu-check, which puts them over
+// their floors and beside PyTorch's own (java-engine/bench/gpu/peers.py).
+//   gpu_bench DEVICE [--quick]        cuda:0; simt:0 only to walk the same path (its times mean nothing)
+// Method (KERNELS.md H): a graph of many calls over rotating buffers that together exceed the L2 cache, random data,
+// replayed; the median over replays, divided by the calls.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/testing.h"
+
+namespace {
+
+using namespace testing;
+
+constexpr int64_t kBeyondL2 = int64_t{192} << 20;  // bytes that the rotating buffers of a case hold together at least
+constexpr int kMaxRotation = 8;
+
+bool quick = false;
+
+#define MUST(expression)                                                               \
+    do {                                                                               \
+        if ((expression) != CT_OK) {                                                   \
+            std::fprintf(stderr, "gpu_bench: %s: %s\n", #expression, ct_last_error()); \
+            std::exit(1);                                                              \
+        }                                                                              \
+    } while (0)
+
+// Device memory, filled through a host buffer.
+class Memory {
+public:
+    Memory(Device& device, int64_t bytes) : device_(device), bytes_(std::max<int64_t>(bytes, 64)) {
+        MUST(ct_buffer_create(&buffer_, device.device, bytes_));
+    }
+    ~Memory() { ct_buffer_destroy(buffer_); }
+    Memory(const Memory&) = delete;
+    Memory& operator=(const Memory&) = delete;
+
+    ct_buffer* get() const { return buffer_; }
+
+    template <typename T>
+    void write(const std::vector<T>& values) {
+        const int64_t bytes = static_cast<int64_t>(values.size() * sizeof(T));
+        Array<T> host(device_, values);
+        MUST(ct_copy(buffer_, host.buffer, 0, 0, bytes, device_.stream));
+        MUST(ct_stream_synchronize(device_.stream));
+    }
+
+    // Random numbers of the dtype around zero: a random piece, repeated.
+    void fill_random(int32_t dtype, float scale = 1) {
+        const int64_t piece = std::min<int64_t>(bytes_, int64_t{4} << 20);
+        Array<unsigned char> host(device_, piece);
+        std::mt19937 engine(1);
+        std::normal_distribution<float> normal(0, scale);
+        for (int64_t i = 0; i < piece / ct::dtype_bytes(dtype); ++i) {
+            const float x = normal(engine);
+            if (dtype == CT_F32) std::memcpy(host.at + 4 * i, &x, 4);
+            if (dtype == CT_BF16) std::memcpy(host.at + 2 * i, &static_cast<const ct::bf16&>(ct::to_bf16(x)), 2);
+            if (dtype == CT_F8_E4M3) host.at[i] = static_cast<unsigned char>(engine() & 0xb7);  // up to 15, both signs
+        }
+        for (int64_t at = 0; at < bytes_; at += piece) {
+            MUST(ct_copy(buffer_, host.buffer, at, 0, std::min(piece, bytes_ - at), device_.stream));
+        }
+        MUST(ct_stream_synchronize(device_.stream));
+    }
+
+private:
+    Device& device_;
+    int64_t bytes_;
+    ct_buffer* buffer_ = nullptr;
+};
+
+using Rotation = std::vector<std::unique_ptr<Memory>>;
+
+Rotation rotation(Device& device, int64_t bytes, int32_t dtype, float scale = 1) {
+    const int64_t wanted = quick ? 1 : (kBeyondL2 + bytes - 1) / bytes;
+    Rotation all;
+    for (int64_t i = 0; i < std::clamp<int64_t>(wanted, 1, kMaxRotation); ++i) {
+        all.push_back(std::make_unique<Memory>(device, bytes));
+        all.back()->fill_random(dtype, scale);
+    }
+    return all;
+}
+
+struct Timing {
+    double median_us;
+    double low_us;
+    double high_us;
+};
+
+// call(i) enqueues one call on the i-th of the rotating buffers.
+Timing time_calls(Device& device, int64_t rotation_size, const std::function<int32_t(int64_t)>& call) {
+    const int64_t calls = quick ? 1 : std::max<int64_t>(rotation_size * 4, 24);
+    const int replays = quick ? 1 : 51;
+    MUST(call(0));  // what is made at first use is not part of the graph
+    MUST(ct_stream_synchronize(device.stream));
+    MUST(ct_stream_begin_capture(device.stream));
+    for (int64_t i = 0; i < calls; ++i) MUST(call(i % rotation_size));
+    ct_graph* graph = nullptr;
+    MUST(ct_stream_end_capture(&graph, device.stream));
+    std::vector<double> us;
+    for (int replay = 0; replay < replays + 1; ++replay) {
+        const auto start = std::chrono::steady_clock::now();
+        MUST(ct_graph_launch(graph, device.stream));
+        MUST(ct_stream_synchronize(device.stream));
+        const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
+        if (replay > 0 || quick) us.push_back(took.count() / static_cast<double>(calls));
+    }
+    MUST(ct_graph_destroy(graph));
+    std::sort(us.begin(), us.end());
+    return {us[us.size() / 2], us[us.size() / 10], us[us.size() * 9 / 10]};
+}
+
+void report(const std::string& kernel, const std::string& name, const Timing& t, double bytes, double flops,
+            const std::string& shape) {
+    std::printf(
+        "{\"kernel\":\"%s\",\"case\":\"%s\",\"us\":%.3f,\"p10_us\":%.3f,\"p90_us\":%.3f,\"bytes\":%.0f,\"flops\":%.0f,"
+        "\"shape\":{%s}}\n",
+        kernel.c_str(), name.c_str(), t.median_us, t.low_us, t.high_us, bytes, flops, shape.c_str());
+    std::fflush(stdout);
+}
+
+std::string field(const char* name, int64_t value) {
+    return std::string(1, '"').append(name).append("\":").append(std::to_string(value));
+}
+
+// ---- attention -----------------------------------------------------------------------------------------------------
+
+struct AttentionCase {
+    const char* name;
+    std::vector<int32_t> kv_lens;
+    int32_t q_len;
+    int32_t q_heads, kv_heads, head_dim, kv_dtype, block_size;
+};
+
+std::vector<int32_t> uniform(int64_t n, int32_t length) { return std::vector<int32_t>(static_cast<size_t>(n), length); }
+
+std::vector<int32_t> skewed(int32_t longest, int64_t others, int32_t length) {
+    std::vector<int32_t> lens = uniform(others, length);
+    lens.insert(lens.begin(), longest);
+    return lens;
+}
+
+std::vector<AttentionCase> attention_cases() {
+    if (quick) {
+        return {{"decode_bf16_2x40", uniform(2, 40), 1, 4, 2, 64, CT_BF16, 16},
+                {"decode_fp8_skew", skewed(70, 2, 9), 1, 4, 2, 64, CT_F8_E4M3, 16},
+                {"prefill_bf16_1x33", uniform(1, 33), 33, 2, 1, 64, CT_BF16, 16}};
+    }
+    return {{"decode_bf16_1x1024", uniform(1, 1024), 1, 32, 8, 128, CT_BF16, 16},
+            {"decode_bf16_1x8192", uniform(1, 8192), 1, 64, 8, 128, CT_BF16, 32},
+            {"decode_bf16_1x32768", uniform(1, 32768), 1, 32, 8, 128, CT_BF16, 16},
+            {"decode_bf16_8x1024", uniform(8, 1024), 1, 32, 8, 128, CT_BF16, 16},
+            {"decode_bf16_8x4096_134MB", uniform(8, 4096), 1, 32, 8, 128, CT_BF16, 16},
+            {"decode_bf16_32x4096_537MB", uniform(32, 4096), 1, 32, 8, 128, CT_BF16, 16},
+            {"decode_bf16_32x4096_page64", uniform(32, 4096), 1, 32, 8, 128, CT_BF16, 64},
+            {"decode_bf16_skew_64k_31x4k", skewed(65536, 31, 4096), 1, 32, 8, 128, CT_BF16, 16},
+            {"decode_bf16_uniform_as_skew", uniform(47, 4096), 1, 32, 8, 128, CT_BF16, 16},
+            {"decode_fp8_32x4096_268MB", uniform(32, 4096), 1, 32, 8, 128, CT_F8_E4M3, 16},
+            {"decode_bf16_spec4_8x4096", uniform(8, 4096), 4, 32, 8, 128, CT_BF16, 16},
+            {"decode_bf16_d64_32x4096", uniform(32, 4096), 1, 32, 8, 64, CT_BF16, 16},
+            {"prefill_bf16_4x1024", uniform(4, 1024), 1024, 32, 8, 128, CT_BF16, 16},
+            {"prefill_bf16_2x2048", uniform(2, 2048), 2048, 32, 8, 128, CT_BF16, 16},
+            {"prefill_bf16_1x8192", uniform(1, 8192), 8192, 32, 8, 128, CT_BF16, 16},
+            {"prefill_bf16_chunk512_of_32k", uniform(1, 32768), 512, 32, 8, 128, CT_BF16, 16},
+            {"prefill_bf16_d64_2x2048", uniform(2, 2048), 2048, 32, 8, 64, CT_BF16, 16}};
+}
+
+void bench_attention(Device& device, const AttentionCase& c, bool balanced) {
+    const int64_t seqs = static_cast<int64_t>(c.kv_lens.size()), tokens = seqs * c.q_len;
+    int64_t max_blocks = 1, num_blocks = 0, keys = 0;
+    double pairs = 0;
+    for (int64_t length : c.kv_lens) {
+        const int64_t blocks = (length + c.block_size - 1) / c.block_size;
+        max_blocks = std::max(max_blocks, blocks);
+        num_blocks += blocks;
+        keys += length;
+        for (int64_t row = 0; row < c.q_len; ++row) pairs += static_cast<double>(length - c.q_len + row + 1);
+    }
+    std::vector<int32_t> ids(static_cast<size_t>(num_blocks));
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
+    std::shuffle(ids.begin(), ids.end(), std::mt19937(2));
+    std::vector<int32_t> table(static_cast<size_t>(seqs * max_blocks)), cu{0};
+    size_t next = 0;
+    for (int64_t s = 0; s < seqs; ++s) {
+        const int64_t blocks = (c.kv_lens[static_cast<size_t>(s)] + c.block_size - 1) / c.block_size;
+        for (int64_t b = 0; b < blocks; ++b) table[static_cast<size_t>(s * max_blocks + b)] = ids[next++];
+        cu.push_back(static_cast<int32_t>((s + 1) * c.q_len));
+    }
+    const int64_t block = int64_t{c.block_size} * c.kv_heads * c.head_dim;
+    const int64_t row = int64_t{c.q_heads} * c.head_dim;
+    const int64_t cache_bytes = num_blocks * block * ct::dtype_bytes(c.kv_dtype);
+    Memory q(device, tokens * row * 2), out(device, tokens * row * 2);
+    Memory table_memory(device, seqs * max_blocks * 4), cu_memory(device, (seqs + 1) * 4), lens(device, seqs * 4);
+    q.fill_random(CT_BF16);
+    table_memory.write(table);
+    cu_memory.write(cu);
+    lens.write(c.kv_lens);
+    Rotation k = rotation(device, cache_bytes, c.kv_dtype), v = rotation(device, cache_bytes, c.kv_dtype);
+
+    ct_attention_params p{};
+    p.struct_bytes = sizeof p;
+    p.num_tokens = tokens;
+    p.num_seqs = seqs;
+    p.max_blocks = max_blocks;
+    p.num_blocks = num_blocks;
+    p.q_stride = p.out_stride = row;
+    p.block_stride = block;
+    p.num_q_heads = c.q_heads;
+    p.num_kv_heads = c.kv_heads;
+    p.head_dim = c.head_dim;
+    p.dtype = CT_BF16;
+    p.kv_dtype = c.kv_dtype;
+    p.scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
+    p.block_size = c.block_size;
+    p.max_q_len = c.q_len;
+    p.balanced = balanced;
+    int64_t plan_bytes = 0;
+    MUST(ct_attention_plan_bytes(&plan_bytes, device.device, &p));
+    Memory plan(device, plan_bytes);
+    MUST(ct_attention_plan(plan.get(), cu_memory.get(), lens.get(), &p, device.stream));
+    const Timing timing = time_calls(device, static_cast<int64_t>(k.size()), [&](int64_t i) {
+        const size_t at = static_cast<size_t>(i);
+        return ct_paged_attention(out.get(), nullptr, q.get(), k[at]->get(), v[at]->get(), table_memory.get(),
+                                  cu_memory.get(), lens.get(), nullptr, nullptr, plan.get(), &p, device.stream);
+    });
+    const double kv_bytes = 2.0 * static_cast<double>(keys * c.kv_heads * c.head_dim * ct::dtype_bytes(c.kv_dtype));
+    const double qo_bytes = 4.0 * static_cast<double>(tokens * row);
+    report(c.q_len > 16 ? "attention_prefill" : "attention_decode",
+           std::string(c.name) + (balanced ? "_balanced" : "_fixed"), timing, kv_bytes + qo_bytes,
+           4.0 * pairs * static_cast<double>(row),
+           field("seqs", seqs) + "," + field("q_len", c.q_len) + "," + field("kv_len", c.kv_lens.back()) + "," +
+               field("q_heads", c.q_heads) + "," + field("kv_heads", c.kv_heads) + "," + field("head_dim", c.head_dim));
+}
+
+// ---- linear --------------------------------------------------------------------------------------------------------
+
+void bench_linear(Device& device, int64_t n, int64_t k, const std::vector<int64_t>& row_counts) {
+    const int64_t bytes = n * k * 2;
+    std::vector<uint16_t> values(static_cast<size_t>(n * k));
+    std::mt19937 engine(3);
+    std::normal_distribution<float> normal(0, 0.02f);
+    for (size_t i = 0; i < values.size(); ++i) {
+        values[i] = i < 65536 ? ct::to_bf16(normal(engine)).bits : values[i - 65536];
+    }
+    std::vector<ct_weights*> weights;
+    const int64_t copies = quick ? 1 : std::clamp<int64_t>((kBeyondL2 + bytes - 1) / bytes, 1, kMaxRotation);
+    for (int64_t i = 0; i < copies; ++i) {
+        const ct_weights_part part{values.data(), n, bytes};
+        weights.push_back(nullptr);
+        MUST(ct_weights_create(&weights.back(), device.device, &part, 1, k, CT_BF16, CT_WEIGHTS_LINEAR));
+    }
+    for (int64_t rows : row_counts) {
+        Memory x(device, rows * k * 2), y(device, rows * n * 2);
+        x.fill_random(CT_BF16);
+        const Timing timing = time_calls(device, copies, [&](int64_t i) {
+            return ct_linear(y.get(), x.get(), weights[static_cast<size_t>(i)], nullptr, rows, n, k, CT_BF16, CT_BF16,
+                             device.stream);
+        });
+        report("linear", "m" + std::to_string(rows) + "_n" + std::to_string(n) + "_k" + std::to_string(k), timing,
+               static_cast<double>(bytes + 2 * rows * (n + k)), 2.0 * static_cast<double>(rows * n * k),
+               field("m", rows) + "," + field("n", n) + "," + field("k", k));
+    }
+    for (ct_weights* w : weights) MUST(ct_weights_destroy(w));
+}
+
+// ---- the kernels that only move bytes ------------------------------------------------------------------------------
+
+void bench_rows(Device& device, int64_t rows, int64_t cols) {
+    const int64_t bytes = rows * cols * 2;
+    Rotation x = rotation(device, 2 * bytes, CT_BF16);
+    Memory y(device, 2 * bytes), residual(device, rows * cols * 4), weight(device, cols * 4);
+    residual.fill_random(CT_F32);
+    weight.fill_random(CT_F32);
+    const std::string shape = field("rows", rows) + "," + field("cols", cols);
+    const std::string name = "r" + std::to_string(rows) + "_c" + std::to_string(cols);
+    const int64_t n = static_cast<int64_t>(x.size());
+    auto input = [&](int64_t i) { return x[static_cast<size_t>(i)]->get(); };
+    report("rms_norm", name,
+           time_calls(device, n,
+                      [&](int64_t i) {
+                          return ct_rms_norm(y.get(), nullptr, input(i), weight.get(), rows, cols, cols, 0, cols,
+                                             CT_BF16, 1e-5f, device.stream);
+                      }),
+           2.0 * static_cast<double>(bytes), 0, shape);
+    report("rms_norm_residual", name,
+           time_calls(device, n,
+                      [&](int64_t i) {
+                          return ct_rms_norm(y.get(), residual.get(), input(i), weight.get(), rows, cols, cols, cols,
+                                             cols, CT_BF16, 1e-5f, device.stream);
+                      }),
+           6.0 * static_cast<double>(bytes), 0, shape);
+    report("activation_mul", name,
+           time_calls(device, n,
+                      [&](int64_t i) {
+                          return ct_activation_mul(y.get(), input(i), rows, cols, cols, 2 * cols, CT_BF16, CT_SILU,
+                                                   device.stream);
+                      }),
+           3.0 * static_cast<double>(bytes), 0, shape);
+    report("copy", name,
+           time_calls(device, n, [&](int64_t i) { return ct_copy(y.get(), input(i), 0, 0, 2 * bytes, device.stream); }),
+           4.0 * static_cast<double>(bytes), 0, shape);
+}
+
+void bench_argmax(Device& device, int64_t rows, int64_t vocab) {
+    Rotation logits = rotation(device, rows * vocab * 4, CT_F32);
+    Memory token(device, rows * 4);
+    report("argmax", "r" + std::to_string(rows) + "_v" + std::to_string(vocab),
+           time_calls(device, static_cast<int64_t>(logits.size()),
+                      [&](int64_t i) {
+                          return ct_argmax(token.get(), logits[static_cast<size_t>(i)]->get(), rows, vocab, vocab,
+                                           device.stream);
+                      }),
+           4.0 * static_cast<double>(rows * vocab), 0, field("rows", rows) + "," + field("vocab", vocab));
+}
+
+void report_probes(Device& device) {
+    double bandwidth = 0, bf16 = 0;
+    if (ct_device_probe(&bandwidth, device.device, CT_PROBE_READ_BANDWIDTH) != CT_OK) return;  // simt has none
+    MUST(ct_device_probe(&bf16, device.device, CT_PROBE_BF16_FLOPS));
+    std::printf("{\"probe\":\"bandwidth\",\"per_second\":%.6g}\n{\"probe\":\"bf16_mma_sync\",\"per_second\":%.6g}\n",
+                bandwidth, bf16);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const char* name = argc > 1 ? argv[1] : "cuda:0";
+    quick = argc > 2 && std::strcmp(argv[2], "--quick") == 0;
+    Device device(0, CT_ISA_AUTO, name);
+    if (!device.present()) {
+        std::fprintf(stderr, "gpu_bench: %s\n", ct_last_error());
+        return 1;
+    }
+    report_probes(device);
+    for (const AttentionCase& c : attention_cases()) {
+        for (bool balanced : {true, false}) bench_attention(device, c, balanced);
+    }
+    if (quick) {
+        bench_linear(device, 64, 128, {1, 17});
+        bench_rows(device, 4, 256);
+        bench_argmax(device, 2, 1000);
+    } else {
+        bench_linear(device, 4096, 4096, {1, 8, 16, 64, 512, 4096});
+        bench_linear(device, 28672, 4096, {1, 8, 16, 64, 512, 4096});
+        bench_linear(device, 4096, 14336, {1, 16, 512, 4096});
+        bench_linear(device, 1024, 1024, {1, 16});
+        bench_rows(device, 4096, 4096);
+        bench_rows(device, 64, 4096);
+        bench_argmax(device, 64, 131072);
+    }
+    return failures == 0 ? 0 : 1;
+}
