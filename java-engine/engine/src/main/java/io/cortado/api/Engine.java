@@ -1,6 +1,7 @@
 package io.cortado.api;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.ServiceLoader;
 import org.jspecify.annotations.Nullable;
 
@@ -30,12 +31,20 @@ public interface Engine extends AutoCloseable {
      *     limit; nothing stays allocated
      */
     static Engine open(Path model, EngineOptions options) {
+        return provider().open(model, options);
+    }
+
+    /** The kinds of devices, each as it is on this machine: opened and closed again. */
+    static List<DeviceStatus> devices() {
+        return provider().devices();
+    }
+
+    private static EngineProvider provider() {
         return ServiceLoader.load(EngineProvider.class, Engine.class.getClassLoader())
                 .findFirst()
                 .orElseThrow(() ->
                         new EngineException(
-                                EngineException.Code.INTERNAL, "no EngineProvider is on the path"))
-                .open(model, options);
+                                EngineException.Code.INTERNAL, "no EngineProvider is on the path"));
     }
 
     /** What was loaded. */

@@ -40,6 +40,9 @@ public final class Device extends NativeHandle {
             throw new IllegalArgumentException("isa must be one of " + ISAS + ": isa=" + isa);
         }
         NativeLibrary.load();
+        if (name.startsWith("cuda")) {
+            NativeLibrary.provideBackend("cuda");
+        }
         try (Arena call = Arena.ofConfined()) {
             MemorySegment options = ct_device_options.allocate(call);
             ct_device_options.struct_bytes(options, ct_device_options.sizeof());

@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import io.cortado.api.DeviceStatus;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
@@ -16,6 +17,7 @@ import io.cortado.model.GenerationDefaults;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 /** Loads a folder: configuration and text first, which fail fast, then weights, then the cache. */
 public final class CortadoEngineProvider implements EngineProvider {
     private static final int FREE_MEMORY_PART = 4;
+    private static final List<String> DEVICES = List.of("cpu", "cuda:0", "simt:0");
 
     /** For {@link java.util.ServiceLoader}. */
     public CortadoEngineProvider() {}
@@ -30,6 +33,19 @@ public final class CortadoEngineProvider implements EngineProvider {
     @Override
     public Engine open(Path folder, EngineOptions options) {
         return open(folder, options, _ -> {}, executor -> executor);
+    }
+
+    @Override
+    public List<DeviceStatus> devices() {
+        return DEVICES.stream().map(CortadoEngineProvider::status).toList();
+    }
+
+    private static DeviceStatus status(String name) {
+        try (Device device = Device.open(name, 0, "auto")) {
+            return new DeviceStatus(name, true, device.info().describe());
+        } catch (RuntimeException e) { // of the device, or of the library that is not there
+            return new DeviceStatus(name, false, String.valueOf(e.getMessage()));
+        }
     }
 
     /**

@@ -60,6 +60,9 @@ final class FakeEngine implements Engine {
         if (isClosed) {
             throw new EngineException(EngineException.Code.CLOSED, "closed");
         }
+        if (failure != null) {
+            throw failure;
+        }
         int[] ids = tokenize(request.prompt());
         int max = request.params().maxTokens();
         if (max != Integer.MAX_VALUE && ids.length + max > CONTEXT) {
