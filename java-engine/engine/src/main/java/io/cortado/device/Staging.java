@@ -27,6 +27,7 @@ public final class Staging implements AutoCloseable {
             return buffer;
         } finally {
             if (!written) {
+                closeStream(); // a copy may still be under way, also where the wait for it failed
                 buffer.close();
             }
         }
@@ -79,11 +80,17 @@ public final class Staging implements AutoCloseable {
 
     @Override
     public void close() {
-        if (stream != null) {
-            stream.close();
-        }
+        closeStream();
         if (host != null) {
             host.close();
+        }
+    }
+
+    private void closeStream() {
+        Stream known = stream;
+        stream = null;
+        if (known != null) {
+            known.close();
         }
     }
 }
