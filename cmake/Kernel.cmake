@@ -1,5 +1,6 @@
 # cortado_kernel(FAMILY): adds native/kernels/FAMILY/*.cpp to the library, each with the flags of its instruction set, and
-# FAMILY_test.cpp (where there is one) as a test of the same name.
+# its *_test.cpp as tests of the same names. A NAME_gpu_test also runs, in its smaller shapes, with other orders of simt's
+# fibers.
 function(cortado_kernel family)
     set(folder ${CMAKE_CURRENT_SOURCE_DIR}/kernels/${family})
     file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
@@ -15,6 +16,14 @@ function(cortado_kernel family)
         get_filename_component(name ${test} NAME_WE)
         string(REGEX REPLACE "_test$" "" name ${name})
         cortado_test(${name} ${test})
+        if(name MATCHES "_gpu$")
+            foreach(seed 1 7)
+                add_test(NAME ${name}_seed${seed}
+                    COMMAND ${CORTADO_TEST_LAUNCHER} $<TARGET_FILE:${name}_test>)
+                set_tests_properties(${name}_seed${seed} PROPERTIES TIMEOUT 600
+                    ENVIRONMENT "CORTADO_SIMT_SEED=${seed};CORTADO_QUICK=1;CORTADO_DEVICES=simt:0")
+            endforeach()
+        endif()
     endforeach()
 endfunction()
 
@@ -23,6 +32,6 @@ function(cortado_test name source)
     add_executable(${name}_test ${source} $<TARGET_OBJECTS:cortado_objects>)
     target_include_directories(${name}_test PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(${name}_test PRIVATE Threads::Threads)
-    add_test(NAME ${name} COMMAND ${name}_test)
+    add_test(NAME ${name} COMMAND ${CORTADO_TEST_LAUNCHER} $<TARGET_FILE:${name}_test>)
     set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endfunction()

@@ -58,6 +58,7 @@ void issue_copy(void* to, const void* from) {
     Fiber& self = *current;
     fill_nan(to, 16);
     poison(to, 16);
+    Untracked untracked;
     self.copies.push_back({to, from, self.copy_group, false});
     ++self.copies_in_flight;
     if (self.block->shuffled) land_some_copies();
@@ -69,6 +70,7 @@ void commit_copies() {
 }
 
 void* land_next_copy(uint32_t pending) {
+    Untracked untracked;
     Fiber& self = *current;
     if (self.copies_done == self.copies.size()) {
         self.copies.clear();
@@ -200,7 +202,10 @@ void mbarrier_wait(uint64_t* mbarrier, uint32_t parity, Site site) {
         self.wait = Wait::kMbarrier;
         self.mbarrier = mbarrier;
         self.mbarrier_parity = parity & 1;
-        self.block->mbarrier_waiters.push_back(&self);
+        {
+            Untracked untracked;
+            self.block->mbarrier_waiters.push_back(&self);
+        }
         run_others();
         self.wait = Wait::kNothing;
     }
@@ -213,6 +218,7 @@ void issue_bulk_copy(void* to, const void* from, uint32_t bytes, uint64_t* mbarr
     release(mbarrier);
     fill_nan(to, bytes);
     poison(to, bytes);
+    Untracked untracked;
     current->block->bulk_copies.push_back(
         {static_cast<unsigned char*>(to), static_cast<const unsigned char*>(from), bytes, mbarrier});
     land_some_copies();
@@ -222,6 +228,7 @@ bool land_bulk_copy(Block& block) {
     if (block.bulk_copies.empty()) return false;
     size_t chosen = block.shuffled ? block.random.next() % block.bulk_copies.size() : 0;
     BulkCopy copy = block.bulk_copies[chosen];
+    Untracked untracked;
     block.bulk_copies.erase(block.bulk_copies.begin() + static_cast<std::ptrdiff_t>(chosen));
     unpoison(copy.to, copy.bytes);
     copy_bytes(copy.to, copy.from, copy.bytes);

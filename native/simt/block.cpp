@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>
@@ -72,48 +73,64 @@ void resume(Fiber& self, Fiber& next, bool ends) {
     __builtin_unreachable();
 }
 
-std::string lane_list(uint32_t lanes) {
-    std::string text;
-    for (int lane = 0; lane < kLanes;) {
-        if (!(lanes >> lane & 1)) {
-            ++lane;
-            continue;
+// Text without memory of the heap: the frames below a raise are abandoned, and so would be what they own.
+struct Text {
+    char characters[640] = "";
+    size_t size = 0;
+
+    [[gnu::format(printf, 2, 3)]] Text& add(const char* format, ...) {
+        va_list arguments;
+        va_start(arguments, format);
+        int added = std::vsnprintf(characters + size, sizeof characters - size, format, arguments);
+        va_end(arguments);
+        size = std::min(size + static_cast<size_t>(added), sizeof characters - 1);
+        return *this;
+    }
+
+    Text& add_lanes(uint32_t lanes) {
+        const char* between = "";
+        for (int lane = 0; lane < kLanes; ++lane) {
+            if (!(lanes >> lane & 1)) continue;
+            int first = lane;
+            while (lane + 1 < kLanes && (lanes >> (lane + 1) & 1)) ++lane;
+            add("%s%d", between, first);
+            if (first != lane) add("-%d", lane);
+            between = ",";
         }
-        int end = lane;
-        while (end < kLanes && (lanes >> end & 1)) ++end;
-        if (!text.empty()) text += ",";
-        text += std::to_string(lane);
-        if (end - lane > 1) text += "-" + std::to_string(end - 1);
-        lane = end;
+        return *this;
     }
-    return text;
-}
 
-std::string place(Site site) {
-    const char* file = std::strrchr(site.file_name(), '/');
-    return std::string(file ? file + 1 : site.file_name()) + ":" + std::to_string(site.line());
-}
+    Text& add_place(Site site) { return add("%s:%u", file_of(site), site.line()); }
 
-const char* name_of(Wait wait) {
-    switch (wait) {
-        case Wait::kNothing:
-            return "nothing";
-        case Wait::kBarrier:
-            return "a barrier";
-        case Wait::kCollective:
-            return "a warp collective";
-        case Wait::kSyncWarp:
-            return "sync_warp";
-        case Wait::kMbarrier:
-            return "an mbarrier";
+    Text& add_wait(const Fiber& fiber) {
+        switch (fiber.wait) {
+            case Wait::kNothing:
+                add("running, last");
+                break;
+            case Wait::kBarrier:
+                add("at barrier %d,", fiber.barrier);
+                break;
+            case Wait::kCollective:
+                add("at a warp collective,");
+                break;
+            case Wait::kSyncWarp:
+                add("at sync_warp,");
+                break;
+            case Wait::kMbarrier:
+                add("at an mbarrier,");
+                break;
+        }
+        return add(" ").add_place(fiber.site);
     }
-    return "";
-}
+};
+
+Text lane_list(uint32_t lanes) { return Text().add_lanes(lanes); }
+
+Text place(Site site) { return Text().add_place(site); }
 
 // Which threads wait where, for the text of a deadlock.
-std::string who_waits(const Block& block) {
-    std::string text;
-    int entries = 0;
+Text who_waits(const Block& block) {
+    Text text;
     for (int w = 0; w < block.num_warps; ++w) {
         const Warp& warp = block.warps[w];
         uint32_t left = warp.lanes & ~warp.exited;
@@ -125,13 +142,9 @@ std::string who_waits(const Block& block) {
                 if (other.wait == first.wait && same_site(other.site, first.site)) same |= 1u << other.lane;
             }
             left &= ~same;
-            if (++entries > 8) return text + "; ...";
-            text += "; warp " + std::to_string(w) + " lanes " + lane_list(same) + " at " + name_of(first.wait) + " (" +
-                    place(first.site) + ")";
+            text.add("; warp %d lanes ", w).add_lanes(same).add(" ").add_wait(first);
         }
-        if (warp.exited != 0 && ++entries <= 8) {
-            text += "; warp " + std::to_string(w) + " lanes " + lane_list(warp.exited) + " exited";
-        }
+        if (warp.exited != 0) text.add("; warp %d lanes ", w).add_lanes(warp.exited).add(" exited");
     }
     return text;
 }
@@ -143,30 +156,40 @@ std::string who_waits(const Block& block) {
         if (block->running == 0) block = other;
     }
     raise(self.site, "deadlock: every thread left of block (%u,%u,%u) waits%s", block->index.x, block->index.y,
-          block->index.z, who_waits(*block).c_str());
+          block->index.z, who_waits(*block).characters);
 }
 
 }  // namespace
+
+const char* file_of(Site site) {
+    const char* slash = std::strrchr(site.file_name(), '/');
+    return slash ? slash + 1 : site.file_name();
+}
 
 bool same_site(Site a, Site b) {
     return std::memcmp(&a, &b, sizeof a) == 0 ||
            (a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0);
 }
 
+namespace {
+
+// Returns before the fiber is abandoned, so that its strings go.
+void report(const Fiber& self, Site site, const char* what) {
+    Grid& grid = *self.block->runner->grid;
+    grid.fail(*self.block,
+              ", thread " + std::to_string(self.thread_index.x) + " at " + place(site).characters + ": " + what);
+}
+
+}  // namespace
+
 void raise(Site site, const char* format, ...) {
-    Fiber& self = *current;
     char what[900];
     va_list arguments;
     va_start(arguments, format);
     std::vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    const Index3& block = self.block->index;
-    char text[1400];
-    std::snprintf(text, sizeof text, "kernel %s, block (%u,%u,%u), thread %u at %s: %s",
-                  self.block->runner->grid->kernel_name().c_str(), block.x, block.y, block.z, self.thread_index.x,
-                  place(site).c_str(), what);
-    self.block->runner->grid->fail(text);
-    leave_grid(self);
+    report(*current, site, what);
+    leave_grid(*current);
 }
 
 void run_others(bool ends) {
@@ -188,7 +211,7 @@ void exit_fiber() {
     uint32_t bit = 1u << self.lane;
     if (warp.arrived != 0) {
         raise(warp.site, "this thread exited while lanes %s of its warp wait for it at a warp collective",
-              lane_list(warp.arrived).c_str());
+              lane_list(warp.arrived).characters);
     }
     for (uint32_t rest = warp.partial; rest != 0; rest &= rest - 1) {
         int lane = std::countr_zero(rest);
@@ -220,7 +243,7 @@ void check_barrier_site(const Barrier& barrier, const Fiber& self, int id, Site 
     // Warps may meet at a named barrier from different lines, lanes of a warp may not.
     if (id == 0) {
         if (!same_site(barrier.site, site)) {
-            raise(site, "divergent barrier: other threads wait at __syncthreads at %s", place(barrier.site).c_str());
+            raise(site, "divergent barrier: other threads wait at __syncthreads at %s", place(barrier.site).characters);
         }
         return;
     }
@@ -229,7 +252,7 @@ void check_barrier_site(const Barrier& barrier, const Fiber& self, int id, Site 
     const Fiber& other = *self.warp->fibers[std::countr_zero(waiting)];
     if (!same_site(other.site, site)) {
         raise(site, "divergent barrier: lane %d of this warp waits at barrier %d at %s", other.lane, id,
-              place(other.site).c_str());
+              place(other.site).characters);
     }
 }
 
@@ -242,7 +265,7 @@ void open_barrier(Block& block, Barrier& barrier, int id, Site site) {
         if (lanes == 0) continue;
         if (lanes != warp.lanes) {
             raise(site, "divergent barrier: of warp %d only lanes %s are at barrier %d of %d threads", w,
-                  lane_list(lanes).c_str(), id, barrier.expected);
+                  lane_list(lanes).characters, id, barrier.expected);
         }
         barrier.waiting[w] = 0;
         block.make_ready(warp, w == current->warp_number ? lanes & ~self_bit : lanes);
@@ -302,13 +325,16 @@ void poll(Site site) {
     self.polls = 0;
     self.site = site;
     Runner& runner = *self.block->runner;
-    if (++runner.idle_polls > 20000 + 200 * runner.running) {
+    // So many that a table read by atomic loads is no endless loop.
+    constexpr int64_t kMaxIdlePolls = 250000;
+    if (++runner.idle_polls > kMaxIdlePolls + 200 * runner.running) {
         raise(site,
               "no progress: the threads that can run only poll (blocks that wait for each other need a co-resident "
               "launch)%s",
-              who_waits(*self.block).c_str());
+              who_waits(*self.block).characters);
     }
     land_some_copies();
+    if (runner.idle_polls > runner.running) land_bulk_copy(*self.block);  // perhaps what they poll for comes after it
     self.block->make_ready(self);
     for (size_t i = 0; i < runner.blocks.size(); ++i) {
         runner.turn = runner.turn + 1 < runner.blocks.size() ? runner.turn + 1 : 0;
@@ -347,13 +373,7 @@ bool Arena::prepare(size_t bytes) {
     // ThreadSanitizer knows nothing of an order between blocks, so each needs memory that no one has used.
     if (SIMT_TSAN || mapped > mapped_) {
         unmap();
-#if SIMT_TSAN
-        AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
-#endif
         void* memory = mmap(nullptr, mapped + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-#if SIMT_TSAN
-        AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
-#endif
         if (memory == MAP_FAILED) return false;
         memory_ = static_cast<unsigned char*>(memory);
         mapped_ = mapped;

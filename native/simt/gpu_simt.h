@@ -75,7 +75,7 @@ inline int lane() { return simt::current->lane; }
 inline int warp() { return simt::current->warp_number; }
 
 // Kernels of a stream run one after the other here; the runtime checks that one launched with overlap calls it.
-inline void wait_for_previous() { simt::current->waited_for_previous = true; }
+inline void wait_for_previous() { simt::wait_for_previous(); }
 inline void launch_next() {}
 
 inline void barrier(int id, int threads, Site site = Site::current()) {
@@ -155,59 +155,58 @@ template <typename T>
 __forceinline__ void store_release(T* to, std::type_identity_t<T> value) {
     static_assert(kAtomicType<T>);
     __atomic_store_n(to, value, __ATOMIC_RELEASE);
-    simt::note_progress();
+    simt::note_progress();  // whoever polls for it gets further
+}
+
+// Body is one atomic operation that gives the old value; it is progress where the new one differs.
+template <typename T, typename Body>
+__forceinline__ T atomic_operation(const T* at, Site site, const Body& body) {
+    static_assert(kAtomicType<T>);
+    simt::poll(site);
+    simt::note_relaxed_atomic(at);
+    T old = body();
+    if (__atomic_load_n(at, __ATOMIC_RELAXED) != old) simt::note_progress();
+    return old;
 }
 
 template <typename T>
-__forceinline__ T atomic_add(T* to, std::type_identity_t<T> value) {
-    static_assert(kAtomicType<T>);
-    simt::note_relaxed_atomic(to);
-    T old = __atomic_fetch_add(to, value, __ATOMIC_RELAXED);
-    simt::note_progress();
-    return old;
+__forceinline__ T atomic_add(T* to, std::type_identity_t<T> value, Site site = Site::current()) {
+    return atomic_operation(to, site, [&] { return __atomic_fetch_add(to, value, __ATOMIC_RELAXED); });
 }
 template <typename T>
 __forceinline__ T atomic_exchange(T* to, std::type_identity_t<T> value, Site site = Site::current()) {
-    static_assert(kAtomicType<T>);
-    simt::poll(site);
-    simt::note_relaxed_atomic(to);
-    T old = __atomic_exchange_n(to, value, __ATOMIC_RELAXED);
-    if (old != value) simt::note_progress();
-    return old;
+    return atomic_operation(to, site, [&] { return __atomic_exchange_n(to, value, __ATOMIC_RELAXED); });
 }
 template <typename T>
 __forceinline__ T atomic_cas(T* to, std::type_identity_t<T> expected, std::type_identity_t<T> desired,
                              Site site = Site::current()) {
-    static_assert(kAtomicType<T>);
+    return atomic_operation(to, site, [&] {
+        __atomic_compare_exchange_n(to, &expected, desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+        return expected;
+    });
+}
+template <typename T>
+__forceinline__ T atomic_max(T* to, std::type_identity_t<T> value, Site site = Site::current()) {
+    return atomic_operation(to, site, [&] {
+        T old = __atomic_load_n(to, __ATOMIC_RELAXED);
+        while (old < value && !__atomic_compare_exchange_n(to, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        }
+        return old;
+    });
+}
+template <typename T>
+__forceinline__ T atomic_min(T* to, std::type_identity_t<T> value, Site site = Site::current()) {
+    return atomic_operation(to, site, [&] {
+        T old = __atomic_load_n(to, __ATOMIC_RELAXED);
+        while (old > value && !__atomic_compare_exchange_n(to, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        }
+        return old;
+    });
+}
+__forceinline__ uint32_t atomic_add_acq_rel(uint32_t* to, uint32_t value, Site site = Site::current()) {
     simt::poll(site);
-    simt::note_relaxed_atomic(to);
-    if (__atomic_compare_exchange_n(to, &expected, desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-        simt::note_progress();
-    }
-    return expected;
-}
-template <typename T>
-__forceinline__ T atomic_max(T* to, std::type_identity_t<T> value) {
-    static_assert(kAtomicType<T>);
-    simt::note_relaxed_atomic(to);
-    T old = __atomic_load_n(to, __ATOMIC_RELAXED);
-    while (old < value && !__atomic_compare_exchange_n(to, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-    }
-    return old;
-}
-template <typename T>
-__forceinline__ T atomic_min(T* to, std::type_identity_t<T> value) {
-    static_assert(kAtomicType<T>);
-    simt::note_relaxed_atomic(to);
-    T old = __atomic_load_n(to, __ATOMIC_RELAXED);
-    while (old > value && !__atomic_compare_exchange_n(to, &old, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-    }
-    return old;
-}
-__forceinline__ uint32_t atomic_add_acq_rel(uint32_t* to, uint32_t value) {
-    uint32_t old = __atomic_fetch_add(to, value, __ATOMIC_ACQ_REL);
-    simt::note_progress();
-    return old;
+    if (value != 0) simt::note_progress();
+    return __atomic_fetch_add(to, value, __ATOMIC_ACQ_REL);
 }
 
 // ---- asynchronous copies -------------------------------------------------------------------------------------------

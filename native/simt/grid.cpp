@@ -12,8 +12,17 @@ namespace simt {
 
 namespace {
 
-// Of "kernel<Template, 4>, arguments", what stands before the last comma.
-std::string kernel_name(const std::string& expression) { return expression.substr(0, expression.rfind(',')); }
+// Of "kernel<Template, 4>, arguments", what stands before the first comma outside brackets.
+std::string kernel_name(const std::string& expression) {
+    int depth = 0;
+    for (size_t i = 0; i < expression.size(); ++i) {
+        const char c = expression[i];
+        if (c == '<' || c == '(' || c == '{') ++depth;
+        if (c == '>' || c == ')' || c == '}') --depth;
+        if (c == ',' && depth == 0) return expression.substr(0, i);
+    }
+    return expression;
+}
 
 std::atomic<uint64_t> launch_seed{0};
 std::atomic<uint64_t> grids_run{0};
@@ -39,7 +48,10 @@ void fiber_entry() {
     enter_fiber(runner.thread);
     acquire(&runner.grid->start_token);
     runner.grid->launch.invoke(runner.grid->launch);
-    if (self.waited_for_previous) runner.grid->waited_for_previous.store(true, std::memory_order_relaxed);
+    std::atomic<bool>& waited = runner.grid->waited_for_previous;
+    if (self.waited_for_previous && !waited.load(std::memory_order_relaxed)) {
+        waited.store(true, std::memory_order_relaxed);
+    }
     exit_fiber();
 }
 
@@ -122,27 +134,23 @@ void run_blocks(Grid& grid, Runner& runner) {
     runner.stacks.clear();
 }
 
-void fail_block(Grid& grid, const Block& block, const char* what) {
-    grid.fail("kernel " + grid.kernel_name() + ", block (" + std::to_string(block.index.x) + "," +
-              std::to_string(block.index.y) + "," + std::to_string(block.index.z) + "): " + what);
-}
-
 // These blocks, all at once.
 void run_numbers(Grid& grid, const int64_t* numbers, int64_t count) {
     Runner& runner = worker.runner;
+    Untracked untracked;  // of this thread; fibers are not it
     runner.blocks.clear();
     for (int64_t i = 0; i < count; ++i) {
         Block& block = worker.block(static_cast<size_t>(i));
         runner.blocks.push_back(&block);
         if (!prepare_block(grid, runner, block, numbers[i], i * grid.launch.threads)) {
             runner.stacks.clear();
-            return fail_block(grid, block, "the host has no memory for its stacks or shared memory");
+            return grid.fail(block, ": the host has no memory for its stacks or shared memory");
         }
     }
     run_blocks(grid, runner);
     for (const Block* block : runner.blocks) {
         if (!block->arena.tail_is_intact()) {
-            fail_block(grid, *block, "shared memory: a thread wrote past the bytes that the launch gave");
+            grid.fail(*block, ": shared memory: a thread wrote past the bytes that the launch gave");
         }
     }
 }
@@ -164,18 +172,23 @@ struct BlockOrder {
 
 void run_operation(const void* self, ct::Team& team) {
     const Launch& launch = *static_cast<const Launch*>(self);
+    // What a failed kernel left behind may send the next one anywhere.
+    if (launch.stream->device->health->lost.load(std::memory_order_acquire)) return;
     std::string report = run_grid(launch, team);
     if (!report.empty()) library->lose(launch.stream->device, report.c_str());
 }
 
 }  // namespace
 
-std::string Grid::kernel_name() const { return simt::kernel_name(launch.expression); }
-
 void Grid::fail(const std::string& text) {
     std::lock_guard lock(mutex_);
-    if (report_.empty()) report_ = text;
+    if (report_.empty()) report_ = "kernel " + kernel_name(launch.expression) + text;
     failed.store(true, std::memory_order_relaxed);
+}
+
+void Grid::fail(const Block& block, const std::string& text) {
+    const Index3& at = block.index;
+    fail(", block (" + std::to_string(at.x) + "," + std::to_string(at.y) + "," + std::to_string(at.z) + ")" + text);
 }
 
 std::string Grid::report() {
@@ -208,8 +221,7 @@ std::string run_grid(const Launch& launch, ct::Team& team) {
         });
     }
     if (launch.overlap && !grid.failed && !grid.waited_for_previous) {
-        grid.fail("kernel " + grid.kernel_name() +
-                  ": launched with overlap, but no thread calls gpu::wait_for_previous()");
+        grid.fail(": launched with overlap, but no thread calls gpu::wait_for_previous()");
     }
     return grid.report();
 }

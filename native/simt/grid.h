@@ -41,9 +41,9 @@ struct Grid {
     char end_token = 0;                            // and after
 
     explicit Grid(const Launch& of) : launch(of) {}
-    std::string kernel_name() const;
-    // Keeps the first text.
+    // Keeps the first text, behind the kernel's name (and the block's index).
     void fail(const std::string& text);
+    void fail(const Block& block, const std::string& text);
     std::string report();
 
 private:

@@ -22,6 +22,8 @@
 extern "C" {
 void __tsan_read16(void* address);
 void __tsan_write16(void* address);
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
 void AnnotateIgnoreWritesBegin(const char* file, int line);
 void AnnotateIgnoreWritesEnd(const char* file, int line);
 }
@@ -58,6 +60,26 @@ inline void acquire([[maybe_unused]] const void* token) {
     __tsan_acquire(const_cast<void*>(token));
 #endif
 }
+
+// While one lives, memory that the runtime allocates, moves and frees (ThreadSanitizer intercepts that) is no access of
+// the fiber that it happens in.
+struct Untracked {
+#if SIMT_TSAN
+    Untracked() {
+        AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+        AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+    }
+    ~Untracked() {
+        AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+        AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+    }
+#else
+    Untracked() {}
+    ~Untracked() {}
+#endif
+    Untracked(const Untracked&) = delete;
+    Untracked& operator=(const Untracked&) = delete;
+};
 
 // An access of 16 bytes by the calling fiber at the caller's line, for what the runtime does on a kernel's behalf.
 // Always inlined: the sanitizers report the frame that the call is in.
