@@ -17,12 +17,7 @@ function(cortado_kernel family)
         string(REGEX REPLACE "_test$" "" name ${name})
         cortado_test(${name} ${test})
         if(name MATCHES "_gpu$")
-            foreach(seed 1 7)
-                add_test(NAME ${name}_seed${seed}
-                    COMMAND ${CORTADO_TEST_LAUNCHER} $<TARGET_FILE:${name}_test>)
-                set_tests_properties(${name}_seed${seed} PROPERTIES TIMEOUT 600
-                    ENVIRONMENT "CORTADO_SIMT_SEED=${seed};CORTADO_QUICK=1;CORTADO_DEVICES=simt:0")
-            endforeach()
+            cortado_other_orders(${name})
         endif()
     endforeach()
 endfunction()
@@ -34,4 +29,13 @@ function(cortado_test name source)
     target_link_libraries(${name}_test PRIVATE Threads::Threads)
     add_test(NAME ${name} COMMAND ${CORTADO_TEST_LAUNCHER} $<TARGET_FILE:${name}_test>)
     set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+endfunction()
+
+# Runs a test of CUDA kernels again, in its short form, with other orders of fibers, blocks and asynchronous copies.
+function(cortado_other_orders name)
+    foreach(seed 1 7)
+        add_test(NAME ${name}_order${seed} COMMAND ${CORTADO_TEST_LAUNCHER} $<TARGET_FILE:${name}_test>)
+        set_tests_properties(${name}_order${seed} PROPERTIES TIMEOUT 600 ENVIRONMENT
+                             "CORTADO_SIMT_SEED=${seed};CORTADO_QUICK=1;CORTADO_DEVICES=simt:0")
+    endforeach()
 endfunction()

@@ -33,8 +33,8 @@ __device__ __forceinline__ S& shared() {
     return *reinterpret_cast<S*>(block_shared_memory);
 }
 
-__device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % kWarp; }
-__device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x) / kWarp; }
+__device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x % 32u); }
+__device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x / 32u); }
 
 __device__ __forceinline__ void wait_for_previous() {
 #if __CUDA_ARCH__ >= 900

@@ -99,16 +99,16 @@ inline T shuffle(T value, int source_lane, Site site = Site::current()) {
 }
 template <typename T>
 inline T shuffle_xor(T value, int mask, Site site = Site::current()) {
-    return shuffle(value, lane() ^ mask, site);
+    return gpu::shuffle(value, lane() ^ mask, site);
 }
 // A lane without a source keeps its own value.
 template <typename T>
 inline T shuffle_up(T value, int distance, Site site = Site::current()) {
-    return shuffle(value, lane() - distance >= 0 ? lane() - distance : lane(), site);
+    return gpu::shuffle(value, lane() - distance >= 0 ? lane() - distance : lane(), site);
 }
 template <typename T>
 inline T shuffle_down(T value, int distance, Site site = Site::current()) {
-    return shuffle(value, lane() + distance < kWarp ? lane() + distance : lane(), site);
+    return gpu::shuffle(value, lane() + distance < kWarp ? lane() + distance : lane(), site);
 }
 
 inline unsigned ballot(bool vote, Site site = Site::current()) { return simt::ballot(vote, site); }

@@ -1,0 +1,31 @@
+// attention.cu: which kernel serves a call of ct_paged_attention.
+#include "gpu/operations.h"
+#include "kernels/attention/attention_gpu.h"
+#include "kernels/attention/attention_plan.h"
+
+namespace gpu {
+namespace {
+
+// What the plan's parameters do not tell: scale may differ between layers, and addresses come with the call.
+bool fits_tensor_cores(const ct::AttentionArgs& args) {
+    const auto is_aligned = [](const void* address, uintptr_t unit) {
+        return reinterpret_cast<uintptr_t>(address) % unit == 0;
+    };
+    return attention::is_for_tensor_cores(args.p) && args.p.scale * args.p.k_scale > attention::kLeastScale &&
+           is_aligned(args.q, 4) && is_aligned(args.out, 4) && is_aligned(args.plan, 16) &&
+           is_aligned(args.k_cache, 16) && is_aligned(args.v_cache, 16);
+}
+
+// Every sequence has so few rows that its packed rows fit one row tile.
+bool is_decode_only(const ct_attention_params& p) {
+    return p.max_q_len > 0 && int64_t{p.max_q_len} * (p.num_q_heads / p.num_kv_heads) <= attention::kDecodeRows;
+}
+
+}  // namespace
+
+int32_t paged_attention(const LaunchContext& context, const ct::AttentionArgs& args) {
+    if (fits_tensor_cores(args) && is_decode_only(args.p)) return attention_decode(context, args);
+    return attention_fma(context, args);
+}
+
+}  // namespace gpu
