@@ -8,18 +8,18 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** The devices that tests run on. */
-final class Devices {
+public final class Devices {
     private static final String SIMT = "simt:0";
 
     private Devices() {}
 
     /** For {@code MethodSource}; each test calls {@link #assumePresent} first. */
-    static List<String> all() {
+    public static List<String> all() {
         return List.of("cpu", SIMT);
     }
 
     /** Skips the test, with the reason, where the device's library was not built. */
-    static void assumePresent(String device) {
+    public static void assumePresent(String device) {
         Path simt = NativeLibrary.load().resolveSibling("libcortado_simt.so");
         assumeTrue(
                 !device.equals(SIMT) || Files.isRegularFile(simt),
