@@ -262,6 +262,20 @@ class RoutesTest {
         }
     }
 
+    @Test
+    void isNotHealthyWhenTheDeviceIsLost() throws Exception {
+        try (TestServer server = TestServer.start()) {
+            server.engine.failure =
+                    new EngineException(EngineException.Code.DEVICE_LOST, "secret of the driver");
+            TestServer.error(503, server.get("/health"));
+            TestServer.error(503, server.get("/ready"));
+            HttpResponse<String> refused = server.chat("hi", "");
+            TestServer.error(503, refused);
+            assertTrue(refused.body().contains("engine_dead"), refused.body());
+            assertFalse(refused.body().contains("secret"), refused.body());
+        }
+    }
+
     private static CompletableFuture<HttpResponse<String>> async(TestServer server, String script) {
         return CompletableFuture.supplyAsync(() -> {
             try {

@@ -84,11 +84,12 @@ public final class GoldenSuite implements Suite {
         Activations activations =
                 Activations.valueOf(
                         flags.getOrDefault("activations", "bf16").toUpperCase(Locale.ROOT));
+        String device = flags.getOrDefault("device", "cpu");
         int threads = Integer.parseInt(flags.getOrDefault("threads", "0"));
         String isa = flags.getOrDefault("isa", "auto");
         ModelConfig config = ModelConfig.read(folder);
         boolean isExact = activations == Activations.F32;
-        try (LmDriver driver = LmDriver.open(folder, config, activations, threads, isa)) {
+        try (LmDriver driver = LmDriver.open(folder, config, activations, device, threads, isa)) {
             GoldenRun run = new GoldenRun(driver, golden, isExact);
             run.run(options.limit(), tally);
             String seen =
