@@ -31,12 +31,16 @@ import org.junit.jupiter.params.provider.MethodSource;
 record EngineTest(String device) {
     private static final int[] HELLO = {3316, 283, 198, 446, 317, 1584, 1327, 30, 3317, 198};
 
+    /** Short, so that a whole context is soon computed where the device is emulated. */
+    private static final int MODEL_LEN = 336;
+
+    @SuppressWarnings("NullAway.Init") // before each of the class's devices
     private static Engine engine;
 
     @BeforeParameterizedClassInvocation
     static void open(String device) throws Exception {
         Devices.assumePresent(device);
-        engine = DemoEngine.open(DemoEngine.options().device(device));
+        engine = DemoEngine.open(DemoEngine.options().device(device).maxModelLen(MODEL_LEN));
     }
 
     @AfterParameterizedClassInvocation
