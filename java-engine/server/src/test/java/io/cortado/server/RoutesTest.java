@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.cortado.api.EngineException;
 import java.net.Socket;
 import java.net.http.HttpResponse;
 import java.util.List;
