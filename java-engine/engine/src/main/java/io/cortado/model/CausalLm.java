@@ -219,7 +219,7 @@ public final class CausalLm implements AutoCloseable {
             int numTokens,
             Stream stream) {
         int width = shape.hiddenSize();
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.qkv,
                 s.normed,
                 layer.qkv(),
@@ -258,7 +258,7 @@ public final class CausalLm implements AutoCloseable {
                 s.plan,
                 s.attention.get(i),
                 stream);
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.hidden,
                 s.attended,
                 layer.output(),
@@ -275,7 +275,7 @@ public final class CausalLm implements AutoCloseable {
         int width = shape.hiddenSize();
         int inner = shape.intermediateSize();
         int both = 2 * inner;
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.gateUp,
                 s.normed,
                 layer.gateUp(),
@@ -296,7 +296,7 @@ public final class CausalLm implements AutoCloseable {
                 dtype,
                 shape.activation(),
                 stream);
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.hidden,
                 s.gateUp,
                 layer.down(),
@@ -348,7 +348,7 @@ public final class CausalLm implements AutoCloseable {
                 dtype,
                 shape.normEps(),
                 stream);
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.logits,
                 s.lastNormed,
                 weights.head(),

@@ -3,6 +3,7 @@ package io.cortado.model;
 import io.cortado.device.AttentionParams;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
+import io.cortado.device.DenseGemm;
 import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.RopeParams;
@@ -27,6 +28,7 @@ final class DecoderState implements AutoCloseable {
     /** Of the step's attention, for all layers: they differ in the window alone. Null: none. */
     final @Nullable Buffer plan;
 
+    final DenseGemm gemm;
     final RopeParams rope;
     final Buffer cosSin;
 
@@ -62,6 +64,8 @@ final class DecoderState implements AutoCloseable {
         long width = shape.hiddenSize();
         boolean built = false;
         try (Staging staging = new Staging(device)) {
+            gemm = DenseGemm.of(device, isDeterministic);
+            owned.push(gemm::close);
             long positions = Math.min(config.maxPositions(), (long) limits.maxBlocksPerSeq() * 16);
             int dim = shape.headDim();
             cosSin =
