@@ -85,6 +85,7 @@ struct Piece {
         end_key = end * work_keys(args.call.p);
         end_key = end_key < kv_len ? end_key : kv_len;
     }
+    __device__ int64_t begin_work() const { return work.first_work + (begin - work.range.begin); }
     __device__ bool is_first() const { return begin == work.range.begin; }
     __device__ bool is_whole() const { return is_first() && end == work.range.end; }
 };
@@ -97,6 +98,11 @@ struct Shared {
     int32_t num_complete[kMostDecodeWarps];
 };
 static_assert(sizeof(Shared) <= kDecodeBlockBytes);
+
+// Neighbouring workers are on different multiprocessors: few pieces still use them all.
+__device__ __forceinline__ int32_t this_worker() {
+    return warp() * static_cast<int32_t>(gridDim.x) + static_cast<int32_t>(blockIdx.x);
+}
 
 // The place after a piece: sequences without decode work are passed over.
 __device__ __forceinline__ WorkerStart place_after(const DecodeArgs& args, const Piece& piece, int64_t end_work) {
@@ -325,8 +331,8 @@ struct Memory {
     __device__ unsigned char* query() const { return total(HeadDim / 8 + 1) - lane() * 16; }
 };
 
-// Brings the tiles of a piece: keys, values, keys, values. Parts of 16 keys lie in one block; lane i < kParts knows
-// where part i of the tile is, and reads the block table one tile ahead.
+// Brings the tiles of a piece: keys, values, keys, values. A part of 16 keys lies in one block; lane i < kParts knows that
+// of part i of the tile, and reads the block table one tile ahead.
 template <typename Kv, int HeadDim>
 struct Loader {
     using T = Tile<Kv, HeadDim>;
@@ -334,9 +340,9 @@ struct Loader {
 
     const AttentionArgs& call;
     const Piece& piece;
-    int32_t key;        // of the next tile
-    int32_t block = 0;  // this lane's, for the next tile
-    int64_t part = -1;  // element where this lane's part of the tile at hand begins; -1: nowhere
+    int32_t key;              // of the next tile
+    int32_t next_block = -1;  // of this lane's part of the tile after the one at hand
+    int32_t block = -1;       // of the tile at hand; negative: not to be read
     bool brings_values = false;
     bool met_bad_block = false;
 
@@ -344,39 +350,38 @@ struct Loader {
         read_table(key);
     }
 
+    __device__ int32_t log_block_size() const { return call.p.block_size == 16 ? 4 : call.p.block_size == 32 ? 5 : 6; }
     __device__ bool needs(int32_t part_key) const {
         return lane() < kParts && part_key < piece.end_key && part_key + kPartKeys > piece.first_key;
     }
     __device__ void read_table(int32_t tile_key) {
         const int32_t part_key = tile_key + lane() * kPartKeys;
         if (!needs(part_key)) return;
-        block = call.block_table[piece.unit.sequence * call.p.max_blocks + part_key / call.p.block_size];
+        next_block = call.block_table[piece.unit.sequence * call.p.max_blocks + (part_key >> log_block_size())];
     }
-
-    __device__ void find_parts() {
-        const ct_attention_params& p = call.p;
-        const int32_t part_key = key + lane() * kPartKeys;
-        part = -1;
-        if (!needs(part_key)) return;
-        if (block < 0 || block >= p.num_blocks) {
-            met_bad_block = true;
-            return;
-        }
-        const int64_t token = int64_t{piece.unit.kv_head} * p.block_size + part_key % p.block_size;
-        part = block * p.block_stride + token * HeadDim;
+    __device__ void take_blocks() {
+        const bool is_good = next_block >= 0 && next_block < call.p.num_blocks;
+        const bool needed = needs(key + lane() * kPartKeys);
+        met_bad_block = met_bad_block || (needed && !is_good);
+        block = needed && is_good ? next_block : -1;
+    }
+    // Element of the cache where the keys or values of a part begin.
+    __device__ int64_t element(int32_t part_block, int32_t part_key) const {
+        const int64_t token = (int64_t{piece.unit.kv_head} << log_block_size()) + (part_key & (call.p.block_size - 1));
+        return part_block * call.p.block_stride + token * HeadDim;
     }
 
     // Begins the copies of the next tile; past the last one none. Always ends a group of copies.
     __device__ __forceinline__ void bring(unsigned char* to) {
         if (key < piece.end_key) {
-            if (!brings_values) find_parts();
+            if (!brings_values) take_blocks();
             const Kv* cache = static_cast<const Kv*>(brings_values ? call.v_cache : call.k_cache);
 #pragma unroll 1
             for (int i = 0; i < kParts; ++i) {
-                const int64_t at = shuffle(part, i);
-                const int32_t part_key = key + i * kPartKeys;
-                copy_part<Kv, HeadDim, kWarp>(to, i, lane(), cache + (at < 0 ? 0 : at), piece.first_key - part_key,
-                                              at < 0 ? 0 : piece.kv_len - part_key);
+                const int32_t part_block = shuffle(block, i), part_key = key + i * kPartKeys;
+                const bool is_read = part_block >= 0;
+                copy_part<Kv, HeadDim, kWarp>(to, i, lane(), cache + (is_read ? element(part_block, part_key) : 0),
+                                              piece.first_key - part_key, is_read ? piece.kv_len - part_key : 0);
             }
             if (brings_values) {
                 key += T::kKeys;
@@ -529,10 +534,10 @@ __device__ __forceinline__ void attend_keys(uint32_t (&weights)[Tile<Kv, HeadDim
     weigh<Kv>(weights, total, scores, scale);
 }
 
-// Computes a piece; writes its rows, or its records: record_of_worker with balanced = 1.
+// Computes a piece; writes its rows, or its records.
 template <typename Kv, int HeadDim>
 __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece& piece,
-                                             const Memory<Kv, HeadDim>& memory, int64_t record_of_worker) {
+                                             const Memory<Kv, HeadDim>& memory) {
     using T = Tile<Kv, HeadDim>;
     const ct_attention_params& p = args.call.p;
     Ring<Kv, HeadDim> ring{memory, Loader<Kv, HeadDim>(args.call, piece)};
@@ -570,8 +575,11 @@ __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece
     const Rows rows(args, piece.unit);
     if (piece.is_whole()) {
         store_rows<Kv>(args.call, rows, running);
-    } else if (p.balanced || piece.is_first()) {
-        store_record<Kv>(args.plan, p.balanced ? record_of_worker : piece.work.first_work, rows.count, running);
+    } else if (p.balanced) {
+        const bool is_workers_first = piece.begin_work() == args.plan.starts[span_of(args)][this_worker()].work;
+        store_record<Kv>(args.plan, Cut::record_of_piece(this_worker(), is_workers_first), rows.count, running);
+    } else if (piece.is_first()) {
+        store_record<Kv>(args.plan, piece.work.first_work, rows.count, running);
     }
 }
 
@@ -583,13 +591,10 @@ __global__ void __launch_bounds__(kMostDecodeWarps* kWarp, 1) attention_decode_k
     const Memory<Kv, HeadDim> memory{
         reinterpret_cast<unsigned char*>(&block) + kDecodeBlockBytes + warp() * args.geometry.warp_bytes,
         args.geometry.slots};
-    // Neighbouring workers on different multiprocessors: few pieces still use them all.
-    const int worker = warp() * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x);
+    if (lane() == 0) block.num_complete[warp()] = 0;
     Piece& piece = block.pieces[warp()];
-    const WorkerStart* starts = args.plan.starts[span_of(args)] + worker;
+    const WorkerStart* starts = args.plan.starts[span_of(args)] + this_worker();
     WorkerStart at = starts[0];
-    int num_complete = 0;
-    bool is_workers_first = true;
     while (at.work < starts[1].work) {
         if (lane() == 0) piece = Piece(args, at, starts[1].work, Tile<Kv, HeadDim>::kKeys);
         sync_warp();
@@ -597,19 +602,16 @@ __global__ void __launch_bounds__(kMostDecodeWarps* kWarp, 1) attention_decode_k
             store_constants(args, piece.unit);
         } else {
             if (piece.begin_key < piece.end_key) {  // else all of it lies before the window
-                attend_piece<Kv, HeadDim>(args, piece, memory, Cut::record_of_piece(worker, is_workers_first));
+                attend_piece<Kv, HeadDim>(args, piece, memory);
             }
-            if (!piece.is_whole() && arrive(args, piece.unit)) {
-                if (lane() == 0) block.complete[warp()][num_complete] = piece.unit;
-                ++num_complete;
+            if (!piece.is_whole() && arrive(args, piece.unit) && lane() == 0) {
+                block.complete[warp()][block.num_complete[warp()]++] = piece.unit;
             }
         }
-        is_workers_first = false;
         at = place_after(args, piece, starts[1].work);
         sync_warp();  // all lanes are through with the piece
     }
     store_rows_of_nobody(args);
-    if (lane() == 0) block.num_complete[warp()] = num_complete;
     __syncthreads();
     for (int w = 0; w < args.geometry.warps; ++w) {
         for (int i = 0; i < block.num_complete[w]; ++i) combine<HeadDim>(args, block.complete[w][i]);
