@@ -1,5 +1,6 @@
 # cortado_kernel(FAMILY): adds native/kernels/FAMILY/*.cpp to the library, each with the flags of its instruction set, and
-# FAMILY_test.cpp (where there is one) as a test of the same name.
+# its *_test.cpp as tests of the same names. A NAME_gpu_test also runs, in its smaller shapes, with other orders of simt's
+# fibers.
 function(cortado_kernel family)
     set(folder ${CMAKE_CURRENT_SOURCE_DIR}/kernels/${family})
     file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
@@ -33,7 +34,7 @@ endfunction()
 # Runs a test of CUDA kernels again, in its short form, with other orders of fibers, blocks and asynchronous copies.
 function(cortado_other_orders name)
     foreach(seed 1 7)
-        add_test(NAME ${name}_order${seed} COMMAND ${name}_test)
+        add_test(NAME ${name}_order${seed} COMMAND ${CORTADO_TEST_LAUNCHER} $<TARGET_FILE:${name}_test>)
         set_tests_properties(${name}_order${seed} PROPERTIES TIMEOUT 600 ENVIRONMENT
                              "CORTADO_SIMT_SEED=${seed};CORTADO_QUICK=1;CORTADO_DEVICES=simt:0")
     endforeach()

@@ -172,11 +172,12 @@ extern "C" int32_t ct_stream_destroy(ct_stream* stream) {
 extern "C" int32_t ct_stream_synchronize(ct_stream* stream) {
     CT_REQUIRE(stream, "stream is null");
     ct_device* device = stream->device;
-    CT_TRY(ct::check_device(__func__, device));
+    const int32_t health = ct::check_device(__func__, device);
     if (const auto* runtime = ct::runtime_of(device)) {
+        CT_TRY(health);
         return ct::settle(device, runtime->stream_synchronize(device->context, stream->native));
     }
-    ct::drain(stream);
+    ct::drain(stream);  // a lost device too: what was enqueued before still writes
     CT_TRY(ct::check_not_lost(__func__, device));  // an operation may have lost it
     return ct::ok();
 }

@@ -64,6 +64,8 @@ int32_t status_of(cudaError_t error) {
         case cudaErrorCompatNotSupportedOnDevice:
         case cudaErrorNoKernelImageForDevice:
             return CT_UNAVAILABLE;
+        case cudaErrorCooperativeLaunchTooLarge:
+        case cudaErrorLaunchOutOfResources:
         case cudaErrorNotSupported:
         case cudaErrorNotPermitted:
             return CT_UNSUPPORTED;

@@ -30,29 +30,14 @@ int32_t fail_with(cudaError_t error, const char* what);
         }                                                               \
     } while (0)
 
-// CUDA calls work on the thread's current device, and any thread may call: makes `ordinal` current, and what was
-// current before again at the end (the host program may use CUDA itself).
-class OnDevice {
-public:
-    explicit OnDevice(int ordinal) : error_(cudaGetDevice(&before_)), changed_(before_ != ordinal) {
-        if (error_ == cudaSuccess && changed_) error_ = cudaSetDevice(ordinal);
-    }
-    ~OnDevice() {
-        if (error_ == cudaSuccess && changed_) cudaSetDevice(before_);
-    }
-    OnDevice(const OnDevice&) = delete;
-    OnDevice& operator=(const OnDevice&) = delete;
+// CUDA's calls work on the thread's current device, and any thread may call: makes `ordinal` current. What was current
+// before is not restored: on a thread that never used CUDA that is device 0, where it would create a context.
+inline cudaError_t use_device(int ordinal) {
+    int current = -1;
+    const cudaError_t error = cudaGetDevice(&current);
+    return error != cudaSuccess || current == ordinal ? error : cudaSetDevice(ordinal);
+}
 
-    cudaError_t error() const { return error_; }
-
-private:
-    int before_ = 0;
-    cudaError_t error_;
-    bool changed_;
-};
-
-#define CT_ON_DEVICE(ordinal)                 \
-    ::ct::cuda::OnDevice on_device_(ordinal); \
-    CT_CUDA(on_device_.error(), "device %d", static_cast<int>(ordinal))
+#define CT_ON_DEVICE(ordinal) CT_CUDA(::ct::cuda::use_device(ordinal), "device %d", static_cast<int>(ordinal))
 
 }  // namespace ct::cuda

@@ -151,8 +151,9 @@ int32_t launch_kernel(const LaunchContext& context, const LaunchShape& shape, co
         error != cudaSuccess) {
         return launch.fail(error, "cudaStreamGetDevice");
     }
-    const ct::cuda::OnDevice on_device(device);
-    if (on_device.error() != cudaSuccess) return launch.fail(on_device.error(), "cudaSetDevice");
+    if (const cudaError_t error = ct::cuda::use_device(device); error != cudaSuccess) {
+        return launch.fail(error, "cudaSetDevice");
+    }
     CT_TRY(launch.allow_shared(device));
     return launch.run(argument);
 }

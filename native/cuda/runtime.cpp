@@ -26,14 +26,16 @@ int32_t no_driver(cudaError_t error) {
     int version = 0;
     cudaDriverGetVersion(&version);
     cudaGetLastError();
-    if (error == cudaErrorNoDevice)
-        return fail(CT_UNAVAILABLE, "the NVIDIA driver sees no GPU (%s)", cudaGetErrorString(error));
     if (version == 0) {
         return fail(CT_UNAVAILABLE,
                     "no NVIDIA driver on this machine (libcuda.so.1 is missing or its module is not loaded)");
     }
-    return fail(CT_UNAVAILABLE, "the NVIDIA driver serves CUDA %d.%d and is older than CUDA %d.%d needs (driver 580)",
-                version / 1000, version % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+    if (error == cudaErrorInsufficientDriver) {
+        return fail(CT_UNAVAILABLE, "the NVIDIA driver serves CUDA %d.%d; CUDA %d.%d needs driver 580 or later",
+                    version / 1000, version % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+    }
+    return fail(CT_UNAVAILABLE, "the NVIDIA driver offers no GPU: %s: %s", cudaGetErrorName(error),
+                cudaGetErrorString(error));
 }
 
 int32_t attribute(int* value, cudaDeviceAttr name, int ordinal) {
@@ -81,7 +83,8 @@ int32_t open(void** context, DeviceLimits* limits, char (&processor)[128], int32
     return CT_OK;
 }
 
-// The primary context stays: others in this process may use it.
+// The primary context stays: others in this process may use it. After an error that lost the device CUDA gives the
+// process no other one, and open says so.
 int32_t close(void* context) {
     delete &device_of(context);
     return CT_OK;

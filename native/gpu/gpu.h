@@ -109,6 +109,7 @@ struct LaunchShape {
 //   uint32_t pack_bf16(float low, float high);  uint32_t pack_f16(float low, float high);  and their inverses
 //   void unpack_bf16(uint32_t, float& low, float& high);  void unpack_f16(uint32_t, float& low, float& high);
 //   uint32_t e4m3x2_to_bf16x2(uint16_t);  uint32_t e4m3x2_to_f16x2(uint16_t);   exact
-//   float exp2(float) (ex2.approx.ftz on the GPU), exp, log, rsqrt, sqrt, tanh, fma, max, min (the other operand where
-//   one is NaN), abs, floor, is_nan, infinity(), nan(), float_bits, bits_float; int ceil_div(int64_t, int64_t) forms
+//   float exp2(float) (ex2.approx.ftz on the GPU), exp, log (of double too), rsqrt, sqrt, tanh, fma, max, min (the other
+//   operand where one is NaN), abs, floor, is_nan, infinity(), nan(), float_bits, bits_float; int ceil_div(int64_t,
+//   int64_t) forms
 //   uint32_t multiply_high(uint32_t, uint32_t)

@@ -464,6 +464,7 @@ __device__ __forceinline__ float exp2(float x) {
 }
 __device__ __forceinline__ float exp(float x) { return expf(x); }
 __device__ __forceinline__ float log(float x) { return logf(x); }
+__device__ __forceinline__ double log(double x) { return ::log(x); }
 __device__ __forceinline__ float rsqrt(float x) { return rsqrtf(x); }
 __device__ __forceinline__ float sqrt(float x) { return sqrtf(x); }
 __device__ __forceinline__ float tanh(float x) { return tanhf(x); }

@@ -1,24 +1,24 @@
-// operations.cu: the table of a backend's operations. One that is not built yet is null: CT_UNSUPPORTED.
+// operations.cu: the table of a backend's operations.
 #include "gpu/operations.h"
 
 namespace gpu {
 
 extern const ct::Operations kOperations;
 const ct::Operations kOperations = {
-    nullptr,  // embedding
-    nullptr,  // gather_rows
-    nullptr,  // feed_tokens
-    nullptr,  // rms_norm
-    nullptr,  // rope_kv_write
-    attention_plan_bytes,
-    attention_plan,
-    paged_attention,
-    nullptr,  // linear
-    nullptr,  // activation_mul
-    nullptr,  // copy_blocks
-    nullptr,  // argmax
-    nullptr,  // sample_workspace_bytes
-    nullptr,  // sample
+    .embedding = embedding,
+    .gather_rows = gather_rows,
+    .feed_tokens = feed_tokens,
+    .rms_norm = rms_norm,
+    .rope_kv_write = rope_kv_write,
+    .attention_plan_bytes = attention_plan_bytes,
+    .attention_plan = attention_plan,
+    .paged_attention = paged_attention,
+    .linear = linear,
+    .activation_mul = activation_mul,
+    .copy_blocks = copy_blocks,
+    .argmax = argmax,
+    .sample_workspace_bytes = sample_workspace_bytes,
+    .sample = sample,
 };
 
 }  // namespace gpu

@@ -67,7 +67,7 @@ enum ct_status {
     CT_UNAVAILABLE = 4,   /* the device is not present on this machine */
     CT_TIMEOUT = 5,       /* the wait ended before the event; it may be waited for again */
     CT_INTERNAL = 6,      /* a fault of the library; the text says where */
-    CT_DEVICE_LOST = 7    /* the device has failed for good: close everything on it and open it again */
+    CT_DEVICE_LOST = 7    /* the device has failed for good: close everything on it; cuda: in a new process */
 };
 
 /* CT_F8_E4M3: 8 bits, no infinity, largest 448; larger values saturate (Micikevicius et al. 2022, arXiv 2209.05433). */
@@ -125,7 +125,8 @@ CT_API int32_t ct_device_close(ct_device* device);
 CT_API int32_t ct_device_get_info(ct_device_info* info, const ct_device* device);
 
 enum ct_probe {
-    CT_PROBE_READ_BANDWIDTH = 0, /* bytes per second read by all threads from memory far larger than the caches */
+    CT_PROBE_READ_BANDWIDTH = 0, /* bytes per second read by all threads from memory far larger than the caches; cuda:
+                                    read plus written by a copy */
     CT_PROBE_BF16_FLOPS = 1,     /* bf16 multiply-accumulates x 2 per second, all threads, operands in registers */
     CT_PROBE_F32_FLOPS = 2       /* the same for float32 fused multiply-add */
 };

@@ -100,31 +100,33 @@ struct Text {
         return *this;
     }
 
-    Text& add_place(Site site) {
-        const char* slash = std::strrchr(site.file_name(), '/');
-        return add("%s:%u", slash ? slash + 1 : site.file_name(), site.line());
+    Text& add_place(Site site) { return add("%s:%u", file_of(site), site.line()); }
+
+    Text& add_wait(const Fiber& fiber) {
+        switch (fiber.wait) {
+            case Wait::kNothing:
+                add("running, last");
+                break;
+            case Wait::kBarrier:
+                add("at barrier %d,", fiber.barrier);
+                break;
+            case Wait::kCollective:
+                add("at a warp collective,");
+                break;
+            case Wait::kSyncWarp:
+                add("at sync_warp,");
+                break;
+            case Wait::kMbarrier:
+                add("at an mbarrier,");
+                break;
+        }
+        return add(" ").add_place(fiber.site);
     }
 };
 
 Text lane_list(uint32_t lanes) { return Text().add_lanes(lanes); }
 
 Text place(Site site) { return Text().add_place(site); }
-
-const char* name_of(Wait wait) {
-    switch (wait) {
-        case Wait::kNothing:
-            return "nothing";
-        case Wait::kBarrier:
-            return "a barrier";
-        case Wait::kCollective:
-            return "a warp collective";
-        case Wait::kSyncWarp:
-            return "sync_warp";
-        case Wait::kMbarrier:
-            return "an mbarrier";
-    }
-    return "";
-}
 
 // Which threads wait where, for the text of a deadlock.
 Text who_waits(const Block& block) {
@@ -140,8 +142,7 @@ Text who_waits(const Block& block) {
                 if (other.wait == first.wait && same_site(other.site, first.site)) same |= 1u << other.lane;
             }
             left &= ~same;
-            text.add("; warp %d lanes ", w).add_lanes(same).add(" at %s (", name_of(first.wait)).add_place(first.site);
-            text.add(")");
+            text.add("; warp %d lanes ", w).add_lanes(same).add(" ").add_wait(first);
         }
         if (warp.exited != 0) text.add("; warp %d lanes ", w).add_lanes(warp.exited).add(" exited");
     }
@@ -159,6 +160,11 @@ Text who_waits(const Block& block) {
 }
 
 }  // namespace
+
+const char* file_of(Site site) {
+    const char* slash = std::strrchr(site.file_name(), '/');
+    return slash ? slash + 1 : site.file_name();
+}
 
 bool same_site(Site a, Site b) {
     return std::memcmp(&a, &b, sizeof a) == 0 ||
@@ -320,7 +326,7 @@ void poll(Site site) {
     self.site = site;
     Runner& runner = *self.block->runner;
     // So many that a table read by atomic loads is no endless loop.
-    constexpr int64_t kMaxIdlePolls = 1000000;
+    constexpr int64_t kMaxIdlePolls = 250000;
     if (++runner.idle_polls > kMaxIdlePolls + 200 * runner.running) {
         raise(site,
               "no progress: the threads that can run only poll (blocks that wait for each other need a co-resident "

@@ -250,5 +250,7 @@ bool land_bulk_copy(Block& block);
 void drop_copies(Block& block);
 
 bool same_site(Site a, Site b);
+// The file's name without its folder.
+const char* file_of(Site site);
 
 }  // namespace simt

@@ -75,7 +75,7 @@ inline int lane() { return simt::current->lane; }
 inline int warp() { return simt::current->warp_number; }
 
 // Kernels of a stream run one after the other here; the runtime checks that one launched with overlap calls it.
-inline void wait_for_previous() { simt::current->waited_for_previous = true; }
+inline void wait_for_previous() { simt::wait_for_previous(); }
 inline void launch_next() {}
 
 inline void barrier(int id, int threads, Site site = Site::current()) {

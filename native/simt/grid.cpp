@@ -172,6 +172,8 @@ struct BlockOrder {
 
 void run_operation(const void* self, ct::Team& team) {
     const Launch& launch = *static_cast<const Launch*>(self);
+    // What a failed kernel left behind may send the next one anywhere.
+    if (launch.stream->device->health->lost.load(std::memory_order_acquire)) return;
     std::string report = run_grid(launch, team);
     if (!report.empty()) library->lose(launch.stream->device, report.c_str());
 }

@@ -52,6 +52,7 @@ inline float exp2(float x) {
 }
 inline float exp(float x) { return std::exp(x); }
 inline float log(float x) { return std::log(x); }
+inline double log(double x) { return std::log(x); }
 inline float sqrt(float x) { return std::sqrt(x); }
 inline float rsqrt(float x) { return 1.0f / std::sqrt(x); }
 inline float tanh(float x) { return std::tanh(x); }

@@ -156,6 +156,17 @@ __global__ void endless_poll(Args p) {
     }
 }
 
+// Each block waits for the next one before it lets the one before it go.
+__global__ void blocks_wait_in_a_circle(Args p) {
+    uint32_t* tickets = reinterpret_cast<uint32_t*>(p.y);
+    if (threadIdx.x == 0) {
+        while (gpu::load_acquire(tickets + (blockIdx.x + 1) % gridDim.x) == 0) {
+        }
+        gpu::store_release(tickets + blockIdx.x, 1u);
+    }
+    __syncthreads();
+}
+
 __global__ void phase_that_never_ends(Args) {
     struct OneBarrier {
         uint64_t full;
@@ -207,6 +218,7 @@ struct Bug {
     void (*kernel)(Args);
     int32_t threads = 64;
     int32_t blocks = 1;
+    bool co_resident = false;
 };
 
 constexpr Bug kBugs[] = {
@@ -232,6 +244,7 @@ constexpr Bug kBugs[] = {
     {"two_named_barriers", two_named_barriers},
     {"barrier_of_another_count", barrier_of_another_count},
     {"endless_poll", endless_poll},
+    {"blocks_wait_in_a_circle", blocks_wait_in_a_circle, 64, 4, true},
     {"phase_that_never_ends", phase_that_never_ends},
     {"mbarrier_without_init", mbarrier_without_init},
     {"misaligned_load", misaligned_load},
@@ -255,6 +268,7 @@ std::string run_bug(const Bug& bug, std::vector<float>& y) {
     for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
     gpu::LaunchShape grid = shape(bug.blocks, bug.threads, sizeof(Shared));
     grid.overlap = bug.kernel == no_wait_for_previous;
+    grid.co_resident = bug.co_resident;
     y.assign(256, 0.0f);
     return run((std::string(bug.name) + ", p").c_str(), grid, bug.kernel, {x.data(), y.data()});
 }
@@ -324,6 +338,7 @@ void reports_hold_in_every_build() {
     expect_report("two_named_barriers", "deadlock");
     expect_report("barrier_of_another_count", "others wait there for");
     expect_report("endless_poll", "no progress");
+    expect_report("blocks_wait_in_a_circle", "no progress");
     expect_report("phase_that_never_ends", "at an mbarrier");
     expect_report("mbarrier_without_init", "before mbarrier_init");
     expect_report("misaligned_load", "load16: address");

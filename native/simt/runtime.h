@@ -10,6 +10,7 @@ namespace simt {
 void wait_at_barrier(int id, int threads, Site site);  // id 0: __syncthreads
 void sync_warp(uint32_t mask, Site site);
 void fence();
+void wait_for_previous();  // here, because kernels' accesses are watched and a fiber serves one thread after another
 
 // Before an atomic operation that may be one of many in a loop that waits: lets others run now and then.
 void poll(Site site);

@@ -56,6 +56,10 @@ inline gpu::LaunchShape shape(int64_t blocks, int32_t threads, int64_t shared_by
     return made;
 }
 
+// simt_copies_test.cpp
+void matrices_are_right();
+void copies_arrive();
+
 // planted_bugs.cpp
 void planted_bugs_are_found(const char* program);
 // Runs one planted bug, for the sanitizer to report; 2 where there is none of that name.

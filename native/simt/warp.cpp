@@ -52,7 +52,7 @@ void check_lanes(const Warp& warp, const Fiber& self, Collective collective, Sit
 void check_same(const Warp& warp, Collective collective, Site site) {
     if (warp.collective == collective && same_site(warp.site, site)) return;
     raise(site, "divergent collective: %s, but lane %d of this warp waits at %s at %s:%u", name_of(collective),
-          std::countr_zero(warp.arrived), name_of(warp.collective), warp.site.file_name(), warp.site.line());
+          std::countr_zero(warp.arrived), name_of(warp.collective), file_of(warp.site), warp.site.line());
 }
 
 namespace {
@@ -158,7 +158,7 @@ void sync_warp(uint32_t mask, Site site) {
     }
     if (warp.arrived & mask) {
         raise(site, "divergent collective: sync_warp(0x%08x), but lanes 0x%08x of it wait at %s at %s:%u", mask,
-              warp.arrived & mask, name_of(warp.collective), warp.site.file_name(), warp.site.line());
+              warp.arrived & mask, name_of(warp.collective), file_of(warp.site), warp.site.line());
     }
     for (uint32_t rest = warp.partial; rest != 0; rest &= rest - 1) {
         int lane = std::countr_zero(rest);
@@ -185,6 +185,8 @@ void sync_warp(uint32_t mask, Site site) {
     }
     acquire(&warp.sync_tokens[0]);
 }
+
+void wait_for_previous() { current->waited_for_previous = true; }
 
 // ---- order of atomic operations, for ThreadSanitizer ---------------------------------------------------------------
 

@@ -31,6 +31,14 @@ bool same_bits(T a, T b) {
     return std::memcmp(&a, &b, sizeof a) == 0;
 }
 
+// Still as Array::poison left it.
+template <typename T>
+bool untouched(T x) {
+    unsigned char bytes[sizeof x];
+    std::memcpy(bytes, &x, sizeof x);
+    return std::all_of(bytes, bytes + sizeof x, [](unsigned char byte) { return byte == 0xff; });
+}
+
 template <typename T>
 void fill(Array<T>& array, Random& random, float scale = 1) {
     for (int64_t i = 0; i < array.size; ++i) array.at[i] = ct::from_float<T>(random.normal(scale));

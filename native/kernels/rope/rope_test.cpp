@@ -1,97 +1,9 @@
-// rope_test.cpp: ct_rope_kv_write against plain loops in double.
-#include "tests/kernel_testing.h"
+// rope_test.cpp: ct_rope_kv_write on the CPU, and what it refuses.
+#include "kernels/rope/rope_testing.h"
 
 namespace {
 
 using namespace testing;
-
-struct Case {
-    int32_t q_heads, kv_heads, head_dim, rotary_dim, style;
-    bool norm, in_place;
-};
-
-constexpr int64_t kTokens = 7, kPositions = 50, kBlocks = 4;
-
-std::vector<double> simple(std::vector<double> x, const float* norm, const float* angles, const Case& c, float eps) {
-    if (norm) {
-        double squares = 0;
-        for (double v : x) squares += v * v;
-        double rms = std::sqrt(squares / c.head_dim + static_cast<double>(eps));
-        for (size_t i = 0; i < x.size(); ++i) x[i] = x[i] / rms * static_cast<double>(norm[i]);
-    }
-    std::vector<double> y = x;
-    for (int32_t i = 0; angles && i < c.rotary_dim / 2; ++i) {
-        size_t a = static_cast<size_t>(c.style == CT_ROPE_HALVES ? i : 2 * i);
-        size_t b = static_cast<size_t>(c.style == CT_ROPE_HALVES ? i + c.rotary_dim / 2 : 2 * i + 1);
-        double cosine = static_cast<double>(angles[i]), sine = static_cast<double>(angles[c.rotary_dim / 2 + i]);
-        y[a] = x[a] * cosine - x[b] * sine;
-        y[b] = x[b] * cosine + x[a] * sine;
-    }
-    return y;
-}
-
-template <typename T, typename K>
-void matchesPlainLoops(Device& d, const Case& c) {
-    Random random(static_cast<uint64_t>(c.head_dim + c.style));
-    int64_t dim = c.head_dim, q_cols = c.q_heads * dim, cols = q_cols + 2 * c.kv_heads * dim;
-    int64_t page = c.kv_heads * 16 * dim, block_stride = page + 16;
-    Array<T> qkv(d, kTokens * (cols + 2)), q(d, kTokens * (cols + 2));
-    Array<K> k_cache(d, kBlocks * block_stride), v_cache(d, kBlocks * block_stride);
-    Array<float> cos_sin(d, kPositions * c.head_dim), q_norm(d, dim), k_norm(d, dim);
-    fill(qkv, random);
-    fill(cos_sin, random);
-    fill(q_norm, random);
-    fill(k_norm, random);
-    q.poison();
-    k_cache.poison();
-    v_cache.poison();
-    Array<int32_t> positions(d, {0, 49, 7, 50, -1, 3, 12});
-    Array<int64_t> slots(d, {0, 63, -1, 5, 6, INT64_MAX, 18});
-    std::vector<T> before(qkv.at, qkv.at + qkv.size);
-    ct_rope_params p{sizeof p,   kTokens,    kPositions,   kBlocks * 16, cols + 2,  cols + 2,  block_stride, c.q_heads,
-                     c.kv_heads, c.head_dim, c.rotary_dim, c.style,      kDtype<T>, kDtype<K>, 1e-6f,        0,
-                     0,          0};
-    Array<T>& out = c.in_place ? qkv : q;
-    CHECK_OK(ct_rope_kv_write(out.buffer, k_cache.buffer, v_cache.buffer, qkv.buffer, positions.buffer, slots.buffer,
-                              c.style ? cos_sin.buffer : nullptr, c.norm ? q_norm.buffer : nullptr,
-                              c.norm ? k_norm.buffer : nullptr, &p, d.stream));
-    CHECK_OK(ct_stream_synchronize(d.stream));
-    std::vector<char> written(static_cast<size_t>(k_cache.size));
-    for (int64_t t = 0; t < kTokens; ++t) {
-        bool known = c.style == CT_ROPE_NONE || (positions.at[t] >= 0 && positions.at[t] < kPositions);
-        const float* angles = c.style && known ? cos_sin.at + positions.at[t] * c.rotary_dim : nullptr;
-        bool writes = known && slots.at[t] >= 0 && slots.at[t] < kBlocks * 16;
-        for (int64_t h = 0; h < c.q_heads + 2 * c.kv_heads; ++h) {
-            std::vector<double> x;
-            for (int64_t i = 0; i < dim; ++i)
-                x.push_back(value(before[static_cast<size_t>(t * (cols + 2) + h * dim + i)]));
-            if (h < c.q_heads) {
-                x = simple(x, c.norm ? q_norm.at : nullptr, angles, c, p.eps);
-                for (int64_t i = 0; i < dim; ++i) {
-                    double expected = known ? x[static_cast<size_t>(i)] : std::nan("");
-                    CHECK_CLOSE(value(out.at[t * (cols + 2) + h * dim + i]), expected, tolerance<T>(expected) * 3);
-                }
-                continue;
-            }
-            bool key = h < c.q_heads + c.kv_heads;
-            if (key) x = simple(x, c.norm ? k_norm.at : nullptr, angles, c, p.eps);
-            if (!writes) continue;
-            int64_t head = (h - c.q_heads) % c.kv_heads;
-            int64_t at = slots.at[t] / 16 * block_stride + (head * 16 + slots.at[t] % 16) * dim;
-            for (int64_t i = 0; i < dim; ++i) {
-                double expected = x[static_cast<size_t>(i)];
-                CHECK_CLOSE(value((key ? k_cache : v_cache).at[at + i]), expected, tolerance<K>(expected) * 3);
-                written[static_cast<size_t>(at + i)] = 1;
-            }
-        }
-    }
-    bool clean = true;
-    for (int64_t i = 0; i < k_cache.size; ++i) {
-        if (written[static_cast<size_t>(i)]) continue;
-        clean = clean && std::isnan(value(k_cache.at[i])) && std::isnan(value(v_cache.at[i]));
-    }
-    CHECK(clean);
-}
 
 void refusesWrongArguments() {
     Device d;
@@ -141,11 +53,11 @@ int main() {
         for (int32_t style : {CT_ROPE_NONE, CT_ROPE_HALVES, CT_ROPE_NEIGHBOURS}) {
             for (int32_t dim : {16, 48, 128, 256}) {
                 for (int option = 0; option < 4; ++option) {
-                    Case c{5, 2, dim, option & 1 ? dim : dim / 2 - 2, style, (option & 1) != 0, (option & 2) != 0};
-                    matchesPlainLoops<float, float>(d, c);
-                    matchesPlainLoops<float, ct::bf16>(d, c);
-                    matchesPlainLoops<ct::bf16, float>(d, c);
-                    matchesPlainLoops<ct::bf16, ct::bf16>(d, c);
+                    RopeCase c{5, 2, dim, option & 1 ? dim : dim / 2 - 2, style, (option & 1) != 0, (option & 2) != 0};
+                    ropesAsPlainLoops<float, float>(d, c);
+                    ropesAsPlainLoops<float, ct::bf16>(d, c);
+                    ropesAsPlainLoops<ct::bf16, float>(d, c);
+                    ropesAsPlainLoops<ct::bf16, ct::bf16>(d, c);
                 }
             }
         }

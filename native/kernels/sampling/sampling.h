@@ -32,20 +32,43 @@ extern const SamplingPasses kSamplingAvx2;
 extern const SamplingPasses kSamplingAvx512;
 
 // A token in the total order: the larger key comes first. -0 and +0 are the same logit.
-[[gnu::always_inline]] inline uint64_t order_key(float logit, int64_t id) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline uint64_t order_key(float logit, int64_t id) {
     float value = logit + 0.0f;
     uint32_t bits;
     std::memcpy(&bits, &value, 4);
     bits ^= bits >> 31 ? 0xffffffffu : 0x80000000u;
     return uint64_t{bits} << 32 | (UINT32_MAX - static_cast<uint32_t>(id));
 }
-inline int64_t key_id(uint64_t key) { return UINT32_MAX - static_cast<uint32_t>(key); }
+CT_HOST_DEVICE [[gnu::always_inline]] inline int64_t key_id(uint64_t key) {
+    return UINT32_MAX - static_cast<uint32_t>(key);
+}
 
 // Philox4x32-10 (Salmon et al. 2011): encrypts the counter in place.
-void philox4x32(uint32_t (&counter)[4], uint32_t key0, uint32_t key1);
+CT_HOST_DEVICE [[gnu::always_inline]] inline void philox4x32(uint32_t (&counter)[4], uint32_t key0, uint32_t key1) {
+    for (int round = 0; round < 10; ++round) {
+        uint64_t a = uint64_t{0xD2511F53u} * counter[0];
+        uint64_t b = uint64_t{0xCD9E8D57u} * counter[2];
+        uint32_t c1 = counter[1];
+        uint32_t c3 = counter[3];
+        counter[0] = static_cast<uint32_t>(b >> 32) ^ c1 ^ key0;
+        counter[1] = static_cast<uint32_t>(b);
+        counter[2] = static_cast<uint32_t>(a >> 32) ^ c3 ^ key1;
+        counter[3] = static_cast<uint32_t>(a);
+        key0 += 0x9E3779B9u;
+        key1 += 0xBB67AE85u;
+    }
+}
 
 // The row's random number in (0, 1): counter (position, tag of this use, 0), key seed.
-double uniform_of(int64_t seed, int64_t position);
+CT_HOST_DEVICE [[gnu::always_inline]] inline double uniform_of(int64_t seed, int64_t position) {
+    constexpr uint32_t kTag = 0x73616d70;  // "samp": other uses of the same seed and position draw other numbers
+    auto key = static_cast<uint64_t>(seed);
+    auto at = static_cast<uint64_t>(position);
+    uint32_t counter[4] = {static_cast<uint32_t>(at), static_cast<uint32_t>(at >> 32), kTag, 0};
+    philox4x32(counter, static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32));
+    uint64_t bits = (uint64_t{counter[1]} << 32 | counter[0]) >> 12;
+    return (static_cast<double>(bits) + 0.5) * 0x1p-52;
+}
 
 struct DrawOptions {
     float temperature;

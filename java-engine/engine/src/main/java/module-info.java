@@ -2,6 +2,8 @@
 module io.cortado.engine {
     requires static transitive org.jspecify;
     requires io.cortado.bindings;
+    requires static org.bytedeco.cuda;
+    requires static org.bytedeco.javacpp;
     requires tools.jackson.databind;
 
     exports io.cortado.api;

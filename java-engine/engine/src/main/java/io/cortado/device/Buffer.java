@@ -48,6 +48,15 @@ public final class Buffer extends NativeHandle {
         }
     }
 
+    /** Address of the bytes on a GPU, for a vendor's library. */
+    long deviceAddress() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_buffer_device_address(out, address()));
+            return out.get(CortadoNative.C_POINTER, 0).address();
+        }
+    }
+
     /** The bytes [offset, offset + bytes); offset is a multiple of {@link #ALIGNMENT}. */
     public Buffer view(long offset, long bytes) {
         try (Arena call = Arena.ofConfined()) {

@@ -17,6 +17,15 @@ public final class Stream extends NativeHandle {
         check(CortadoNative.ct_stream_synchronize(address()));
     }
 
+    /** The GPU's own stream, for a vendor's library. */
+    long nativeAddress() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_stream_native(out, address()));
+            return out.get(CortadoNative.C_POINTER, 0).address();
+        }
+    }
+
     /** From here on operations are recorded and not run. */
     public void beginCapture() {
         check(CortadoNative.ct_stream_begin_capture(address()));

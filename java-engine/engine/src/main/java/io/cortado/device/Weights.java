@@ -73,6 +73,26 @@ public final class Weights extends NativeHandle {
         return cols;
     }
 
+    /** Address of the matrix on a GPU, for a vendor's library. */
+    long deviceAddress() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            MemorySegment stride = call.allocate(CortadoNative.C_LONG);
+            check(CortadoNative.ct_weights_device_address(out, stride, address()));
+            return out.get(CortadoNative.C_POINTER, 0).address();
+        }
+    }
+
+    /** Elements from one row to the next of that matrix. */
+    long deviceStride() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            MemorySegment stride = call.allocate(CortadoNative.C_LONG);
+            check(CortadoNative.ct_weights_device_address(out, stride, address()));
+            return stride.get(CortadoNative.C_LONG, 0);
+        }
+    }
+
     /** Bytes that the packed matrix occupies. */
     public long bytes() {
         try (Arena call = Arena.ofConfined()) {
