@@ -17,8 +17,7 @@
 // 0.95 at 512 MB of KV, 0.85 at 134 MB; 12 us for one request of 8192 keys (8 KV heads); a skewed batch as a uniform one
 // (shares are equal); e4m3 0.88 at 256 MB. Not yet run on a GPU.
 #include "kernels/attention/attention_gpu.h"
-#include "kernels/attention/attention_mma.cuh"
-#include "kernels/attention/attention_plan.h"
+#include "kernels/attention/attention_rows.cuh"
 
 namespace gpu {
 namespace attention {
@@ -35,13 +34,6 @@ __device__ __forceinline__ Span span_of(const DecodeArgs& args) {
     const int32_t window = args.call.p.window;
     return window > 0 && args.plan.header->window == window ? kWindowedKeys : kAllKeys;
 }
-
-struct Unit {
-    int32_t sequence;
-    int32_t kv_head;
-};
-
-__device__ __forceinline__ int32_t group_of(const ct_attention_params& p) { return p.num_q_heads / p.num_kv_heads; }
 
 // A unit's items of work in the plan's order: numbers [first_work, first_work + range.count()).
 struct UnitWork {
@@ -120,52 +112,6 @@ __device__ __forceinline__ WorkerStart place_after(const DecodeArgs& args, const
 
 // ---- rows of a unit ------------------------------------------------------------------------------------------------
 
-struct Rows {
-    int32_t first_row;
-    int32_t count;  // packed rows
-    int32_t group;
-    int32_t first_head;
-
-    __device__ Rows(const DecodeArgs& args, const Unit& unit)
-        : first_row(args.plan.sequences[unit.sequence].first_row),
-          count(args.plan.sequences[unit.sequence].q_len * group_of(args.call.p)),
-          group(group_of(args.call.p)),
-          first_head(unit.kv_head * group) {}
-
-    __device__ int32_t token(int32_t row) const { return first_row + row / group; }
-    __device__ int32_t head(int32_t row) const { return first_head + row % group; }
-    __device__ int64_t element(int32_t row, int64_t stride, int32_t head_dim) const {
-        return token(row) * stride + int64_t{head(row)} * head_dim;
-    }
-};
-
-__device__ __forceinline__ RowEnd end_of_row(const AttentionArgs& call, const Rows& rows, int32_t row, float max,
-                                             float sum) {
-    return RowEnd(max, sum, call.sinks == nullptr ? nullptr : call.sinks + rows.head(row), call.p.v_scale);
-}
-
-__device__ __forceinline__ void store_lse(const AttentionArgs& call, const Rows& rows, int32_t row, float lse) {
-    if (call.lse != nullptr) call.lse[int64_t{rows.token(row)} * call.p.num_q_heads + rows.head(row)] = lse;
-}
-
-__device__ __forceinline__ void store_pair(bf16* to, float x, float y) {
-    const uint32_t pair = pack_bf16(x, y);
-    memcpy(to, &pair, 4);
-}
-struct alignas(8) FloatPair {
-    float x, y;
-};
-__device__ __forceinline__ void store_pair(float* to, float x, float y) { *reinterpret_cast<FloatPair*>(to) = {x, y}; }
-
-__device__ __forceinline__ void store_constant(const AttentionArgs& call, int64_t token, int32_t head, bool is_nan) {
-    const ct_attention_params& p = call.p;
-    bf16* out = static_cast<bf16*>(call.out) + token * p.out_stride + int64_t{head} * p.head_dim;
-    for (int dim = 2 * lane(); dim < p.head_dim; dim += 2 * kWarp) {
-        store_pair(out + dim, is_nan ? nan() : 0.0f, is_nan ? nan() : 0.0f);
-    }
-    if (call.lse != nullptr && lane() == 0) call.lse[token * p.num_q_heads + head] = is_nan ? nan() : -infinity();
-}
-
 // Rows of a sequence that has nothing to attend to, or whose lengths contradict each other.
 __device__ __forceinline__ void store_constants(const DecodeArgs& args, const Unit& unit) {
     const Rows rows(args, unit);
@@ -180,21 +126,6 @@ __device__ __forceinline__ void store_rows_of_nobody(const DecodeArgs& args) {
         for (int head = warp(); head < p.num_q_heads; head += args.geometry.warps) {
             store_constant(args.call, token, head, false);
         }
-    }
-}
-
-template <typename Kv, int HeadDim>
-__device__ __forceinline__ void store_rows(const AttentionArgs& call, const Rows& rows, Accumulator<HeadDim>& total) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-        const int row = lane() / 4 + 8 * half;
-        if (row >= rows.count) continue;
-        const RowEnd end = end_of_row(call, rows, row, total.max[half], total.sum[2 * half]);
-        bf16* out = static_cast<bf16*>(call.out) + rows.element(row, call.p.out_stride, HeadDim);
-        visit_output<Kv>(total, [&](int of_half, int dim, float x, float y) {
-            if (of_half == half) store_pair(out + dim, end(x), end(y));
-        });
-        if (lane() % 4 == 0) store_lse(call, rows, row, end.lse);
     }
 }
 
@@ -327,8 +258,8 @@ struct Memory {
     int slots;
 
     __device__ unsigned char* slot(int i) const { return base + i * T::kBytes; }
-    __device__ unsigned char* total(int n) const { return slot(slots) + (n * kWarp + lane()) * 16; }
-    __device__ unsigned char* query() const { return total(HeadDim / 8 + 1) - lane() * 16; }
+    __device__ unsigned char* total() const { return slot(slots); }
+    __device__ unsigned char* query() const { return total() + Total<HeadDim>::kBytes; }
 };
 
 // Brings the tiles of a piece: keys, values, keys, values. A part of 16 keys lies in one block; lane i < kParts knows that
@@ -429,69 +360,6 @@ struct Ring {
 
 // ---- a piece -------------------------------------------------------------------------------------------------------
 
-// Every row of a sequence sees all keys of [begin, end).
-struct SeenByAll {
-    int32_t begin;
-    int32_t end;
-
-    __device__ SeenByAll(const AttentionArgs& call, const PlannedSequence& sequence)
-        : begin(first_seen(call.p, sequence.kv_len - 1)),
-          end(sequence.kv_len - sequence.q_len + (call.tree_mask != nullptr ? 0 : 1)) {}
-};
-
-// What the upper (0) or lower (1) row of a lane sees; some row's sight where there is no such row.
-__device__ __forceinline__ Visible sight_of(const DecodeArgs& args, int32_t index, int half) {
-    const PlannedSequence& of = args.plan.sequences[index];
-    const int token = (lane() / 4 + 8 * half) / group_of(args.call.p);
-    const Sequence sequence{index, of.first_row, of.q_len, of.kv_len, State::kAttends};
-    return visible_to(args.call, sequence, of.first_row + (token < of.q_len ? token : of.q_len - 1));
-}
-
-// The running total of the splits that a piece has folded, in the warp's shared memory.
-template <typename Kv, int HeadDim>
-struct Total {
-    const Memory<Kv, HeadDim>& memory;
-    bool is_empty = true;
-
-    __device__ __forceinline__ void load(float (&to)[4], int n) const {
-        const Vec16 packed = load16(memory.total(n));
-        memcpy(to, &packed, 16);
-    }
-    __device__ __forceinline__ void store(const float (&from)[4], int n) const {
-        Vec16 packed;
-        memcpy(&packed, from, 16);
-        store16(memory.total(n), packed);
-    }
-
-    // split = total (+) split
-    __device__ __forceinline__ void fold_into(Accumulator<HeadDim>& split) const {
-        if (is_empty) return;
-        float rows[4];  // maximum and sum of the upper row, of the lower row
-        load(rows, HeadDim / 8);
-        const Merge upper(rows[0], split.max[0]), lower(rows[2], split.max[1]);
-#pragma unroll
-        for (int n = 0; n < HeadDim / 8; ++n) {
-            float total[4];
-            load(total, n);
-            split.output[n][0] = upper(total[0], split.output[n][0]);
-            split.output[n][1] = upper(total[1], split.output[n][1]);
-            split.output[n][2] = lower(total[2], split.output[n][2]);
-            split.output[n][3] = lower(total[3], split.output[n][3]);
-        }
-        split.sum[0] = split.sum[1] = upper(rows[1], split.sum[0]);
-        split.sum[2] = split.sum[3] = lower(rows[3], split.sum[2]);
-        split.max[0] = upper.max;
-        split.max[1] = lower.max;
-    }
-    __device__ __forceinline__ void keep(const Accumulator<HeadDim>& total) {
-        is_empty = false;
-        const float rows[4] = {total.max[0], total.sum[0], total.max[1], total.sum[2]};
-        store(rows, HeadDim / 8);
-#pragma unroll
-        for (int n = 0; n < HeadDim / 8; ++n) store(total.output[n], n);
-    }
-};
-
 // True in the warp that completes the unit.
 __device__ __forceinline__ bool arrive(const DecodeArgs& args, const Unit& unit) {
     const Cut cut(args, unit);
@@ -505,35 +373,6 @@ __device__ __forceinline__ bool arrive(const DecodeArgs& args, const Unit& unit)
     return shuffle(before, 0) + 1 == cut.pieces;
 }
 
-template <typename Kv, int HeadDim>
-__device__ __forceinline__ void load_rows(Query<HeadDim>& query, const DecodeArgs& args, const Unit& unit) {
-    const Rows rows(args, unit);
-    const auto at = [&](int row) {
-        const int64_t element = rows.element(row, args.call.p.q_stride, HeadDim);
-        return row < rows.count ? static_cast<const bf16*>(args.call.q) + element : nullptr;
-    };
-    load_query<Kv>(query, at(lane() / 4), at(lane() / 4 + 8));
-}
-
-// The weights of a tile's keys.
-template <typename Kv, int HeadDim>
-__device__ __forceinline__ void attend_keys(uint32_t (&weights)[Tile<Kv, HeadDim>::kKeys / 16][4],
-                                            Accumulator<HeadDim>& total, const Query<HeadDim>& query,
-                                            const unsigned char* keys, const DecodeArgs& args, int32_t sequence,
-                                            int32_t key) {
-    using T = Tile<Kv, HeadDim>;
-    float scores[T::kKeys / 8][4];
-    multiply_keys<Kv>(scores, query, keys);
-    const ScoreScale scale = score_scale(args.call.p);
-    cap(scores, scale);
-    const SeenByAll seen(args.call, args.plan.sequences[sequence]);
-    if (key < seen.begin || key + T::kKeys > seen.end) {
-        mask<Kv, HeadDim>(scores, seen_keys(sight_of(args, sequence, 0), key),
-                          seen_keys(sight_of(args, sequence, 1), key));
-    }
-    weigh<Kv>(weights, total, scores, scale);
-}
-
 // Computes a piece; writes its rows, or its records.
 template <typename Kv, int HeadDim>
 __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece& piece,
@@ -543,7 +382,7 @@ __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece
     Ring<Kv, HeadDim> ring{memory, Loader<Kv, HeadDim>(args.call, piece)};
     Query<HeadDim> query;
     query.memory = memory.query();
-    Total<Kv, HeadDim> total{memory};
+    Total<HeadDim> total{memory.total()};
     Accumulator<HeadDim> running;
     running.clear();
     uint32_t weights[T::kKeys / 16][4];
@@ -552,9 +391,10 @@ __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece
     for (int step = 1 - memory.slots; key < piece.end_key; ++step) {
         const unsigned char* tile = ring.turn(step);
         if (step < 0) continue;
-        if (step == 0) load_rows<Kv>(query, args, piece.unit);
+        if (step == 0) load_rows<Kv>(query, args.call, Rows(args, piece.unit));
         if (step % 2 == 0) {
-            attend_keys<Kv>(weights, running, query, tile, args, piece.unit.sequence, key);
+            const PlannedSequence& sequence = args.plan.sequences[piece.unit.sequence];
+            attend_keys<Kv>(weights, running, query, tile, args.call, sequence, 0, {0, sequence.q_len - 1}, key);
             continue;
         }
         multiply_values<Kv>(running, weights, tile);
