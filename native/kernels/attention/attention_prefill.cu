@@ -25,6 +25,43 @@ struct PrefillArgs {
     Plan plan;
 };
 
+// The sequence's rows that packed rows [first, first + count) belong to.
+__device__ __forceinline__ Tokens tokens_of(const ct_attention_params& p, const PlannedSequence& sequence,
+                                            int32_t first, int32_t count) {
+    const int32_t group = group_of(p), last = (first + count - 1) / group;
+    return {first / group, last < sequence.q_len ? last : sequence.q_len - 1};
+}
+
+// Keys [begin, end) that some of these rows see.
+struct SeenByAny {
+    int32_t begin;
+    int32_t end;
+
+    __device__ SeenByAny(const AttentionArgs& call, const PlannedSequence& sequence, Tokens tokens) {
+        const int32_t first_new = sequence.kv_len - sequence.q_len;
+        const bool tree = call.tree_mask != nullptr && sequence.q_len <= CT_MAX_TREE_ROWS;
+        begin = first_seen(call.p, first_new + tokens.first);
+        end = tree ? sequence.kv_len : first_new + tokens.last + 1;
+    }
+};
+
+// What a warp knows of its 16 rows.
+struct RowTile {
+    int32_t first;
+    bool has_rows;
+    Tokens tokens;
+    SeenByAny seen;
+
+    __device__ RowTile(const AttentionArgs& call, const PlannedSequence& sequence, int32_t first_packed)
+        : first(first_packed),
+          has_rows(first_packed < sequence.q_len * group_of(call.p)),
+          tokens(tokens_of(call.p, sequence, first_packed, kTileRows)),
+          seen(call, sequence, tokens) {}
+    __device__ bool sees(int32_t key, int32_t keys) const {
+        return has_rows && key < seen.end && key + keys > seen.begin;
+    }
+};
+
 template <typename Kv, int HeadDim>
 struct Shared {
     static constexpr int kWarps = HeadDim > 192 ? 2 : 4;
@@ -34,6 +71,7 @@ struct Shared {
 
     struct Warp {
         alignas(16) unsigned char total[Total<HeadDim>::kBytes];
+        RowTile rows;  // too seldom asked for to stay in registers
         alignas(16) unsigned char query[Query<HeadDim>::kInShared ? Query<HeadDim>::kSharedBytes : 16];
     };
     alignas(128) unsigned char keys[T::kBytes];
@@ -65,26 +103,6 @@ __device__ __forceinline__ BlockTile tile_of_block(const PrefillArgs& args, int6
     return {{sequence, static_cast<int32_t>(number % heads)},
             first + static_cast<int32_t>(number / heads % parts) * rows};
 }
-
-// The sequence's rows that packed rows [first, first + count) belong to.
-__device__ __forceinline__ Tokens tokens_of(const ct_attention_params& p, const PlannedSequence& sequence,
-                                            int32_t first, int32_t count) {
-    const int32_t group = group_of(p), last = (first + count - 1) / group;
-    return {first / group, last < sequence.q_len ? last : sequence.q_len - 1};
-}
-
-// Keys [begin, end) that some of these rows see.
-struct SeenByAny {
-    int32_t begin;
-    int32_t end;
-
-    __device__ SeenByAny(const AttentionArgs& call, const PlannedSequence& sequence, Tokens tokens) {
-        const int32_t first_new = sequence.kv_len - sequence.q_len;
-        const bool tree = call.tree_mask != nullptr && sequence.q_len <= CT_MAX_TREE_ROWS;
-        begin = first_seen(call.p, first_new + tokens.first);
-        end = tree ? sequence.kv_len : first_new + tokens.last + 1;
-    }
-};
 
 // Brings a block's key and value tiles. A part of 16 keys lies in one block of the cache, which lane i of every warp
 // knows of part i, and reads from the block table one tile ahead.
@@ -128,23 +146,6 @@ struct Loader {
     __device__ void bring_values(unsigned char* to, int32_t tile_key) const { bring(to, call.v_cache, tile_key); }
 };
 
-// What a warp knows of its 16 rows.
-struct RowTile {
-    int32_t first;
-    bool has_rows;
-    Tokens tokens;
-    SeenByAny seen;
-
-    __device__ RowTile(const AttentionArgs& call, const PlannedSequence& sequence, int32_t first_packed)
-        : first(first_packed),
-          has_rows(first_packed < sequence.q_len * group_of(call.p)),
-          tokens(tokens_of(call.p, sequence, first_packed, kTileRows)),
-          seen(call, sequence, tokens) {}
-    __device__ bool sees(int32_t key, int32_t keys) const {
-        return has_rows && key < seen.end && key + keys > seen.begin;
-    }
-};
-
 template <typename Kv, int HeadDim>
 __device__ __forceinline__ void attend_tile(const PrefillArgs& args, const BlockTile& tile) {
     using S = Shared<Kv, HeadDim>;
@@ -152,7 +153,9 @@ __device__ __forceinline__ void attend_tile(const PrefillArgs& args, const Block
     const AttentionArgs& call = args.call;
     const PlannedSequence& sequence = args.plan.sequences[tile.unit.sequence];
     S& memory = shared<S>();
-    const RowTile rows(call, sequence, tile.first + warp() * kTileRows);
+    RowTile& rows = memory.warps[warp()].rows;
+    if (lane() == 0) rows = RowTile(call, sequence, tile.first + warp() * kTileRows);
+    sync_warp();
     Query<HeadDim> query;
     query.memory = memory.warps[warp()].query;
     load_rows<Kv>(query, call, Rows(args, tile.unit, rows.first));
