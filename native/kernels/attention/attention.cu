@@ -24,8 +24,10 @@ bool is_decode_only(const ct_attention_params& p) {
 }  // namespace
 
 int32_t paged_attention(const LaunchContext& context, const ct::AttentionArgs& args) {
-    if (fits_tensor_cores(args) && is_decode_only(args.p)) return attention_decode(context, args);
-    return attention_fma(context, args);
+    if (!fits_tensor_cores(args)) return attention_fma(context, args);
+    const int32_t status = attention_decode(context, args);  // also the rows of no sequence
+    if (status != CT_OK || is_decode_only(args.p)) return status;
+    return attention_prefill(context, args);  // the place of a wgmma sibling for sm_90a
 }
 
 }  // namespace gpu

@@ -17,8 +17,7 @@
 // 0.95 at 512 MB of KV, 0.85 at 134 MB; 12 us for one request of 8192 keys (8 KV heads); a skewed batch as a uniform one
 // (shares are equal); e4m3 0.88 at 256 MB. Not yet run on a GPU.
 #include "kernels/attention/attention_gpu.h"
-#include "kernels/attention/attention_mma.cuh"
-#include "kernels/attention/attention_plan.h"
+#include "kernels/attention/attention_rows.cuh"
 
 namespace gpu {
 namespace attention {
@@ -35,13 +34,6 @@ __device__ __forceinline__ Span span_of(const DecodeArgs& args) {
     const int32_t window = args.call.p.window;
     return window > 0 && args.plan.header->window == window ? kWindowedKeys : kAllKeys;
 }
-
-struct Unit {
-    int32_t sequence;
-    int32_t kv_head;
-};
-
-__device__ __forceinline__ int32_t group_of(const ct_attention_params& p) { return p.num_q_heads / p.num_kv_heads; }
 
 // A unit's items of work in the plan's order: numbers [first_work, first_work + range.count()).
 struct UnitWork {
@@ -85,6 +77,7 @@ struct Piece {
         end_key = end * work_keys(args.call.p);
         end_key = end_key < kv_len ? end_key : kv_len;
     }
+    __device__ int64_t begin_work() const { return work.first_work + (begin - work.range.begin); }
     __device__ bool is_first() const { return begin == work.range.begin; }
     __device__ bool is_whole() const { return is_first() && end == work.range.end; }
 };
@@ -97,6 +90,11 @@ struct Shared {
     int32_t num_complete[kMostDecodeWarps];
 };
 static_assert(sizeof(Shared) <= kDecodeBlockBytes);
+
+// Neighbouring workers are on different multiprocessors: few pieces still use them all.
+__device__ __forceinline__ int32_t this_worker() {
+    return warp() * static_cast<int32_t>(gridDim.x) + static_cast<int32_t>(blockIdx.x);
+}
 
 // The place after a piece: sequences without decode work are passed over.
 __device__ __forceinline__ WorkerStart place_after(const DecodeArgs& args, const Piece& piece, int64_t end_work) {
@@ -114,52 +112,6 @@ __device__ __forceinline__ WorkerStart place_after(const DecodeArgs& args, const
 
 // ---- rows of a unit ------------------------------------------------------------------------------------------------
 
-struct Rows {
-    int32_t first_row;
-    int32_t count;  // packed rows
-    int32_t group;
-    int32_t first_head;
-
-    __device__ Rows(const DecodeArgs& args, const Unit& unit)
-        : first_row(args.plan.sequences[unit.sequence].first_row),
-          count(args.plan.sequences[unit.sequence].q_len * group_of(args.call.p)),
-          group(group_of(args.call.p)),
-          first_head(unit.kv_head * group) {}
-
-    __device__ int32_t token(int32_t row) const { return first_row + row / group; }
-    __device__ int32_t head(int32_t row) const { return first_head + row % group; }
-    __device__ int64_t element(int32_t row, int64_t stride, int32_t head_dim) const {
-        return token(row) * stride + int64_t{head(row)} * head_dim;
-    }
-};
-
-__device__ __forceinline__ RowEnd end_of_row(const AttentionArgs& call, const Rows& rows, int32_t row, float max,
-                                             float sum) {
-    return RowEnd(max, sum, call.sinks == nullptr ? nullptr : call.sinks + rows.head(row), call.p.v_scale);
-}
-
-__device__ __forceinline__ void store_lse(const AttentionArgs& call, const Rows& rows, int32_t row, float lse) {
-    if (call.lse != nullptr) call.lse[int64_t{rows.token(row)} * call.p.num_q_heads + rows.head(row)] = lse;
-}
-
-__device__ __forceinline__ void store_pair(bf16* to, float x, float y) {
-    const uint32_t pair = pack_bf16(x, y);
-    memcpy(to, &pair, 4);
-}
-struct alignas(8) FloatPair {
-    float x, y;
-};
-__device__ __forceinline__ void store_pair(float* to, float x, float y) { *reinterpret_cast<FloatPair*>(to) = {x, y}; }
-
-__device__ __forceinline__ void store_constant(const AttentionArgs& call, int64_t token, int32_t head, bool is_nan) {
-    const ct_attention_params& p = call.p;
-    bf16* out = static_cast<bf16*>(call.out) + token * p.out_stride + int64_t{head} * p.head_dim;
-    for (int dim = 2 * lane(); dim < p.head_dim; dim += 2 * kWarp) {
-        store_pair(out + dim, is_nan ? nan() : 0.0f, is_nan ? nan() : 0.0f);
-    }
-    if (call.lse != nullptr && lane() == 0) call.lse[token * p.num_q_heads + head] = is_nan ? nan() : -infinity();
-}
-
 // Rows of a sequence that has nothing to attend to, or whose lengths contradict each other.
 __device__ __forceinline__ void store_constants(const DecodeArgs& args, const Unit& unit) {
     const Rows rows(args, unit);
@@ -174,21 +126,6 @@ __device__ __forceinline__ void store_rows_of_nobody(const DecodeArgs& args) {
         for (int head = warp(); head < p.num_q_heads; head += args.geometry.warps) {
             store_constant(args.call, token, head, false);
         }
-    }
-}
-
-template <typename Kv, int HeadDim>
-__device__ __forceinline__ void store_rows(const AttentionArgs& call, const Rows& rows, Accumulator<HeadDim>& total) {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-        const int row = lane() / 4 + 8 * half;
-        if (row >= rows.count) continue;
-        const RowEnd end = end_of_row(call, rows, row, total.max[half], total.sum[2 * half]);
-        bf16* out = static_cast<bf16*>(call.out) + rows.element(row, call.p.out_stride, HeadDim);
-        visit_output<Kv>(total, [&](int of_half, int dim, float x, float y) {
-            if (of_half == half) store_pair(out + dim, end(x), end(y));
-        });
-        if (lane() % 4 == 0) store_lse(call, rows, row, end.lse);
     }
 }
 
@@ -321,12 +258,12 @@ struct Memory {
     int slots;
 
     __device__ unsigned char* slot(int i) const { return base + i * T::kBytes; }
-    __device__ unsigned char* total(int n) const { return slot(slots) + (n * kWarp + lane()) * 16; }
-    __device__ unsigned char* query() const { return total(HeadDim / 8 + 1) - lane() * 16; }
+    __device__ unsigned char* total() const { return slot(slots); }
+    __device__ unsigned char* query() const { return total() + Total<HeadDim>::kBytes; }
 };
 
-// Brings the tiles of a piece: keys, values, keys, values. Parts of 16 keys lie in one block; lane i < kParts knows
-// where part i of the tile is, and reads the block table one tile ahead.
+// Brings the tiles of a piece: keys, values, keys, values. A part of 16 keys lies in one block; lane i < kParts knows that
+// of part i of the tile, and reads the block table one tile ahead.
 template <typename Kv, int HeadDim>
 struct Loader {
     using T = Tile<Kv, HeadDim>;
@@ -334,9 +271,9 @@ struct Loader {
 
     const AttentionArgs& call;
     const Piece& piece;
-    int32_t key;        // of the next tile
-    int32_t block = 0;  // this lane's, for the next tile
-    int64_t part = -1;  // element where this lane's part of the tile at hand begins; -1: nowhere
+    int32_t key;              // of the next tile
+    int32_t next_block = -1;  // of this lane's part of the tile after the one at hand
+    int32_t block = -1;       // of the tile at hand; negative: not to be read
     bool brings_values = false;
     bool met_bad_block = false;
 
@@ -344,39 +281,38 @@ struct Loader {
         read_table(key);
     }
 
+    __device__ int32_t log_block_size() const { return call.p.block_size == 16 ? 4 : call.p.block_size == 32 ? 5 : 6; }
     __device__ bool needs(int32_t part_key) const {
         return lane() < kParts && part_key < piece.end_key && part_key + kPartKeys > piece.first_key;
     }
     __device__ void read_table(int32_t tile_key) {
         const int32_t part_key = tile_key + lane() * kPartKeys;
         if (!needs(part_key)) return;
-        block = call.block_table[piece.unit.sequence * call.p.max_blocks + part_key / call.p.block_size];
+        next_block = call.block_table[piece.unit.sequence * call.p.max_blocks + (part_key >> log_block_size())];
     }
-
-    __device__ void find_parts() {
-        const ct_attention_params& p = call.p;
-        const int32_t part_key = key + lane() * kPartKeys;
-        part = -1;
-        if (!needs(part_key)) return;
-        if (block < 0 || block >= p.num_blocks) {
-            met_bad_block = true;
-            return;
-        }
-        const int64_t token = int64_t{piece.unit.kv_head} * p.block_size + part_key % p.block_size;
-        part = block * p.block_stride + token * HeadDim;
+    __device__ void take_blocks() {
+        const bool is_good = next_block >= 0 && next_block < call.p.num_blocks;
+        const bool needed = needs(key + lane() * kPartKeys);
+        met_bad_block = met_bad_block || (needed && !is_good);
+        block = needed && is_good ? next_block : -1;
+    }
+    // Element of the cache where the keys or values of a part begin.
+    __device__ int64_t element(int32_t part_block, int32_t part_key) const {
+        const int64_t token = (int64_t{piece.unit.kv_head} << log_block_size()) + (part_key & (call.p.block_size - 1));
+        return part_block * call.p.block_stride + token * HeadDim;
     }
 
     // Begins the copies of the next tile; past the last one none. Always ends a group of copies.
     __device__ __forceinline__ void bring(unsigned char* to) {
         if (key < piece.end_key) {
-            if (!brings_values) find_parts();
+            if (!brings_values) take_blocks();
             const Kv* cache = static_cast<const Kv*>(brings_values ? call.v_cache : call.k_cache);
 #pragma unroll 1
             for (int i = 0; i < kParts; ++i) {
-                const int64_t at = shuffle(part, i);
-                const int32_t part_key = key + i * kPartKeys;
-                copy_part<Kv, HeadDim, kWarp>(to, i, lane(), cache + (at < 0 ? 0 : at), piece.first_key - part_key,
-                                              at < 0 ? 0 : piece.kv_len - part_key);
+                const int32_t part_block = shuffle(block, i), part_key = key + i * kPartKeys;
+                const bool is_read = part_block >= 0;
+                copy_part<Kv, HeadDim, kWarp>(to, i, lane(), cache + (is_read ? element(part_block, part_key) : 0),
+                                              piece.first_key - part_key, is_read ? piece.kv_len - part_key : 0);
             }
             if (brings_values) {
                 key += T::kKeys;
@@ -424,69 +360,6 @@ struct Ring {
 
 // ---- a piece -------------------------------------------------------------------------------------------------------
 
-// Every row of a sequence sees all keys of [begin, end).
-struct SeenByAll {
-    int32_t begin;
-    int32_t end;
-
-    __device__ SeenByAll(const AttentionArgs& call, const PlannedSequence& sequence)
-        : begin(first_seen(call.p, sequence.kv_len - 1)),
-          end(sequence.kv_len - sequence.q_len + (call.tree_mask != nullptr ? 0 : 1)) {}
-};
-
-// What the upper (0) or lower (1) row of a lane sees; some row's sight where there is no such row.
-__device__ __forceinline__ Visible sight_of(const DecodeArgs& args, int32_t index, int half) {
-    const PlannedSequence& of = args.plan.sequences[index];
-    const int token = (lane() / 4 + 8 * half) / group_of(args.call.p);
-    const Sequence sequence{index, of.first_row, of.q_len, of.kv_len, State::kAttends};
-    return visible_to(args.call, sequence, of.first_row + (token < of.q_len ? token : of.q_len - 1));
-}
-
-// The running total of the splits that a piece has folded, in the warp's shared memory.
-template <typename Kv, int HeadDim>
-struct Total {
-    const Memory<Kv, HeadDim>& memory;
-    bool is_empty = true;
-
-    __device__ __forceinline__ void load(float (&to)[4], int n) const {
-        const Vec16 packed = load16(memory.total(n));
-        memcpy(to, &packed, 16);
-    }
-    __device__ __forceinline__ void store(const float (&from)[4], int n) const {
-        Vec16 packed;
-        memcpy(&packed, from, 16);
-        store16(memory.total(n), packed);
-    }
-
-    // split = total (+) split
-    __device__ __forceinline__ void fold_into(Accumulator<HeadDim>& split) const {
-        if (is_empty) return;
-        float rows[4];  // maximum and sum of the upper row, of the lower row
-        load(rows, HeadDim / 8);
-        const Merge upper(rows[0], split.max[0]), lower(rows[2], split.max[1]);
-#pragma unroll
-        for (int n = 0; n < HeadDim / 8; ++n) {
-            float total[4];
-            load(total, n);
-            split.output[n][0] = upper(total[0], split.output[n][0]);
-            split.output[n][1] = upper(total[1], split.output[n][1]);
-            split.output[n][2] = lower(total[2], split.output[n][2]);
-            split.output[n][3] = lower(total[3], split.output[n][3]);
-        }
-        split.sum[0] = split.sum[1] = upper(rows[1], split.sum[0]);
-        split.sum[2] = split.sum[3] = lower(rows[3], split.sum[2]);
-        split.max[0] = upper.max;
-        split.max[1] = lower.max;
-    }
-    __device__ __forceinline__ void keep(const Accumulator<HeadDim>& total) {
-        is_empty = false;
-        const float rows[4] = {total.max[0], total.sum[0], total.max[1], total.sum[2]};
-        store(rows, HeadDim / 8);
-#pragma unroll
-        for (int n = 0; n < HeadDim / 8; ++n) store(total.output[n], n);
-    }
-};
-
 // True in the warp that completes the unit.
 __device__ __forceinline__ bool arrive(const DecodeArgs& args, const Unit& unit) {
     const Cut cut(args, unit);
@@ -500,45 +373,16 @@ __device__ __forceinline__ bool arrive(const DecodeArgs& args, const Unit& unit)
     return shuffle(before, 0) + 1 == cut.pieces;
 }
 
-template <typename Kv, int HeadDim>
-__device__ __forceinline__ void load_rows(Query<HeadDim>& query, const DecodeArgs& args, const Unit& unit) {
-    const Rows rows(args, unit);
-    const auto at = [&](int row) {
-        const int64_t element = rows.element(row, args.call.p.q_stride, HeadDim);
-        return row < rows.count ? static_cast<const bf16*>(args.call.q) + element : nullptr;
-    };
-    load_query<Kv>(query, at(lane() / 4), at(lane() / 4 + 8));
-}
-
-// The weights of a tile's keys.
-template <typename Kv, int HeadDim>
-__device__ __forceinline__ void attend_keys(uint32_t (&weights)[Tile<Kv, HeadDim>::kKeys / 16][4],
-                                            Accumulator<HeadDim>& total, const Query<HeadDim>& query,
-                                            const unsigned char* keys, const DecodeArgs& args, int32_t sequence,
-                                            int32_t key) {
-    using T = Tile<Kv, HeadDim>;
-    float scores[T::kKeys / 8][4];
-    multiply_keys<Kv>(scores, query, keys);
-    const ScoreScale scale = score_scale(args.call.p);
-    cap(scores, scale);
-    const SeenByAll seen(args.call, args.plan.sequences[sequence]);
-    if (key < seen.begin || key + T::kKeys > seen.end) {
-        mask<Kv, HeadDim>(scores, seen_keys(sight_of(args, sequence, 0), key),
-                          seen_keys(sight_of(args, sequence, 1), key));
-    }
-    weigh<Kv>(weights, total, scores, scale);
-}
-
-// Computes a piece; writes its rows, or its records: record_of_worker with balanced = 1.
+// Computes a piece; writes its rows, or its records.
 template <typename Kv, int HeadDim>
 __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece& piece,
-                                             const Memory<Kv, HeadDim>& memory, int64_t record_of_worker) {
+                                             const Memory<Kv, HeadDim>& memory) {
     using T = Tile<Kv, HeadDim>;
     const ct_attention_params& p = args.call.p;
     Ring<Kv, HeadDim> ring{memory, Loader<Kv, HeadDim>(args.call, piece)};
     Query<HeadDim> query;
     query.memory = memory.query();
-    Total<Kv, HeadDim> total{memory};
+    Total<HeadDim> total{memory.total()};
     Accumulator<HeadDim> running;
     running.clear();
     uint32_t weights[T::kKeys / 16][4];
@@ -547,9 +391,10 @@ __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece
     for (int step = 1 - memory.slots; key < piece.end_key; ++step) {
         const unsigned char* tile = ring.turn(step);
         if (step < 0) continue;
-        if (step == 0) load_rows<Kv>(query, args, piece.unit);
+        if (step == 0) load_rows<Kv>(query, args.call, Rows(args, piece.unit));
         if (step % 2 == 0) {
-            attend_keys<Kv>(weights, running, query, tile, args, piece.unit.sequence, key);
+            const PlannedSequence& sequence = args.plan.sequences[piece.unit.sequence];
+            attend_keys<Kv>(weights, running, query, tile, args.call, sequence, 0, {0, sequence.q_len - 1}, key);
             continue;
         }
         multiply_values<Kv>(running, weights, tile);
@@ -570,8 +415,11 @@ __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece
     const Rows rows(args, piece.unit);
     if (piece.is_whole()) {
         store_rows<Kv>(args.call, rows, running);
-    } else if (p.balanced || piece.is_first()) {
-        store_record<Kv>(args.plan, p.balanced ? record_of_worker : piece.work.first_work, rows.count, running);
+    } else if (p.balanced) {
+        const bool is_workers_first = piece.begin_work() == args.plan.starts[span_of(args)][this_worker()].work;
+        store_record<Kv>(args.plan, Cut::record_of_piece(this_worker(), is_workers_first), rows.count, running);
+    } else if (piece.is_first()) {
+        store_record<Kv>(args.plan, piece.work.first_work, rows.count, running);
     }
 }
 
@@ -583,13 +431,10 @@ __global__ void __launch_bounds__(kMostDecodeWarps* kWarp, 1) attention_decode_k
     const Memory<Kv, HeadDim> memory{
         reinterpret_cast<unsigned char*>(&block) + kDecodeBlockBytes + warp() * args.geometry.warp_bytes,
         args.geometry.slots};
-    // Neighbouring workers on different multiprocessors: few pieces still use them all.
-    const int worker = warp() * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x);
+    if (lane() == 0) block.num_complete[warp()] = 0;
     Piece& piece = block.pieces[warp()];
-    const WorkerStart* starts = args.plan.starts[span_of(args)] + worker;
+    const WorkerStart* starts = args.plan.starts[span_of(args)] + this_worker();
     WorkerStart at = starts[0];
-    int num_complete = 0;
-    bool is_workers_first = true;
     while (at.work < starts[1].work) {
         if (lane() == 0) piece = Piece(args, at, starts[1].work, Tile<Kv, HeadDim>::kKeys);
         sync_warp();
@@ -597,19 +442,16 @@ __global__ void __launch_bounds__(kMostDecodeWarps* kWarp, 1) attention_decode_k
             store_constants(args, piece.unit);
         } else {
             if (piece.begin_key < piece.end_key) {  // else all of it lies before the window
-                attend_piece<Kv, HeadDim>(args, piece, memory, Cut::record_of_piece(worker, is_workers_first));
+                attend_piece<Kv, HeadDim>(args, piece, memory);
             }
-            if (!piece.is_whole() && arrive(args, piece.unit)) {
-                if (lane() == 0) block.complete[warp()][num_complete] = piece.unit;
-                ++num_complete;
+            if (!piece.is_whole() && arrive(args, piece.unit) && lane() == 0) {
+                block.complete[warp()][block.num_complete[warp()]++] = piece.unit;
             }
         }
-        is_workers_first = false;
         at = place_after(args, piece, starts[1].work);
         sync_warp();  // all lanes are through with the piece
     }
     store_rows_of_nobody(args);
-    if (lane() == 0) block.num_complete[warp()] = num_complete;
     __syncthreads();
     for (int w = 0; w < args.geometry.warps; ++w) {
         for (int i = 0; i < block.num_complete[w]; ++i) combine<HeadDim>(args, block.complete[w][i]);

@@ -11,4 +11,7 @@ int32_t attention_fma(const ct::LaunchContext& context, const ct::AttentionArgs&
 // Tensor cores, sequences with few rows: what attention::is_for_tensor_cores says, with a plan (attention_decode.cu).
 int32_t attention_decode(const ct::LaunchContext& context, const ct::AttentionArgs& args);
 
+// The other sequences of the same calls and plans (attention_prefill.cu).
+int32_t attention_prefill(const ct::LaunchContext& context, const ct::AttentionArgs& args);
+
 }  // namespace gpu
