@@ -100,6 +100,34 @@ class EngineOnDevicesTest {
         }
     }
 
+    /** The same with the kernels for bf16, which choose by the batch what they run on. */
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void givesEachCallerTheTokensOfARunAloneInBf16(String device) throws Exception {
+        Devices.assumePresent(device);
+        List<Answers> alone = new ArrayList<>();
+        try (Engine engine =
+                open(TinyModel.options(device).activations(EngineOptions.Activations.BF16))) {
+            for (int i = 0; i < CALLERS; i++) {
+                alone.add(DemoEngine.ask(engine, TinyModel.prompt(i), TinyModel.params(i, OUTPUT)));
+            }
+        }
+        long block = 2L * 2 * 2 * 64 * 16 * 2;
+        EngineOptions tight =
+                TinyModel.options(device)
+                        .activations(EngineOptions.Activations.BF16)
+                        .maxModelLen(64)
+                        .kvCacheBytes(9 * block);
+        try (Engine engine = open(tight)) {
+            List<Answers> together = askAtOnce(engine);
+            for (int i = 0; i < CALLERS; i++) {
+                assertNull(together.get(i).failure);
+                assertEquals(alone.get(i).ids(), together.get(i).ids(), "caller " + i);
+            }
+            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("io.cortado.engine.Devices#all")
     void obeysBansBiasAndStopIdsAndScoresThePrompt(String device) throws Exception {
