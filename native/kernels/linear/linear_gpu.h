@@ -38,8 +38,9 @@ inline Arguments arguments(const ct::LinearArgs& a, Ranges ranges) {
             aligned(a.y, a.y_stride * y_bytes, 2 * y_bytes)};
 }
 
-// The end of a range, rounded up to kStepK: what a kernel sums, zeros included.
 __device__ __forceinline__ int64_t range_begin(const Arguments& p, int range) { return range * p.ranges.length; }
+
+// Steps of kStepK columns; the last range's may end in zeros.
 __device__ __forceinline__ int64_t range_steps(const Arguments& p, int range) {
     const int64_t begin = range_begin(p, range);
     const int64_t left = p.a.k - begin < p.ranges.length ? p.a.k - begin : p.ranges.length;

@@ -7,22 +7,23 @@
 //
 // The order of sums (linear_gpu.h: Ranges) is the same in both: a range is one chain of mma steps of 16 columns from
 // zero, and ranges are added in order in float32. A product does not change when its factors change places, so that
-// the kernel that swaps x and W agrees with the one that does not.
+// the kernel that swaps x and W agrees with the one that does not (linear_gpu_test asks every device whether it does).
 //
 //   linear_mma_rows   up to 16 rows. W is the operand with 16 rows, x the one with 8 columns: one or two of them. A warp
 //                     computes 16 or 32 columns of y over one range of k by itself, without barriers; the ranges are the
 //                     warps of a block, which add up at the end. The copies of W begin before the kernel before ends.
-//                     Floor: W's bytes / copy bandwidth. x comes from the L2 cache again for each 32 columns (at 16
-//                     rows half of W's bytes more). In flight: N / 32 warps * ranges * 28 KB, at least 7 MB for
-//                     N >= 4096, of 3.4 MB that an H200 needs (4.3 TB/s, 0.8 us). A warp's chain: four dependent mma a
-//                     step of 4 KB, about 190 cycles. Predicted 0.88 of copy bandwidth above 50 MB up to 8 rows, 0.85
-//                     up to 16.
+//                     Floor: W's bytes / copy bandwidth. x comes from the L2 cache again for each block (16 rows of x
+//                     and 32 columns: half of W's bytes more). An H200 needs 3.4 MB in flight (4.3 TB/s, 0.8 us); a
+//                     block has 28 KB a range, all blocks together at least 4.5 MB for N >= 2560. A warp's chain: four
+//                     dependent mma a step of 4 KB, about 190 cycles; 160 warps then read 5.9 TB/s. Predicted 0.88 of
+//                     copy bandwidth above 50 MB up to 8 rows, 0.85 up to 16.
 //   linear_mma_tiles  more rows. Floor: 2 M N K / tensor rate. Per 16 columns a warp of 64 x 64 reads 4 KB of shared
 //                     memory for 131 kFLOP, which at an SM's 128 bytes and 2600 FLOP a cycle (mma.sync on Hopper, about
 //                     0.65 of wgmma) is two thirds of the mma's time, the copies in another third. Predicted 0.55 of
-//                     cuBLASLt where K is one range. Where it is cut (N < 8192) every sum needs a second register:
-//                     warps of 64 x 32 read 1.5 times as much a product; predicted 0.45. Tiles of 64 x 64 serve grids
-//                     that would leave multiprocessors idle: W's bytes once for each 64 rows.
+//                     cuBLASLt where K is one range (N >= 5120, or K < 512). Where it is cut every sum needs a second
+//                     register: warps of 64 x 32 read 1.5 times as much a product; predicted 0.45. Tiles of 64 x 64
+//                     serve grids that would leave multiprocessors idle; they read W once for each 64 rows. From 17 to
+//                     64 rows a grid has N / 64 blocks, too few for N = 4096: predicted 0.45 of copy bandwidth there.
 // Not yet run on a GPU.
 #include "kernels/linear/linear_gpu.h"
 
@@ -385,7 +386,7 @@ __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
 // Enough ranges that the copies of linear_mma_rows keep an H200's memory busy, each of at least 256 columns.
 int32_t wanted_ranges(int64_t n, int64_t k) {
     int32_t ranges = 1;
-    while (ranges < kMostRanges && n * ranges < 8192 && k >= 512 * ranges) ranges *= 2;
+    while (ranges < kMostRanges && n * ranges < 5120 && k >= 512 * ranges) ranges *= 2;
     return ranges;
 }
 

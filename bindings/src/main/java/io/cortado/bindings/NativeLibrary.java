@@ -18,10 +18,11 @@ import org.jspecify.annotations.Nullable;
 public final class NativeLibrary {
     private static final String FILE = "libcortado.so";
     private static final String BUILT = "native/build/" + FILE;
-    private static final String RESOURCE = "/io/cortado/natives/linux-x86_64/" + FILE;
+    private static final String RESOURCES = "/io/cortado/natives/linux-x86_64/";
     private static final System.Logger LOG = System.getLogger(NativeLibrary.class.getName());
 
     private static @Nullable Path loaded;
+    private static @Nullable UnpackFolder unpackedTo;
 
     private NativeLibrary() {}
 
@@ -47,6 +48,28 @@ public final class NativeLibrary {
         requireAbiVersion(library);
         loaded = library;
         return library;
+    }
+
+    /**
+     * Puts the library of a kind of devices ({@code cuda}) beside the loaded one, which looks for
+     * it there, if the jar holds it; does nothing where the library was not loaded from a jar.
+     */
+    public static synchronized void provideBackend(String kind) {
+        Path library = load();
+        UnpackFolder folder = unpackedTo;
+        if (folder == null) {
+            return;
+        }
+        String name = "libcortado_" + kind + ".so";
+        Packed packed = Packed.read(name);
+        if (packed == null) {
+            return;
+        }
+        try {
+            folder.unpackBeside(library, name, packed.bytes(), packed.sha256());
+        } catch (IOException e) {
+            throw new NativeLibraryException("cannot unpack " + name + ": " + e, e);
+        }
     }
 
     /** The warning for a JDK that can move pinned heap arrays; empty where it is new enough. */
@@ -140,17 +163,36 @@ public final class NativeLibrary {
         }
     }
 
-    private static Optional<Path> inJar() {
-        try (InputStream library = NativeLibrary.class.getResourceAsStream(RESOURCE);
-                InputStream checksum =
-                        NativeLibrary.class.getResourceAsStream(RESOURCE + ".sha256")) {
-            if (library == null || checksum == null) {
-                return Optional.empty();
+    /** A library in the jar, and the checksum beside it. */
+    private record Packed(byte[] bytes, String sha256) {
+        static @Nullable Packed read(String name) {
+            String resource = RESOURCES + name;
+            try (InputStream library = NativeLibrary.class.getResourceAsStream(resource);
+                    InputStream checksum =
+                            NativeLibrary.class.getResourceAsStream(resource + ".sha256")) {
+                if (library == null || checksum == null) {
+                    return null;
+                }
+                String sha256 =
+                        new String(checksum.readNBytes(64), StandardCharsets.US_ASCII)
+                                .toLowerCase(Locale.ROOT);
+                return new Packed(library.readAllBytes(), sha256);
+            } catch (IOException e) {
+                throw new NativeLibraryException("cannot read " + resource + ": " + e, e);
             }
-            String sha256 =
-                    new String(checksum.readNBytes(64), StandardCharsets.US_ASCII)
-                            .toLowerCase(Locale.ROOT);
-            return Optional.of(UnpackFolder.ofUser().unpack(FILE, library.readAllBytes(), sha256));
+        }
+    }
+
+    private static Optional<Path> inJar() {
+        Packed packed = Packed.read(FILE);
+        if (packed == null) {
+            return Optional.empty();
+        }
+        try {
+            UnpackFolder folder = UnpackFolder.ofUser();
+            Path file = folder.unpack(FILE, packed.bytes(), packed.sha256());
+            unpackedTo = folder;
+            return Optional.of(file);
         } catch (IOException e) {
             throw new NativeLibraryException(
                     "cannot unpack " + FILE + ": " + e + "; set -Dcortado.library instead", e);

@@ -45,12 +45,31 @@ record UnpackFolder(Path root, int uid) {
     /** The file with these bytes, written now unless it is there already. */
     Path unpack(String name, byte[] bytes, String sha256) throws IOException {
         if (!sha256.equals(sha256Of(bytes))) {
-            throw new NativeLibraryException(
-                    name + " in the jar does not match its checksum: get the jar again");
+            throw damaged(name);
         }
         Path folder = root.resolve(sha256);
         requirePrivateFolder(root);
         requirePrivateFolder(folder);
+        return unpackInto(folder, name, bytes, sha256);
+    }
+
+    /** The same in the folder of a file that {@link #unpack} gave. */
+    Path unpackBeside(Path file, String name, byte[] bytes, String sha256) throws IOException {
+        if (!sha256.equals(sha256Of(bytes))) {
+            throw damaged(name);
+        }
+        Path folder = root.resolve(file.getParent().getFileName());
+        requirePrivateFolder(folder);
+        return unpackInto(folder, name, bytes, sha256);
+    }
+
+    private static NativeLibraryException damaged(String name) {
+        return new NativeLibraryException(
+                name + " in the jar does not match its checksum: get the jar again");
+    }
+
+    private Path unpackInto(Path folder, String name, byte[] bytes, String sha256)
+            throws IOException {
         Path file = folder.resolve(name);
         if (!isIntact(file, sha256)) {
             write(folder, file, bytes);

@@ -48,6 +48,19 @@ class UnpackFolderTest {
     }
 
     @Test
+    void unpacksACompanionBesideTheLibrary() throws IOException {
+        byte[] more = "another library".getBytes(StandardCharsets.UTF_8);
+        Path file = folder().unpack("lib.so", BYTES, SHA256);
+        String sha256 = UnpackFolder.sha256Of(more);
+        Path beside = folder().unpackBeside(file, "lib_more.so", more, sha256);
+        assertEquals(file.resolveSibling("lib_more.so"), beside);
+        assertArrayEquals(more, Files.readAllBytes(beside));
+        assertThrows(
+                NativeLibraryException.class,
+                () -> folder().unpackBeside(file, "lib_more.so", more, SHA256));
+    }
+
+    @Test
     void aTamperedLibraryIsReplacedAndNeverLoaded() throws IOException {
         Path file = folder().unpack("lib.so", BYTES, SHA256);
         Files.writeString(file, "evil");

@@ -13,7 +13,7 @@ import picocli.CommandLine.Option;
 
 /** The engine's own flags, with vLLM's names where it has one. */
 public final class EngineFlags {
-    @Option(names = "--device", description = "cpu", defaultValue = "cpu")
+    @Option(names = "--device", description = "cpu, cuda:N or simt:0", defaultValue = "cpu")
     String device = "cpu";
 
     @Option(names = "--threads", description = "threads that compute; 0: one per core")
@@ -38,6 +38,14 @@ public final class EngineFlags {
     long kvCacheBytes;
 
     @Option(
+            names = "--deterministic",
+            arity = "0..1",
+            fallbackValue = "true",
+            paramLabel = "true|false",
+            description = "tokens do not depend on what shares the batch")
+    boolean isDeterministic = EngineOptions.defaults().deterministic();
+
+    @Option(
             names = "--dummy-weights",
             paramLabel = "CONFIG.json",
             description = "a model of that shape with random weights")
@@ -53,7 +61,8 @@ public final class EngineFlags {
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .kvCacheBytes(kvCacheBytes)
-                .dummyWeights(dummyWeights != null);
+                .dummyWeights(dummyWeights != null)
+                .deterministic(isDeterministic);
     }
 
     /** The same by name, as the conformance suites take them. */
@@ -66,7 +75,8 @@ public final class EngineFlags {
                 "max-model-len", Integer.toString(maxModelLen),
                 "max-num-seqs", Integer.toString(maxNumSeqs),
                 "max-num-batched-tokens", Integer.toString(maxNumBatchedTokens),
-                "kv-cache-memory", Long.toString(kvCacheBytes));
+                "kv-cache-memory", Long.toString(kvCacheBytes),
+                "deterministic", Boolean.toString(isDeterministic));
     }
 
     /** Opens the named model, the shape with random weights, or else the demo model. */

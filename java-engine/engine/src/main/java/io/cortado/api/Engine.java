@@ -1,7 +1,9 @@
 package io.cortado.api;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.ServiceLoader;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An LLM in this process: continuous batching over a paged KV cache. Safe for any number of
@@ -29,12 +31,20 @@ public interface Engine extends AutoCloseable {
      *     limit; nothing stays allocated
      */
     static Engine open(Path model, EngineOptions options) {
+        return provider().open(model, options);
+    }
+
+    /** The kinds of devices, each as it is on this machine: opened and closed again. */
+    static List<DeviceStatus> devices() {
+        return provider().devices();
+    }
+
+    private static EngineProvider provider() {
         return ServiceLoader.load(EngineProvider.class, Engine.class.getClassLoader())
                 .findFirst()
                 .orElseThrow(() ->
                         new EngineException(
-                                EngineException.Code.INTERNAL, "no EngineProvider is on the path"))
-                .open(model, options);
+                                EngineException.Code.INTERNAL, "no EngineProvider is on the path"));
     }
 
     /** What was loaded. */
@@ -43,7 +53,8 @@ public interface Engine extends AutoCloseable {
     /**
      * Starts a generation. The request is checked here, before anything is allocated for it.
      *
-     * @throws EngineException INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, QUEUE_FULL or CLOSED
+     * @throws EngineException INVALID_REQUEST, CONTEXT_LENGTH_EXCEEDED, QUEUE_FULL, CLOSED, or
+     *     {@link #failure} itself
      */
     GenerationStream generate(GenerationRequest request);
 
@@ -66,6 +77,12 @@ public interface Engine extends AutoCloseable {
 
     /** A snapshot of the scheduler's and the cache's state; cheap, any thread. */
     EngineStats stats();
+
+    /**
+     * Why the engine has stopped for good, as after a fault of the device: every request has failed
+     * with it, and so does each new one. Null while the engine works; being closed is no fault.
+     */
+    @Nullable EngineException failure();
 
     /**
      * No new requests from now on; returns when the running ones have ended or the time is over.

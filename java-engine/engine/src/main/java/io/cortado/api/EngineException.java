@@ -22,6 +22,10 @@ public final class EngineException extends RuntimeException {
         INVALID_MODEL,
         /** The model is well formed and this engine cannot run it. */
         UNSUPPORTED_MODEL,
+        /**
+         * The device has failed for good: the engine takes nothing more and must be opened again.
+         */
+        DEVICE_LOST,
         /** A fault of ours. */
         INTERNAL
     }

@@ -3,7 +3,8 @@ package io.cortado.api;
 /**
  * Settings of an engine, read once at {@link Engine#open}. Zero means "choose": see each field.
  *
- * @param device {@code cpu}
+ * @param device {@code cpu}, {@code cuda:N}, or {@code simt:0} (the CUDA kernels executed on the
+ *     CPU, for tests)
  * @param threads threads that compute; 0: one per core
  * @param isa instruction set of the CPU device: {@code auto}, {@code avx512}, {@code avx2}, {@code
  *     scalar}
@@ -16,6 +17,9 @@ package io.cortado.api;
  * @param kvCacheBytes memory for KV blocks; 0: what maxNumSeqs sequences of maxModelLen need, at
  *     most a quarter of the free memory
  * @param dummyWeights random weights instead of reading {@code *.safetensors}
+ * @param deterministic a request's tokens do not depend on what shares its batch; false lets a
+ *     GPU's attention share its work out by the batch at hand, which changes the last bits. The CPU
+ *     is always deterministic
  */
 public record EngineOptions(
         String device,
@@ -27,7 +31,8 @@ public record EngineOptions(
         int maxNumBatchedTokens,
         int maxWaiting,
         long kvCacheBytes,
-        boolean dummyWeights) {
+        boolean dummyWeights,
+        boolean deterministic) {
 
     /** Type of activations between operations, and of the KV cache. */
     public enum Activations {
@@ -58,7 +63,8 @@ public record EngineOptions(
     }
 
     public static EngineOptions defaults() {
-        return new EngineOptions("cpu", 0, "auto", Activations.BF16, 0, 64, 2048, 1024, 0, false);
+        return new EngineOptions(
+                "cpu", 0, "auto", Activations.BF16, 0, 64, 2048, 1024, 0, false, true);
     }
 
     public EngineOptions device(String value) {
@@ -72,7 +78,8 @@ public record EngineOptions(
                 maxNumBatchedTokens,
                 maxWaiting,
                 kvCacheBytes,
-                dummyWeights);
+                dummyWeights,
+                deterministic);
     }
 
     public EngineOptions threads(int value) {
@@ -86,7 +93,8 @@ public record EngineOptions(
                 maxNumBatchedTokens,
                 maxWaiting,
                 kvCacheBytes,
-                dummyWeights);
+                dummyWeights,
+                deterministic);
     }
 
     public EngineOptions isa(String value) {
@@ -100,7 +108,8 @@ public record EngineOptions(
                 maxNumBatchedTokens,
                 maxWaiting,
                 kvCacheBytes,
-                dummyWeights);
+                dummyWeights,
+                deterministic);
     }
 
     public EngineOptions activations(Activations value) {
@@ -114,7 +123,8 @@ public record EngineOptions(
                 maxNumBatchedTokens,
                 maxWaiting,
                 kvCacheBytes,
-                dummyWeights);
+                dummyWeights,
+                deterministic);
     }
 
     public EngineOptions maxModelLen(int value) {
@@ -128,7 +138,8 @@ public record EngineOptions(
                 maxNumBatchedTokens,
                 maxWaiting,
                 kvCacheBytes,
-                dummyWeights);
+                dummyWeights,
+                deterministic);
     }
 
     public EngineOptions maxNumSeqs(int value) {
@@ -142,7 +153,8 @@ public record EngineOptions(
                 maxNumBatchedTokens,
                 maxWaiting,
                 kvCacheBytes,
-                dummyWeights);
+                dummyWeights,
+                deterministic);
     }
 
     public EngineOptions maxNumBatchedTokens(int value) {
@@ -156,7 +168,8 @@ public record EngineOptions(
                 value,
                 maxWaiting,
                 kvCacheBytes,
-                dummyWeights);
+                dummyWeights,
+                deterministic);
     }
 
     public EngineOptions maxWaiting(int value) {
@@ -170,7 +183,8 @@ public record EngineOptions(
                 maxNumBatchedTokens,
                 value,
                 kvCacheBytes,
-                dummyWeights);
+                dummyWeights,
+                deterministic);
     }
 
     public EngineOptions kvCacheBytes(long value) {
@@ -184,7 +198,8 @@ public record EngineOptions(
                 maxNumBatchedTokens,
                 maxWaiting,
                 value,
-                dummyWeights);
+                dummyWeights,
+                deterministic);
     }
 
     public EngineOptions dummyWeights(boolean value) {
@@ -198,6 +213,22 @@ public record EngineOptions(
                 maxNumBatchedTokens,
                 maxWaiting,
                 kvCacheBytes,
+                value,
+                deterministic);
+    }
+
+    public EngineOptions deterministic(boolean value) {
+        return new EngineOptions(
+                device,
+                threads,
+                isa,
+                activations,
+                maxModelLen,
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxWaiting,
+                kvCacheBytes,
+                dummyWeights,
                 value);
     }
 }

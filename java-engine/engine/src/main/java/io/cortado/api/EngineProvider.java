@@ -1,9 +1,13 @@
 package io.cortado.api;
 
 import java.nio.file.Path;
+import java.util.List;
 
 /** Service behind {@link Engine#open}; implemented by {@code io.cortado.engine}. */
 public interface EngineProvider {
     /** See {@link Engine#open}. */
     Engine open(Path model, EngineOptions options);
+
+    /** See {@link Engine#devices}. */
+    List<DeviceStatus> devices();
 }

@@ -62,6 +62,21 @@ public final class AttentionParams {
         return this;
     }
 
+    /** No sequence has more rows in a call; 0: not known. */
+    public AttentionParams maxQLen(int value) {
+        ct_attention_params.max_q_len(struct, value);
+        return this;
+    }
+
+    /**
+     * True: the keys are cut into equal shares for the processors at hand, so the last bits of a
+     * row depend on its batch.
+     */
+    public AttentionParams balanced(boolean value) {
+        ct_attention_params.balanced(struct, value ? 1 : 0);
+        return this;
+    }
+
     MemorySegment struct() {
         return struct;
     }

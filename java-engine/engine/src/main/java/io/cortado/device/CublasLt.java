@@ -115,9 +115,8 @@ final class CublasLt implements AutoCloseable {
     /**
      * y[rows, n] = x[rows, k] @ weights[n, k]^T, all bf16 but y, which may be float32.
      *
-     * @param mayTime false while the stream is captured: a shape without an algorithm is then
-     *     refused
-     * @return false if it was not enqueued and the library's own kernel has to serve
+     * @return false if it was not enqueued and the library's own kernel has to serve: few rows, or
+     *     a shape without an algorithm while the stream is captured and nothing can be timed
      */
     boolean linear(
             Buffer y,
@@ -127,8 +126,7 @@ final class CublasLt implements AutoCloseable {
             long yStride,
             long xStride,
             DType yDtype,
-            Stream stream,
-            boolean mayTime) {
+            Stream stream) {
         if (rows < MIN_ROWS) {
             return false;
         }
@@ -136,7 +134,7 @@ final class CublasLt implements AutoCloseable {
                 new Shape(
                         weights.rows(), weights.cols(), Long.highestOneBit(rows - 1) << 1, yDtype);
         cublasLtMatmulAlgo_t known = algorithms.get(shape);
-        if (known == null && !mayTime) {
+        if (known == null && stream.isCapturing()) {
             return false;
         }
         try (Call call = new Call(y, x, weights, rows, yStride, xStride, yDtype, stream)) {

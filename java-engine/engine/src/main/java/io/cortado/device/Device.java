@@ -20,8 +20,11 @@ public final class Device extends NativeHandle {
     /** Parameter structures, which live as long as the device. */
     private final Arena arena = Arena.ofShared();
 
+    private final boolean isCpu;
+
     private Device(MemorySegment address) {
         super(address);
+        isCpu = info().computeCapability() == 0;
     }
 
     /**
@@ -37,6 +40,9 @@ public final class Device extends NativeHandle {
             throw new IllegalArgumentException("isa must be one of " + ISAS + ": isa=" + isa);
         }
         NativeLibrary.load();
+        if (name.startsWith("cuda")) {
+            NativeLibrary.provideBackend("cuda");
+        }
         try (Arena call = Arena.ofConfined()) {
             MemorySegment options = ct_device_options.allocate(call);
             ct_device_options.struct_bytes(options, ct_device_options.sizeof());
@@ -59,7 +65,40 @@ public final class Device extends NativeHandle {
                     ISAS.get(ct_device_info.isa(info)),
                     ct_device_info.num_threads(info),
                     ct_device_info.total_memory_bytes(info),
-                    ct_device_info.free_memory_bytes(info));
+                    ct_device_info.free_memory_bytes(info),
+                    ct_device_info.compute_capability(info),
+                    ct_device_info.num_sms(info));
+        }
+    }
+
+    /** True if the device's memory is the host's: {@link Buffer#host} works on every buffer. */
+    public boolean hostReachesMemory() {
+        return isCpu;
+    }
+
+    /**
+     * For tests: the call-th call from now on that allocates, enqueues, launches or waits fails
+     * with {@link Status#DEVICE_LOST}, and so do all later ones; 0 injects nothing.
+     */
+    public void injectFault(long call) {
+        check(CortadoNative.ct_device_inject_fault(address(), call));
+    }
+
+    /** Bytes of the plan that attention with these parameters as limits needs; 0: none. */
+    public long attentionPlanBytes(AttentionParams params) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_LONG);
+            check(CortadoNative.ct_attention_plan_bytes(out, address(), params.struct()));
+            return out.get(CortadoNative.C_LONG, 0);
+        }
+    }
+
+    /** Bytes of workspace that a draw with these parameters needs; 0: none. */
+    public long sampleWorkspaceBytes(SampleParams params) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_LONG);
+            check(CortadoNative.ct_sample_workspace_bytes(out, address(), params.struct()));
+            return out.get(CortadoNative.C_LONG, 0);
         }
     }
 

@@ -8,6 +8,8 @@ import java.lang.foreign.MemorySegment;
 
 /** A queue of operations that run one after the other, asynchronously to the caller. */
 public final class Stream extends NativeHandle {
+    private boolean isCapturing;
+
     Stream(MemorySegment address) {
         super(address);
     }
@@ -26,13 +28,19 @@ public final class Stream extends NativeHandle {
         }
     }
 
+    boolean isCapturing() {
+        return isCapturing;
+    }
+
     /** From here on operations are recorded and not run. */
     public void beginCapture() {
         check(CortadoNative.ct_stream_begin_capture(address()));
+        isCapturing = true;
     }
 
     /** Ends recording. What the graph refers to must outlive it. */
     public Graph endCapture() {
+        isCapturing = false;
         try (Arena call = Arena.ofConfined()) {
             MemorySegment out = call.allocate(CortadoNative.C_POINTER);
             check(CortadoNative.ct_stream_end_capture(out, address()));

@@ -32,9 +32,11 @@ public final class Weights extends NativeHandle {
 
     private final long rows;
     private final long cols;
+    private final DType dtype;
 
-    private Weights(MemorySegment address, long rows, long cols) {
+    private Weights(MemorySegment address, long rows, long cols, DType dtype) {
         super(address);
+        this.dtype = dtype;
         this.rows = rows;
         this.cols = cols;
     }
@@ -61,8 +63,13 @@ public final class Weights extends NativeHandle {
                             cols,
                             dtype.code(),
                             use.code));
-            return new Weights(out.get(CortadoNative.C_POINTER, 0), rows, cols);
+            return new Weights(out.get(CortadoNative.C_POINTER, 0), rows, cols, dtype);
         }
+    }
+
+    /** Of the tensors that it was packed from. */
+    DType dtype() {
+        return dtype;
     }
 
     public long rows() {

@@ -14,7 +14,16 @@ final class Batch {
     /** In {@link #rowForced}: draw. */
     static final int DRAW = -1;
 
+    /** In {@link #fedRows}: the id is known. */
+    static final int KNOWN = -1;
+
     final int[] ids;
+
+    /**
+     * The row of the step before that draws the token; {@link #KNOWN} where {@link #ids} has it.
+     */
+    final int[] fedRows;
+
     final int[] positions;
     final long[] slots;
 
@@ -41,12 +50,15 @@ final class Batch {
     private int scoreRowsLeft;
     private int tops;
     private int promptTokens;
+    private int maxQLen;
+    private boolean isFed;
 
     Batch(Limits limits) {
         maxTokens = limits.maxNumBatchedTokens();
         int seqs = limits.maxNumSeqs();
         int rows = limits.maxRows();
         ids = new int[maxTokens];
+        fedRows = new int[maxTokens];
         positions = new int[maxTokens];
         slots = new long[maxTokens];
         sequences = new @Nullable Sequence[seqs];
@@ -71,6 +83,8 @@ final class Batch {
         numRows = 0;
         tops = 0;
         promptTokens = 0;
+        maxQLen = 0;
+        isFed = false;
         scoreRowsLeft = scoreRows;
     }
 
@@ -100,6 +114,16 @@ final class Batch {
         return promptTokens;
     }
 
+    /** Tokens of the sequence that has most. */
+    int maxQLen() {
+        return maxQLen;
+    }
+
+    /** True if the step before draws some of the tokens. */
+    boolean isFed() {
+        return isFed;
+    }
+
     Sequence sequence(int index) {
         Sequence sequence = sequences[index];
         if (sequence == null) {
@@ -111,6 +135,11 @@ final class Batch {
     /** Tokens of the index-th sequence in this step. */
     int tokensOf(int index) {
         return cuSeqlensQ[index + 1] - cuSeqlensQ[index];
+    }
+
+    /** True if the index-th sequence's prompt is in the cache after this step. */
+    boolean hasWholePrompt(int index) {
+        return seqlensKv[index] >= sequence(index).prompt.length;
     }
 
     /** True if each sequence has one token and one drawn row: the shape that a graph replays. */
@@ -126,6 +155,22 @@ final class Batch {
         return rows;
     }
 
+    /**
+     * Fills what lies behind a pure decode batch, up to so many sequences, with dead ones: they
+     * have no keys, write none, and what they draw is nobody's.
+     */
+    void pad(int size) {
+        for (int i = numSeqs; i < size; i++) {
+            ids[i] = 0;
+            fedRows[i] = KNOWN;
+            positions[i] = 0;
+            slots[i] = -1;
+            cuSeqlensQ[i + 1] = i + 1;
+            seqlensKv[i] = 0;
+            rowToken[i] = i;
+        }
+    }
+
     /** Adds the next tokens of a sequence, at most so many; how many fitted. */
     int add(Sequence sequence, int wanted) {
         int count = Math.min(Math.min(wanted, tokensLeft()), scorable(sequence));
@@ -134,7 +179,10 @@ final class Batch {
         }
         int start = sequence.computed;
         for (int position = start; position < start + count; position++) {
-            ids[numTokens] = sequence.token(position);
+            boolean isDrawing = sequence.isDrawing(position);
+            ids[numTokens] = isDrawing ? 0 : sequence.token(position);
+            fedRows[numTokens] = isDrawing ? sequence.drawingRow : KNOWN;
+            isFed |= isDrawing;
             positions[numTokens] = position;
             slots[numTokens] = sequence.table.slot(position);
             numTokens++;
@@ -143,6 +191,7 @@ final class Batch {
         seqlensKv[numSeqs] = start + count;
         cuSeqlensQ[numSeqs + 1] = numTokens;
         addRows(sequence, start, count);
+        maxQLen = Math.max(maxQLen, count);
         promptTokens += Math.max(0, Math.min(sequence.prompt.length, start + count) - start);
         numSeqs++;
         return count;

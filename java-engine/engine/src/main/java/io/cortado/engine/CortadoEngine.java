@@ -10,6 +10,7 @@ import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
 import io.cortado.kv.BlockPool;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The engine of a loaded model: checks requests on the caller's thread and hands them to its loop.
@@ -99,6 +100,11 @@ final class CortadoEngine implements Engine {
     @Override
     public EngineStats stats() {
         return loop.counters().snapshot();
+    }
+
+    @Override
+    public @Nullable EngineException failure() {
+        return loop.failure();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import io.cortado.api.DeviceStatus;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
@@ -8,6 +9,7 @@ import io.cortado.api.ModelInfo;
 import io.cortado.api.SamplingParams;
 import io.cortado.device.Device;
 import io.cortado.device.NativeException;
+import io.cortado.device.Status;
 import io.cortado.kv.BlockPool;
 import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
@@ -15,28 +17,51 @@ import io.cortado.model.GenerationDefaults;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** Loads a folder: configuration and text first, which fail fast, then weights, then the cache. */
 public final class CortadoEngineProvider implements EngineProvider {
     private static final int FREE_MEMORY_PART = 4;
+    private static final List<String> DEVICES = List.of("cpu", "cuda:0", "simt:0");
 
     /** For {@link java.util.ServiceLoader}. */
     public CortadoEngineProvider() {}
 
     @Override
     public Engine open(Path folder, EngineOptions options) {
-        return open(folder, options, executor -> executor);
+        return open(folder, options, _ -> {}, executor -> executor);
     }
 
-    /** The same, with the executor wrapped: for tests that make a device misbehave. */
-    static Engine open(Path folder, EngineOptions options, UnaryOperator<Executor> wrap) {
+    @Override
+    public List<DeviceStatus> devices() {
+        return DEVICES.stream().map(CortadoEngineProvider::status).toList();
+    }
+
+    private static DeviceStatus status(String name) {
+        try (Device device = Device.open(name, 0, "auto")) {
+            return new DeviceStatus(name, true, device.info().describe());
+        } catch (RuntimeException e) { // of the device, or of the library that is not there
+            return new DeviceStatus(name, false, String.valueOf(e.getMessage()));
+        }
+    }
+
+    /**
+     * The same, for tests that make a device misbehave: they get the device before anything is on
+     * it, and may wrap the executor.
+     */
+    static Engine open(
+            Path folder,
+            EngineOptions options,
+            Consumer<Device> onOpen,
+            UnaryOperator<Executor> wrap) {
         try {
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             Texts texts = Texts.open(folder);
-            return load(folder, options, config, maxModelLen, texts, wrap);
+            return load(folder, options, config, maxModelLen, texts, onOpen, wrap);
         } catch (ModelException e) {
             throw new EngineException(
                     e.kind() == ModelException.Kind.INVALID
@@ -46,8 +71,14 @@ public final class CortadoEngineProvider implements EngineProvider {
                     null,
                     e);
         } catch (NativeException | IllegalArgumentException e) {
+            boolean isLost = e instanceof NativeException n && n.status() == Status.DEVICE_LOST;
             throw new EngineException(
-                    EngineException.Code.INVALID_REQUEST, String.valueOf(e.getMessage()), null, e);
+                    isLost
+                            ? EngineException.Code.DEVICE_LOST
+                            : EngineException.Code.INVALID_REQUEST,
+                    String.valueOf(e.getMessage()),
+                    null,
+                    e);
         }
     }
 
@@ -69,6 +100,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             ModelConfig config,
             int maxModelLen,
             Texts texts,
+            Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap) {
         Activations activations =
                 switch (options.activations()) {
@@ -77,7 +109,9 @@ public final class CortadoEngineProvider implements EngineProvider {
                 };
         Device device = Device.open(options.device(), options.threads(), options.isa());
         CausalLm model = null;
+        Executor executor = null;
         try {
+            onOpen.accept(device);
             model = CausalLm.load(device, folder, config, activations, options.dummyWeights());
             int blocksPerSeq = BlockPool.blocksFor(maxModelLen);
             int numBlocks = numBlocks(model, device, options, blocksPerSeq);
@@ -88,13 +122,18 @@ public final class CortadoEngineProvider implements EngineProvider {
                     limits.maxNumSeqs(),
                     limits.maxNumBatchedTokens(),
                     blocksPerSeq,
-                    limits.maxRows());
+                    limits.maxRows(),
+                    options.deterministic());
             ModelInfo info = info(folder, config, maxModelLen, texts, model, device);
-            Executor executor = new ModelExecutor(device, model, limits, blocksPerSeq);
-            return new CortadoEngine(info, texts, wrap.apply(executor), numBlocks, limits, options);
+            executor = wrap.apply(new ModelExecutor(device, model, limits, blocksPerSeq));
+            return new CortadoEngine(info, texts, executor, numBlocks, limits, options);
         } catch (RuntimeException | Error e) {
-            closeAfter(e, model);
-            closeAfter(e, device);
+            if (executor != null) {
+                closeAfter(e, executor);
+            } else {
+                closeAfter(e, model);
+                closeAfter(e, device);
+            }
             throw e;
         }
     }
@@ -152,7 +191,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                 texts.hasChatTemplate(),
                 defaults(config.generation()),
                 model.numParameters(),
-                device.info().name() + " " + device.info().isa());
+                device.info().describe());
     }
 
     /** What {@code generation_config.json} recommends, in our ranges. */

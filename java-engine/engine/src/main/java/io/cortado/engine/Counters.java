@@ -32,12 +32,16 @@ final class Counters {
         generationTokens++;
     }
 
-    void step(Batch batch, long nanos) {
+    /** Time that the loop has worked rather than waited. */
+    void host(long nanos) {
+        hostNanos += nanos;
+    }
+
+    /** A step has ended. */
+    void step(Batch batch) {
         steps++;
         scheduledSeqs += batch.numSeqs();
         promptTokens += batch.promptTokens();
-        hostNanos += nanos;
-        publish();
     }
 
     void publish() {

@@ -2,6 +2,8 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
+import io.cortado.device.NativeException;
+import io.cortado.device.Status;
 import io.cortado.kv.BlockPool;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,6 +15,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * The step loop: one platform thread that owns the scheduler, the blocks and the device. Requests
  * come in through a lock-free inbox; tokens go out into the answers' own arrays.
+ *
+ * <p>It is one step ahead: while a step runs, the next is chosen and submitted, and its decodes
+ * take their ids on the device from what the running one draws. All that a row needs besides its id
+ * follows from the number of tokens before it, which is known; a rule that needs the token itself
+ * has to keep its sequence out of the step ahead. The limit of tokens is such a number: no step
+ * goes beyond it. A sequence that turns out to have ended has a row in the step under way all the
+ * same: what it draws is dropped.
  */
 final class EngineLoop implements Runnable {
     private static final FinishReason CANCELLED = new FinishReason.Cancelled();
@@ -20,7 +29,7 @@ final class EngineLoop implements Runnable {
 
     private final Scheduler scheduler;
     private final Executor executor;
-    private final Batch batch;
+    private final Batch[] batches;
     private final LongSupplier clock;
     private final Door door;
     private final Waker waker = new Waker();
@@ -29,9 +38,12 @@ final class EngineLoop implements Runnable {
     private final List<Request> toWake = new ArrayList<>();
     private final Consumer<Request> taker = this::take; // made once: a step allocates nothing
     private final Counters counters;
+    private int turn;
+    private @Nullable Batch running;
     private volatile boolean closing;
     private volatile boolean ended;
     private volatile @Nullable EngineException end;
+    private volatile @Nullable EngineException failure;
     private volatile @Nullable Thread thread;
 
     EngineLoop(BlockPool pool, Limits limits, Executor executor, Door door, LongSupplier clock) {
@@ -39,28 +51,42 @@ final class EngineLoop implements Runnable {
         this.door = door;
         this.clock = clock;
         scheduler = new Scheduler(pool, limits, clock);
-        batch = new Batch(limits);
+        batches = new Batch[] {new Batch(limits), new Batch(limits)};
         counters = new Counters(scheduler, pool);
     }
 
-    /** One step: take what came, choose, run, accept. False if there was nothing to run. */
+    /**
+     * One turn: take what came, choose and submit the next step, then accept the one before it,
+     * which ran meanwhile. False if there was neither.
+     */
     boolean step() {
         long start = clock.getAsLong();
         inbox.drain(taker);
-        if (!scheduler.next(batch)) {
-            wakeConsumers();
-            counters.publish();
-            return false;
-        }
-        executor.submit(batch);
+        Batch ended = running;
+        running = submitNext();
         long submitted = clock.getAsLong();
+        counters.host(submitted - start);
         wakeConsumers(); // of the step before, while the device runs
-        executor.await(batch);
-        long ran = clock.getAsLong();
-        scheduler.advance(batch);
-        accept(batch);
-        counters.step(batch, submitted - start + clock.getAsLong() - ran);
-        return true;
+        if (ended != null) {
+            executor.await(ended);
+            long ran = clock.getAsLong();
+            accept(ended);
+            counters.host(clock.getAsLong() - ran);
+            counters.step(ended);
+        }
+        counters.publish();
+        return ended != null || running != null;
+    }
+
+    private @Nullable Batch submitNext() {
+        Batch next = batches[turn];
+        if (!scheduler.next(next)) {
+            return null;
+        }
+        executor.submit(next);
+        scheduler.advance(next);
+        turn = 1 - turn;
+        return next;
     }
 
     @Override
@@ -75,7 +101,9 @@ final class EngineLoop implements Runnable {
             }
             finish(new EngineException(EngineException.Code.CLOSED, "the engine was closed"));
         } catch (Throwable fault) { // the device or the scheduler failed: nothing can run any more
-            finish(internal("the engine has failed and is stopped", fault));
+            EngineException why = internal("the engine has failed and is stopped", fault);
+            failure = why;
+            finish(why);
         }
     }
 
@@ -92,6 +120,11 @@ final class EngineLoop implements Runnable {
     void close() {
         closing = true;
         unpark();
+    }
+
+    /** Why the loop has ended by itself; null where it has not. */
+    @Nullable EngineException failure() {
+        return failure;
     }
 
     Counters counters() {
@@ -124,7 +157,7 @@ final class EngineLoop implements Runnable {
             Sequence sequence = batch.sequence(batch.rowSequence[row]);
             try {
                 if (!sequence.hasEnded()) {
-                    accept(sequence, row);
+                    accept(batch, row, sequence);
                 }
             } catch (RuntimeException fault) { // of this request alone: the others go on
                 fail(sequence.request, internal("the request has failed", fault));
@@ -132,13 +165,14 @@ final class EngineLoop implements Runnable {
         }
         for (int i = 0; i < batch.numSeqs(); i++) {
             Sequence sequence = batch.sequence(i);
-            if (!sequence.hasEnded() && sequence.pending() == 0) {
+            boolean isOver = sequence.maxOutput == 0 && batch.hasWholePrompt(i);
+            if (!sequence.hasEnded() && isOver) {
                 end(sequence, LENGTH); // nothing was to be drawn, only the prompt to be scored
             }
         }
     }
 
-    private void accept(Sequence sequence, int row) {
+    private void accept(Batch batch, int row, Sequence sequence) {
         Request request = sequence.request;
         EngineException fault = SampleStatus.fault(batch.status[row], batch.rowPosition[row]);
         if (fault != null) {
@@ -150,7 +184,7 @@ final class EngineLoop implements Runnable {
             request.scores.put(promptToken, batch, row);
             sequence.nextScore = promptToken + 1;
         } else {
-            sequence.answer.append(batch, row);
+            sequence.append(batch, row);
             counters.generated();
             if (request.awaitsFirstToken()) {
                 request.markFirstToken(clock.getAsLong());
@@ -237,9 +271,14 @@ final class EngineLoop implements Runnable {
     }
 
     private static EngineException internal(String what, Throwable cause) {
-        return cause instanceof EngineException e
-                ? e
-                : new EngineException(
-                        EngineException.Code.INTERNAL, what + ": " + cause, null, cause);
+        if (cause instanceof EngineException e) {
+            return e;
+        }
+        boolean isLost = cause instanceof NativeException e && e.status() == Status.DEVICE_LOST;
+        return new EngineException(
+                isLost ? EngineException.Code.DEVICE_LOST : EngineException.Code.INTERNAL,
+                what + ": " + (isLost ? cause.getMessage() : cause),
+                null,
+                cause);
     }
 }

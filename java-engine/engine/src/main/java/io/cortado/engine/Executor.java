@@ -1,13 +1,19 @@
 package io.cortado.engine;
 
-/** Runs batches. The simulated one of the tests and the one on a device keep the same contract. */
+/**
+ * Runs batches one after the other. The simulated one of the tests and the one on a device keep the
+ * same contract.
+ */
 interface Executor extends AutoCloseable {
 
-    /** Starts a batch; only enqueues. */
+    /**
+     * Starts a batch; only enqueues. The one before may still run, not the one before that: two
+     * batches take turns. What is fed comes from the rows of the batch submitted before.
+     */
     void submit(Batch batch);
 
     /**
-     * Waits for the submitted batch and fills its token, logprob, rank, status and top arrays.
+     * Waits for a submitted batch and fills its token, logprob, rank, status and top arrays.
      *
      * @throws RuntimeException if the device has failed: nothing can run after that
      */

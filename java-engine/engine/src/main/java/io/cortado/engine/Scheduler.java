@@ -15,6 +15,11 @@ import org.jspecify.annotations.Nullable;
  * Limits#maxPreemptions} times it comes back only with all the blocks that it can ever need: it
  * then never asks and is never thrown out, hence there are finitely many preemptions and every step
  * between them makes progress.
+ *
+ * <p>The next step is chosen while the last one runs. What a running step computes counts as
+ * computed, and the tokens that it draws count, unknown as they are. Blocks that are taken from a
+ * sequence in a running step can go to others at once: the device runs steps one after the other,
+ * so the new owner writes after the last read.
  */
 final class Scheduler {
     /**
@@ -84,17 +89,34 @@ final class Scheduler {
         if (!preemptedNow && admit(preempted, batch)) {
             admit(waiting, batch);
         }
-        if (batch.numTokens() == 0 && !isIdle()) {
+        if (batch.numTokens() == 0 && !isIdle() && !anyAwaitsItsEnd()) {
             throw new IllegalStateException(
                     "no sequence can run: running=" + numRunning + " waiting=" + waiting());
         }
         return batch.numTokens() > 0;
     }
 
-    /** The batch has run: its tokens are in the cache. */
+    /** True if a running sequence has nothing to compute: the step under way is its last. */
+    private boolean anyAwaitsItsEnd() {
+        for (int i = 0; i < numRunning; i++) {
+            if (running(i).pending() == 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** The batch is under way: it is the step before of what is chosen next. */
     void advance(Batch batch) {
         for (int i = 0; i < batch.numSeqs(); i++) {
             batch.sequence(i).computed += batch.tokensOf(i);
+        }
+        for (int row = 0; row < batch.numRows(); row++) {
+            if (batch.rowForced[row] == Batch.DRAW) {
+                Sequence sequence = batch.sequence(batch.rowSequence[row]);
+                sequence.drawing++;
+                sequence.drawingRow = row;
+            }
         }
     }
 
@@ -103,7 +125,7 @@ final class Scheduler {
         long before = preemptions;
         for (int i = 0; i < numRunning; i++) {
             Sequence sequence = running(i);
-            while (!sequence.table.grow(pool, sequence.length())) {
+            while (!sequence.table.grow(pool, sequence.cachedLength())) {
                 int victim = cheapestVictim();
                 Sequence thrown = running(victim);
                 preempt(thrown);
@@ -200,7 +222,7 @@ final class Scheduler {
     }
 
     private boolean reserve(Sequence sequence) {
-        int tokens = isProtected(sequence) ? sequence.maxCachedTokens() : sequence.length();
+        int tokens = isProtected(sequence) ? sequence.maxCachedTokens() : sequence.cachedLength();
         int spare = numRunning == 0 ? 0 : limits.watermarkBlocks();
         return sequence.table.missingFor(tokens) + spare <= pool.available()
                 && sequence.table.grow(pool, tokens);

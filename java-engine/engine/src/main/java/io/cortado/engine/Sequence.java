@@ -16,8 +16,16 @@ final class Sequence {
     final long seed;
     final int maxOutput;
 
-    /** Tokens whose keys and values are in the cache. */
+    /**
+     * Tokens whose keys and values are in the cache, or will be when the running step has ended.
+     */
     int computed;
+
+    /** Tokens that steps under way draw: nobody on the host knows them yet. */
+    int drawing;
+
+    /** The row of the newest step that draws the last of them. */
+    int drawingRow;
 
     /** The next prompt token to score; the prompt's length where none is left. */
     int nextScore;
@@ -40,13 +48,33 @@ final class Sequence {
         nextScore = request.scores != null && index == 0 ? 1 : prompt.length;
     }
 
+    /** Prompt and output, with what is being drawn. */
     int length() {
-        return prompt.length + answer.size();
+        return prompt.length + answer.size() + drawing;
     }
 
-    /** Tokens to compute before the next one can be drawn; 1 while decoding. */
+    /** Tokens that need a place in the cache: all but the very last. */
+    int cachedLength() {
+        return Math.min(length(), maxCachedTokens());
+    }
+
+    /**
+     * Tokens to compute before the next one can be drawn; 1 while decoding, 0 where the steps under
+     * way are the last.
+     */
     int pending() {
-        return length() - computed;
+        return cachedLength() - computed;
+    }
+
+    /** True if a step under way draws the token at this position. */
+    boolean isDrawing(int position) {
+        return position >= length() - drawing;
+    }
+
+    /** Takes the token that a row of an ended step has drawn. */
+    void append(Batch batch, int row) {
+        drawing--;
+        answer.append(batch, row);
     }
 
     int token(int position) {

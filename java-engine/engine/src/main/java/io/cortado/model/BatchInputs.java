@@ -2,122 +2,136 @@ package io.cortado.model;
 
 import io.cortado.device.Buffer;
 import io.cortado.device.Device;
+import io.cortado.device.Kernels;
+import io.cortado.device.Mirror;
+import io.cortado.device.Stream;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What a step reads, in one buffer: filled by the caller while no step runs, in the ragged layout
- * of {@code cortado.h}.
+ * What a step reads, in the ragged layout of {@code cortado.h}: filled by the caller once a step
+ * and brought to the device by one copy. The next step fills another one while this one is read.
  */
 public final class BatchInputs implements AutoCloseable {
-    private final ResourceStack owned = new ResourceStack();
-    private final Buffer ids;
-    private final Buffer positions;
-    private final Buffer slotMapping;
-    private final Buffer blockTable;
-    private final Buffer cuSeqlensQ;
-    private final Buffer seqlensKv;
-    private final Buffer logitRows;
+    private static final int IDS = 0;
+    private static final int POSITIONS = 1;
+    private static final int SLOT_MAPPING = 2;
+    private static final int FED_ROWS = 3;
+    private static final int CU_SEQLENS_Q = 4;
+    private static final int SEQLENS_KV = 5;
+    private static final int LOGIT_ROWS = 6;
+
+    // The largest comes last: a copy ends with its last row in use.
+    private static final int BLOCK_TABLE = 7;
+
+    private final Mirror mirror;
+    private final int maxBlocksPerSeq;
 
     BatchInputs(Device device, BatchLimits limits) {
         long tokens = limits.maxNumBatchedTokens();
         long seqs = limits.maxNumSeqs();
-        long[] bytes = {
-            tokens * 4,
-            tokens * 4,
-            tokens * 8,
-            seqs * limits.maxBlocksPerSeq() * 4,
-            (seqs + 1) * 4,
-            seqs * 4,
-            limits.maxLogitRows() * 4L
-        };
-        long total = 0;
-        for (long part : bytes) {
-            total += Buffer.aligned(part);
-        }
-        Buffer all = device.createBuffer(total);
-        owned.push(all::close);
-        Buffer[] views = new Buffer[bytes.length];
-        long offset = 0;
-        for (int i = 0; i < bytes.length; i++) {
-            Buffer view = all.view(offset, bytes[i]);
-            owned.push(view::close);
-            views[i] = view;
-            offset += Buffer.aligned(bytes[i]);
-        }
-        ids = views[0];
-        positions = views[1];
-        slotMapping = views[2];
-        blockTable = views[3];
-        cuSeqlensQ = views[4];
-        seqlensKv = views[5];
-        logitRows = views[6];
+        maxBlocksPerSeq = limits.maxBlocksPerSeq();
+        mirror =
+                new Mirror(
+                        device,
+                        tokens * 4,
+                        tokens * 4,
+                        tokens * 8,
+                        tokens * 4,
+                        (seqs + 1) * 4,
+                        seqs * 4,
+                        limits.maxLogitRows() * 4L,
+                        seqs * maxBlocksPerSeq * 4);
     }
 
     /** int32[maxNumBatchedTokens]. */
     public MemorySegment ids() {
-        return ids.host();
+        return mirror.host(IDS);
     }
 
     /** int32[maxNumBatchedTokens]. */
     public MemorySegment positions() {
-        return positions.host();
+        return mirror.host(POSITIONS);
     }
 
     /** int64[maxNumBatchedTokens]: block * 16 + place in the block; -1 writes nothing. */
     public MemorySegment slotMapping() {
-        return slotMapping.host();
+        return mirror.host(SLOT_MAPPING);
     }
 
-    /** int32[maxNumSeqs][maxBlocksPerSeq]. */
-    public MemorySegment blockTable() {
-        return blockTable.host();
+    /**
+     * int32[maxNumBatchedTokens]: the row of the step before whose drawn token is this token's id;
+     * -1: {@link #ids} holds it. Only {@link #feed} reads it.
+     */
+    public MemorySegment fedRows() {
+        return mirror.host(FED_ROWS);
     }
 
     /** int32[maxNumSeqs + 1]. */
     public MemorySegment cuSeqlensQ() {
-        return cuSeqlensQ.host();
+        return mirror.host(CU_SEQLENS_Q);
     }
 
     /** int32[maxNumSeqs]: tokens in the cache, the new ones included. */
     public MemorySegment seqlensKv() {
-        return seqlensKv.host();
+        return mirror.host(SEQLENS_KV);
     }
 
     /** int32[maxLogitRows]: tokens of the batch whose logits are wanted. */
     public MemorySegment logitRows() {
-        return logitRows.host();
+        return mirror.host(LOGIT_ROWS);
+    }
+
+    /** int32[maxNumSeqs][maxBlocksPerSeq]. */
+    public MemorySegment blockTable() {
+        return mirror.host(BLOCK_TABLE);
+    }
+
+    /** Enqueues the copy to the device; a step of so many sequences comes after it. */
+    public void upload(int numSeqs, Stream stream) {
+        mirror.upload(BLOCK_TABLE, (long) numSeqs * maxBlocksPerSeq * 4, stream);
+    }
+
+    /** Enqueues: ids become tokens that the step before has drawn, where {@link #fedRows} says. */
+    public void feed(Buffer drawnTokens, int numTokens, Stream stream) {
+        Kernels.feedTokens(
+                mirror.device(IDS),
+                drawnTokens,
+                mirror.device(FED_ROWS),
+                numTokens,
+                drawnTokens.bytes() / 4,
+                stream);
     }
 
     Buffer idsBuffer() {
-        return ids;
+        return mirror.device(IDS);
     }
 
     Buffer positionsBuffer() {
-        return positions;
+        return mirror.device(POSITIONS);
     }
 
     Buffer slotMappingBuffer() {
-        return slotMapping;
+        return mirror.device(SLOT_MAPPING);
     }
 
     Buffer blockTableBuffer() {
-        return blockTable;
+        return mirror.device(BLOCK_TABLE);
     }
 
     Buffer cuSeqlensQBuffer() {
-        return cuSeqlensQ;
+        return mirror.device(CU_SEQLENS_Q);
     }
 
     Buffer seqlensKvBuffer() {
-        return seqlensKv;
+        return mirror.device(SEQLENS_KV);
     }
 
     Buffer logitRowsBuffer() {
-        return logitRows;
+        return mirror.device(LOGIT_ROWS);
     }
 
     @Override
     public void close() {
-        owned.close();
+        mirror.close();
     }
 }

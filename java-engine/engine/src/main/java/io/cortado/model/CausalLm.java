@@ -2,10 +2,13 @@ package io.cortado.model;
 
 import static io.cortado.device.DType.F32;
 
+import io.cortado.device.AttentionParams;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.Kernels;
+import io.cortado.device.ResourceStack;
+import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import java.nio.file.Path;
 import java.util.List;
@@ -52,9 +55,11 @@ public final class CausalLm implements AutoCloseable {
         requireMemory(device, config);
         ResourceStack owned = new ResourceStack();
         boolean loaded = false;
-        try (TensorSource source =
-                dummyWeights ? new DummyTensors(device) : Checkpoint.open(folder)) {
-            DecoderWeights weights = new WeightLoader(device, source, config.shape(), owned).load();
+        try (Staging staging = new Staging(device);
+                TensorSource source =
+                        dummyWeights ? new DummyTensors(device) : Checkpoint.open(folder)) {
+            DecoderWeights weights =
+                    new WeightLoader(device, staging, source, config.shape(), owned).load();
             loaded = true;
             return new CausalLm(device, config, activations.dtype(), weights, owned);
         } finally {
@@ -83,27 +88,30 @@ public final class CausalLm implements AutoCloseable {
      * @param maxNumBatchedTokens tokens of a step
      * @param maxBlocksPerSeq columns of the block table
      * @param maxLogitRows rows of logits of a step
+     * @param isDeterministic a row's bits do not depend on its batch; else attention may share its
+     *     work out by the batch at hand
      */
     public void allocate(
             int numBlocks,
             int maxNumSeqs,
             int maxNumBatchedTokens,
             int maxBlocksPerSeq,
-            int maxLogitRows) {
+            int maxLogitRows,
+            boolean isDeterministic) {
         if (state != null) {
             throw new IllegalStateException("allocate may be called once");
         }
         BatchLimits limits =
                 new BatchLimits(
                         numBlocks, maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, maxLogitRows);
-        DecoderState built = new DecoderState(device, config, dtype, limits);
+        DecoderState built = new DecoderState(device, config, dtype, limits, isDeterministic);
         owned.push(built::close);
         state = built;
     }
 
-    /** Where the next step is described. */
-    public BatchInputs inputs() {
-        return state().inputs;
+    /** Where a step is described; the caller closes it. */
+    public BatchInputs createInputs() {
+        return new BatchInputs(device, state().limits);
     }
 
     /** float32 [maxLogitRows][vocabSize]: row i belongs to logitRows[i] of the last step. */
@@ -124,16 +132,26 @@ public final class CausalLm implements AutoCloseable {
         return shape.numParameters();
     }
 
-    /** Enqueues a step on what {@link #inputs} says; nothing has run when this returns. */
-    public void forward(Stream stream, int numTokens, int numSeqs, int numLogitRows) {
+    /**
+     * Enqueues a step on what was uploaded; nothing has run when this returns.
+     *
+     * @param maxQLen no sequence has more tokens in this step
+     */
+    public void forward(
+            BatchInputs inputs,
+            int numTokens,
+            int numSeqs,
+            int numLogitRows,
+            int maxQLen,
+            Stream stream) {
         DecoderState s = state();
         s.limits.check(numTokens, numSeqs, numLogitRows);
-        s.rope.numTokens(numTokens);
+        prepare(s, inputs, numTokens, numSeqs, maxQLen, stream);
         int width = shape.hiddenSize();
         Kernels.embedding(
                 s.hidden,
                 weights.embedding(),
-                s.inputs.idsBuffer(),
+                inputs.idsBuffer(),
                 numTokens,
                 width,
                 dtype,
@@ -144,12 +162,34 @@ public final class CausalLm implements AutoCloseable {
         for (int i = 0; i < layers.size(); i++) {
             DecoderWeights.Layer layer = layers.get(i);
             addAndNorm(s, layer.inputNorm(), numTokens, stream);
-            attention(s, i, layer, numTokens, numSeqs, stream);
+            attention(s, i, layer, inputs, numTokens, stream);
             addAndNorm(s, layer.postNorm(), numTokens, stream);
             mlp(s, layer, numTokens, stream);
         }
         if (numLogitRows > 0) {
-            head(s, numTokens, numLogitRows, stream);
+            head(s, inputs, numTokens, numLogitRows, stream);
+        }
+    }
+
+    /** What all layers share: their parameters, and the plan of their attention. */
+    private static void prepare(
+            DecoderState s,
+            BatchInputs in,
+            int numTokens,
+            int numSeqs,
+            int maxQLen,
+            Stream stream) {
+        s.rope.numTokens(numTokens);
+        for (AttentionParams params : s.attention) {
+            params.batch(numTokens, numSeqs).maxQLen(maxQLen);
+        }
+        if (s.plan != null) {
+            Kernels.attentionPlan(
+                    s.plan,
+                    in.cuSeqlensQBuffer(),
+                    in.seqlensKvBuffer(),
+                    s.attention.getFirst(),
+                    stream);
         }
     }
 
@@ -175,11 +215,11 @@ public final class CausalLm implements AutoCloseable {
             DecoderState s,
             int i,
             DecoderWeights.Layer layer,
+            BatchInputs in,
             int numTokens,
-            int numSeqs,
             Stream stream) {
         int width = shape.hiddenSize();
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.qkv,
                 s.normed,
                 layer.qkv(),
@@ -190,7 +230,6 @@ public final class CausalLm implements AutoCloseable {
                 dtype,
                 dtype,
                 stream);
-        BatchInputs in = s.inputs;
         Buffer k = s.kCaches.get(i);
         Buffer v = s.vCaches.get(i);
         Kernels.ropeKvWrite(
@@ -216,10 +255,10 @@ public final class CausalLm implements AutoCloseable {
                 in.seqlensKvBuffer(),
                 null,
                 null,
-                null,
-                s.attention.get(i).batch(numTokens, numSeqs),
+                s.plan,
+                s.attention.get(i),
                 stream);
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.hidden,
                 s.attended,
                 layer.output(),
@@ -236,7 +275,7 @@ public final class CausalLm implements AutoCloseable {
         int width = shape.hiddenSize();
         int inner = shape.intermediateSize();
         int both = 2 * inner;
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.gateUp,
                 s.normed,
                 layer.gateUp(),
@@ -257,7 +296,7 @@ public final class CausalLm implements AutoCloseable {
                 dtype,
                 shape.activation(),
                 stream);
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.hidden,
                 s.gateUp,
                 layer.down(),
@@ -271,9 +310,9 @@ public final class CausalLm implements AutoCloseable {
     }
 
     /** Final norm and logits, of the wanted rows only. */
-    private void head(DecoderState s, int numTokens, int numRows, Stream stream) {
+    private void head(DecoderState s, BatchInputs in, int numTokens, int numRows, Stream stream) {
         int width = shape.hiddenSize();
-        Buffer rows = s.inputs.logitRowsBuffer();
+        Buffer rows = in.logitRowsBuffer();
         Kernels.gatherRows(
                 s.lastResidual,
                 s.residual,
@@ -309,7 +348,7 @@ public final class CausalLm implements AutoCloseable {
                 dtype,
                 shape.normEps(),
                 stream);
-        Kernels.linear(
+        s.gemm.enqueue(
                 s.logits,
                 s.lastNormed,
                 weights.head(),

@@ -3,13 +3,17 @@ package io.cortado.model;
 import io.cortado.device.AttentionParams;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
+import io.cortado.device.DenseGemm;
 import io.cortado.device.Device;
+import io.cortado.device.ResourceStack;
 import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
+import io.cortado.device.Staging;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** What a decoder computes in: the KV cache, the inputs, and the activations between operations. */
+/** What a decoder computes in: the KV cache and the activations between operations. */
 final class DecoderState implements AutoCloseable {
     static final int BLOCK_SIZE = 16;
 
@@ -17,10 +21,14 @@ final class DecoderState implements AutoCloseable {
     private final Device device;
 
     final BatchLimits limits;
-    final BatchInputs inputs;
     final List<Buffer> kCaches = new ArrayList<>();
     final List<Buffer> vCaches = new ArrayList<>();
     final List<AttentionParams> attention = new ArrayList<>();
+
+    /** Of the step's attention, for all layers: they differ in the window alone. Null: none. */
+    final @Nullable Buffer plan;
+
+    final DenseGemm gemm;
     final RopeParams rope;
     final Buffer cosSin;
 
@@ -42,7 +50,12 @@ final class DecoderState implements AutoCloseable {
     final Buffer lastNormed;
     final Buffer logits;
 
-    DecoderState(Device device, ModelConfig config, DType dtype, BatchLimits limits) {
+    DecoderState(
+            Device device,
+            ModelConfig config,
+            DType dtype,
+            BatchLimits limits,
+            boolean isDeterministic) {
         this.device = device;
         this.limits = limits;
         DecoderShape shape = config.shape();
@@ -50,18 +63,27 @@ final class DecoderState implements AutoCloseable {
         long rows = limits.maxLogitRows();
         long width = shape.hiddenSize();
         boolean built = false;
-        try {
-            inputs = new BatchInputs(device, limits);
-            owned.push(inputs::close);
+        try (Staging staging = new Staging(device)) {
+            gemm = DenseGemm.of(device, isDeterministic);
+            owned.push(gemm::close);
             long positions = Math.min(config.maxPositions(), (long) limits.maxBlocksPerSeq() * 16);
-            cosSin = buffer(positions, shape.headDim(), DType.F32);
-            RopeTable.fill(cosSin.host(), config.rope(), shape.headDim(), (int) positions);
+            int dim = shape.headDim();
+            cosSin =
+                    own(
+                            staging.create(
+                                    positions * dim * 4,
+                                    bytes ->
+                                            RopeTable.fill(
+                                                    bytes, config.rope(), dim, (int) positions)));
             long blockElements = (long) shape.kvSize() * BLOCK_SIZE;
             for (int i = 0; i < shape.numLayers(); i++) {
                 kCaches.add(buffer(limits.numBlocks(), blockElements, dtype));
                 vCaches.add(buffer(limits.numBlocks(), blockElements, dtype));
-                attention.add(attentionParams(shape, dtype, shape.windows().get(i)));
+                attention.add(
+                        attentionParams(shape, dtype, shape.windows().get(i))
+                                .balanced(!isDeterministic));
             }
+            plan = plan();
             rope = ropeParams(shape, dtype, positions);
             residual = buffer(tokens, width, DType.F32);
             hidden = buffer(tokens, width, dtype);
@@ -82,11 +104,24 @@ final class DecoderState implements AutoCloseable {
     }
 
     private Buffer buffer(long rows, long cols, DType dtype) {
-        Buffer buffer =
-                device.createBuffer(
-                        Math.multiplyExact(Math.multiplyExact(rows, cols), (long) dtype.bytes()));
+        long elements = Math.multiplyExact(rows, cols);
+        return own(device.createBuffer(Math.multiplyExact(elements, (long) dtype.bytes())));
+    }
+
+    private Buffer own(Buffer buffer) {
         owned.push(buffer::close);
         return buffer;
+    }
+
+    /** Large enough for every batch within the limits. */
+    private @Nullable Buffer plan() {
+        AttentionParams most =
+                attention
+                        .getFirst()
+                        .batch(limits.maxNumBatchedTokens(), limits.maxNumSeqs())
+                        .maxQLen(0);
+        long bytes = device.attentionPlanBytes(most);
+        return bytes == 0 ? null : own(device.createBuffer(bytes));
     }
 
     private AttentionParams attentionParams(DecoderShape shape, DType dtype, int window) {

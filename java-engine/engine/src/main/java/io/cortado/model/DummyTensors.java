@@ -43,7 +43,7 @@ final class DummyTensors implements TensorSource {
             elements = Math.multiplyExact(elements, dimension);
         }
         long bytes = Math.multiplyExact(elements, 2L);
-        Buffer buffer = device.createBuffer(Math.ceilDiv(bytes, 8L) * 8);
+        Buffer buffer = device.createHostBuffer(Math.ceilDiv(bytes, 8L) * 8);
         staging.push(buffer);
         fill(buffer.host(), name);
         List<Long> dimensions = LongStream.of(shape).boxed().toList();

@@ -3,6 +3,8 @@ package io.cortado.model;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.ResourceStack;
+import io.cortado.device.Staging;
 import io.cortado.device.Weights;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -23,13 +25,20 @@ final class WeightLoader {
     private final Device device;
     private final TensorSource source;
     private final DecoderShape shape;
+    private final Staging staging;
     private final ResourceStack owner;
 
     /** A matrix [rows][hidden or other columns] and the tensor prefix it is stored under. */
     private record Part(String prefix, long rows) {}
 
-    WeightLoader(Device device, TensorSource source, DecoderShape shape, ResourceStack owner) {
+    WeightLoader(
+            Device device,
+            Staging staging,
+            TensorSource source,
+            DecoderShape shape,
+            ResourceStack owner) {
         this.device = device;
+        this.staging = staging;
         this.source = source;
         this.shape = shape;
         this.owner = owner;
@@ -120,17 +129,20 @@ final class WeightLoader {
         for (Part part : parts) {
             elements += part.rows;
         }
-        Buffer buffer = device.createBuffer(elements * 4);
+        Buffer buffer = staging.create(elements * 4, bytes -> fill(bytes, suffix, parts));
         owner.push(buffer::close);
+        source.release();
+        return buffer;
+    }
+
+    private void fill(MemorySegment bytes, String suffix, Part... parts) {
         long at = 0;
         for (Part part : parts) {
             Tensor tensor = source.take(part.prefix + "." + suffix, part.rows);
             for (long i = 0; i < part.rows; i++) {
-                buffer.host().setAtIndex(ValueLayout.JAVA_FLOAT, at++, element(tensor, i));
+                bytes.setAtIndex(ValueLayout.JAVA_FLOAT, at++, element(tensor, i));
             }
         }
-        source.release();
-        return buffer;
     }
 
     private static float element(Tensor tensor, long i) {

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -32,6 +33,11 @@ final class DemoEngine {
 
     static Engine open(EngineOptions options) throws IOException {
         return Engine.open(folder(), options);
+    }
+
+    /** With the executor wrapped. */
+    static Engine open(EngineOptions options, UnaryOperator<Executor> wrap) throws IOException {
+        return CortadoEngineProvider.open(folder(), options, _ -> {}, wrap);
     }
 
     static List<Golden> goldens() throws IOException {

@@ -19,22 +19,31 @@ import io.cortado.api.SamplingParams;
 import io.cortado.api.TokenLogprob;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.MethodSource;
 
-/** What a caller of the public API sees, with the demo model on the CPU. */
-class EngineTest {
+/** What a caller of the public API sees, with the demo model, on every device. */
+@ParameterizedClass
+@MethodSource("io.cortado.engine.Devices#all")
+record EngineTest(String device) {
     private static final int[] HELLO = {3316, 283, 198, 446, 317, 1584, 1327, 30, 3317, 198};
 
+    /** Short, so that a whole context is soon computed where the device is emulated. */
+    private static final int MODEL_LEN = 336;
+
+    @SuppressWarnings("NullAway.Init") // before each of the class's devices
     private static Engine engine;
 
-    @BeforeAll
-    static void open() throws Exception {
-        engine = DemoEngine.open(DemoEngine.options());
+    @BeforeParameterizedClassInvocation
+    static void open(String device) throws Exception {
+        Devices.assumePresent(device);
+        engine = DemoEngine.open(DemoEngine.options().device(device).maxModelLen(MODEL_LEN));
     }
 
-    @AfterAll
+    @AfterParameterizedClassInvocation
     static void close() {
         engine.close();
     }
@@ -62,6 +71,7 @@ class EngineTest {
         List<DemoEngine.Golden> goldens = DemoEngine.goldens();
         var tiny =
                 DemoEngine.options()
+                        .device(device)
                         .maxNumBatchedTokens(16)
                         .maxNumSeqs(8)
                         .maxModelLen(128)

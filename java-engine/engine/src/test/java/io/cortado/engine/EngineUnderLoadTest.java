@@ -175,8 +175,7 @@ class EngineUnderLoadTest {
 
     @Test
     void failsOnlyTheRequestWhoseLogitsAreNotFinite() throws Exception {
-        Engine engine =
-                CortadoEngineProvider.open(DemoEngine.folder(), DemoEngine.options(), BadIds::new);
+        Engine engine = DemoEngine.open(DemoEngine.options(), BadIds::new);
         try (engine) {
             List<Answers> got = atOnce(engine, 16, EngineUnderLoadTest::ask);
             for (int i = 0; i < 16; i++) {
@@ -204,6 +203,7 @@ class EngineUnderLoadTest {
                 int first = batch.cuSeqlensQ[i];
                 if (batch.sequence(i).prompt[0] == 300 + VICTIM && batch.positions[first] == 30) {
                     batch.ids[first] = -1;
+                    batch.fedRows[first] = Batch.KNOWN;
                 }
             }
             device.submit(batch);
@@ -222,8 +222,7 @@ class EngineUnderLoadTest {
 
     @Test
     void failsEveryRequestAndTakesNoMoreWhenTheDeviceFails() throws Exception {
-        Engine engine =
-                CortadoEngineProvider.open(DemoEngine.folder(), DemoEngine.options(), Dying::new);
+        Engine engine = DemoEngine.open(DemoEngine.options(), Dying::new);
         try (engine) {
             for (Answers answers : atOnce(engine, 8, EngineUnderLoadTest::ask)) {
                 assertNotNull(answers.failure);

@@ -20,10 +20,10 @@ class SchedulerTest {
     /** Runs the chosen batch; each row's token is appended. */
     private void run(Scheduler scheduler, Batch batch) {
         executor.submit(batch);
-        executor.await(batch);
         scheduler.advance(batch);
+        executor.await(batch);
         for (int row = 0; row < batch.numRows(); row++) {
-            batch.sequence(batch.rowSequence[row]).answer.append(batch, row);
+            batch.sequence(batch.rowSequence[row]).append(batch, row);
         }
     }
 

@@ -1,11 +1,15 @@
 package io.cortado.engine;
 
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
 /**
  * Draws tokens that depend on the sequence's seed and the position only, and checks each batch
  * against the contract of the kernels.
  */
 class SimulatedExecutor implements Executor {
     private final int vocabSize;
+    private @Nullable Batch last;
     long steps;
 
     SimulatedExecutor(int vocabSize) {
@@ -26,10 +30,25 @@ class SimulatedExecutor implements Executor {
             for (int t = first; t < batch.cuSeqlensQ[i + 1]; t++) {
                 int position = sequence.computed + t - first;
                 check(batch.positions[t] == position, "position");
-                check(batch.ids[t] == sequence.token(position), "id");
+                checkId(batch, t, sequence, position);
                 check(batch.slots[t] == sequence.table.slot(position), "slot");
             }
             check(batch.seqlensKv[i] == sequence.computed + batch.tokensOf(i), "length");
+        }
+        last = batch;
+    }
+
+    /** What the host does not know yet is drawn by the batch before, for this very position. */
+    private void checkId(Batch batch, int token, Sequence sequence, int position) {
+        int row = batch.fedRows[token];
+        if (row == Batch.KNOWN) {
+            check(batch.ids[token] == sequence.token(position), "id");
+        } else {
+            Batch from = Objects.requireNonNull(last);
+            check(from != batch && row < from.numRows(), "fed row");
+            check(from.sequence(from.rowSequence[row]) == sequence, "fed sequence");
+            check(from.rowForced[row] == Batch.DRAW, "fed row, which draws nothing");
+            check(from.rowPosition[row] == position, "fed position");
         }
     }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.device.Device;
+import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -35,19 +36,27 @@ class CausalLmTest {
         try (Device device = Device.open("cpu", 1, "auto");
                 CausalLm lm = CausalLm.load(device, folder, config, activations, true);
                 Stream stream = device.createStream()) {
-            lm.allocate(8, 2, 16, 4, 2);
+            lm.allocate(8, 2, 16, 4, 2, true);
+            return logitsOfThreeTokens(device, lm, stream);
+        }
+    }
+
+    private static float[] logitsOfThreeTokens(Device device, CausalLm lm, Stream stream) {
+        try (BatchInputs in = lm.createInputs();
+                Staging staging = new Staging(device)) {
             for (int i = 0; i < 3; i++) {
-                lm.inputs().ids().setAtIndex(ValueLayout.JAVA_INT, i, 40 + i);
-                lm.inputs().positions().setAtIndex(ValueLayout.JAVA_INT, i, i);
-                lm.inputs().slotMapping().setAtIndex(ValueLayout.JAVA_LONG, i, 32 + i);
+                in.ids().setAtIndex(ValueLayout.JAVA_INT, i, 40 + i);
+                in.positions().setAtIndex(ValueLayout.JAVA_INT, i, i);
+                in.slotMapping().setAtIndex(ValueLayout.JAVA_LONG, i, 32 + i);
             }
-            lm.inputs().blockTable().setAtIndex(ValueLayout.JAVA_INT, 0, 2);
-            lm.inputs().cuSeqlensQ().setAtIndex(ValueLayout.JAVA_INT, 1, 3);
-            lm.inputs().seqlensKv().setAtIndex(ValueLayout.JAVA_INT, 0, 3);
-            lm.inputs().logitRows().setAtIndex(ValueLayout.JAVA_INT, 0, 2);
-            lm.forward(stream, 3, 1, 1);
+            in.blockTable().setAtIndex(ValueLayout.JAVA_INT, 0, 2);
+            in.cuSeqlensQ().setAtIndex(ValueLayout.JAVA_INT, 1, 3);
+            in.seqlensKv().setAtIndex(ValueLayout.JAVA_INT, 0, 3);
+            in.logitRows().setAtIndex(ValueLayout.JAVA_INT, 0, 2);
+            in.upload(1, stream);
+            lm.forward(in, 3, 1, 1, 3, stream);
             stream.synchronize();
-            return lm.logits().host().asSlice(0, 300 * 4).toArray(ValueLayout.JAVA_FLOAT);
+            return staging.read(lm.logits(), 300 * 4).toArray(ValueLayout.JAVA_FLOAT);
         }
     }
 
@@ -73,12 +82,14 @@ class CausalLmTest {
         try (Device device = Device.open("cpu", 1, "auto");
                 CausalLm lm = CausalLm.load(device, folder, config, Activations.F32, true)) {
             assertEquals(2 * 2 * 64 * 16 * 4, lm.kvBytesPerBlock());
-            assertThrows(IllegalStateException.class, lm::inputs);
-            lm.allocate(4, 1, 16, 4, 1);
-            try (Stream stream = device.createStream()) {
+            assertThrows(IllegalStateException.class, lm::createInputs);
+            lm.allocate(4, 1, 16, 4, 1, true);
+            try (Stream stream = device.createStream();
+                    BatchInputs in = lm.createInputs()) {
                 var e =
                         assertThrows(
-                                IllegalArgumentException.class, () -> lm.forward(stream, 17, 1, 1));
+                                IllegalArgumentException.class,
+                                () -> lm.forward(in, 17, 1, 1, 17, stream));
                 assertTrue(String.valueOf(e.getMessage()).contains("numTokens=17"));
             }
         }

@@ -56,6 +56,14 @@ final class ApiError extends RuntimeException {
                 "shutting_down");
     }
 
+    static ApiError dead() {
+        return of(
+                HttpResponseStatus.SERVICE_UNAVAILABLE,
+                "The engine has failed and must be restarted.",
+                null,
+                "engine_dead");
+    }
+
     static ApiError internal() {
         return of(
                 HttpResponseStatus.INTERNAL_SERVER_ERROR,
@@ -84,6 +92,7 @@ final class ApiError extends RuntimeException {
                             "The model's output for this request is not finite.",
                             null,
                             "not_finite");
+            case DEVICE_LOST -> dead();
             case INVALID_MODEL, UNSUPPORTED_MODEL, INTERNAL -> internal();
         };
     }

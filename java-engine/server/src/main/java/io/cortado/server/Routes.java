@@ -134,9 +134,9 @@ final class Routes {
                 new JsonOut().open().field("prompt", text).close().toString());
     }
 
-    /** Alive: the engine answers. */
+    /** Alive: the engine answers, and has not failed for good. */
     private void health(Exchange exchange) {
-        engine.stats();
+        requireAlive();
         status(exchange, "ok");
     }
 
@@ -145,8 +145,15 @@ final class Routes {
         if (isDraining.getAsBoolean()) {
             throw ApiError.draining();
         }
-        engine.stats();
+        requireAlive();
         status(exchange, "ready");
+    }
+
+    private void requireAlive() {
+        engine.stats();
+        if (engine.failure() != null) {
+            throw ApiError.dead();
+        }
     }
 
     private static void status(Exchange exchange, String word) {

@@ -38,6 +38,7 @@ final class FakeEngine implements Engine {
     final AtomicInteger active = new AtomicInteger();
     final List<GenerationRequest> seen = new CopyOnWriteArrayList<>();
     private volatile boolean isClosed;
+    volatile @Nullable EngineException failure;
 
     @Override
     public ModelInfo model() {
@@ -58,6 +59,9 @@ final class FakeEngine implements Engine {
     public GenerationStream generate(GenerationRequest request) {
         if (isClosed) {
             throw new EngineException(EngineException.Code.CLOSED, "closed");
+        }
+        if (failure != null) {
+            throw failure;
         }
         int[] ids = tokenize(request.prompt());
         int max = request.params().maxTokens();
@@ -126,6 +130,11 @@ final class FakeEngine implements Engine {
             throw new EngineException(EngineException.Code.CLOSED, "closed");
         }
         return new EngineStats(active.get(), 0, 5, 10, 7, 14, 3, 4, 0, 1000);
+    }
+
+    @Override
+    public @Nullable EngineException failure() {
+        return failure;
     }
 
     @Override

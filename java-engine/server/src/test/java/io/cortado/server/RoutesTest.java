@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.cortado.api.EngineException;
 import java.net.Socket;
 import java.net.http.HttpResponse;
 import java.util.List;
@@ -259,6 +260,20 @@ class RoutesTest {
             TestServer.error(503, server.get("/health"));
             TestServer.error(503, server.get("/ready"));
             TestServer.error(503, server.chat("hi", ""));
+        }
+    }
+
+    @Test
+    void isNotHealthyWhenTheDeviceIsLost() throws Exception {
+        try (TestServer server = TestServer.start()) {
+            server.engine.failure =
+                    new EngineException(EngineException.Code.DEVICE_LOST, "secret of the driver");
+            TestServer.error(503, server.get("/health"));
+            TestServer.error(503, server.get("/ready"));
+            HttpResponse<String> refused = server.chat("hi", "");
+            TestServer.error(503, refused);
+            assertTrue(refused.body().contains("engine_dead"), refused.body());
+            assertFalse(refused.body().contains("secret"), refused.body());
         }
     }
 

@@ -20,6 +20,8 @@ record GoldenFile(List<GoldenPrompt> prompts, OptionalDouble bf16Scale) {
     /**
      * One prompt. Expectations of a position are of its logits; those of the last are always there.
      *
+     * @param greedyMargins by how much the first logit of a greedy step leads the second; may be
+     *     empty
      * @param isGreedySure no step of the greedy run was near a tie
      */
     record GoldenPrompt(
@@ -27,6 +29,7 @@ record GoldenFile(List<GoldenPrompt> prompts, OptionalDouble bf16Scale) {
             List<Expected> expected,
             float[] lastLogits,
             int[] greedy,
+            float[] greedyMargins,
             boolean isGreedySure) {}
 
     record Expected(int position, int[] topIds, float[] topLogits, double logsumexp) {}
@@ -69,6 +72,7 @@ record GoldenFile(List<GoldenPrompt> prompts, OptionalDouble bf16Scale) {
                 expected,
                 floats(p.path("last_logits")),
                 ints(p.path("greedy")),
+                floats(p.path("greedy_margins")),
                 p.path("greedy_margin_min").asDouble(0) >= 0.01);
     }
 

@@ -14,17 +14,41 @@ final class GoldenRun {
     /** bf16 rounds differently wherever the order differs: some times what the reference shows. */
     private static final double BF16_TIMES_SEEN = 4;
 
+    private static final double BF16_TIMES_CPU = 2;
+
     private static final int[] CHUNKS = {1, 7, 16};
 
     private final LmDriver driver;
     private final GoldenFile golden;
     private final boolean isExact;
+    private final double limit;
     private double largest;
 
-    GoldenRun(LmDriver driver, GoldenFile golden, boolean isExact) {
+    private GoldenRun(LmDriver driver, GoldenFile golden, boolean isExact, double limit) {
         this.driver = driver;
         this.golden = golden;
         this.isExact = isExact;
+        this.limit = limit;
+    }
+
+    /** With float32 activations: the reference's numbers and its greedy text. */
+    static GoldenRun exact(LmDriver driver, GoldenFile golden) {
+        return new GoldenRun(driver, golden, true, TOLERANCE);
+    }
+
+    /** With bf16 activations on the CPU: on the scale of what the reference itself then shows. */
+    static GoldenRun rounded(LmDriver driver, GoldenFile golden) {
+        double scale = golden.bf16Scale().orElse(Double.POSITIVE_INFINITY);
+        return new GoldenRun(driver, golden, false, BF16_TIMES_SEEN * scale);
+    }
+
+    /**
+     * With bf16 activations on another device.
+     *
+     * @param cpuDifference what the CPU showed on the same prompts
+     */
+    static GoldenRun rounded(LmDriver driver, GoldenFile golden, double cpuDifference) {
+        return new GoldenRun(driver, golden, false, BF16_TIMES_CPU * cpuDifference);
     }
 
     /** The largest difference seen so far. */
@@ -44,7 +68,9 @@ final class GoldenRun {
             List<String> faults = new ArrayList<>();
             compareLogits(prompt, sequence.logits(), faults);
             compareChunks(prompt, sequence.logits(), faults);
-            if (isExact && prompt.isGreedySure()) {
+            if (!isExact) {
+                compareForced(prompt, faults);
+            } else if (prompt.isGreedySure()) {
                 compareGreedy(prompt, sequence, faults);
             }
             if (faults.isEmpty()) {
@@ -70,8 +96,6 @@ final class GoldenRun {
             worst = larger(worst, last[i] - prompt.lastLogits()[i]);
         }
         largest = larger(largest, worst);
-        double limit =
-                isExact ? TOLERANCE : BF16_TIMES_SEEN * golden.bf16Scale().orElse(Double.NaN);
         // A NaN among the logits is wrong; no scale to judge by is not.
         if (worst > limit || Double.isNaN(worst)) {
             faults.add("|dlogit| %.5f above %.5f".formatted(worst, limit));
@@ -87,6 +111,52 @@ final class GoldenRun {
                 faults.add("chunks of " + chunk + " change the logits");
             }
         }
+    }
+
+    /**
+     * Teacher-forced: the prompt and the reference's greedy text as input; where the reference's
+     * first logit leads by more than the limit, it must be first here as well.
+     */
+    private void compareForced(GoldenPrompt prompt, List<String> faults) {
+        List<Sure> sures = new ArrayList<>();
+        for (Expected expected : prompt.expected()) {
+            if (expected.topLogits().length > 1
+                    && expected.topLogits()[0] - expected.topLogits()[1] > limit) {
+                sures.add(new Sure(expected.position(), expected.topIds()[0]));
+            }
+        }
+        int length = prompt.ids().length;
+        for (int i = 0; i < prompt.greedyMargins().length; i++) {
+            if (prompt.greedyMargins()[i] > limit) {
+                sures.add(new Sure(length - 1 + i, prompt.greedy()[i]));
+            }
+        }
+        int[] forced =
+                Arrays.copyOf(prompt.ids(), length + Math.max(0, prompt.greedy().length - 1));
+        System.arraycopy(prompt.greedy(), 0, forced, length, forced.length - length);
+        LmDriver.Sequence sequence = driver.sequence(1, forced, 2000);
+        driver.run(sequence, Integer.MAX_VALUE);
+        for (Sure sure : sures) {
+            int first = argmax(sequence.logits()[sure.position]);
+            if (first != sure.id) {
+                faults.add(
+                        "position %d: first is %d, expected %d"
+                                .formatted(sure.position, first, sure.id));
+            }
+        }
+    }
+
+    /** What must be the first id at a position. */
+    private record Sure(int position, int id) {}
+
+    private static int argmax(float[] logits) {
+        int best = 0;
+        for (int i = 1; i < logits.length; i++) {
+            if (logits[i] > logits[best]) {
+                best = i;
+            }
+        }
+        return best;
     }
 
     private void compareGreedy(

@@ -84,19 +84,41 @@ public final class GoldenSuite implements Suite {
         Activations activations =
                 Activations.valueOf(
                         flags.getOrDefault("activations", "bf16").toUpperCase(Locale.ROOT));
+        String device = flags.getOrDefault("device", "cpu");
         int threads = Integer.parseInt(flags.getOrDefault("threads", "0"));
         String isa = flags.getOrDefault("isa", "auto");
         ModelConfig config = ModelConfig.read(folder);
         boolean isExact = activations == Activations.F32;
-        try (LmDriver driver = LmDriver.open(folder, config, activations, threads, isa)) {
-            GoldenRun run = new GoldenRun(driver, golden, isExact);
+        String seen = "";
+        double cpuDifference = Double.NaN;
+        if (!isExact && !device.equals("cpu")) {
+            cpuDifference = cpuDifference(folder, config, golden, options.limit(), threads);
+            seen = " (the cpu's with bf16: %.3f)".formatted(cpuDifference);
+        } else if (!isExact && golden.bf16Scale().isPresent()) {
+            seen =
+                    " (transformers' own with bf16: %.3f)"
+                            .formatted(golden.bf16Scale().getAsDouble());
+        }
+        try (LmDriver driver = LmDriver.open(folder, config, activations, device, threads, isa)) {
+            GoldenRun run =
+                    isExact
+                            ? GoldenRun.exact(driver, golden)
+                            : device.equals("cpu")
+                                    ? GoldenRun.rounded(driver, golden)
+                                    : GoldenRun.rounded(driver, golden, cpuDifference);
             run.run(options.limit(), tally);
-            String seen =
-                    golden.bf16Scale().isPresent() && !isExact
-                            ? " (transformers' own with bf16: %.3f)"
-                                    .formatted(golden.bf16Scale().getAsDouble())
-                            : "";
             return "largest |dlogit| %.6f%s".formatted(run.largestDifference(), seen);
+        }
+    }
+
+    /** What bf16 costs on the CPU: the scale by which other devices are judged. */
+    private static double cpuDifference(
+            Path folder, ModelConfig config, GoldenFile golden, int limit, int threads) {
+        try (LmDriver driver =
+                LmDriver.open(folder, config, Activations.BF16, "cpu", threads, "auto")) {
+            GoldenRun run = GoldenRun.rounded(driver, golden);
+            run.run(limit, new Tally());
+            return run.largestDifference();
         }
     }
 }

@@ -1,6 +1,8 @@
 package io.cortado.bench.conformance;
 
 import io.cortado.device.Device;
+import io.cortado.device.ResourceStack;
+import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import io.cortado.model.Activations;
 import io.cortado.model.BatchInputs;
@@ -10,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 
@@ -21,10 +24,12 @@ public final class LmDriver implements AutoCloseable {
     private static final int MAX_SEQS = 8;
     private static final int MAX_TOKENS = 1024;
 
-    private final Device device;
     private final Stream stream;
     private final CausalLm lm;
     private final int maxBlocksPerSeq;
+    private final ResourceStack owned = new ResourceStack();
+    private final Staging staging;
+    private @Nullable BatchInputs inputs;
 
     /** Tokens, and their logits as far as they are computed; its blocks lie in shuffled order. */
     public static final class Sequence {
@@ -53,17 +58,26 @@ public final class LmDriver implements AutoCloseable {
     }
 
     private LmDriver(Device device, Stream stream, CausalLm lm) {
-        this.device = device;
         this.stream = stream;
         this.lm = lm;
+        staging = new Staging(device);
+        owned.push(device::close);
+        owned.push(lm::close);
+        owned.push(stream::close);
+        owned.push(staging::close);
         maxBlocksPerSeq =
                 Math.ceilDiv(Math.min(MAX_TOKENS, lm.config().maxPositions()), BLOCK_SIZE);
     }
 
-    /** Opens the CPU and loads a checked configuration's weights. */
+    /** Opens a device and loads a checked configuration's weights. */
     public static LmDriver open(
-            Path folder, ModelConfig config, Activations activations, int threads, String isa) {
-        Device device = Device.open("cpu", threads, isa);
+            Path folder,
+            ModelConfig config,
+            Activations activations,
+            String deviceName,
+            int threads,
+            String isa) {
+        Device device = Device.open(deviceName, threads, isa);
         @Nullable CausalLm lm = null;
         @Nullable LmDriver driver = null;
         try {
@@ -85,7 +99,16 @@ public final class LmDriver implements AutoCloseable {
     }
 
     private void allocate() {
-        lm.allocate(MAX_SEQS * maxBlocksPerSeq, MAX_SEQS, MAX_TOKENS, maxBlocksPerSeq, MAX_TOKENS);
+        lm.allocate(
+                MAX_SEQS * maxBlocksPerSeq,
+                MAX_SEQS,
+                MAX_TOKENS,
+                maxBlocksPerSeq,
+                MAX_TOKENS,
+                true);
+        BatchInputs allocated = lm.createInputs();
+        owned.push(allocated::close);
+        inputs = allocated;
     }
 
     /** A sequence in one of the eight slots, its blocks drawn by the seed. */
@@ -107,8 +130,9 @@ public final class LmDriver implements AutoCloseable {
 
     /** One step: the next counts[i] tokens of sequences[i]; keeps the logits of each. */
     public void step(Sequence[] sequences, int[] counts) {
-        BatchInputs in = lm.inputs();
+        BatchInputs in = Objects.requireNonNull(inputs);
         int token = 0;
+        int maxQLen = 0;
         set(in.cuSeqlensQ(), 0, 0);
         for (int s = 0; s < sequences.length; s++) {
             Sequence sequence = sequences[s];
@@ -126,15 +150,17 @@ public final class LmDriver implements AutoCloseable {
             }
             set(in.cuSeqlensQ(), s + 1, token);
             set(in.seqlensKv(), s, from + counts[s]);
+            maxQLen = Math.max(maxQLen, counts[s]);
         }
-        lm.forward(stream, token, sequences.length, token);
+        in.upload(sequences.length, stream);
+        lm.forward(in, token, sequences.length, token, maxQLen, stream);
         stream.synchronize();
-        keepLogits(sequences, counts);
+        keepLogits(sequences, counts, token);
     }
 
-    private void keepLogits(Sequence[] sequences, int[] counts) {
-        MemorySegment logits = lm.logits().host();
+    private void keepLogits(Sequence[] sequences, int[] counts, int rows) {
         long rowBytes = lm.config().vocabSize() * 4L;
+        MemorySegment logits = staging.read(lm.logits(), rows * rowBytes);
         long row = 0;
         for (int s = 0; s < sequences.length; s++) {
             int from = sequences[s].logits.length;
@@ -182,8 +208,6 @@ public final class LmDriver implements AutoCloseable {
 
     @Override
     public void close() {
-        stream.close();
-        lm.close();
-        device.close();
+        owned.close();
     }
 }

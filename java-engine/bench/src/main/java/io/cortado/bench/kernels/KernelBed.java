@@ -3,6 +3,7 @@ package io.cortado.bench.kernels;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import io.cortado.device.Weights;
 import java.lang.foreign.Arena;
@@ -24,6 +25,7 @@ public final class KernelBed implements AutoCloseable {
 
     private final Device device;
     private final Stream stream;
+    private final Staging staging;
     private final SplittableRandom random;
     private final Deque<AutoCloseable> owned = new ArrayDeque<>();
 
@@ -31,6 +33,7 @@ public final class KernelBed implements AutoCloseable {
         this.device = device;
         random = new SplittableRandom(seed);
         stream = own(device.createStream());
+        staging = own(new Staging(device));
     }
 
     Device device() {
@@ -51,26 +54,43 @@ public final class KernelBed implements AutoCloseable {
 
     Buffer randoms(long elements, DType dtype) {
         Buffer buffer = zeros(elements * dtype.bytes());
-        fill(buffer.host(), dtype);
+        staging.write(buffer, bytes -> fill(bytes, dtype));
         return buffer;
     }
 
     Buffer ints(int... values) {
         Buffer buffer = zeros(4L * values.length);
-        MemorySegment.copy(values, 0, buffer.host(), ValueLayout.JAVA_INT, 0, values.length);
+        staging.write(
+                buffer,
+                bytes ->
+                        MemorySegment.copy(
+                                values, 0, bytes, ValueLayout.JAVA_INT, 0, values.length));
         return buffer;
     }
 
     Buffer longs(long... values) {
         Buffer buffer = zeros(8L * values.length);
-        MemorySegment.copy(values, 0, buffer.host(), ValueLayout.JAVA_LONG, 0, values.length);
+        staging.write(
+                buffer,
+                bytes ->
+                        MemorySegment.copy(
+                                values, 0, bytes, ValueLayout.JAVA_LONG, 0, values.length));
         return buffer;
     }
 
     Buffer floats(float... values) {
         Buffer buffer = zeros(4L * values.length);
-        MemorySegment.copy(values, 0, buffer.host(), ValueLayout.JAVA_FLOAT, 0, values.length);
+        write(buffer, values);
         return buffer;
+    }
+
+    /** Replaces what a buffer holds. */
+    void write(Buffer to, float[] values) {
+        staging.write(
+                to,
+                bytes ->
+                        MemorySegment.copy(
+                                values, 0, bytes, ValueLayout.JAVA_FLOAT, 0, values.length));
     }
 
     Weights weights(long rows, long cols, DType dtype, Weights.Use use) {

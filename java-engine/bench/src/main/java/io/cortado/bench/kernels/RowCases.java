@@ -9,8 +9,6 @@ import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
 import io.cortado.device.SampleParams;
 import io.cortado.device.Weights;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -188,7 +186,7 @@ final class RowCases {
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) (3 * bed.random().nextGaussian());
         }
-        MemorySegment.copy(values, 0, logits.host(), ValueLayout.JAVA_FLOAT, 0, values.length);
+        bed.write(logits, values);
     }
 
     private static Buffer[] randoms(KernelBed bed, long elements, DType dtype) {

@@ -1,5 +1,6 @@
 package io.cortado.server.cli;
 
+import io.cortado.api.DeviceStatus;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import java.io.IOException;
@@ -45,6 +46,7 @@ final class DoctorCommand implements Callable<Integer> {
         cpu();
         memory();
         gpu();
+        devices();
         engine();
         System.out.println(isHealthy ? "all well" : "not all well: see the cure lines");
         return isHealthy ? 0 : 1;
@@ -104,6 +106,17 @@ final class DoctorCommand implements Callable<Integer> {
                         + (Files.isReadable(driver)
                                 ? Files.readString(driver).lines().findFirst().orElse("?")
                                 : "no NVIDIA driver: the CPU serves"));
+    }
+
+    private static void devices() {
+        try {
+            for (DeviceStatus device : Engine.devices()) {
+                String state = device.isAvailable() ? "" : device.name() + " not available: ";
+                System.out.println("device   " + state + device.text());
+            }
+        } catch (IllegalStateException | LinkageError e) {
+            System.out.println("device   none: " + e.getMessage());
+        }
     }
 
     /** The whole chain on the demo model: native library, device, weights, tokenizer. */

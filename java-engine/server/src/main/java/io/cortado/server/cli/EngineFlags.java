@@ -53,7 +53,7 @@ final class EngineFlags {
             description = "computing threads; 0: one per core")
     int threads = 0;
 
-    @Option(names = "--device", paramLabel = "NAME", description = "cpu")
+    @Option(names = "--device", paramLabel = "NAME", description = "cpu, cuda:N or simt:0")
     String device = EngineOptions.defaults().device();
 
     @Option(names = "--isa", paramLabel = "NAME", description = "auto, avx512, avx2 or scalar")
@@ -71,6 +71,14 @@ final class EngineFlags {
             description = "random weights in the shape of this config; no MODEL is read")
     @Nullable Path dummyWeights;
 
+    @Option(
+            names = "--deterministic",
+            arity = "0..1",
+            fallbackValue = "true",
+            paramLabel = "true|false",
+            description = "tokens do not depend on what shares the batch")
+    boolean isDeterministic = EngineOptions.defaults().deterministic();
+
     @Option(names = "--verbose", description = "stack traces of failures")
     boolean verbose;
 
@@ -85,7 +93,8 @@ final class EngineFlags {
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .maxWaiting(maxWaiting)
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
-                .dummyWeights(dummyWeights != null);
+                .dummyWeights(dummyWeights != null)
+                .deterministic(isDeterministic);
     }
 
     /** {@code 1024}, {@code 512M}, {@code 1.5G}: powers of 1024. */

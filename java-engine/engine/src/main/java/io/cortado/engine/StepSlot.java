@@ -1,0 +1,216 @@
+package io.cortado.engine;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.cortado.device.Buffer;
+import io.cortado.device.Device;
+import io.cortado.device.Event;
+import io.cortado.device.Graph;
+import io.cortado.device.ResourceStack;
+import io.cortado.device.Stream;
+import io.cortado.kv.BlockTable;
+import io.cortado.model.BatchInputs;
+import io.cortado.model.CausalLm;
+import io.cortado.sampling.Sampler;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One of the two places that steps take turns in: what a step reads and gives, the event of its
+ * end, and the graphs that were recorded on these buffers. It is filled while the step of the other
+ * place runs.
+ */
+final class StepSlot implements AutoCloseable {
+    private final ResourceStack owned = new ResourceStack();
+    private final CausalLm model;
+    private final GraphSizes sizes;
+    private final BatchInputs inputs;
+    private final Sampler sampler;
+    private final Event done;
+    private final int maxBlocksPerSeq;
+
+    // What the rows of the device's block table hold, by the stamps of the tables.
+    private final long[] tableStamps;
+    private final int[] tableSizes;
+
+    /** By padded number of sequences. */
+    private final @Nullable Graph[] graphs;
+
+    private @Nullable Batch batch;
+    private int numTokens;
+    private int numSeqs;
+    private int numRows;
+
+    StepSlot(Device device, CausalLm model, Limits limits, int maxBlocksPerSeq) {
+        this.model = model;
+        this.maxBlocksPerSeq = maxBlocksPerSeq;
+        // On the CPU a padded row is computed like any other.
+        sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
+        tableStamps = new long[limits.maxNumSeqs()];
+        tableSizes = new int[limits.maxNumSeqs()];
+        graphs = new @Nullable Graph[limits.maxNumSeqs() + 1];
+        boolean built = false;
+        try {
+            inputs = model.createInputs();
+            owned.push(inputs::close);
+            int vocabSize = model.config().vocabSize();
+            sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, vocabSize);
+            owned.push(sampler::close);
+            done = device.createEvent();
+            owned.push(done::close);
+            built = true;
+        } finally {
+            if (!built) {
+                owned.close();
+            }
+        }
+    }
+
+    boolean holds(Batch submitted) {
+        return batch == submitted;
+    }
+
+    /** Tokens that the last step here draws, on the device. */
+    Buffer tokens() {
+        return sampler.tokens();
+    }
+
+    /**
+     * Fills the inputs and enqueues the step.
+     *
+     * @param tokensBefore what the step before draws
+     */
+    void submit(Batch next, Buffer tokensBefore, Stream stream) {
+        batch = next;
+        numTokens = next.numTokens();
+        numSeqs = next.numSeqs();
+        numRows = next.numRows();
+        fillRows(next);
+        boolean isReplayed = next.isPureDecode() && sampler.isPlain() && next.tops() == 0;
+        if (isReplayed) {
+            pad(next);
+        }
+        fillInputs(next);
+        sampler.write();
+        if (isReplayed) {
+            graph(tokensBefore, stream).launch(stream);
+        } else {
+            enqueue(next.maxQLen(), next.tops(), next.isFed() ? tokensBefore : null, stream);
+        }
+        done.record(stream);
+    }
+
+    /** Waits for the step; false if the time was over before. */
+    boolean await(long timeoutMs) {
+        return done.await(timeoutMs);
+    }
+
+    /** Copies what the ended step has drawn to its batch. */
+    void read(Batch ended) {
+        int rows = ended.numRows();
+        if (rows > 0) {
+            sampler.read(rows, ended.token, ended.logprob, ended.rank, ended.status);
+            sampler.readTops(rows, ended.tops(), ended.topIds, ended.topLogprobs);
+        }
+    }
+
+    private void pad(Batch next) {
+        int size = sizes.of(numSeqs);
+        next.pad(size);
+        for (int row = numRows; row < size; row++) {
+            add(RowParams.RAW, 0, 0, Sampler.DRAW);
+        }
+        numTokens = size;
+        numSeqs = size;
+        numRows = size;
+    }
+
+    /** Replays update nothing but the buffers, which are the same for every step here. */
+    private Graph graph(Buffer tokensBefore, Stream stream) {
+        Graph graph = graphs[numSeqs];
+        if (graph == null) {
+            stream.beginCapture();
+            enqueue(1, 0, tokensBefore, stream);
+            graph = stream.endCapture();
+            owned.push(graph::close);
+            graphs[numSeqs] = graph;
+        }
+        return graph;
+    }
+
+    private void enqueue(int maxQLen, int tops, @Nullable Buffer tokensBefore, Stream stream) {
+        inputs.upload(numSeqs, stream);
+        if (tokensBefore != null) {
+            inputs.feed(tokensBefore, numTokens, stream);
+        }
+        model.forward(inputs, numTokens, numSeqs, numRows, maxQLen, stream);
+        if (numRows > 0) {
+            sampler.enqueue(model.logits(), tops, stream);
+        }
+    }
+
+    private void fillInputs(Batch from) {
+        BatchInputs to = inputs;
+        MemorySegment.copy(from.ids, 0, to.ids(), JAVA_INT, 0, numTokens);
+        MemorySegment.copy(from.fedRows, 0, to.fedRows(), JAVA_INT, 0, numTokens);
+        MemorySegment.copy(from.positions, 0, to.positions(), JAVA_INT, 0, numTokens);
+        MemorySegment.copy(from.slots, 0, to.slotMapping(), JAVA_LONG, 0, numTokens);
+        MemorySegment.copy(from.cuSeqlensQ, 0, to.cuSeqlensQ(), JAVA_INT, 0, numSeqs + 1);
+        MemorySegment.copy(from.seqlensKv, 0, to.seqlensKv(), JAVA_INT, 0, numSeqs);
+        MemorySegment.copy(from.rowToken, 0, to.logitRows(), JAVA_INT, 0, numRows);
+        fillBlockTable(from, to.blockTable());
+    }
+
+    /** Copies only what a row does not hold yet: while decoding one block in 16 steps. */
+    private void fillBlockTable(Batch from, MemorySegment to) {
+        for (int i = 0; i < from.numSeqs(); i++) {
+            BlockTable table = from.sequence(i).table;
+            int held = tableStamps[i] == table.stamp() ? tableSizes[i] : 0;
+            int size = table.size();
+            if (held < size) {
+                long at = ((long) i * maxBlocksPerSeq + held) * Integer.BYTES;
+                MemorySegment.copy(table.array(), held, to, JAVA_INT, at, size - held);
+                tableStamps[i] = table.stamp();
+                tableSizes[i] = size;
+            }
+        }
+    }
+
+    private void fillRows(Batch from) {
+        sampler.begin();
+        for (int row = 0; row < from.numRows(); row++) {
+            Sequence sequence = from.sequence(from.rowSequence[row]);
+            int forced = from.rowForced[row];
+            long position = from.rowPosition[row];
+            RowParams params = forced == Batch.DRAW ? sequence.request.rowParams : RowParams.RAW;
+            add(params, sequence.seed, position, forced);
+            for (int i = 0; i < params.biasIds().length; i++) {
+                sampler.bias(params.biasIds()[i], params.biasValues()[i]);
+            }
+            if (forced == Batch.DRAW) {
+                int numOutput = (int) position - sequence.prompt.length;
+                for (int id : sequence.stops.banned(numOutput)) {
+                    sampler.bias(id, Float.NEGATIVE_INFINITY);
+                }
+            }
+        }
+    }
+
+    private void add(RowParams params, long seed, long position, int forced) {
+        sampler.add(
+                params.temperature(),
+                params.topK(),
+                params.topP(),
+                params.minP(),
+                seed,
+                position,
+                forced);
+    }
+
+    /** After the stream has ended. */
+    @Override
+    public void close() {
+        owned.close();
+    }
+}

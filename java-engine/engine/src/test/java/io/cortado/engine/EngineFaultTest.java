@@ -1,0 +1,134 @@
+package io.cortado.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineException;
+import io.cortado.api.GenerationRequest;
+import io.cortado.api.GenerationStream;
+import io.cortado.api.Prompt;
+import io.cortado.device.Device;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The device fails at each of its calls in turn: at load, in a step, in a wait. */
+@Timeout(value = 600, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class EngineFaultTest {
+    private static final int CALLERS = 3;
+    private static final int OUTPUT = 4;
+
+    @TempDir Path folder;
+
+    /** What one life of an engine came to. */
+    private static final class Life {
+        @Nullable Device device;
+        int completed;
+        int failed;
+    }
+
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void failsClearlyAndLeavesNothingBehindWhereverTheDeviceFails(String device) throws Exception {
+        Devices.assumePresent(device);
+        int faultsAtLoad = 0;
+        int faultsWhileRunning = 0;
+        for (long call = 1; ; call++) {
+            Life life = live(device, call);
+            assertNotNull(life.device);
+            assertTrue(life.device.isClosed(), "handles are left at call " + call);
+            if (life.completed == CALLERS) {
+                break;
+            }
+            if (life.completed + life.failed == 0) {
+                faultsAtLoad++;
+            } else {
+                faultsWhileRunning++;
+                assertEquals(CALLERS, life.completed + life.failed);
+            }
+        }
+        assertTrue(faultsAtLoad > 50, "faults at load: " + faultsAtLoad);
+        assertTrue(faultsWhileRunning > 50, "while running: " + faultsWhileRunning);
+    }
+
+    private Life live(String device, long call) throws IOException, InterruptedException {
+        Life life = new Life();
+        Engine engine;
+        try {
+            engine =
+                    CortadoEngineProvider.open(
+                            TinyModel.in(folder),
+                            TinyModel.options(device),
+                            opened -> {
+                                life.device = opened;
+                                opened.injectFault(call);
+                            },
+                            executor -> executor);
+        } catch (EngineException e) {
+            assertLost(e);
+            return life;
+        }
+        try (engine) {
+            for (Answers answers : askAll(engine, life)) {
+                if (answers.failure == null) {
+                    assertEquals(OUTPUT, answers.ids().size());
+                    life.completed++;
+                } else {
+                    assertLost(answers.failure);
+                    life.failed++;
+                }
+            }
+            if (life.failed > 0) {
+                assertTakesNothingMore(engine);
+            } else {
+                assertNull(engine.failure());
+            }
+        }
+        return life;
+    }
+
+    private static List<Answers> askAll(Engine engine, Life life) throws InterruptedException {
+        List<GenerationStream> streams = new ArrayList<>();
+        for (int i = 0; i < CALLERS; i++) {
+            try {
+                streams.add(engine.generate(request(i)));
+            } catch (EngineException e) {
+                assertLost(e);
+                life.failed++;
+            }
+        }
+        List<Answers> answers = new ArrayList<>();
+        for (GenerationStream stream : streams) {
+            answers.add(Answers.read(stream));
+        }
+        return answers;
+    }
+
+    private static GenerationRequest request(int caller) {
+        return new GenerationRequest(
+                Prompt.tokens(TinyModel.prompt(caller)), TinyModel.params(caller, OUTPUT));
+    }
+
+    private static void assertTakesNothingMore(Engine engine) {
+        EngineException failure = engine.failure();
+        assertNotNull(failure);
+        assertLost(failure);
+        assertLost(assertThrows(EngineException.class, () -> engine.generate(request(0)).close()));
+    }
+
+    private static void assertLost(EngineException e) {
+        assertEquals(EngineException.Code.DEVICE_LOST, e.code(), e::toString);
+        assertTrue(String.valueOf(e.getMessage()).contains("a fault was injected"), e::toString);
+    }
+}

@@ -1,0 +1,157 @@
+package io.cortado.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.FinishReason;
+import io.cortado.api.GenerationRequest;
+import io.cortado.api.GenerationStream;
+import io.cortado.api.Prompt;
+import io.cortado.api.SamplingParams;
+import io.cortado.api.TokenLogprob;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The whole engine with a small model, the same on every device. */
+@Timeout(value = 600, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class EngineOnDevicesTest {
+    private static final int CALLERS = 9;
+    private static final int OUTPUT = 12;
+
+    @TempDir Path folder;
+
+    private Engine open(EngineOptions options) throws IOException {
+        return Engine.open(TinyModel.in(folder), options);
+    }
+
+    private static List<Answers> askAtOnce(Engine engine) throws InterruptedException {
+        List<GenerationStream> streams = new ArrayList<>();
+        for (int i = 0; i < CALLERS; i++) {
+            streams.add(
+                    engine.generate(
+                            new GenerationRequest(
+                                    Prompt.tokens(TinyModel.prompt(i)),
+                                    TinyModel.params(i, OUTPUT))));
+        }
+        List<Answers> answers = new ArrayList<>();
+        for (GenerationStream stream : streams) {
+            answers.add(Answers.read(stream));
+        }
+        return answers;
+    }
+
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void drawsTheTokensOfTheCpu(String device) throws Exception {
+        Devices.assumePresent(device);
+        SamplingParams greedy = SamplingParams.greedy(OUTPUT).toBuilder().logprobs(2).build();
+        Answers expected;
+        try (Engine cpu = open(TinyModel.options("cpu"))) {
+            expected = DemoEngine.ask(cpu, TinyModel.prompt(3), greedy);
+        }
+        try (Engine engine = open(TinyModel.options(device))) {
+            assertTrue(engine.model().device().startsWith(device), engine.model().device());
+            Answers got = DemoEngine.ask(engine, TinyModel.prompt(3), greedy);
+            assertNull(got.failure, () -> "" + got.failure);
+            assertEquals(expected.ids(), got.ids());
+            for (int i = 0; i < OUTPUT; i++) {
+                TokenLogprob a = expected.answers.getFirst().logprobs.get(i);
+                TokenLogprob b = got.answers.getFirst().logprobs.get(i);
+                assertEquals(a.logprob(), b.logprob(), 1e-3, "token " + i);
+                assertEquals(2, b.top().size());
+                assertEquals(b.id(), b.top().getFirst().id());
+            }
+        }
+    }
+
+    /** More callers than places, prompts longer than the budget leaves, and too few blocks. */
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void givesEachCallerTheTokensOfARunAlone(String device) throws Exception {
+        Devices.assumePresent(device);
+        List<Answers> alone = new ArrayList<>();
+        try (Engine engine = open(TinyModel.options(device))) {
+            for (int i = 0; i < CALLERS; i++) {
+                alone.add(DemoEngine.ask(engine, TinyModel.prompt(i), TinyModel.params(i, OUTPUT)));
+            }
+        }
+        long block = 2L * 2 * 2 * 64 * 16 * 4;
+        EngineOptions tight = TinyModel.options(device).maxModelLen(64).kvCacheBytes(9 * block);
+        try (Engine engine = open(tight)) {
+            List<Answers> together = askAtOnce(engine);
+            for (int i = 0; i < CALLERS; i++) {
+                assertNull(together.get(i).failure);
+                assertEquals(alone.get(i).ids(), together.get(i).ids(), "caller " + i);
+            }
+            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void obeysBansBiasAndStopIdsAndScoresThePrompt(String device) throws Exception {
+        Devices.assumePresent(device);
+        try (Engine engine = open(TinyModel.options(device))) {
+            int[] prompt = TinyModel.prompt(1);
+            SamplingParams params = TinyModel.params(0, OUTPUT);
+            Answers free =
+                    DemoEngine.ask(engine, prompt, params.toBuilder().promptLogprobs(1).build());
+            assertNotNull(free.promptScores);
+            assertEquals(prompt.length, free.promptScores.size());
+            int third = free.ids().get(2);
+            int first = free.ids().indexOf(third);
+            Answers cut =
+                    DemoEngine.ask(
+                            engine,
+                            prompt,
+                            params.toBuilder().stopTokenIds(List.of(third)).build());
+            assertEquals(free.ids().subList(0, first + 1), cut.ids());
+            assertEquals(new FinishReason.EndToken(third), cut.reason());
+            Answers later =
+                    DemoEngine.ask(
+                            engine,
+                            prompt,
+                            params.toBuilder().stopTokenIds(List.of(third)).minTokens(8).build());
+            assertEquals(-1, later.ids().subList(0, 8).indexOf(third));
+            Answers forced =
+                    DemoEngine.ask(
+                            engine,
+                            prompt,
+                            params.toBuilder().maxTokens(3).logitBias(Map.of(77, 100f)).build());
+            assertEquals(List.of(77, 77, 77), forced.ids());
+            assertInstanceOf(FinishReason.Length.class, forced.reason());
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void freesTheBlocksOfWhoLeavesInTheMiddle(String device) throws Exception {
+        Devices.assumePresent(device);
+        try (Engine engine = open(TinyModel.options(device))) {
+            GenerationStream leaving =
+                    engine.generate(
+                            new GenerationRequest(
+                                    Prompt.tokens(TinyModel.prompt(2)), TinyModel.params(2, 90)));
+            leaving.next();
+            leaving.next();
+            leaving.close();
+            Answers other =
+                    DemoEngine.ask(engine, TinyModel.prompt(4), TinyModel.params(4, OUTPUT));
+            assertEquals(OUTPUT, other.ids().size());
+            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
+        }
+    }
+}
