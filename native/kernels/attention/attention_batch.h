@@ -98,10 +98,11 @@ inline double value_number(const Shape& shape, uint64_t id, int64_t position, in
     return static_cast<double>(stored) * static_cast<double>(shape.v_scale);
 }
 
-// The rows that row i of a sequence descends from, and itself: a random tree. A few rows see nothing new at all.
+// The rows that row i of a sequence descends from, and itself: a random tree. A few rows see nothing new at all, a few a
+// later row.
 inline uint64_t tree_of(uint64_t id, int64_t i) {
     if (number('n', id, i, 0, 0) > 1.6f) return 0;
-    uint64_t mask = 0;
+    uint64_t mask = number('l', id, i, 0, 0) > 1.0f ? uint64_t{1} << (i + 5) % 64 : 0;
     for (int64_t at = i; at >= 0;) {
         mask |= uint64_t{1} << at;
         const double below = (static_cast<double>(number('t', id, at, 0, 0)) / 3.4 + 0.5) * static_cast<double>(at + 1);

@@ -633,6 +633,53 @@ void layers_share_a_plan(Device& device) {
     }
 }
 
+// ---- prefill on tensor cores ---------------------------------------------------------------------------------------
+
+// A row is the same whether it is decoded or prefilled, over several splits and whatever begins and ends within a tile.
+void prefilled_rows_are_decoded_rows(Device& device) {
+    int32_t turn = 0;
+    for (int32_t head_dim : {64, 96, 128, 192, 256}) {
+        for (int32_t kv_dtype : kTensorCoreKvDtypes) {
+            if (reduced() && ++turn % 5 != 1) continue;
+            Shape shape = decode_shape(head_dim, kv_dtype, 2);
+            shape.block_size = head_dim == 64 ? 64 : 16;
+            shape.window = kv_dtype == CT_F16 ? 300 : 0;
+            shape.soft_cap = kv_dtype == CT_F8_E4M3 ? 2.0f : 0.0f;
+            shape.sinks = head_dim == 96;
+            const Trying trying("prefill and decode " + shape.text());
+            constexpr int32_t kRows = 70, kLength = 805;
+            Batch prefill(device, shape, {{kRows, kLength, 5}, {9, 9, 6}});
+            prefill.run(device);
+            const std::vector<float> expected = prefill.rows(0);
+            for (int32_t end : {kLength - kRows + 3, 769, kLength}) {
+                for (int32_t q_len : {1, 3, 8}) {
+                    if (end - q_len < kLength - kRows) continue;
+                    Batch decode(device, shape, {{q_len, end, 5}});
+                    decode.run(device);
+                    const std::vector<float> actual = decode.rows(0);
+                    const auto first = static_cast<size_t>((end - q_len - kLength + kRows) * decode.result_row());
+                    CHECK(std::memcmp(actual.data(), expected.data() + first, actual.size() * sizeof(float)) == 0);
+                }
+            }
+        }
+    }
+}
+
+// Work of both kernels in one call, known lengths or not, with and without equal shares.
+void prefill_and_decode_share_a_call(Device& device) {
+    for (int32_t turn = 0; turn < 8; ++turn) {
+        Shape shape = decode_shape(turn % 2 ? 64 : 256, kTensorCoreKvDtypes[turn % 3], turn % 4 < 2 ? 3 : 8);
+        shape.tells_max_q_len = turn % 3 == 0;
+        shape.balanced = turn / 4;
+        shape.tree = turn == 5;
+        shape.kv_heads = 1 + turn % 2;
+        run_and_check(
+            device, shape,
+            {{1, 270, 1}, {5, 65, 2}, {0, 30, 3}, {6, 6, 4}, {30, 0, 5}, {22, 300, 6}, {1, 1, 7}, {64, 64, 8}});
+        if (reduced() && turn == 1) return;
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -652,6 +699,8 @@ int main() {
         tensors_may_be_longer_than_two_to_the_31(device);
         contradictory_data_spoil_their_own_sequence_only(device);
         rows_do_not_depend_on_the_batch(device);
+        prefilled_rows_are_decoded_rows(device);
+        prefill_and_decode_share_a_call(device);
         decode_matches_plain_loops(device);
         decode_shares_out_a_long_request(device);
         decoded_rows_do_not_depend_on_the_batch(device);
