@@ -177,7 +177,7 @@ extern "C" int32_t ct_stream_synchronize(ct_stream* stream) {
         CT_TRY(health);
         return ct::settle(device, runtime->stream_synchronize(device->context, stream->native));
     }
-    ct::drain(stream);  // a lost device too: what was enqueued before still writes
+    ct::drain(stream);                             // a lost device too: what was enqueued before still writes
     CT_TRY(ct::check_not_lost(__func__, device));  // an operation may have lost it
     return ct::ok();
 }
