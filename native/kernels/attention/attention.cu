@@ -16,17 +16,12 @@ bool fits_tensor_cores(const ct::AttentionArgs& args) {
            is_aligned(args.k_cache, 16) && is_aligned(args.v_cache, 16);
 }
 
-// Every sequence has so few rows that its packed rows fit one row tile.
-bool is_decode_only(const ct_attention_params& p) {
-    return p.max_q_len > 0 && int64_t{p.max_q_len} * (p.num_q_heads / p.num_kv_heads) <= attention::kDecodeRows;
-}
-
 }  // namespace
 
 int32_t paged_attention(const LaunchContext& context, const ct::AttentionArgs& args) {
     if (!fits_tensor_cores(args)) return attention_fma(context, args);
     const int32_t status = attention_decode(context, args);  // also the rows of no sequence
-    if (status != CT_OK || is_decode_only(args.p)) return status;
+    if (status != CT_OK || attention::is_decode_only(args.p)) return status;
     return attention_prefill(context, args);  // the place of a wgmma sibling for sm_90a
 }
 

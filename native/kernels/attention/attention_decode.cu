@@ -129,6 +129,21 @@ __device__ __forceinline__ void store_rows_of_nobody(const DecodeArgs& args) {
     }
 }
 
+// Rows of sequences that are longer than max_q_len says. Where it promises a decode step no other kernel runs.
+__device__ __forceinline__ void store_rows_beyond_promise(const DecodeArgs& args) {
+    const ct_attention_params& p = args.call.p;
+    if (!is_decode_only(p)) return;
+    for (int64_t i = blockIdx.x; i < p.num_seqs; i += gridDim.x) {
+        const PlannedSequence& sequence = args.plan.sequences[i];
+        if (int64_t{sequence.q_len} * group_of(p) <= kDecodeRows) continue;
+        for (int32_t row = 0; row < sequence.q_len; ++row) {
+            for (int head = warp(); head < p.num_q_heads; head += args.geometry.warps) {
+                store_constant(args.call, sequence.first_row + row, head, true);
+            }
+        }
+    }
+}
+
 // ---- records -------------------------------------------------------------------------------------------------------
 
 __device__ __forceinline__ float* record_at(const Plan& plan, int64_t index) {
@@ -452,6 +467,7 @@ __global__ void __launch_bounds__(kMostDecodeWarps* kWarp, 1) attention_decode_k
         sync_warp();  // all lanes are through with the piece
     }
     store_rows_of_nobody(args);
+    store_rows_beyond_promise(args);
     __syncthreads();
     for (int w = 0; w < args.geometry.warps; ++w) {
         for (int i = 0; i < block.num_complete[w]; ++i) combine<HeadDim>(args, block.complete[w][i]);

@@ -199,7 +199,7 @@ __device__ __forceinline__ Total<Columns> constant(float value) {
 }
 
 template <typename Kv, int Columns>
-__global__ void __launch_bounds__(kRowsOfBlock* kWarp, 4) attention_fma_kernel(AttentionArgs args) {
+__global__ void __launch_bounds__(kRowsOfBlock* kWarp, 3) attention_fma_kernel(AttentionArgs args) {
     wait_for_previous();
     const ct_attention_params& p = args.p;
     const int64_t row = int64_t{blockIdx.x} * kRowsOfBlock + warp();

@@ -680,6 +680,129 @@ void prefill_and_decode_share_a_call(Device& device) {
     }
 }
 
+// What lies in a page's tail, beyond a window or in a block that does not exist never reaches another row.
+void decode_reads_what_is_seen_only(Device& device) {
+    std::vector<Seq> seqs;
+    for (int32_t length : {1, 15, 17, 33, 63, 65, 100, 257}) {
+        seqs.push_back({1 + length % 2, length, static_cast<uint64_t>(length)});
+    }
+    seqs[0].q_len = 1;
+    for (int32_t kv_dtype : kTensorCoreKvDtypes) {
+        for (int32_t window : {0, 20}) {
+            Shape shape = decode_shape(kv_dtype == CT_F16 ? 192 : 64, kv_dtype, 4);
+            shape.window = window;
+            const Trying trying("decode, stale " + shape.text());
+            Batch dirty(device, shape, seqs), clean(device, shape, seqs);
+            for (Tensor* cache : {&clean.k_cache, &clean.v_cache}) {
+                for (int64_t i = 0; i < cache->bytes.size / ct::dtype_bytes(cache->dtype); ++i) {
+                    if (std::isnan(cache->get(i))) cache->set(i, 0);
+                }
+            }
+            dirty.run(device);
+            clean.run(device);
+            for (size_t s = 0; s < seqs.size(); ++s) {
+                const std::vector<float> rows = dirty.rows(s);
+                CHECK(rows == clean.rows(s));
+                for (float x : rows) CHECK(!std::isnan(x));
+            }
+            if (reduced()) return;
+        }
+    }
+}
+
+void decode_of_contradictory_data_spoils_its_own_sequence_only(Device& device) {
+    using Spoil = std::function<void(Batch&)>;
+    const std::vector<Spoil> spoils{
+        [](Batch& b) { b.table.at[b.params.max_blocks + 3] = -1; },
+        [](Batch& b) { b.table.at[b.params.max_blocks + 50] = static_cast<int32_t>(b.params.num_blocks); },
+        [](Batch& b) { b.table.at[b.params.max_blocks] = INT32_MIN; },
+        [](Batch& b) { b.lens.at[1] = 2; },
+        [](Batch& b) { b.lens.at[1] = -1; },
+        [](Batch& b) { b.lens.at[1] = INT32_MAX; },
+        [](Batch& b) { b.lens.at[1] = static_cast<int32_t>(b.params.max_blocks * 16 + 1); },
+        [](Batch& b) { b.params.max_q_len = 2; },  // sequence 1 has 3 rows
+    };
+    const std::vector<std::vector<int32_t>> offsets{{0, 2, 1, 6},          {0, 2, INT32_MAX, 6}, {0, -5, 5, 6},
+                                                    {2, 2, 5, 6},          {0, 2, 5, INT32_MIN}, {0, 6, 6, 6},
+                                                    {INT32_MIN, -1, 5, 6}, {6, 5, 2, 0},         {0, 2, 5, 3}};
+    for (int32_t balanced : {0, 1}) {
+        Shape shape = decode_shape(64, CT_BF16, 4);
+        shape.balanced = balanced;
+        const std::vector<Seq> seqs{{2, 40, 1}, {3, 900, 2}, {1, 17, 3}};
+        Batch clean(device, shape, seqs);
+        clean.run(device);
+        for (size_t i = 0; i < spoils.size(); ++i) {
+            const Trying trying("decode, spoil " + std::to_string(i) + " balanced " + std::to_string(balanced));
+            Batch batch(device, shape, seqs);
+            spoils[i](batch);
+            batch.run(device);
+            for (float x : batch.rows(1)) CHECK(std::isnan(x));
+            CHECK(batch.rows(0) == clean.rows(0));
+            CHECK(batch.rows(2) == clean.rows(2));
+            CHECK(batch.padding_is_untouched());
+        }
+        for (const auto& cu : offsets) {
+            const Trying trying("decode, offsets " + std::to_string(cu[1]) + " " + std::to_string(cu[2]));
+            Batch batch(device, shape, seqs);
+            std::copy(cu.begin(), cu.end(), batch.cu.at);
+            batch.run(device);
+            CHECK(batch.padding_is_untouched());
+            for (int64_t i = 0; i < batch.params.num_tokens; ++i) {  // poison that stayed: a row without owner
+                uint16_t bits = 0;
+                std::memcpy(&bits, batch.out.bytes.at + i * batch.params.out_stride * 2, 2);
+                CHECK(bits != 0xffff);
+            }
+            std::copy(clean.cu.at, clean.cu.at + 4, batch.cu.at);
+            if (cu[0] == 0 && cu[1] == 2) CHECK(batch.rows(0) == clean.rows(0));
+        }
+    }
+}
+
+void decoded_rows_that_see_nothing_are_zeros(Device& device) {
+    for (bool sinks : {false, true}) {
+        Shape shape = decode_shape(64, CT_BF16, 4);
+        shape.sinks = sinks;
+        const Trying trying("decode, nothing to see");
+        Batch batch(device, shape, {{1, 0, 1}, {3, 0, 2}, {1, 20, 3}, {4, 0, 4}, {0, 0, 5}, {1, 0, 6}});
+        batch.run(device);
+        check_against_simple(batch);
+        for (int s = 4; s <= 6; ++s) batch.cu.at[s] = batch.cu.at[3];  // rows behind belong to nobody
+        batch.run(device);
+        for (int64_t i = batch.cu.at[3]; i < batch.params.num_tokens; ++i) {
+            for (int64_t c = 0; c < batch.row(); ++c) CHECK(batch.out.get(i * batch.params.out_stride + c) == 0);
+            for (int64_t h = 0; h < shape.q_heads(); ++h) {
+                CHECK(batch.lse.at[i * shape.q_heads() + h] == -std::numeric_limits<float>::infinity());
+            }
+        }
+    }
+}
+
+// Scores of -inf weigh nothing; a tree row without bits, behind its window, sees nothing; blocks lie beyond 2^31.
+void decode_meets_the_other_traps(Device& device) {
+    Shape shape = decode_shape(64, CT_BF16, 4);
+    {
+        const Trying trying("decode, -inf");
+        Batch batch(device, shape, {{1, 40, 1}, {1, 300, 2}});
+        for (int64_t c = 0; c < batch.q_row(); ++c) batch.q.set(c, c % shape.head_dim == 0 ? -3e38f : 0.0f);
+        for (int64_t t = 0; t < 40; ++t) {
+            batch.k_cache.set(batch.key_at(batch.table.at[t / shape.block_size], t, 0), 3e38f);
+        }
+        batch.run(device);
+        const std::vector<float> rows = batch.rows(0);
+        for (int64_t c = 0; c < batch.row(); ++c) CHECK(rows[static_cast<size_t>(c)] == 0);
+        check_row(batch, batch.rows(1), batch.seqs[1], 0, 0);
+    }
+    shape.tree = true;
+    for (int32_t window : {0, 1, 3, 20}) {
+        shape.window = window;
+        run_and_check(device, shape, {{4, 64, 1}, {3, 300, 2}, {1, 5, 3}, {4, 4, 4}, {4, 66, 5}, {2, 257, 6}});
+    }
+    if (reduced()) return;  // takes address space that the sanitizers' own books would fill
+    shape = decode_shape(128, CT_F8_E4M3, 8);
+    shape.block_padding = int64_t{400} << 20;
+    run_and_check(device, shape, {{1, 40, 1}, {2, 17, 2}, {1, 47, 3}});
+}
+
 }  // namespace
 
 int main() {
@@ -706,6 +829,10 @@ int main() {
         decoded_rows_do_not_depend_on_the_batch(device);
         decoded_rows_do_not_depend_on_shared_blocks(device);
         layers_share_a_plan(device);
+        decode_reads_what_is_seen_only(device);
+        decode_of_contradictory_data_spoils_its_own_sequence_only(device);
+        decoded_rows_that_see_nothing_are_zeros(device);
+        decode_meets_the_other_traps(device);
     });
     return finish("attention_gpu");
 }

@@ -32,7 +32,7 @@ inline constexpr float kLn2 = 0.6931471805599453f;
 template <typename Kv, int HeadDim>
 struct Tile {
     static_assert(HeadDim % 32 == 0);
-    static constexpr int kKeys = HeadDim <= 128 ? 64 : 32;
+    static constexpr int kKeys = keys_of_tile(HeadDim, sizeof(Kv));
     static constexpr int kGranules = HeadDim * static_cast<int>(sizeof(Kv)) / 16;
     static constexpr int kBytes = kKeys * kGranules * 16;
 

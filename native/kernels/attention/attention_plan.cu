@@ -209,8 +209,8 @@ Plan plan_at(void* base, const ct::DeviceLimits& limits, const ct_attention_para
 }
 
 DecodeGeometry decode_geometry(const ct::DeviceLimits& limits, const ct_attention_params& p) {
-    const int32_t tile_keys = p.head_dim <= 128 ? 64 : 32;
     const int32_t element_bytes = p.kv_dtype == CT_F8_E4M3 ? 1 : 2;
+    const int32_t tile_keys = keys_of_tile(p.head_dim, element_bytes);
     const int32_t tile_bytes = tile_keys * p.head_dim * element_bytes;
     // A running total in float32 with maxima and sums and, where heads are wide, the queries.
     const int32_t fixed_bytes =

@@ -82,10 +82,15 @@ Plan plan_at(void* base, const ct::DeviceLimits& limits, const ct_attention_para
 
 // ---- device --------------------------------------------------------------------------------------------------------
 
+// Every sequence has so few rows that its packed rows fit one row tile.
+CT_HOST_DEVICE inline bool is_decode_only(const ct_attention_params& p) {
+    return p.max_q_len > 0 && int64_t{p.max_q_len} * (p.num_q_heads / p.num_kv_heads) <= kDecodeRows;
+}
+
 // Keys that one item of work stands for.
 CT_HOST_DEVICE inline int32_t work_keys(const ct_attention_params& p) {
     if (!p.balanced) return kSplitTokens;
-    return p.head_dim <= 128 ? 64 : 32;
+    return keys_of_tile(p.head_dim, p.kv_dtype == CT_F8_E4M3 ? 1 : 2);
 }
 
 // Keys [begin, end) that some row of the sequence sees in a span of this window, as items of work. A sequence with

@@ -7,6 +7,12 @@
 
 namespace gpu::attention {
 
+// Keys of a tile on tensor cores, a constant of the head and its storage in every kernel: where tiles begin is part of a
+// row's arithmetic. Fewer where the output leaves few registers; bytes are read 32 keys at a time.
+CT_HOST_DEVICE constexpr int32_t keys_of_tile(int32_t head_dim, int32_t element_bytes) {
+    return head_dim <= 128 ? 64 : head_dim <= 192 || element_bytes == 1 ? 32 : 16;
+}
+
 using ct::AttentionArgs;
 
 enum class State : int32_t {

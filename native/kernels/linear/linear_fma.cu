@@ -126,7 +126,7 @@ __device__ __forceinline__ void multiply_tile(float (&sums)[kThreadRows][kThread
 }
 
 template <typename X, typename W>
-__global__ void __launch_bounds__(kTileThreads) linear_fma_tiles(Arguments p) {
+__global__ void __launch_bounds__(kTileThreads, 2) linear_fma_tiles(Arguments p) {
     auto& s = shared<TileShared>();
     const TilePlace place = tile_place(blockIdx.x, ceil_div(p.a.rows, int64_t{kTile}), ceil_div(p.a.n, int64_t{kTile}));
     const int64_t row0 = place.row * kTile;

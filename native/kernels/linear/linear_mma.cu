@@ -47,19 +47,20 @@ struct Staging {
     static constexpr int kApart = THREADS / kRowUnits;  // a multiple of 4; the swizzle follows each row
     const bf16* from;                                   // the thread's unit of its first row, first column
     int64_t stride;
-    int64_t rows;  // that there are; 0 or less: none
-    int64_t cols;  // that there are, from the thread's unit on
+    int rows;  // that there are, from the thread's first on; 0 or less: none
+    int cols;  // that there are, from the thread's unit on
     int row, unit;
 
     __device__ __forceinline__ Staging(const void* matrix, int64_t first_row, int64_t row_stride, int64_t num_rows,
                                        int64_t num_cols, int thread)
         : stride(row_stride), row(thread / kRowUnits), unit(thread % kRowUnits) {
         from = static_cast<const bf16*>(matrix) + (first_row + row) * stride + unit * kUnit;
-        rows = num_rows - first_row - row;
-        cols = num_cols - unit * kUnit;
+        const int64_t left = num_rows - first_row - row;
+        rows = static_cast<int>(left < ROWS ? left : ROWS);
+        cols = static_cast<int>(num_cols) - unit * kUnit;
     }
 
-    __device__ __forceinline__ void copy(unsigned char* to, int64_t k) const {
+    __device__ __forceinline__ void copy(unsigned char* to, int k) const {
 #pragma unroll
         for (int i = 0; i < kPasses; ++i) {
             const int r = row + i * kApart;
@@ -319,8 +320,8 @@ __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
     const int64_t w_rows = ceil_div(p.a.n, ct::kWeightsPadding) * ct::kWeightsPadding;
     const Staging<T::kRows, T::kThreads> x(p.a.x, row0, p.a.x_stride, p.a.rows, p.a.k, thread);
     const Staging<T::kCols, T::kThreads> w(p.a.w, col0, p.a.w_stride, w_rows, p.a.w_stride, thread);
-    const int64_t steps = ceil_div(p.a.k, kStepK);
-    const int64_t range_steps = p.ranges.length / kStepK;
+    const auto steps = static_cast<int>(ceil_div(p.a.k, kStepK));
+    const auto range_steps = static_cast<int>(p.ranges.length / kStepK);
 
     for (int i = 0; i < T::kStages - 1 && i < steps; ++i) w.copy(s.w[i], i * kStepK);
     wait_for_previous();
@@ -335,8 +336,8 @@ __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
     WarpTile<T> tile;
     tile.load(s.x[0], s.w[0], 0);
     int slot = 0;
-    int64_t range_end = range_steps;
-    for (int64_t step = 0; step < steps; ++step) {
+    int range_end = range_steps;
+    for (int step = 0; step < steps; ++step) {
         const int next = slot + 1 == T::kStages ? 0 : slot + 1;
 #pragma unroll
         for (int mma = 0; mma < kMmaSteps; ++mma) {
@@ -349,7 +350,7 @@ __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
                 tile.load(s.x[next], s.w[next], 0);
             }
             if (mma == 0) {
-                const int64_t ahead = step + T::kStages - 1;
+                const int ahead = step + T::kStages - 1;
                 if (ahead < steps) {
                     const int free_slot = slot == 0 ? T::kStages - 1 : slot - 1;
                     x.copy(s.x[free_slot], ahead * kStepK);
@@ -426,7 +427,8 @@ int32_t launch_tiles(const LaunchContext& context, const Arguments& p) {
 }  // namespace
 
 bool fits_mma(const ct::LinearArgs& a) {
-    return a.x_dtype == CT_BF16 && a.w_dtype == CT_BF16 && a.k % kUnit == 0 && aligned(a.x, a.x_stride * 2, 16);
+    return a.x_dtype == CT_BF16 && a.w_dtype == CT_BF16 && a.k % kUnit == 0 && a.w_stride <= INT32_MAX &&
+           aligned(a.x, a.x_stride * 2, 16);
 }
 
 int32_t launch_mma(const LaunchContext& context, const ct::LinearArgs& args) {
