@@ -46,15 +46,15 @@ struct Staging {
     static constexpr int kPasses = ROWS * kRowUnits / THREADS;
     static constexpr int kApart = THREADS / kRowUnits;  // a multiple of 4; the swizzle follows each row
     const bf16* from;                                   // the thread's unit of its first row, first column
-    int64_t stride;
+    int stride;
     int rows;  // that there are, from the thread's first on; 0 or less: none
     int cols;  // that there are, from the thread's unit on
     int row, unit;
 
     __device__ __forceinline__ Staging(const void* matrix, int64_t first_row, int64_t row_stride, int64_t num_rows,
                                        int64_t num_cols, int thread)
-        : stride(row_stride), row(thread / kRowUnits), unit(thread % kRowUnits) {
-        from = static_cast<const bf16*>(matrix) + (first_row + row) * stride + unit * kUnit;
+        : stride(static_cast<int>(row_stride)), row(thread / kRowUnits), unit(thread % kRowUnits) {
+        from = static_cast<const bf16*>(matrix) + (first_row + row) * row_stride + unit * kUnit;
         const int64_t left = num_rows - first_row - row;
         rows = static_cast<int>(left < ROWS ? left : ROWS);
         cols = static_cast<int>(num_cols) - unit * kUnit;
@@ -64,7 +64,7 @@ struct Staging {
 #pragma unroll
         for (int i = 0; i < kPasses; ++i) {
             const int r = row + i * kApart;
-            copy_async16_or_zero(to + r * kRowBytes + (unit ^ (r % 8)) * 16, from + i * kApart * stride + k,
+            copy_async16_or_zero(to + r * kRowBytes + (unit ^ (r % 8)) * 16, from + (int64_t{i * kApart} * stride + k),
                                  i * kApart < rows && k < cols);
         }
     }
@@ -428,7 +428,7 @@ int32_t launch_tiles(const LaunchContext& context, const Arguments& p) {
 
 bool fits_mma(const ct::LinearArgs& a) {
     return a.x_dtype == CT_BF16 && a.w_dtype == CT_BF16 && a.k % kUnit == 0 && a.w_stride <= INT32_MAX &&
-           aligned(a.x, a.x_stride * 2, 16);
+           a.x_stride <= INT32_MAX && aligned(a.x, a.x_stride * 2, 16);
 }
 
 int32_t launch_mma(const LaunchContext& context, const ct::LinearArgs& args) {
