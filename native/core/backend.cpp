@@ -21,7 +21,7 @@ std::string folder_of_this_library() {
     return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-const BackendHost kHost{
+constexpr BackendHost kHost{
     sizeof(Backend),
     [](int32_t status, const char* text) { return fail(status, "%s", text); },
     [](ct_stream* stream, const Operation& operation) { return enqueue_checked(stream, operation); },

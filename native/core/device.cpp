@@ -104,7 +104,7 @@ void start_device(ct_device* device, int threads) {
     auto team = std::make_unique<Team>(threads);
     device->team = team.get();
     if (!runtime_of(device)) start_queue(device);
-    team.release();  // the device owns both now
+    device->team = team.release();
     device->health = health.release();
 }
 

@@ -72,15 +72,15 @@ void enter_fiber([[maybe_unused]] Context& thread) {
 }
 
 void start_context(Context& context, void (*entry)()) {
-    auto top = reinterpret_cast<uintptr_t>(context.stack_bottom) + context.stack_bytes;
+    char* top = static_cast<char*>(const_cast<void*>(context.stack_bottom)) + context.stack_bytes;  // 16-byte aligned
     // The last fiber here never returned from its outermost frames.
     constexpr size_t kOutermostBytes = 8192;
-    unpoison(reinterpret_cast<void*>(top - kOutermostBytes), kOutermostBytes);
-    void** stack = reinterpret_cast<void**>(top & ~uintptr_t{15});
+    unpoison(top - kOutermostBytes, kOutermostBytes);
+    void** stack = reinterpret_cast<void**>(top);
     *--stack = nullptr;                              // where a return address would be: unwinders stop here
     *--stack = reinterpret_cast<void*>(entry);       // popped into rcx
     for (int i = 0; i < 6; ++i) *--stack = nullptr;  // the saved registers
-    context.stack_pointer = stack;
+    context.stack_pointer = static_cast<void*>(stack);
     context.fake_stack = nullptr;
 }
 

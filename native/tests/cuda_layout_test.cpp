@@ -6,9 +6,9 @@
 #include <fstream>
 #include <memory>
 
+#include "cuda/error.h"
+#include "cuda/runtime.h"
 #include "tests/layout.h"
-
-extern "C" const ct::Backend* ct_backend(const ct::BackendHost* host);
 
 namespace {
 
@@ -42,10 +42,9 @@ int32_t dump_of(const ct::DeviceRuntime& runtime, int ordinal, layout::Dump* dum
 
 int main(int argc, char** argv) {
     const ct::BackendHost host{sizeof(ct::Backend), print_error, nullptr, nullptr};
-    const ct::Backend* backend = ct_backend(&host);
-    if (!backend) return 1;
+    ct::cuda::host = &host;
     const auto dump = std::make_unique<layout::Dump>();
-    const int32_t status = dump_of(*backend->runtime, argc > 1 ? std::atoi(argv[1]) : 0, dump.get());
+    const int32_t status = dump_of(ct::cuda::kRuntime, argc > 1 ? std::atoi(argv[1]) : 0, dump.get());
     if (status != CT_OK) return status == CT_UNAVAILABLE ? kSkipped : 1;
     const std::string seen = layout::text(*dump);
     if (argc > 2) std::ofstream(argv[2]) << seen;

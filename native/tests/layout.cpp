@@ -37,7 +37,7 @@ std::string load_text(const char* name, int registers, const ValueOf& value_of) 
         all += line_start(name, lane);
         for (int place = 0; place < 2 * registers; ++place) {
             const int value = value_of(lane, place / 2, place % 2);
-            all = all + " " + std::to_string(value / 64) + ":" + Element{value / 8 % 8, value % 8};
+            all += " " + std::to_string(value / 64) + ":" + Element{value / 8 % 8, value % 8};
         }
         all += "\n";
     }
@@ -124,7 +124,7 @@ std::string mma_text(const std::string& name, const char* operand, int registers
     for (int lane = 0; lane < kLanes; ++lane) {
         all += line_start((name + " " + operand).c_str(), lane);
         for (int place = 0; place < registers * parts; ++place) {
-            all = all + " " + element_of(lane, place / parts, place % parts);
+            all += " " + element_of(lane, place / parts, place % parts);
         }
         all += "\n";
     }

@@ -152,14 +152,16 @@ int32_t allocate(ct_weights& w) {
                     static_cast<long long>(w.data_bytes));
 }
 
-void release(ct_weights& w) {
-    if (!w.data) return;
-    if (const auto* runtime = ct::runtime_of(w.device)) {
-        runtime->release(w.device->context, w.data, false);
-    } else {
-        ct::free_bytes(w.data, w.data_bytes);
+struct Destroy {
+    void operator()(ct_weights* w) const {
+        if (const auto* runtime = ct::runtime_of(w->device); runtime && w->data) {
+            runtime->release(w->device->context, w->data, false);
+        } else if (w->data) {
+            ct::free_bytes(w->data, w->data_bytes);
+        }
+        delete w;
     }
-}
+};
 
 }  // namespace
 
@@ -209,7 +211,7 @@ int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weig
                static_cast<long long>(cols));
 
     CT_TRY(ct::check_device(__func__, device));
-    auto packed = std::make_unique<ct_weights>();
+    std::unique_ptr<ct_weights, Destroy> packed(new ct_weights());
     packed->device = device;
     packed->dtype = stored_dtype;
     packed->use = use;
@@ -220,10 +222,7 @@ int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weig
     CT_TRY(allocate(*packed));
     const Source source{parts, row_bytes};
     if (device->backend) {
-        const auto drop = [](ct_weights* w) { release(*w); };
-        std::unique_ptr<ct_weights, decltype(drop)> unfinished(packed.get(), drop);
         CT_TRY(upload_rows(*packed, source, dtype));
-        unfinished.release();
     } else {
         const ct::TeamLock lock(device);
         const Packing packing = {packed.get(), source, dtype};
@@ -236,9 +235,8 @@ int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weig
 
     int32_t ct_weights_destroy(ct_weights* weights) {
     CT_REQUIRE(weights, "weights is null");
-    release(*weights);
     weights->device->children.fetch_sub(1);
-    delete weights;
+    Destroy()(weights);
     return ct::ok();
 }
 
