@@ -56,7 +56,9 @@ endmacro()
 # Compiles the target's .cu files for the selected GPUs, warnings being errors, and keeps what ptxas says of registers,
 # shared memory and spills beside each object (OBJECT.ptxas), where ci/cuda-check reads it.
 function(cortado_cuda_flags target)
-    set(flags --Werror all-warnings --threads 2 --expt-relaxed-constexpr --compress-mode=size -Xptxas -v)
+    # Products and sums are fused where a source says fma and nowhere else: kernels that promise equal bits must not depend
+    # on what the compiler fuses in one and not in another.
+    set(flags --Werror all-warnings --threads 2 --expt-relaxed-constexpr --compress-mode=size --fmad=false -Xptxas -v)
     foreach(arch ${cortado_cuda_archs})
         list(APPEND flags "SHELL:-gencode arch=compute_${arch},code=sm_${arch}")
     endforeach()

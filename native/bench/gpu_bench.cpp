@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
@@ -20,7 +21,10 @@ namespace {
 using namespace testing;
 
 constexpr int64_t kBeyondL2 = int64_t{192} << 20;  // bytes that the rotating buffers of a case hold together at least
-constexpr int kMaxRotation = 8;
+constexpr int64_t kMaxRotation = 256;              // small ones stay in the cache
+constexpr double kLeastReplayUs = 2000;            // so that what a launch and a wait take does not count
+constexpr int64_t kMaxCalls = 2000;                // in a graph
+constexpr int64_t kPiece = int64_t{4} << 20;
 
 bool quick = false;
 
@@ -31,6 +35,23 @@ bool quick = false;
             std::exit(1);                                                              \
         }                                                                              \
     } while (0)
+
+const std::vector<unsigned char>& random_piece(int32_t dtype) {
+    static std::map<int32_t, std::vector<unsigned char>> pieces;
+    std::vector<unsigned char>& piece = pieces[dtype];
+    if (!piece.empty()) return piece;
+    piece.resize(kPiece);
+    std::mt19937 engine(1);
+    std::normal_distribution<float> normal(0, 1);
+    for (int64_t i = 0; i < kPiece / ct::dtype_bytes(dtype); ++i) {
+        const float x = normal(engine);
+        const ct::bf16 rounded = ct::to_bf16(x);
+        if (dtype == CT_F32) std::memcpy(piece.data() + 4 * i, &x, 4);
+        if (dtype == CT_BF16) std::memcpy(piece.data() + 2 * i, &rounded, 2);
+        if (dtype == CT_F8_E4M3) piece[static_cast<size_t>(i)] = static_cast<unsigned char>(engine() & 0xb7);  // < 16
+    }
+    return piece;
+}
 
 // Device memory, filled through a host buffer.
 class Memory {
@@ -53,19 +74,13 @@ public:
     }
 
     // Random numbers of the dtype around zero: a random piece, repeated.
-    void fill_random(int32_t dtype, float scale = 1) {
-        const int64_t piece = std::min<int64_t>(bytes_, int64_t{4} << 20);
-        Array<unsigned char> host(device_, piece);
-        std::mt19937 engine(1);
-        std::normal_distribution<float> normal(0, scale);
-        for (int64_t i = 0; i < piece / ct::dtype_bytes(dtype); ++i) {
-            const float x = normal(engine);
-            if (dtype == CT_F32) std::memcpy(host.at + 4 * i, &x, 4);
-            if (dtype == CT_BF16) std::memcpy(host.at + 2 * i, &static_cast<const ct::bf16&>(ct::to_bf16(x)), 2);
-            if (dtype == CT_F8_E4M3) host.at[i] = static_cast<unsigned char>(engine() & 0xb7);  // up to 15, both signs
-        }
-        for (int64_t at = 0; at < bytes_; at += piece) {
-            MUST(ct_copy(buffer_, host.buffer, at, 0, std::min(piece, bytes_ - at), device_.stream));
+    void fill_random(int32_t dtype) {
+        const std::vector<unsigned char>& piece = random_piece(dtype);
+        const int64_t size = std::min(bytes_, kPiece);
+        Array<unsigned char> host(device_, size);
+        std::copy_n(piece.begin(), size, host.at);
+        for (int64_t at = 0; at < bytes_; at += size) {
+            MUST(ct_copy(buffer_, host.buffer, at, 0, std::min(size, bytes_ - at), device_.stream));
         }
         MUST(ct_stream_synchronize(device_.stream));
     }
@@ -78,12 +93,16 @@ private:
 
 using Rotation = std::vector<std::unique_ptr<Memory>>;
 
-Rotation rotation(Device& device, int64_t bytes, int32_t dtype, float scale = 1) {
-    const int64_t wanted = quick ? 1 : (kBeyondL2 + bytes - 1) / bytes;
+// How many buffers of a size take turns.
+int64_t turns_of(int64_t bytes) {
+    return quick ? 1 : std::clamp<int64_t>((kBeyondL2 + bytes - 1) / bytes, 1, kMaxRotation);
+}
+
+Rotation rotation(Device& device, int64_t bytes, int32_t dtype) {
     Rotation all;
-    for (int64_t i = 0; i < std::clamp<int64_t>(wanted, 1, kMaxRotation); ++i) {
+    for (int64_t i = 0; i < turns_of(bytes); ++i) {
         all.push_back(std::make_unique<Memory>(device, bytes));
-        all.back()->fill_random(dtype, scale);
+        all.back()->fill_random(dtype);
     }
     return all;
 }
@@ -95,25 +114,38 @@ struct Timing {
 };
 
 // call(i) enqueues one call on the i-th of the rotating buffers.
-Timing time_calls(Device& device, int64_t rotation_size, const std::function<int32_t(int64_t)>& call) {
-    const int64_t calls = quick ? 1 : std::max<int64_t>(rotation_size * 4, 24);
-    const int replays = quick ? 1 : 51;
-    MUST(call(0));  // what is made at first use is not part of the graph
-    MUST(ct_stream_synchronize(device.stream));
+using Call = std::function<int32_t(int64_t)>;
+
+// Calls of a graph, and its replays' times in us a call.
+std::vector<double> replay(Device& device, int64_t rotation_size, int64_t calls, int replays, const Call& call) {
     MUST(ct_stream_begin_capture(device.stream));
     for (int64_t i = 0; i < calls; ++i) MUST(call(i % rotation_size));
     ct_graph* graph = nullptr;
     MUST(ct_stream_end_capture(&graph, device.stream));
     std::vector<double> us;
-    for (int replay = 0; replay < replays + 1; ++replay) {
+    for (int i = 0; i < replays + 1; ++i) {
         const auto start = std::chrono::steady_clock::now();
         MUST(ct_graph_launch(graph, device.stream));
         MUST(ct_stream_synchronize(device.stream));
         const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
-        if (replay > 0 || quick) us.push_back(took.count() / static_cast<double>(calls));
+        if (i > 0) us.push_back(took.count() / static_cast<double>(calls));  // the first warms up
     }
     MUST(ct_graph_destroy(graph));
     std::sort(us.begin(), us.end());
+    return us;
+}
+
+Timing time_calls(Device& device, int64_t rotation_size, const Call& call) {
+    MUST(call(0));  // what is made at first use is not part of the graph
+    MUST(ct_stream_synchronize(device.stream));
+    int64_t calls = 1;
+    if (!quick) {
+        calls = std::max<int64_t>(rotation_size, 24);
+        const double once_us = replay(device, rotation_size, calls, 1, call).front();
+        const auto wanted = static_cast<int64_t>(std::min(kLeastReplayUs / once_us, static_cast<double>(kMaxCalls)));
+        calls = std::max(calls, (wanted + rotation_size - 1) / rotation_size * rotation_size);
+    }
+    const std::vector<double> us = replay(device, rotation_size, calls, quick ? 1 : 51, call);
     return {us[us.size() / 2], us[us.size() / 10], us[us.size() * 9 / 10]};
 }
 
@@ -250,7 +282,7 @@ void bench_linear(Device& device, int64_t n, int64_t k, const std::vector<int64_
         values[i] = i < 65536 ? ct::to_bf16(normal(engine)).bits : values[i - 65536];
     }
     std::vector<ct_weights*> weights;
-    const int64_t copies = quick ? 1 : std::clamp<int64_t>((kBeyondL2 + bytes - 1) / bytes, 1, kMaxRotation);
+    const int64_t copies = turns_of(bytes);
     for (int64_t i = 0; i < copies; ++i) {
         const ct_weights_part part{values.data(), n, bytes};
         weights.push_back(nullptr);

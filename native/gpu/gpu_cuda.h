@@ -141,7 +141,17 @@ __device__ __forceinline__ Vec16 load16_once(const void* at) {
     return v;
 }
 
-__device__ __forceinline__ void store16(void* at, Vec16 v) { *static_cast<uint4*>(at) = {v.x, v.y, v.z, v.w}; }
+// One instruction in global memory whatever stands beside it: a plain store, where another branch stores single elements
+// to the same place, is merged with those and becomes four of 4 bytes. Which memory it is is known when compiled.
+__device__ __forceinline__ void store16(void* at, Vec16 v) {
+    if (__isShared(at)) {
+        *static_cast<uint4*>(at) = {v.x, v.y, v.z, v.w};
+    } else {
+        asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(at)), "r"(v.x), "r"(v.y),
+                     "r"(v.z), "r"(v.w)
+                     : "memory");
+    }
+}
 
 namespace detail {
 

@@ -81,6 +81,7 @@ void for_gpu_devices(const Body& body) {
         Device device(2, CT_ISA_AUTO, name.c_str());
         if (!device.present()) {
             std::printf("not tested on %s: %s\n", name.c_str(), ct_last_error());
+            CHECK(chosen == nullptr && "a device that CORTADO_DEVICES names must be there");
             continue;
         }
         context = name;

@@ -20,52 +20,55 @@ except ImportError:
     HAVE_GPU = False
 
 BEYOND_L2 = 192 << 20
+MAX_ROTATION = 256
+LEAST_REPLAY_US = 2000
 
 
-def median_us(calls, repeat):
-    """calls: functions, run in turn inside one graph; the median time of one call."""
-    stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
+def median_us(calls):
+    """calls: functions, run in turn inside one graph, as often as LEAST_REPLAY_US asks; the median time of one call."""
+
+    def elapsed_us(run):
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        run()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) * 1e3
+
+    def run_all():
         for call in calls:
             call()
-    torch.cuda.synchronize()
+
+    torch.cuda.synchronize()  # the inputs are there, whatever stream made them
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        run_all()  # what is made at first use is not part of the graph
+        torch.cuda.synchronize()
+        repeat = max(1, -(-24 // len(calls)), round(LEAST_REPLAY_US / elapsed_us(run_all)))
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, stream=stream):
         for _ in range(repeat):
-            for call in calls:
-                call()
-    times = []
-    for _ in range(52):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        graph.replay()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end) * 1e3 / (repeat * len(calls)))
-    return statistics.median(times[1:])
+            run_all()
+    times = [elapsed_us(graph.replay) for _ in range(52)]
+    return statistics.median(times[1:]) / (repeat * len(calls))
 
 
 def rotating(make, size):
-    return [make() for _ in range(max(1, min(8, -(-BEYOND_L2 // size))))]
-
-
-def repeats(calls):
-    return max(4, -(-24 // len(calls)))
+    return [make() for _ in range(max(1, min(MAX_ROTATION, -(-BEYOND_L2 // size))))]
 
 
 def time_each(inputs, function):
-    calls = [lambda x=x: function(*x) for x in inputs]
-    return median_us(calls, repeats(calls))
+    return median_us([lambda x=x: function(*x) for x in inputs])
 
 
 def floors():
     half = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
     other = torch.empty_like(half)
-    copy_us = median_us([lambda: other.copy_(half)], 4)
+    copy_us = median_us([lambda: other.copy_(half)])
     a = torch.randn(8192, 8192, dtype=torch.bfloat16, device="cuda")
     b = torch.randn(8192, 8192, dtype=torch.bfloat16, device="cuda")
     out = torch.empty_like(a)
-    gemm_us = median_us([lambda: torch.mm(a, b, out=out)], 4)
+    gemm_us = median_us([lambda: torch.mm(a, b, out=out)])
     return {"copy_bytes_per_second": 2 * (1 << 30) / copy_us * 1e6, "bf16_flops_per_second": 2 * 8192**3 / gemm_us * 1e6}
 
 

@@ -116,12 +116,17 @@ struct Query {
     }
 };
 
+// Two neighbouring elements of a row in memory, read and written as one word (a memcpy knows their alignment only: nvcc
+// makes two or four accesses of it).
+struct alignas(4) [[gnu::may_alias]] Bf16Pair {
+    uint32_t bits;
+};
+
 // Two neighbouring elements of a bf16 row as the A operand of Kv's products; zeros where the row is null.
 template <typename Kv>
 __device__ __forceinline__ uint32_t query_pair(const bf16* row, int dim) {
     if (row == nullptr) return 0;
-    uint32_t pair;
-    memcpy(&pair, row + dim, 4);
+    const uint32_t pair = reinterpret_cast<const Bf16Pair*>(row + dim)->bits;
     if constexpr (std::is_same_v<Kv, bf16>) return pair;
     float low, high;
     unpack_bf16(pair, low, high);

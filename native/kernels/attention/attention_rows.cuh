@@ -48,10 +48,9 @@ __device__ __forceinline__ void store_lse(const AttentionArgs& call, const Rows&
 }
 
 __device__ __forceinline__ void store_pair(bf16* to, float x, float y) {
-    const uint32_t pair = pack_bf16(x, y);
-    memcpy(to, &pair, 4);
+    reinterpret_cast<Bf16Pair*>(to)->bits = pack_bf16(x, y);
 }
-struct alignas(8) FloatPair {
+struct alignas(8) [[gnu::may_alias]] FloatPair {
     float x, y;
 };
 __device__ __forceinline__ void store_pair(float* to, float x, float y) { *reinterpret_cast<FloatPair*>(to) = {x, y}; }
