@@ -35,7 +35,7 @@ final class EngineLoop implements Runnable {
     private final Waker waker = new Waker();
     private final Inbox<Request> inbox = new Inbox<>();
     private final List<Request> live = new ArrayList<>();
-    private final List<Request> toWake = new ArrayList<>();
+    private final List<Request> toWake;
     private final Consumer<Request> taker = this::take; // made once: a step allocates nothing
     private final Counters counters;
     private int turn;
@@ -51,6 +51,7 @@ final class EngineLoop implements Runnable {
         this.door = door;
         this.clock = clock;
         scheduler = new Scheduler(pool, limits, clock);
+        toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
         counters = new Counters(scheduler, pool);
     }
@@ -224,7 +225,7 @@ final class EngineLoop implements Runnable {
     }
 
     private void fail(Request request, EngineException error) {
-        request.fail(error);
+        request.fail(error); // before the end, or its consumer could take it for cancelled
         endAll(request, CANCELLED);
     }
 
@@ -241,8 +242,8 @@ final class EngineLoop implements Runnable {
         counters.publish();
     }
 
-    /** After the end, whichever thread takes a request out of the inbox tells it. */
-    private void rejectInbox() {
+    /** After the end, whichever thread takes a request out of the inbox tells it, and once. */
+    private synchronized void rejectInbox() {
         inbox.drain(request -> {
             if (!request.taken && end != null) {
                 request.taken = true;

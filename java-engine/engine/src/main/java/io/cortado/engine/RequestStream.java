@@ -58,11 +58,18 @@ final class RequestStream implements GenerationStream {
     }
 
     private @Nullable GenerationEvent poll() {
+        GenerationEvent event = pollStage();
+        // Asked last: the loop notes a failure before it ends the answers, which else look
+        // finished.
         EngineException failure = request.failure();
         if (failure != null) {
             stage = Stage.DONE;
             return new GenerationEvent.Failed(failure);
         }
+        return event;
+    }
+
+    private @Nullable GenerationEvent pollStage() {
         return switch (stage) {
             case STARTED -> {
                 stage = request.scores == null ? Stage.ANSWERS : Stage.SCORED;
