@@ -16,7 +16,6 @@ import io.cortado.api.SamplingParams;
 import io.cortado.api.TokenLogprob;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -28,29 +27,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** The whole engine with a small model, the same on every device. */
 @Timeout(value = 600, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EngineOnDevicesTest {
-    private static final int CALLERS = 9;
     private static final int OUTPUT = 12;
 
     @TempDir Path folder;
 
     private Engine open(EngineOptions options) throws IOException {
         return Engine.open(TinyModel.in(folder), options);
-    }
-
-    private static List<Answers> askAtOnce(Engine engine) throws InterruptedException {
-        List<GenerationStream> streams = new ArrayList<>();
-        for (int i = 0; i < CALLERS; i++) {
-            streams.add(
-                    engine.generate(
-                            new GenerationRequest(
-                                    Prompt.tokens(TinyModel.prompt(i)),
-                                    TinyModel.params(i, OUTPUT))));
-        }
-        List<Answers> answers = new ArrayList<>();
-        for (GenerationStream stream : streams) {
-            answers.add(Answers.read(stream));
-        }
-        return answers;
     }
 
     @ParameterizedTest
@@ -74,57 +56,6 @@ class EngineOnDevicesTest {
                 assertEquals(2, b.top().size());
                 assertEquals(b.id(), b.top().getFirst().id());
             }
-        }
-    }
-
-    /** More callers than places, prompts longer than the budget leaves, and too few blocks. */
-    @ParameterizedTest
-    @MethodSource("io.cortado.engine.Devices#all")
-    void givesEachCallerTheTokensOfARunAlone(String device) throws Exception {
-        Devices.assumePresent(device);
-        List<Answers> alone = new ArrayList<>();
-        try (Engine engine = open(TinyModel.options(device))) {
-            for (int i = 0; i < CALLERS; i++) {
-                alone.add(DemoEngine.ask(engine, TinyModel.prompt(i), TinyModel.params(i, OUTPUT)));
-            }
-        }
-        long block = 2L * 2 * 2 * 64 * 16 * 4;
-        EngineOptions tight = TinyModel.options(device).maxModelLen(64).kvCacheBytes(9 * block);
-        try (Engine engine = open(tight)) {
-            List<Answers> together = askAtOnce(engine);
-            for (int i = 0; i < CALLERS; i++) {
-                assertNull(together.get(i).failure);
-                assertEquals(alone.get(i).ids(), together.get(i).ids(), "caller " + i);
-            }
-            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
-        }
-    }
-
-    /** The same with the kernels for bf16, which choose by the batch what they run on. */
-    @ParameterizedTest
-    @MethodSource("io.cortado.engine.Devices#all")
-    void givesEachCallerTheTokensOfARunAloneInBf16(String device) throws Exception {
-        Devices.assumePresent(device);
-        List<Answers> alone = new ArrayList<>();
-        try (Engine engine =
-                open(TinyModel.options(device).activations(EngineOptions.Activations.BF16))) {
-            for (int i = 0; i < CALLERS; i++) {
-                alone.add(DemoEngine.ask(engine, TinyModel.prompt(i), TinyModel.params(i, OUTPUT)));
-            }
-        }
-        long block = 2L * 2 * 2 * 64 * 16 * 2;
-        EngineOptions tight =
-                TinyModel.options(device)
-                        .activations(EngineOptions.Activations.BF16)
-                        .maxModelLen(64)
-                        .kvCacheBytes(9 * block);
-        try (Engine engine = open(tight)) {
-            List<Answers> together = askAtOnce(engine);
-            for (int i = 0; i < CALLERS; i++) {
-                assertNull(together.get(i).failure);
-                assertEquals(alone.get(i).ids(), together.get(i).ids(), "caller " + i);
-            }
-            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
         }
     }
 

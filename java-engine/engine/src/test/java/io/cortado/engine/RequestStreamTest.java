@@ -24,7 +24,7 @@ class RequestStreamTest {
     /** Every row's logits are not finite, which fails the row's request. */
     private static final class NotFinite extends SimulatedExecutor {
         NotFinite() {
-            super(100);
+            super(100, 16);
         }
 
         @Override

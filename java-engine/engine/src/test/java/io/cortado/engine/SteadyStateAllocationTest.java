@@ -21,7 +21,7 @@ class SteadyStateAllocationTest {
         Limits limits = Limits.of(seqs, seqs * PROMPT, blocks);
         Door door = new Door(seqs, 0);
         long[] now = {1};
-        SimulatedExecutor executor = new SimulatedExecutor(1000);
+        SimulatedExecutor executor = new SimulatedExecutor(1000, blocks);
         EngineLoop loop =
                 new EngineLoop(new BlockPool(blocks), limits, executor, door, () -> now[0]++);
         for (int i = 0; i < seqs; i++) {
