@@ -156,12 +156,8 @@ final class EngineLoop implements Runnable {
     private void accept(Batch batch) {
         for (int row = 0; row < batch.numRows(); row++) {
             Sequence sequence = batch.sequence(batch.rowSequence[row]);
-            try {
-                if (!sequence.hasEnded()) {
-                    accept(batch, row, sequence);
-                }
-            } catch (RuntimeException fault) { // of this request alone: the others go on
-                fail(sequence.request, internal("the request has failed", fault));
+            if (!sequence.hasEnded()) {
+                accept(batch, row, sequence);
             }
         }
         for (int i = 0; i < batch.numSeqs(); i++) {
@@ -190,14 +186,24 @@ final class EngineLoop implements Runnable {
             if (request.awaitsFirstToken()) {
                 request.markFirstToken(clock.getAsLong());
             }
-            FinishReason reason = sequence.stops.check(batch.token[row], sequence.answer.size());
-            if (reason == null) {
-                sequence.answer.publish();
-            } else {
-                end(sequence, reason);
-            }
+            stopOrGoOn(sequence, batch.token[row]);
         }
         wakeLater(request);
+    }
+
+    private void stopOrGoOn(Sequence sequence, int token) {
+        FinishReason reason;
+        try {
+            reason = sequence.stops.check(token, sequence.answer.size());
+        } catch (RuntimeException fault) { // in the text of this request alone: the others go on
+            fail(sequence.request, internal("the request has failed", fault));
+            return;
+        }
+        if (reason == null) {
+            sequence.answer.publish();
+        } else {
+            end(sequence, reason);
+        }
     }
 
     private void end(Sequence sequence, FinishReason reason) {
@@ -234,12 +240,22 @@ final class EngineLoop implements Runnable {
         end = why;
         ended = true;
         for (int i = live.size() - 1; i >= 0; i--) {
-            fail(live.get(i), why);
+            tellTheEnd(live.get(i), why);
         }
         rejectInbox();
         wakeConsumers();
         waker.close();
         counters.publish();
+    }
+
+    /** Also where the blocks are in such disorder that they cannot be given back. */
+    private void tellTheEnd(Request request, EngineException why) {
+        try {
+            fail(request, why);
+        } catch (RuntimeException disorder) {
+            why.addSuppressed(disorder);
+            wakeLater(request);
+        }
     }
 
     /** After the end, whichever thread takes a request out of the inbox tells it, and once. */

@@ -58,9 +58,8 @@ final class RequestStream implements GenerationStream {
     }
 
     private @Nullable GenerationEvent poll() {
-        GenerationEvent event = pollStage();
-        // Asked last: the loop notes a failure before it ends the answers, which else look
-        // finished.
+        GenerationEvent event = request.failure() == null ? pollStage() : null;
+        // Asked again: the loop notes a failure before it ends the answers, which else look cancelled.
         EngineException failure = request.failure();
         if (failure != null) {
             stage = Stage.DONE;

@@ -221,6 +221,55 @@ class EngineUnderLoadTest {
     }
 
     @Test
+    void failsOnlyTheRequestWhoseTextCannotBeMade() throws Exception {
+        Engine engine = DemoEngine.open(DemoEngine.options(), OddTokens::new);
+        try (engine) {
+            List<Answers> got = atOnce(engine, 8, EngineUnderLoadTest::askWithStop);
+            for (int i = 0; i < 8; i++) {
+                EngineException failure = got.get(i).failure;
+                if (i == BadIds.VICTIM) {
+                    assertNotNull(failure);
+                    assertEquals(EngineException.Code.INTERNAL, failure.code());
+                } else {
+                    assertNull(failure);
+                    assertEquals(40, got.get(i).ids().size());
+                }
+            }
+            assertNull(engine.failure());
+            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
+        }
+    }
+
+    private static Answers askWithStop(Engine engine, int caller) throws InterruptedException {
+        SamplingParams stopping =
+                params(caller).toBuilder().stop(List.of("never in this text")).build();
+        return DemoEngine.ask(engine, prompt(caller), stopping);
+    }
+
+    /** Draws an id for the victim that is no token. */
+    private record OddTokens(Executor device) implements Executor {
+        @Override
+        public void submit(Batch batch) {
+            device.submit(batch);
+        }
+
+        @Override
+        public void await(Batch batch) {
+            device.await(batch);
+            for (int row = 0; row < batch.numRows(); row++) {
+                if (batch.sequence(batch.rowSequence[row]).prompt[0] == 300 + BadIds.VICTIM) {
+                    batch.token[row] = 1 << 30;
+                }
+            }
+        }
+
+        @Override
+        public void close() {
+            device.close();
+        }
+    }
+
+    @Test
     void failsEveryRequestAndTakesNoMoreWhenTheDeviceFails() throws Exception {
         Engine engine = DemoEngine.open(DemoEngine.options(), Dying::new);
         try (engine) {
