@@ -59,7 +59,8 @@ final class RequestStream implements GenerationStream {
 
     private @Nullable GenerationEvent poll() {
         GenerationEvent event = request.failure() == null ? pollStage() : null;
-        // Asked again: the loop notes a failure before it ends the answers, which else look cancelled.
+        // Asked again: the loop notes a failure before it ends the answers, which else look
+        // cancelled.
         EngineException failure = request.failure();
         if (failure != null) {
             stage = Stage.DONE;

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Timeout(value = 600, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EngineFaultTest {
     private static final int CALLERS = 3;
-    private static final int OUTPUT = 2;
+    private static final int OUTPUT = 3;
 
     @TempDir Path folder;
 

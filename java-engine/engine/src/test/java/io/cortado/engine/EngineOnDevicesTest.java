@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -79,6 +80,8 @@ class EngineOnDevicesTest {
                             params.toBuilder().stopTokenIds(List.of(third)).build());
             assertEquals(free.ids().subList(0, first + 1), cut.ids());
             assertEquals(new FinishReason.EndToken(third), cut.reason());
+            assertNotNull(cut.usage);
+            assertEquals(first + 1, cut.usage.completionTokens(), "the step ahead drew one more");
             Answers later =
                     DemoEngine.ask(
                             engine,
@@ -92,6 +95,37 @@ class EngineOnDevicesTest {
                             params.toBuilder().maxTokens(3).logitBias(Map.of(77, 100f)).build());
             assertEquals(List.of(77, 77, 77), forced.ids());
             assertInstanceOf(FinishReason.Length.class, forced.reason());
+        }
+    }
+
+    /** The sampler's buffers grow between steps, and graphs do not hold them. */
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void takesMoreBiasesThanItHasRoomForAtFirst(String device) throws Exception {
+        Devices.assumePresent(device);
+        Map<Integer, Float> bans = new TreeMap<>();
+        for (int id = 0; id < TinyModel.VOCAB; id++) {
+            bans.put(id, -100f);
+        }
+        List<Integer> allowed = List.of(5, 9);
+        allowed.forEach(bans::remove);
+        SamplingParams params = TinyModel.params(1, 3).toBuilder().n(16).build();
+        try (Engine engine = open(TinyModel.options(device).maxNumSeqs(16))) {
+            Answers before = DemoEngine.ask(engine, TinyModel.prompt(0), params);
+            Answers banned =
+                    DemoEngine.ask(
+                            engine,
+                            TinyModel.prompt(0),
+                            params.toBuilder().logitBias(bans).build());
+            assertNull(banned.failure, () -> "" + banned.failure);
+            for (Answers.Answer answer : banned.answers) {
+                assertEquals(3, answer.ids.size());
+                assertTrue(allowed.containsAll(answer.ids), () -> "" + answer.ids);
+            }
+            Answers after = DemoEngine.ask(engine, TinyModel.prompt(0), params);
+            for (int i = 0; i < 16; i++) {
+                assertEquals(before.answers.get(i).ids, after.answers.get(i).ids);
+            }
         }
     }
 
