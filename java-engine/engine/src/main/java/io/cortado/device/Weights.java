@@ -76,7 +76,7 @@ public final class Weights extends NativeHandle {
         return rows;
     }
 
-    public long cols() {
+    long cols() {
         return cols;
     }
 

@@ -32,6 +32,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EngineUnderLoadTest {
     private static final int CALLERS = 64;
+    private static final int VICTIM = 5;
 
     private static int[] prompt(int caller) {
         int[] prompt = Requests.prompt(5 + caller % 40);
@@ -178,30 +179,36 @@ class EngineUnderLoadTest {
         Engine engine = DemoEngine.open(DemoEngine.options(), BadIds::new);
         try (engine) {
             List<Answers> got = atOnce(engine, 16, EngineUnderLoadTest::ask);
-            for (int i = 0; i < 16; i++) {
-                EngineException failure = got.get(i).failure;
-                if (i == BadIds.VICTIM) {
-                    assertNotNull(failure);
-                    assertEquals(EngineException.Code.NOT_FINITE, failure.code());
-                } else {
-                    assertNull(failure);
-                    assertEquals(40, got.get(i).ids().size());
-                }
-            }
+            assertOnlyTheVictimFails(got, EngineException.Code.NOT_FINITE);
             assertEquals(ask(engine, 1).ids(), got.get(1).ids());
             assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
         }
     }
 
+    private static void assertOnlyTheVictimFails(List<Answers> got, EngineException.Code code) {
+        for (int i = 0; i < got.size(); i++) {
+            EngineException failure = got.get(i).failure;
+            if (i == VICTIM) {
+                assertNotNull(failure);
+                assertEquals(code, failure.code());
+            } else {
+                assertNull(failure);
+                assertEquals(40, got.get(i).ids().size());
+            }
+        }
+    }
+
+    private static boolean isVictim(Sequence sequence) {
+        return sequence.prompt[0] == 300 + VICTIM;
+    }
+
     /** Gives the victim's 30th token an id that makes its hidden state NaN. */
     private record BadIds(Executor device) implements Executor {
-        static final int VICTIM = 5;
-
         @Override
         public void submit(Batch batch) {
             for (int i = 0; i < batch.numSeqs(); i++) {
                 int first = batch.cuSeqlensQ[i];
-                if (batch.sequence(i).prompt[0] == 300 + VICTIM && batch.positions[first] == 30) {
+                if (isVictim(batch.sequence(i)) && batch.positions[first] == 30) {
                     batch.ids[first] = -1;
                     batch.fedRows[first] = Batch.KNOWN;
                 }
@@ -225,16 +232,7 @@ class EngineUnderLoadTest {
         Engine engine = DemoEngine.open(DemoEngine.options(), OddTokens::new);
         try (engine) {
             List<Answers> got = atOnce(engine, 8, EngineUnderLoadTest::askWithStop);
-            for (int i = 0; i < 8; i++) {
-                EngineException failure = got.get(i).failure;
-                if (i == BadIds.VICTIM) {
-                    assertNotNull(failure);
-                    assertEquals(EngineException.Code.INTERNAL, failure.code());
-                } else {
-                    assertNull(failure);
-                    assertEquals(40, got.get(i).ids().size());
-                }
-            }
+            assertOnlyTheVictimFails(got, EngineException.Code.INTERNAL);
             assertNull(engine.failure());
             assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
         }
@@ -257,7 +255,7 @@ class EngineUnderLoadTest {
         public void await(Batch batch) {
             device.await(batch);
             for (int row = 0; row < batch.numRows(); row++) {
-                if (batch.sequence(batch.rowSequence[row]).prompt[0] == 300 + BadIds.VICTIM) {
+                if (isVictim(batch.sequence(batch.rowSequence[row]))) {
                     batch.token[row] = 1 << 30;
                 }
             }
