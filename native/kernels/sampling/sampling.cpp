@@ -13,26 +13,8 @@ namespace {
 constexpr float kInfinity = __builtin_inff();
 constexpr float kGreedyBelow = 1e-5f;
 
-struct Sample {
-    int32_t* token;
-    float* logprob;
-    int32_t* rank;
-    int32_t* top_ids;
-    float* top_logprobs;
-    int32_t* status;
-    const float* logits;
-    const float* temperature;
-    const int32_t* top_k;
-    const float* top_p;
-    const float* min_p;
-    const int64_t* seed;
-    const int64_t* position;
-    const int32_t* forced;
-    const int32_t* bias_offsets;
-    const int32_t* bias_ids;
-    const float* bias_values;
+struct Sample : SampleArgs {
     const SamplingPasses* passes;
-    int64_t num_rows, vocab_size, logits_stride, num_bias, max_top;
 
     // A thread's memory: everything that one row needs.
     struct Memory {
@@ -246,57 +228,35 @@ extern "C" int32_t ct_sample(ct_buffer* token, ct_buffer* logprob, ct_buffer* ra
         CT_TRY(ct::check_buffer(__func__, "bias_ids", bias_ids, stream, p.num_bias, 4));
         CT_TRY(ct::check_buffer(__func__, "bias_values", bias_values, stream, p.num_bias, 4));
     }
+    const ct::SampleArgs args{ct::data<int32_t>(token),
+                              ct::data<float>(logprob),
+                              ct::data<int32_t>(rank),
+                              ct::data<int32_t>(top_ids),
+                              ct::data<float>(top_logprobs),
+                              ct::data<int32_t>(status),
+                              ct::data<float>(logits),
+                              ct::data<float>(temperature),
+                              ct::data<int32_t>(top_k),
+                              ct::data<float>(top_p),
+                              ct::data<float>(min_p),
+                              ct::data<int64_t>(seed),
+                              ct::data<int64_t>(position),
+                              ct::data<int32_t>(forced),
+                              biased ? ct::data<int32_t>(bias_offsets) : nullptr,
+                              ct::data<int32_t>(bias_ids),
+                              ct::data<float>(bias_values),
+                              ct::data<void>(workspace),
+                              p.num_rows,
+                              p.vocab_size,
+                              p.logits_stride,
+                              p.num_bias,
+                              p.max_top_logprobs};
     if (ct::has_backend(stream)) {
         int64_t needed = 0;
         CT_TRY(ct::workspace_bytes(ct::device_of(stream), p, &needed));
         if (needed > 0) CT_TRY(ct::check_buffer(__func__, "workspace", workspace, stream, needed, 1));
-        return ct::launch(__func__, stream, &ct::Operations::sample,
-                          {ct::data<int32_t>(token),
-                           ct::data<float>(logprob),
-                           ct::data<int32_t>(rank),
-                           ct::data<int32_t>(top_ids),
-                           ct::data<float>(top_logprobs),
-                           ct::data<int32_t>(status),
-                           ct::data<float>(logits),
-                           ct::data<float>(temperature),
-                           ct::data<int32_t>(top_k),
-                           ct::data<float>(top_p),
-                           ct::data<float>(min_p),
-                           ct::data<int64_t>(seed),
-                           ct::data<int64_t>(position),
-                           ct::data<int32_t>(forced),
-                           biased ? ct::data<int32_t>(bias_offsets) : nullptr,
-                           ct::data<int32_t>(bias_ids),
-                           ct::data<float>(bias_values),
-                           ct::data<void>(workspace),
-                           p.num_rows,
-                           p.vocab_size,
-                           p.logits_stride,
-                           p.num_bias,
-                           p.max_top_logprobs});
+        return ct::launch(__func__, stream, &ct::Operations::sample, args);
     }
     const ct::SamplingPasses& passes = ct::variant(stream, ct::kSamplingScalar, ct::kSamplingAvx2, ct::kSamplingAvx512);
-    return ct::enqueue(stream, ct::Sample{ct::data<int32_t>(token),
-                                          ct::data<float>(logprob),
-                                          ct::data<int32_t>(rank),
-                                          ct::data<int32_t>(top_ids),
-                                          ct::data<float>(top_logprobs),
-                                          ct::data<int32_t>(status),
-                                          ct::data<float>(logits),
-                                          ct::data<float>(temperature),
-                                          ct::data<int32_t>(top_k),
-                                          ct::data<float>(top_p),
-                                          ct::data<float>(min_p),
-                                          ct::data<int64_t>(seed),
-                                          ct::data<int64_t>(position),
-                                          ct::data<int32_t>(forced),
-                                          biased ? ct::data<int32_t>(bias_offsets) : nullptr,
-                                          ct::data<int32_t>(bias_ids),
-                                          ct::data<float>(bias_values),
-                                          &passes,
-                                          p.num_rows,
-                                          p.vocab_size,
-                                          p.logits_stride,
-                                          p.num_bias,
-                                          p.max_top_logprobs});
+    return ct::enqueue(stream, ct::Sample{args, &passes});
 }
