@@ -138,8 +138,7 @@ class LostDeviceServerTest {
     }
 
     private static HttpRequest completion(Server server) {
-        String body =
-                "{\"model\":\"m\",\"prompt\":[1,2,3],\"max_tokens\":900,\"ignore_eos\":true}";
+        String body = "{\"model\":\"m\",\"prompt\":[1,2,3],\"max_tokens\":900,\"ignore_eos\":true}";
         return HttpRequest.newBuilder(uri(server, "/v1/completions"))
                 .header("content-type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(body))

@@ -124,8 +124,7 @@ final class RequestStream implements GenerationStream {
 
     @Override
     public void cancel() {
-        if (!request.hasEnded()) {
-            request.cancel();
+        if (!request.hasEnded() && request.cancel()) {
             loop.put(request);
         }
     }
