@@ -188,4 +188,25 @@ class DeterminismTest {
             }
         }
     }
+
+    /** A trained model, whose answers mean something to lose. */
+    @Test
+    void theDemoModelsAnswersAreTheirOwn() throws Exception {
+        List<DemoEngine.Golden> goldens = DemoEngine.goldens().subList(0, 4);
+        IntFunction<GenerationRequest> caller =
+                i -> new GenerationRequest(Prompt.tokens(goldens.get(i).prompt()), params(0, 5));
+        EngineOptions options =
+                EngineOptions.defaults()
+                        .device(device)
+                        .activations(activations)
+                        .threads(2)
+                        .maxModelLen(128);
+        List<List<Token>> alone;
+        try (Engine engine = DemoEngine.open(options)) {
+            alone = alone(engine, goldens.size(), caller);
+        }
+        try (Engine engine = DemoEngine.open(options.maxNumBatchedTokens(24).maxNumSeqs(3))) {
+            assertEquals(alone, together(engine, goldens.size(), caller));
+        }
+    }
 }
