@@ -47,8 +47,12 @@ final class CublasLt implements VendorGemm {
     private static final long WORKSPACE_BYTES = 32L << 20;
     private static final int CANDIDATES = 8;
 
-    /** Rows are grouped by the next power of two: a bucket has one algorithm. */
-    private record Shape(long n, long k, long rowBucket, DType yDtype) {}
+    /**
+     * All that an algorithm may depend on. Rows are grouped by the next power of two: a bucket has
+     * one algorithm.
+     */
+    private record Shape(
+            long n, long k, long rowBucket, long yStride, long xStride, DType yDtype) {}
 
     private final ResourceStack owned = new ResourceStack();
     private final AlgorithmChoice<Shape, cublasLtMatmulAlgo_t> algorithms =
@@ -132,7 +136,8 @@ final class CublasLt implements VendorGemm {
             DType yDtype,
             Stream stream) {
         long rowBucket = Long.highestOneBit(rows - 1) << 1;
-        Shape shape = new Shape(weights.rows(), weights.cols(), rowBucket, yDtype);
+        Shape shape =
+                new Shape(weights.rows(), weights.cols(), rowBucket, yStride, xStride, yDtype);
         product.set(y, x, weights, rows, yStride, xStride, yDtype, stream);
         return algorithms.enqueue(shape, product, !stream.isCapturing());
     }
