@@ -131,7 +131,11 @@ int32_t open_backend(ct_device** device, const char* name, const std::string& ki
     auto limits = std::make_unique<DeviceLimits>(opened->backend->limits);
     const DeviceRuntime* runtime = opened->backend->runtime;
     if (runtime) {
-        CT_TRY(runtime->open(&opened->context, limits.get(), opened->processor, ordinal));
+        const int32_t status = runtime->open(&opened->context, limits.get(), opened->processor, ordinal);
+        if (status != CT_OK) {
+            const std::string why = ct_last_error();
+            return fail(status, "ct_device_open: %s is not available: %s", name, why.c_str());
+        }
     } else {
         read_processor(opened->processor);
     }

@@ -279,7 +279,10 @@ extern "C" int32_t ct_stream_end_capture(ct_graph** graph, ct_stream* stream) {
     if (const auto* runtime = ct::runtime_of(device)) {
         CT_TRY(ct::settle(device, runtime->end_capture(device->context, &ended->native, stream->native)));
     }
-    CT_TRY(ct::check_device(__func__, device));
+    if (const int32_t health = ct::check_device(__func__, device); health != CT_OK) {
+        if (const auto* runtime = ct::runtime_of(device)) runtime->graph_destroy(device->context, ended->native);
+        return health;
+    }
     device->children.fetch_add(1);
     *graph = ended.release();
     return ct::ok();

@@ -70,7 +70,7 @@ int32_t open(void** context, DeviceLimits* limits, char (&processor)[128], int32
     int count = 0;
     if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) return no_driver(error);
     if (ordinal < 0 || ordinal >= count) {
-        return fail(CT_UNAVAILABLE, "ordinal %d of %d devices", static_cast<int>(ordinal), count);
+        return fail(CT_UNAVAILABLE, "the NVIDIA driver offers %d GPUs, from cuda:0 on", count);
     }
     std::unique_ptr<Device> device(new (std::nothrow) Device{ordinal, {}, 0});
     if (!device) return fail(CT_OUT_OF_MEMORY, "host memory is exhausted");

@@ -18,8 +18,8 @@ package io.cortado.api;
  *     most a quarter of the free memory
  * @param dummyWeights random weights instead of reading {@code *.safetensors}
  * @param deterministic a request's tokens do not depend on what shares its batch; false lets a
- *     GPU's attention share its work out by the batch at hand, which changes the last bits. The CPU
- *     is always deterministic
+ *     GPU's attention share its work out by the batch at hand and cuBLASLt multiply many rows,
+ *     which changes the last bits. The CPU is always deterministic
  */
 public record EngineOptions(
         String device,

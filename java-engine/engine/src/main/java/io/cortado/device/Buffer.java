@@ -58,7 +58,7 @@ public final class Buffer extends NativeHandle {
     }
 
     /** The bytes [offset, offset + bytes); offset is a multiple of {@link #ALIGNMENT}. */
-    public Buffer view(long offset, long bytes) {
+    Buffer view(long offset, long bytes) {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment out = call.allocate(CortadoNative.C_POINTER);
             check(CortadoNative.ct_buffer_view(out, address(), offset, bytes));
@@ -67,7 +67,7 @@ public final class Buffer extends NativeHandle {
     }
 
     /** The smallest multiple of {@link #ALIGNMENT} that is not below bytes. */
-    public static long aligned(long bytes) {
+    static long aligned(long bytes) {
         return Math.ceilDiv(bytes, (long) ALIGNMENT) * ALIGNMENT;
     }
 

@@ -1,10 +1,10 @@
 package io.cortado.device;
 
-import static java.lang.System.Logger.Level.INFO;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_TRANSA;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_COMPUTE_32F;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_T;
+import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_SUCCESS;
 import static org.bytedeco.cuda.global.cublas.cublasLtCreate;
 import static org.bytedeco.cuda.global.cublas.cublasLtDestroy;
 import static org.bytedeco.cuda.global.cublas.cublasLtMatmul;
@@ -18,9 +18,9 @@ import static org.bytedeco.cuda.global.cudart.CUDA_R_16BF;
 import static org.bytedeco.cuda.global.cudart.CUDA_R_32F;
 
 import java.nio.file.Path;
-import java.util.HashMap;
-import java.util.Map;
-import java.util.Optional;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cublas.cublasLtMatmulAlgo_t;
 import org.bytedeco.cuda.cublas.cublasLtMatmulDescOpaque_t;
@@ -34,44 +34,63 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.SizeTPointer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * NVIDIA's dense GEMM for many rows, an optional accelerator through the JavaCPP presets: used
- * where its libraries are found, the device is a GPU, and bits may depend on the batch (its kernels
- * do). The algorithm of a shape is the fastest of those that cuBLASLt proposes, timed once and
- * kept. Not yet run on a GPU.
+ * NVIDIA's dense GEMM through the JavaCPP presets, which link against the libraries that {@link
+ * VendorLibraries} finds. One thread. Not yet run on a GPU.
  */
-final class CublasLt implements AutoCloseable {
-    /** Below it the library's own kernels serve: they read the weights once and wait less. */
-    static final long MIN_ROWS = 64;
-
-    private static final System.Logger LOG = System.getLogger(CublasLt.class.getName());
+final class CublasLt implements VendorGemm {
+    private static final String[] LIBRARIES = {
+        "libcudart.so.13", "libcublasLt.so.13", "libcublas.so.13"
+    };
     private static final long WORKSPACE_BYTES = 32L << 20;
     private static final int CANDIDATES = 8;
-    private static final int TIMED_RUNS = 5;
 
-    /** Rows are grouped by the next power of two: a bucket has one algorithm. */
-    private record Shape(long n, long k, long rowBucket, DType yDtype) {}
+    /**
+     * All that an algorithm may depend on. Rows are grouped by the next power of two: a bucket has
+     * one algorithm.
+     */
+    private record Shape(
+            long n, long k, long rowBucket, long yStride, long xStride, DType yDtype) {}
 
-    private final cublasLtContext handle;
+    private final ResourceStack owned = new ResourceStack();
+    private final AlgorithmChoice<Shape, cublasLtMatmulAlgo_t> algorithms =
+            new AlgorithmChoice<>(System::nanoTime);
+    private final cublasLtContext handle = new cublasLtContext();
     private final Buffer workspace;
-    private final Map<Shape, cublasLtMatmulAlgo_t> algorithms = new HashMap<>();
-    private final cublasLtMatmulDescOpaque_t operation = new cublasLtMatmulDescOpaque_t();
+    private final Address workspaceAddress = new Address();
+    private final cublasLtMatmulDescOpaque_t operation = own(new cublasLtMatmulDescOpaque_t());
     private final cublasLtMatmulPreferenceOpaque_t preference =
-            new cublasLtMatmulPreferenceOpaque_t();
-    private final FloatPointer one = new FloatPointer(1f);
-    private final FloatPointer zero = new FloatPointer(0f);
+            own(new cublasLtMatmulPreferenceOpaque_t());
+    private final FloatPointer one = own(new FloatPointer(1f));
+    private final FloatPointer zero = own(new FloatPointer(0f));
+    private final Product product = new Product();
 
     private CublasLt(Device device) {
-        cublasLtContext created = new cublasLtContext();
-        check("cublasLtCreate", cublasLtCreate(created));
-        handle = created;
-        workspace = device.createBuffer(WORKSPACE_BYTES);
-        check(
-                "cublasLtMatmulDescInit",
-                cublasLtMatmulDescInit(operation, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+        boolean built = false;
+        try {
+            check("cublasLtCreate", cublasLtCreate(handle));
+            owned.push(() -> check("cublasLtDestroy", cublasLtDestroy(handle)));
+            workspace = device.createBuffer(WORKSPACE_BYTES);
+            owned.push(workspace::close);
+            workspaceAddress.set(workspace.deviceAddress());
+            describe();
+            built = true;
+        } finally {
+            if (!built) {
+                owned.close();
+            }
+        }
+    }
+
+    /** What all products share: float32 sums, transposed weights, the workspace's limit. */
+    private void describe() {
         try (IntPointer transposed = new IntPointer(1).put(CUBLAS_OP_T);
                 SizeTPointer bytes = new SizeTPointer(1).put(WORKSPACE_BYTES)) {
+            check(
+                    "cublasLtMatmulDescInit",
+                    cublasLtMatmulDescInit(operation, CUBLAS_COMPUTE_32F, CUDA_R_32F));
             check(
                     "cublasLtMatmulDescSetAttribute",
                     cublasLtMatmulDescSetAttribute(
@@ -87,38 +106,27 @@ final class CublasLt implements AutoCloseable {
         }
     }
 
-    /** Loads cuBLASLt for a GPU; empty, and the log says why, where it is not to be had. */
+    /**
+     * Loads NVIDIA's libraries and the presets' own.
+     *
+     * @throws UnavailableException if one is not found or a call is refused
+     * @throws LinkageError if one cannot be loaded
+     */
     @SuppressWarnings("restricted") // System.load is what this method is for
-    static Optional<CublasLt> open(Device device) {
-        VendorLibraries libraries = VendorLibraries.ofMachine();
-        try {
-            for (String name :
-                    new String[] {"libcudart.so.13", "libcublasLt.so.13", "libcublas.so.13"}) {
-                Optional<Path> file = libraries.find(name);
-                if (file.isEmpty()) {
-                    LOG.log(INFO, "dense GEMM: own kernels ({0} was not found)", name);
-                    return Optional.empty();
-                }
-                System.load(file.get().toString());
-            }
-            Loader.load(cublas.class);
-            CublasLt opened = new CublasLt(device);
-            LOG.log(INFO, "dense GEMM: cuBLASLt from {0} rows on", MIN_ROWS);
-            return Optional.of(opened);
-        } catch (LinkageError
-                | CublasException e) { // also where the presets are not on the class path
-            LOG.log(INFO, "dense GEMM: own kernels (cuBLASLt cannot be loaded: {0})", e.toString());
-            return Optional.empty();
+    static CublasLt open(Device device, VendorLibraries libraries) {
+        for (String name : LIBRARIES) {
+            Path file =
+                    libraries
+                            .find(name)
+                            .orElseThrow(() -> new UnavailableException(name + " was not found"));
+            System.load(file.toString());
         }
+        Loader.load(cublas.class);
+        return new CublasLt(device);
     }
 
-    /**
-     * y[rows, n] = x[rows, k] @ weights[n, k]^T, all bf16 but y, which may be float32.
-     *
-     * @return false if it was not enqueued and the library's own kernel has to serve: few rows, or
-     *     a shape without an algorithm while the stream is captured and nothing can be timed
-     */
-    boolean linear(
+    @Override
+    public boolean linear(
             Buffer y,
             Buffer x,
             Weights weights,
@@ -127,171 +135,139 @@ final class CublasLt implements AutoCloseable {
             long xStride,
             DType yDtype,
             Stream stream) {
-        if (rows < MIN_ROWS) {
-            return false;
-        }
+        long rowBucket = Long.highestOneBit(rows - 1) << 1;
         Shape shape =
-                new Shape(
-                        weights.rows(), weights.cols(), Long.highestOneBit(rows - 1) << 1, yDtype);
-        cublasLtMatmulAlgo_t known = algorithms.get(shape);
-        if (known == null && stream.isCapturing()) {
-            return false;
-        }
-        try (Call call = new Call(y, x, weights, rows, yStride, xStride, yDtype, stream)) {
-            if (known == null) {
-                known = call.fastest();
-                algorithms.put(shape, known);
-            }
-            call.run(known);
-        }
-        return true;
+                new Shape(weights.rows(), weights.cols(), rowBucket, yStride, xStride, yDtype);
+        product.set(y, x, weights, rows, yStride, xStride, yDtype, stream);
+        return algorithms.enqueue(shape, product, !stream.isCapturing());
     }
 
     @Override
     public void close() {
-        workspace.close();
-        check("cublasLtDestroy", cublasLtDestroy(handle));
+        owned.close();
+    }
+
+    private <P extends Pointer> P own(P pointer) {
+        owned.push(pointer::close);
+        return pointer;
     }
 
     /** One matrix product in cuBLAS's column-major view: y^T = weights^T(T) x^T. */
-    private final class Call implements AutoCloseable {
-        private final Pointer y;
-        private final Pointer x;
-        private final Pointer w;
-        private final CUstream_st queue;
-        private final Stream stream;
-        private final cublasLtMatrixLayoutOpaque_t yLayout;
-        private final cublasLtMatrixLayoutOpaque_t xLayout;
-        private final cublasLtMatrixLayoutOpaque_t wLayout;
+    private final class Product implements AlgorithmChoice.Product<cublasLtMatmulAlgo_t> {
+        private final Address y = new Address();
+        private final Address x = new Address();
+        private final Address w = new Address();
+        private final Address queue = new Address();
+        private final cublasLtMatrixLayoutOpaque_t yLayout =
+                own(new cublasLtMatrixLayoutOpaque_t());
+        private final cublasLtMatrixLayoutOpaque_t xLayout =
+                own(new cublasLtMatrixLayoutOpaque_t());
+        private final cublasLtMatrixLayoutOpaque_t wLayout =
+                own(new cublasLtMatrixLayoutOpaque_t());
+        private @Nullable Stream stream;
 
-        Call(
-                Buffer y,
-                Buffer x,
+        void set(
+                Buffer yBuffer,
+                Buffer xBuffer,
                 Weights weights,
                 long rows,
                 long yStride,
                 long xStride,
                 DType yDtype,
-                Stream stream) {
-            this.y = new Address(y.deviceAddress());
-            this.x = new Address(x.deviceAddress());
-            this.w = new Address(weights.deviceAddress());
-            this.stream = stream;
-            queue = new CUstream_st(new Address(stream.nativeAddress()));
+                Stream onStream) {
+            Weights.OnGpu matrix = weights.onGpu();
+            y.set(yBuffer.deviceAddress());
+            x.set(xBuffer.deviceAddress());
+            w.set(matrix.address());
+            queue.set(onStream.nativeAddress());
+            stream = onStream;
             int yType = yDtype == DType.F32 ? CUDA_R_32F : CUDA_R_16BF;
-            yLayout = layout(yType, weights.rows(), rows, yStride);
-            xLayout = layout(CUDA_R_16BF, weights.cols(), rows, xStride);
-            wLayout = layout(CUDA_R_16BF, weights.cols(), weights.rows(), weights.deviceStride());
-        }
-
-        void run(cublasLtMatmulAlgo_t algorithm) {
-            check("cublasLtMatmul", matmul(algorithm));
-        }
-
-        private int matmul(cublasLtMatmulAlgo_t algorithm) {
-            return cublasLtMatmul(
-                    handle,
-                    operation,
-                    one,
-                    w,
-                    wLayout,
-                    x,
-                    xLayout,
-                    zero,
-                    y,
-                    yLayout,
-                    y,
-                    yLayout,
-                    algorithm,
-                    new Address(workspace.deviceAddress()),
-                    WORKSPACE_BYTES,
-                    queue);
-        }
-
-        /** The first proposal is often not the fastest, so each is timed. */
-        cublasLtMatmulAlgo_t fastest() {
-            cublasLtMatmulHeuristicResult_t results =
-                    new cublasLtMatmulHeuristicResult_t(CANDIDATES);
-            int[] count = new int[1];
-            check(
-                    "cublasLtMatmulAlgoGetHeuristic",
-                    cublasLtMatmulAlgoGetHeuristic(
-                            handle,
-                            operation,
-                            wLayout,
-                            xLayout,
-                            yLayout,
-                            yLayout,
-                            preference,
-                            CANDIDATES,
-                            results,
-                            count));
-            long best = Long.MAX_VALUE;
-            cublasLtMatmulAlgo_t chosen = results.getPointer(0).algo();
-            for (int i = 0; i < count[0]; i++) {
-                cublasLtMatmulAlgo_t candidate = results.getPointer(i).algo();
-                long took = time(candidate);
-                if (took < best) {
-                    best = took;
-                    chosen = candidate;
-                }
-            }
-            if (best == Long.MAX_VALUE) {
-                throw new CublasException("cublasLtMatmulAlgoGetHeuristic: no algorithm runs");
-            }
-            return chosen;
-        }
-
-        /** Nanoseconds of a few runs; the largest number for an algorithm that is refused. */
-        private long time(cublasLtMatmulAlgo_t candidate) {
-            if (matmul(candidate) != cublas.CUBLAS_STATUS_SUCCESS) {
-                return Long.MAX_VALUE;
-            }
-            stream.synchronize();
-            long start = System.nanoTime();
-            for (int run = 0; run < TIMED_RUNS; run++) {
-                matmul(candidate);
-            }
-            stream.synchronize();
-            return System.nanoTime() - start;
+            lay(yLayout, yType, weights.rows(), rows, yStride);
+            lay(xLayout, CUDA_R_16BF, weights.cols(), rows, xStride);
+            lay(wLayout, CUDA_R_16BF, weights.cols(), weights.rows(), matrix.stride());
         }
 
         @Override
-        public void close() {
-            yLayout.close();
-            xLayout.close();
-            wLayout.close();
+        public List<cublasLtMatmulAlgo_t> proposals() {
+            try (cublasLtMatmulHeuristicResult_t results =
+                    new cublasLtMatmulHeuristicResult_t(CANDIDATES)) {
+                int[] count = new int[1];
+                int status =
+                        cublasLtMatmulAlgoGetHeuristic(
+                                handle,
+                                operation,
+                                wLayout,
+                                xLayout,
+                                yLayout,
+                                yLayout,
+                                preference,
+                                CANDIDATES,
+                                results,
+                                count);
+                List<cublasLtMatmulAlgo_t> found = new ArrayList<>();
+                for (int i = 0; status == CUBLAS_STATUS_SUCCESS && i < count[0]; i++) {
+                    cublasLtMatmulHeuristicResult_t result = results.getPointer(i);
+                    if (result.state() == CUBLAS_STATUS_SUCCESS) {
+                        found.add(copy(result.algo()));
+                    }
+                }
+                return found;
+            }
+        }
+
+        /** A result's algorithm lies in the result's memory, which goes with it. */
+        private cublasLtMatmulAlgo_t copy(cublasLtMatmulAlgo_t from) {
+            cublasLtMatmulAlgo_t copy = own(new cublasLtMatmulAlgo_t());
+            Pointer.memcpy(copy, from, copy.sizeof());
+            return copy;
+        }
+
+        @Override
+        public boolean enqueue(cublasLtMatmulAlgo_t algorithm) {
+            int status =
+                    cublasLtMatmul(
+                            handle,
+                            operation,
+                            one,
+                            w,
+                            wLayout,
+                            x,
+                            xLayout,
+                            zero,
+                            y,
+                            yLayout,
+                            y,
+                            yLayout,
+                            algorithm,
+                            workspaceAddress,
+                            WORKSPACE_BYTES,
+                            new CUstream_st(queue));
+            return status == CUBLAS_STATUS_SUCCESS;
+        }
+
+        @Override
+        public void synchronize() {
+            Objects.requireNonNull(stream).synchronize();
         }
     }
 
-    private static cublasLtMatrixLayoutOpaque_t layout(
-            int type, long rows, long cols, long stride) {
-        cublasLtMatrixLayoutOpaque_t layout = new cublasLtMatrixLayoutOpaque_t();
+    private static void lay(
+            cublasLtMatrixLayoutOpaque_t layout, int type, long rows, long cols, long stride) {
         check(
                 "cublasLtMatrixLayoutInit",
                 cublasLtMatrixLayoutInit(layout, type, rows, cols, stride));
-        return layout;
     }
 
     private static void check(String function, int status) {
-        if (status != cublas.CUBLAS_STATUS_SUCCESS) {
-            throw new CublasException(function + ": cuBLAS status " + status);
+        if (status != CUBLAS_STATUS_SUCCESS) {
+            throw new UnavailableException(function + ": cuBLAS status " + status);
         }
     }
 
-    /** A pointer into the device's memory. */
+    /** A pointer into the device's memory, or to an object of its driver. */
     private static final class Address extends Pointer {
-        Address(long value) {
+        void set(long value) {
             address = value;
-        }
-    }
-
-    /** A call of cuBLASLt was refused. */
-    static final class CublasException extends RuntimeException {
-        private static final long serialVersionUID = 1;
-
-        CublasException(String message) {
-            super(message);
         }
     }
 }

@@ -76,27 +76,21 @@ public final class Weights extends NativeHandle {
         return rows;
     }
 
-    public long cols() {
+    long cols() {
         return cols;
     }
 
-    /** Address of the matrix on a GPU, for a vendor's library. */
-    long deviceAddress() {
-        try (Arena call = Arena.ofConfined()) {
-            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
-            MemorySegment stride = call.allocate(CortadoNative.C_LONG);
-            check(CortadoNative.ct_weights_device_address(out, stride, address()));
-            return out.get(CortadoNative.C_POINTER, 0).address();
-        }
-    }
+    /** For a vendor's library: where the matrix lies, and elements from one row to the next. */
+    record OnGpu(long address, long stride) {}
 
-    /** Elements from one row to the next of that matrix. */
-    long deviceStride() {
+    OnGpu onGpu() {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment out = call.allocate(CortadoNative.C_POINTER);
             MemorySegment stride = call.allocate(CortadoNative.C_LONG);
             check(CortadoNative.ct_weights_device_address(out, stride, address()));
-            return stride.get(CortadoNative.C_LONG, 0);
+            return new OnGpu(
+                    out.get(CortadoNative.C_POINTER, 0).address(),
+                    stride.get(CortadoNative.C_LONG, 0));
         }
     }
 

@@ -8,6 +8,7 @@ import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
+import io.cortado.api.SamplingParams;
 import io.cortado.kv.BlockPool;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -62,19 +63,33 @@ final class CortadoEngine implements Engine {
         RequestSpec spec = checker.check(request, texts.tokenize(request.prompt()));
         String echo = request.echo() ? texts.echo(request.prompt(), spec.prompt()) : null;
         door.enter(spec.n());
-        Request accepted = new Request(spec, door, System.nanoTime());
-        AnswerReader[] readers = new AnswerReader[spec.n()];
+        boolean isTaken = false;
+        try {
+            Request accepted = new Request(spec, door, System.nanoTime());
+            AnswerReader[] readers = readers(accepted, request.params(), echo);
+            loop.put(accepted);
+            isTaken = true;
+            return new RequestStream(accepted, readers, logprobs, loop);
+        } finally {
+            if (!isTaken) { // memory ran out: the place must not be lost with the request
+                door.started();
+                door.leave(spec.n());
+            }
+        }
+    }
+
+    private AnswerReader[] readers(Request request, SamplingParams params, @Nullable String echo) {
+        AnswerReader[] readers = new AnswerReader[request.sequences.length];
         for (int i = 0; i < readers.length; i++) {
             readers[i] =
                     new AnswerReader(
-                            accepted.sequences[i],
-                            checker.filter(request.params()),
+                            request.sequences[i],
+                            checker.filter(params),
                             logprobs,
-                            request.params().includeStop(),
+                            params.includeStop(),
                             echo);
         }
-        loop.put(accepted);
-        return new RequestStream(accepted, readers, logprobs, loop);
+        return readers;
     }
 
     @Override

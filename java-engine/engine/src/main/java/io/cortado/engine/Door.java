@@ -80,13 +80,13 @@ final class Door {
         }
     }
 
-    /**
-     * Lets nobody in from now on. The first reason stays, except that closing replaces draining.
-     */
+    /** Lets nobody in from now on. A failure stays the reason whatever follows it. */
     void shut(EngineException why) {
         lock.lock();
         try {
-            shut = why;
+            if (shut == null || shut.code() == EngineException.Code.CLOSED) {
+                shut = why;
+            }
         } finally {
             lock.unlock();
         }

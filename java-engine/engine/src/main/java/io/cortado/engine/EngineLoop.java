@@ -35,7 +35,7 @@ final class EngineLoop implements Runnable {
     private final Waker waker = new Waker();
     private final Inbox<Request> inbox = new Inbox<>();
     private final List<Request> live = new ArrayList<>();
-    private final List<Request> toWake = new ArrayList<>();
+    private final List<Request> toWake;
     private final Consumer<Request> taker = this::take; // made once: a step allocates nothing
     private final Counters counters;
     private int turn;
@@ -51,6 +51,7 @@ final class EngineLoop implements Runnable {
         this.door = door;
         this.clock = clock;
         scheduler = new Scheduler(pool, limits, clock);
+        toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
         counters = new Counters(scheduler, pool);
     }
@@ -155,12 +156,8 @@ final class EngineLoop implements Runnable {
     private void accept(Batch batch) {
         for (int row = 0; row < batch.numRows(); row++) {
             Sequence sequence = batch.sequence(batch.rowSequence[row]);
-            try {
-                if (!sequence.hasEnded()) {
-                    accept(batch, row, sequence);
-                }
-            } catch (RuntimeException fault) { // of this request alone: the others go on
-                fail(sequence.request, internal("the request has failed", fault));
+            if (!sequence.hasEnded()) {
+                accept(batch, row, sequence);
             }
         }
         for (int i = 0; i < batch.numSeqs(); i++) {
@@ -189,14 +186,24 @@ final class EngineLoop implements Runnable {
             if (request.awaitsFirstToken()) {
                 request.markFirstToken(clock.getAsLong());
             }
-            FinishReason reason = sequence.stops.check(batch.token[row], sequence.answer.size());
-            if (reason == null) {
-                sequence.answer.publish();
-            } else {
-                end(sequence, reason);
-            }
+            stopOrGoOn(sequence, batch.token[row]);
         }
         wakeLater(request);
+    }
+
+    private void stopOrGoOn(Sequence sequence, int token) {
+        FinishReason reason;
+        try {
+            reason = sequence.stops.check(token, sequence.answer.size());
+        } catch (RuntimeException fault) { // in the text of this request alone: the others go on
+            fail(sequence.request, internal("the request has failed", fault));
+            return;
+        }
+        if (reason == null) {
+            sequence.answer.publish();
+        } else {
+            end(sequence, reason);
+        }
     }
 
     private void end(Sequence sequence, FinishReason reason) {
@@ -224,7 +231,7 @@ final class EngineLoop implements Runnable {
     }
 
     private void fail(Request request, EngineException error) {
-        request.fail(error);
+        request.fail(error); // before the end, or its consumer could take it for cancelled
         endAll(request, CANCELLED);
     }
 
@@ -233,7 +240,7 @@ final class EngineLoop implements Runnable {
         end = why;
         ended = true;
         for (int i = live.size() - 1; i >= 0; i--) {
-            fail(live.get(i), why);
+            tellTheEnd(live.get(i), why);
         }
         rejectInbox();
         wakeConsumers();
@@ -241,8 +248,18 @@ final class EngineLoop implements Runnable {
         counters.publish();
     }
 
-    /** After the end, whichever thread takes a request out of the inbox tells it. */
-    private void rejectInbox() {
+    /** Also where the blocks are in such disorder that they cannot be given back. */
+    private void tellTheEnd(Request request, EngineException why) {
+        try {
+            fail(request, why);
+        } catch (RuntimeException disorder) {
+            why.addSuppressed(disorder);
+            wakeLater(request);
+        }
+    }
+
+    /** After the end, whichever thread takes a request out of the inbox tells it, and once. */
+    private synchronized void rejectInbox() {
         inbox.drain(request -> {
             if (!request.taken && end != null) {
                 request.taken = true;

@@ -1,7 +1,5 @@
 package io.cortado.engine;
 
-import io.cortado.kv.BlockPool;
-
 /**
  * What a scheduler keeps to.
  *
@@ -41,10 +39,5 @@ record Limits(
     /** Rows of logits that a step may ask for. */
     int maxRows() {
         return maxNumSeqs + maxScoreRows;
-    }
-
-    /** Blocks that the longest sequence takes. */
-    static int blocksPerSequence(int maxModelLen) {
-        return BlockPool.blocksFor(maxModelLen);
     }
 }

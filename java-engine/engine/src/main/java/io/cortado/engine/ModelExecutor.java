@@ -16,12 +16,14 @@ final class ModelExecutor implements Executor {
 
     /** Owns the device and the model from here on; not if this throws. */
     ModelExecutor(Device device, CausalLm model, Limits limits, int maxBlocksPerSeq) {
+        // On the CPU a padded row is computed like any other.
+        GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
-            next = new StepSlot(device, model, limits, maxBlocksPerSeq);
+            next = new StepSlot(device, model, limits, sizes, maxBlocksPerSeq);
             made.push(next::close);
-            last = new StepSlot(device, model, limits, maxBlocksPerSeq);
+            last = new StepSlot(device, model, limits, sizes, maxBlocksPerSeq);
             made.push(last::close);
             // Made last, closed first: it waits for the steps under way.
             stream = device.createStream();

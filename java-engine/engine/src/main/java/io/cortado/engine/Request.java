@@ -42,7 +42,7 @@ final class Request {
     private volatile long startedNanos;
     private volatile long firstTokenNanos;
     private volatile long endNanos;
-    private volatile boolean cancelled;
+    private final AtomicBoolean cancelled = new AtomicBoolean();
     private volatile @Nullable EngineException failure;
     private volatile @Nullable Thread consumer;
 
@@ -98,12 +98,13 @@ final class Request {
         return failure;
     }
 
-    void cancel() {
-        cancelled = true;
+    /** False if it was cancelled before. */
+    boolean cancel() {
+        return cancelled.compareAndSet(false, true);
     }
 
     boolean isCancelled() {
-        return cancelled;
+        return cancelled.get();
     }
 
     boolean hasEnded() {

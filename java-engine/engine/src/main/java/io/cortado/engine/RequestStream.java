@@ -58,11 +58,18 @@ final class RequestStream implements GenerationStream {
     }
 
     private @Nullable GenerationEvent poll() {
+        GenerationEvent event = request.failure() == null ? pollStage() : null;
+        // Asked again: the loop notes a failure before it ends the answers, which else look
+        // cancelled.
         EngineException failure = request.failure();
         if (failure != null) {
             stage = Stage.DONE;
             return new GenerationEvent.Failed(failure);
         }
+        return event;
+    }
+
+    private @Nullable GenerationEvent pollStage() {
         return switch (stage) {
             case STARTED -> {
                 stage = request.scores == null ? Stage.ANSWERS : Stage.SCORED;
@@ -117,8 +124,7 @@ final class RequestStream implements GenerationStream {
 
     @Override
     public void cancel() {
-        if (!request.hasEnded()) {
-            request.cancel();
+        if (!request.hasEnded() && request.cancel()) {
             loop.put(request);
         }
     }

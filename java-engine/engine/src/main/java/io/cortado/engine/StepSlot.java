@@ -42,11 +42,10 @@ final class StepSlot implements AutoCloseable {
     private int numSeqs;
     private int numRows;
 
-    StepSlot(Device device, CausalLm model, Limits limits, int maxBlocksPerSeq) {
+    StepSlot(Device device, CausalLm model, Limits limits, GraphSizes sizes, int maxBlocksPerSeq) {
         this.model = model;
         this.maxBlocksPerSeq = maxBlocksPerSeq;
-        // On the CPU a padded row is computed like any other.
-        sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
+        this.sizes = sizes;
         tableStamps = new long[limits.maxNumSeqs()];
         tableSizes = new int[limits.maxNumSeqs()];
         graphs = new @Nullable Graph[limits.maxNumSeqs() + 1];
@@ -87,13 +86,13 @@ final class StepSlot implements AutoCloseable {
         numSeqs = next.numSeqs();
         numRows = next.numRows();
         fillRows(next);
-        boolean isReplayed = next.isPureDecode() && sampler.isPlain() && next.tops() == 0;
-        if (isReplayed) {
+        boolean isReplayable = next.isPureDecode() && sampler.isPlain() && next.tops() == 0;
+        if (isReplayable) {
             pad(next);
         }
         fillInputs(next);
         sampler.write();
-        if (isReplayed) {
+        if (isReplayable && sizes.warmUp(numSeqs)) {
             graph(tokensBefore, stream).launch(stream);
         } else {
             enqueue(next.maxQLen(), next.tops(), next.isFed() ? tokensBefore : null, stream);

@@ -137,10 +137,6 @@ public final class ModelConfig {
         }
     }
 
-    public String modelType() {
-        return modelType;
-    }
-
     /** The first of {@code architectures}. */
     public String architecture() {
         return architecture;

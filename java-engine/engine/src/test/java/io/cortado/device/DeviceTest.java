@@ -5,9 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.cortado.engine.Devices;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DeviceTest {
     @Test
@@ -20,11 +23,40 @@ class DeviceTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "abacus", "", "cpu:0", "simt", "simt:1", "cuda", "cuda:", "cuda:x", "cuda:-1"
+            })
+    void anUnknownDeviceIsRefusedByNameAndToldWhatThereIs(String name) {
+        var e = assertThrows(NativeException.class, () -> Device.open(name, 1, "auto"));
+        assertEquals(Status.UNAVAILABLE, e.status());
+        String message = String.valueOf(e.getMessage());
+        assertTrue(message.contains("\"" + name + "\""), message);
+        assertTrue(message.contains("\"cpu\", \"cuda:N\" and \"simt:0\""), message);
+    }
+
     @Test
-    void anUnknownDeviceOrInstructionSetIsRefusedByName() {
-        var e = assertThrows(NativeException.class, () -> Device.open("abacus", 1, "auto"));
-        assertTrue(String.valueOf(e.getMessage()).contains("abacus"), e.toString());
-        assertThrows(IllegalArgumentException.class, () -> Device.open("cpu", 1, "mmx"));
+    void aGpuThatIsNotThereIsRefusedWithWhatIsMissing() {
+        var e = assertThrows(NativeException.class, () -> Device.open("cuda:99", 1, "auto"));
+        assertEquals(Status.UNAVAILABLE, e.status());
+        String message = String.valueOf(e.getMessage());
+        // Where nvcc was not there when this was built; without a driver; on a machine with GPUs.
+        assertTrue(
+                message.contains("libcortado_cuda.so")
+                        || message.contains("no NVIDIA driver")
+                        || message.contains("99"),
+                message);
+    }
+
+    @Test
+    void anInstructionSetIsRefusedByNameAndOnADeviceThatHasNone() {
+        var e = assertThrows(IllegalArgumentException.class, () -> Device.open("cpu", 1, "mmx"));
+        assertTrue(String.valueOf(e.getMessage()).contains("isa=mmx"), e.toString());
+        Devices.assumePresent("simt:0");
+        var refused = assertThrows(NativeException.class, () -> Device.open("simt:0", 1, "avx2"));
+        assertEquals(Status.INVALID, refused.status());
+        assertTrue(String.valueOf(refused.getMessage()).contains("isa=avx2"), refused.toString());
     }
 
     @Test

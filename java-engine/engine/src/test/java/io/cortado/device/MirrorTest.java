@@ -76,6 +76,29 @@ class MirrorTest {
         }
     }
 
+    /** Within the device, out to the host and back: the blocks of a sequence that is swapped. */
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void copiesBlocksByPairs(String name) {
+        Devices.assumePresent(name);
+        try (Device device = Device.open(name, 1, "auto");
+                Staging staging = new Staging(device);
+                Buffer cache = staging.create(48, b -> b.asSlice(16, 4).copyFrom(ints(7)));
+                Buffer out = staging.create(8, b -> b.copyFrom(ints(1, 3)));
+                Buffer in = staging.create(16, b -> b.copyFrom(ints(3, 2, 9, 0)));
+                Buffer host = device.createHostBuffer(64);
+                Stream stream = device.createStream()) {
+            Kernels.copyBlocks(host, cache, out, 1, 16, stream);
+            Kernels.copyBlocks(cache, host, in, 2, 16, stream);
+            stream.synchronize();
+            assertEquals(7, host.host().get(ValueLayout.JAVA_INT, 48));
+            MemorySegment after = staging.read(cache, 48);
+            assertEquals(0, after.get(ValueLayout.JAVA_INT, 0), "a block that is not there");
+            assertEquals(7, after.get(ValueLayout.JAVA_INT, 16));
+            assertEquals(7, after.get(ValueLayout.JAVA_INT, 32));
+        }
+    }
+
     private static MemorySegment ints(int... values) {
         return MemorySegment.ofArray(values);
     }

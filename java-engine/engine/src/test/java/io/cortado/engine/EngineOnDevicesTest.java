@@ -16,9 +16,9 @@ import io.cortado.api.SamplingParams;
 import io.cortado.api.TokenLogprob;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -28,29 +28,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** The whole engine with a small model, the same on every device. */
 @Timeout(value = 600, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EngineOnDevicesTest {
-    private static final int CALLERS = 9;
     private static final int OUTPUT = 12;
 
     @TempDir Path folder;
 
     private Engine open(EngineOptions options) throws IOException {
         return Engine.open(TinyModel.in(folder), options);
-    }
-
-    private static List<Answers> askAtOnce(Engine engine) throws InterruptedException {
-        List<GenerationStream> streams = new ArrayList<>();
-        for (int i = 0; i < CALLERS; i++) {
-            streams.add(
-                    engine.generate(
-                            new GenerationRequest(
-                                    Prompt.tokens(TinyModel.prompt(i)),
-                                    TinyModel.params(i, OUTPUT))));
-        }
-        List<Answers> answers = new ArrayList<>();
-        for (GenerationStream stream : streams) {
-            answers.add(Answers.read(stream));
-        }
-        return answers;
     }
 
     @ParameterizedTest
@@ -77,57 +60,6 @@ class EngineOnDevicesTest {
         }
     }
 
-    /** More callers than places, prompts longer than the budget leaves, and too few blocks. */
-    @ParameterizedTest
-    @MethodSource("io.cortado.engine.Devices#all")
-    void givesEachCallerTheTokensOfARunAlone(String device) throws Exception {
-        Devices.assumePresent(device);
-        List<Answers> alone = new ArrayList<>();
-        try (Engine engine = open(TinyModel.options(device))) {
-            for (int i = 0; i < CALLERS; i++) {
-                alone.add(DemoEngine.ask(engine, TinyModel.prompt(i), TinyModel.params(i, OUTPUT)));
-            }
-        }
-        long block = 2L * 2 * 2 * 64 * 16 * 4;
-        EngineOptions tight = TinyModel.options(device).maxModelLen(64).kvCacheBytes(9 * block);
-        try (Engine engine = open(tight)) {
-            List<Answers> together = askAtOnce(engine);
-            for (int i = 0; i < CALLERS; i++) {
-                assertNull(together.get(i).failure);
-                assertEquals(alone.get(i).ids(), together.get(i).ids(), "caller " + i);
-            }
-            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
-        }
-    }
-
-    /** The same with the kernels for bf16, which choose by the batch what they run on. */
-    @ParameterizedTest
-    @MethodSource("io.cortado.engine.Devices#all")
-    void givesEachCallerTheTokensOfARunAloneInBf16(String device) throws Exception {
-        Devices.assumePresent(device);
-        List<Answers> alone = new ArrayList<>();
-        try (Engine engine =
-                open(TinyModel.options(device).activations(EngineOptions.Activations.BF16))) {
-            for (int i = 0; i < CALLERS; i++) {
-                alone.add(DemoEngine.ask(engine, TinyModel.prompt(i), TinyModel.params(i, OUTPUT)));
-            }
-        }
-        long block = 2L * 2 * 2 * 64 * 16 * 2;
-        EngineOptions tight =
-                TinyModel.options(device)
-                        .activations(EngineOptions.Activations.BF16)
-                        .maxModelLen(64)
-                        .kvCacheBytes(9 * block);
-        try (Engine engine = open(tight)) {
-            List<Answers> together = askAtOnce(engine);
-            for (int i = 0; i < CALLERS; i++) {
-                assertNull(together.get(i).failure);
-                assertEquals(alone.get(i).ids(), together.get(i).ids(), "caller " + i);
-            }
-            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
-        }
-    }
-
     @ParameterizedTest
     @MethodSource("io.cortado.engine.Devices#all")
     void obeysBansBiasAndStopIdsAndScoresThePrompt(String device) throws Exception {
@@ -148,6 +80,8 @@ class EngineOnDevicesTest {
                             params.toBuilder().stopTokenIds(List.of(third)).build());
             assertEquals(free.ids().subList(0, first + 1), cut.ids());
             assertEquals(new FinishReason.EndToken(third), cut.reason());
+            assertNotNull(cut.usage);
+            assertEquals(first + 1, cut.usage.completionTokens(), "the step ahead drew one more");
             Answers later =
                     DemoEngine.ask(
                             engine,
@@ -161,6 +95,37 @@ class EngineOnDevicesTest {
                             params.toBuilder().maxTokens(3).logitBias(Map.of(77, 100f)).build());
             assertEquals(List.of(77, 77, 77), forced.ids());
             assertInstanceOf(FinishReason.Length.class, forced.reason());
+        }
+    }
+
+    /** The sampler's buffers grow between steps, and graphs do not hold them. */
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void takesMoreBiasesThanItHasRoomForAtFirst(String device) throws Exception {
+        Devices.assumePresent(device);
+        Map<Integer, Float> bans = new TreeMap<>();
+        for (int id = 0; id < TinyModel.VOCAB; id++) {
+            bans.put(id, -100f);
+        }
+        List<Integer> allowed = List.of(5, 9);
+        allowed.forEach(bans::remove);
+        SamplingParams params = TinyModel.params(1, 3).toBuilder().n(16).build();
+        try (Engine engine = open(TinyModel.options(device).maxNumSeqs(16))) {
+            Answers before = DemoEngine.ask(engine, TinyModel.prompt(0), params);
+            Answers banned =
+                    DemoEngine.ask(
+                            engine,
+                            TinyModel.prompt(0),
+                            params.toBuilder().logitBias(bans).build());
+            assertNull(banned.failure, () -> "" + banned.failure);
+            for (Answers.Answer answer : banned.answers) {
+                assertEquals(3, answer.ids.size());
+                assertTrue(allowed.containsAll(answer.ids), () -> "" + answer.ids);
+            }
+            Answers after = DemoEngine.ask(engine, TinyModel.prompt(0), params);
+            for (int i = 0; i < 16; i++) {
+                assertEquals(before.answers.get(i).ids, after.answers.get(i).ids);
+            }
         }
     }
 

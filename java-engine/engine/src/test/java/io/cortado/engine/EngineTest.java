@@ -137,6 +137,8 @@ record EngineTest(String device) {
         assertEquals(text.substring(0, text.indexOf(stop)), cut.text());
         assertEquals(new FinishReason.StopString(stop), cut.reason());
         assertTrue(cut.ids().size() < golden.greedy().size());
+        assertNotNull(cut.usage);
+        assertEquals(cut.ids().size(), cut.usage.completionTokens());
         Answers whole =
                 ask(golden.prompt(), greedy(40).stop(List.of(stop)).includeStop(true).build());
         assertEquals(text.substring(0, text.indexOf(stop) + stop.length()), whole.text());

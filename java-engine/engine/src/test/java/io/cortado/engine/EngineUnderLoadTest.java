@@ -32,6 +32,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EngineUnderLoadTest {
     private static final int CALLERS = 64;
+    private static final int VICTIM = 5;
 
     private static int[] prompt(int caller) {
         int[] prompt = Requests.prompt(5 + caller % 40);
@@ -178,30 +179,36 @@ class EngineUnderLoadTest {
         Engine engine = DemoEngine.open(DemoEngine.options(), BadIds::new);
         try (engine) {
             List<Answers> got = atOnce(engine, 16, EngineUnderLoadTest::ask);
-            for (int i = 0; i < 16; i++) {
-                EngineException failure = got.get(i).failure;
-                if (i == BadIds.VICTIM) {
-                    assertNotNull(failure);
-                    assertEquals(EngineException.Code.NOT_FINITE, failure.code());
-                } else {
-                    assertNull(failure);
-                    assertEquals(40, got.get(i).ids().size());
-                }
-            }
+            assertOnlyTheVictimFails(got, EngineException.Code.NOT_FINITE);
             assertEquals(ask(engine, 1).ids(), got.get(1).ids());
             assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
         }
     }
 
+    private static void assertOnlyTheVictimFails(List<Answers> got, EngineException.Code code) {
+        for (int i = 0; i < got.size(); i++) {
+            EngineException failure = got.get(i).failure;
+            if (i == VICTIM) {
+                assertNotNull(failure);
+                assertEquals(code, failure.code());
+            } else {
+                assertNull(failure);
+                assertEquals(40, got.get(i).ids().size());
+            }
+        }
+    }
+
+    private static boolean isVictim(Sequence sequence) {
+        return sequence.prompt[0] == 300 + VICTIM;
+    }
+
     /** Gives the victim's 30th token an id that makes its hidden state NaN. */
     private record BadIds(Executor device) implements Executor {
-        static final int VICTIM = 5;
-
         @Override
         public void submit(Batch batch) {
             for (int i = 0; i < batch.numSeqs(); i++) {
                 int first = batch.cuSeqlensQ[i];
-                if (batch.sequence(i).prompt[0] == 300 + VICTIM && batch.positions[first] == 30) {
+                if (isVictim(batch.sequence(i)) && batch.positions[first] == 30) {
                     batch.ids[first] = -1;
                     batch.fedRows[first] = Batch.KNOWN;
                 }
@@ -212,6 +219,46 @@ class EngineUnderLoadTest {
         @Override
         public void await(Batch batch) {
             device.await(batch);
+        }
+
+        @Override
+        public void close() {
+            device.close();
+        }
+    }
+
+    @Test
+    void failsOnlyTheRequestWhoseTextCannotBeMade() throws Exception {
+        Engine engine = DemoEngine.open(DemoEngine.options(), OddTokens::new);
+        try (engine) {
+            List<Answers> got = atOnce(engine, 8, EngineUnderLoadTest::askWithStop);
+            assertOnlyTheVictimFails(got, EngineException.Code.INTERNAL);
+            assertNull(engine.failure());
+            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
+        }
+    }
+
+    private static Answers askWithStop(Engine engine, int caller) throws InterruptedException {
+        SamplingParams stopping =
+                params(caller).toBuilder().stop(List.of("never in this text")).build();
+        return DemoEngine.ask(engine, prompt(caller), stopping);
+    }
+
+    /** Draws an id for the victim that is no token. */
+    private record OddTokens(Executor device) implements Executor {
+        @Override
+        public void submit(Batch batch) {
+            device.submit(batch);
+        }
+
+        @Override
+        public void await(Batch batch) {
+            device.await(batch);
+            for (int row = 0; row < batch.numRows(); row++) {
+                if (isVictim(batch.sequence(batch.rowSequence[row]))) {
+                    batch.token[row] = 1 << 30;
+                }
+            }
         }
 
         @Override

@@ -1,7 +1,10 @@
 package io.cortado.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -11,5 +14,14 @@ class GraphSizesTest {
     void padsToTheNextSizeUpToTheLimit(int numSeqs, int padded) {
         assertEquals(padded, new GraphSizes(20, true).of(numSeqs));
         assertEquals(numSeqs, new GraphSizes(20, false).of(numSeqs));
+    }
+
+    @Test
+    void aSizeIsWarmFromItsSecondStepOn() {
+        GraphSizes sizes = new GraphSizes(20, true);
+        assertFalse(sizes.warmUp(8));
+        assertFalse(sizes.warmUp(20));
+        assertTrue(sizes.warmUp(8));
+        assertTrue(sizes.warmUp(8));
     }
 }

@@ -177,7 +177,7 @@ class SchedulerPropertyTest {
         private final World world;
 
         Checker(World world) {
-            super(VOCAB);
+            super(VOCAB, world.pool.total());
             this.world = world;
         }
 

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 
 class SchedulerTest {
     private final Door door = new Door(1000, 1000);
-    private final SimulatedExecutor executor = new SimulatedExecutor(1000);
+    private final SimulatedExecutor executor = new SimulatedExecutor(1000, 200);
 
     private Sequence add(Scheduler scheduler, int prompt, int maxOutput) {
         Sequence sequence = Requests.request(door, prompt, 1, maxOutput, 3).sequences[0];

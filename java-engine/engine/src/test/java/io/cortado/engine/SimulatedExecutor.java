@@ -1,19 +1,28 @@
 package io.cortado.engine;
 
+import io.cortado.kv.BlockPool;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Draws tokens that depend on the sequence's seed and the position only, and checks each batch
- * against the contract of the kernels.
+ * against the contract of the kernels. Batches run in the order of their submission, so what a
+ * sequence finds in its blocks is what was last written there before.
  */
 class SimulatedExecutor implements Executor {
     private final int vocabSize;
-    private @Nullable Batch last;
-    long steps;
 
-    SimulatedExecutor(int vocabSize) {
+    // By slot: whose keys lie there, and of which of its tokens.
+    private final @Nullable Sequence[] keyOwners;
+    private final int[] keyPositions;
+
+    private @Nullable Batch last;
+    private long steps;
+
+    SimulatedExecutor(int vocabSize, int numBlocks) {
         this.vocabSize = vocabSize;
+        keyOwners = new @Nullable Sequence[numBlocks * BlockPool.BLOCK_TOKENS];
+        keyPositions = new int[keyOwners.length];
     }
 
     /** The token that a sequence must get at a position, whatever shares its batch. */
@@ -32,10 +41,24 @@ class SimulatedExecutor implements Executor {
                 check(batch.positions[t] == position, "position");
                 checkId(batch, t, sequence, position);
                 check(batch.slots[t] == sequence.table.slot(position), "slot");
+                keyOwners[(int) batch.slots[t]] = sequence;
+                keyPositions[(int) batch.slots[t]] = position;
             }
             check(batch.seqlensKv[i] == sequence.computed + batch.tokensOf(i), "length");
         }
+        for (int i = 0; i < batch.numSeqs(); i++) {
+            checkKeys(batch.sequence(i), batch.seqlensKv[i]);
+        }
         last = batch;
+    }
+
+    /** All that attention reads is the sequence's own. One place of each block a step, in turn. */
+    private void checkKeys(Sequence sequence, int length) {
+        int first = (int) (steps % BlockPool.BLOCK_TOKENS);
+        for (int position = first; position < length; position += BlockPool.BLOCK_TOKENS) {
+            int slot = (int) sequence.table.slot(position);
+            check(keyOwners[slot] == sequence && keyPositions[slot] == position, "key");
+        }
     }
 
     /** What the host does not know yet is drawn by the batch before, for this very position. */

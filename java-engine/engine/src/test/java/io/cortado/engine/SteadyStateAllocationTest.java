@@ -6,22 +6,26 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.sun.management.ThreadMXBean;
 import io.cortado.kv.BlockPool;
 import java.lang.management.ManagementFactory;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class SteadyStateAllocationTest {
-    private static final int SEQS = 64;
+    private static final int PROMPT = 32;
+    private static final int OUTPUT = 1024;
     private static final int STEPS = 1000;
 
-    @Test
-    void stepsWithoutAllocatingWhileAllSequencesDecode() {
-        Limits limits = Limits.of(SEQS, 2048, 8192);
-        Door door = new Door(SEQS, 0);
+    @ParameterizedTest
+    @ValueSource(ints = {64, 1024})
+    void stepsWithoutAllocatingWhileAllSequencesDecode(int seqs) {
+        int blocks = seqs * BlockPool.blocksFor(PROMPT + OUTPUT);
+        Limits limits = Limits.of(seqs, seqs * PROMPT, blocks);
+        Door door = new Door(seqs, 0);
         long[] now = {1};
-        SimulatedExecutor executor = new SimulatedExecutor(1000);
+        SimulatedExecutor executor = new SimulatedExecutor(1000, blocks);
         EngineLoop loop =
-                new EngineLoop(new BlockPool(8192), limits, executor, door, () -> now[0]++);
-        for (int i = 0; i < SEQS; i++) {
-            loop.put(Requests.request(door, 32, 1, 1024, i));
+                new EngineLoop(new BlockPool(blocks), limits, executor, door, () -> now[0]++);
+        for (int i = 0; i < seqs; i++) {
+            loop.put(Requests.request(door, PROMPT, 1, OUTPUT, i));
         }
         for (int i = 0; i < 10; i++) {
             assertTrue(loop.step());
@@ -34,6 +38,6 @@ class SteadyStateAllocationTest {
         }
         long bytes = threads.getCurrentThreadAllocatedBytes() - before;
         assertEquals(0, bytes / STEPS, "bytes of " + STEPS + " steps: " + bytes);
-        assertEquals(SEQS, loop.counters().snapshot().running());
+        assertEquals(seqs, loop.counters().snapshot().running());
     }
 }

@@ -20,7 +20,7 @@ final class TinyModel {
                         + "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":64,"
                         + "\"vocab_size\":"
                         + VOCAB
-                        + ",\"intermediate_size\":128,\"max_position_embeddings\":256}");
+                        + ",\"intermediate_size\":128,\"max_position_embeddings\":1024}");
         return folder;
     }
 

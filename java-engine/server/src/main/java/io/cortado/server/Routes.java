@@ -69,6 +69,7 @@ final class Routes {
     }
 
     private void run(Exchange exchange, Ask ask, AnswerFormat format) throws InterruptedException {
+        requireAlive();
         new GenerationRun(exchange, ask, format, engine, metrics)
                 .run(engine, options.limits().generationMs());
     }

@@ -11,6 +11,8 @@ import java.net.http.HttpResponse;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import tools.jackson.databind.JsonNode;
 
 class RoutesTest {
@@ -263,11 +265,11 @@ class RoutesTest {
         }
     }
 
-    @Test
-    void isNotHealthyWhenTheDeviceIsLost() throws Exception {
+    @ParameterizedTest
+    @EnumSource(names = {"DEVICE_LOST", "INTERNAL"})
+    void isNotHealthyWhenTheEngineHasFailed(EngineException.Code code) throws Exception {
         try (TestServer server = TestServer.start()) {
-            server.engine.failure =
-                    new EngineException(EngineException.Code.DEVICE_LOST, "secret of the driver");
+            server.engine.failure = new EngineException(code, "secret of the driver");
             TestServer.error(503, server.get("/health"));
             TestServer.error(503, server.get("/ready"));
             HttpResponse<String> refused = server.chat("hi", "");
