@@ -1,12 +1,16 @@
 package io.cortado.engine;
 
+import io.cortado.api.Scheduling;
+import io.cortado.kv.BlockKeys;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A request that was checked: nothing in it can fail later.
  *
  * @param logprobs -1: none
  * @param promptLogprobs -1: none
+ * @param keys of the prompt's full blocks; null: nothing is shared
  * @param stopRules makes the rules of one answer
  */
 record RequestSpec(
@@ -17,4 +21,6 @@ record RequestSpec(
         RowParams rowParams,
         int logprobs,
         int promptLogprobs,
+        Scheduling scheduling,
+        @Nullable BlockKeys keys,
         Supplier<StopRules> stopRules) {}

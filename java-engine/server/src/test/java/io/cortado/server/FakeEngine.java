@@ -129,7 +129,8 @@ final class FakeEngine implements Engine {
         if (isClosed) {
             throw new EngineException(EngineException.Code.CLOSED, "closed");
         }
-        return new EngineStats(active.get(), 0, 5, 10, 7, 14, 3, 4, 0, 1000);
+        return new EngineStats(
+                active.get(), 0, 5, 10, 7, 14, 3, 4, 0, 1000, new EngineStats.Cache(2, 0, 0, 6, 0));
     }
 
     @Override
