@@ -66,6 +66,7 @@ public final class StepBed {
                 -1,
                 Scheduling.DEFAULT,
                 prefixes.of(prompt, 1, PROMPT + OUTPUT, ""),
+                null,
                 () -> new StopRules(new int[] {1}, OUTPUT, OUTPUT, null));
     }
 

@@ -27,6 +27,10 @@ final class Request {
     final int promptLogprobs;
 
     final @Nullable PromptScores scores;
+
+    /** What comes of the prompt's hidden states; null where the request generates. */
+    final @Nullable PooledRow pooled;
+
     final Sequence[] sequences;
     private final Door door;
     private final long arrivalNanos;
@@ -69,6 +73,7 @@ final class Request {
                 spec.promptLogprobs() < 0
                         ? null
                         : new PromptScores(prompt.length, spec.promptLogprobs());
+        pooled = spec.pooled();
         sequences = new Sequence[spec.n()];
         for (int i = 0; i < sequences.length; i++) {
             BlockKeys keys = spec.keys() == null || i == 0 ? spec.keys() : spec.keys().fork();

@@ -64,6 +64,7 @@ final class RequestChecker {
                         params.n(),
                         prompt.length + maxOutput,
                         request.scheduling().cacheSalt()),
+                null,
                 () -> new StopRules(endIds, minTokens, maxOutput, searcher.get()));
     }
 

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param logprobs -1: none
  * @param promptLogprobs -1: none
  * @param keys of the prompt's full blocks; null: nothing is shared
+ * @param pooled null: the request generates
  * @param stopRules makes the rules of one answer
  */
 record RequestSpec(
@@ -23,4 +24,5 @@ record RequestSpec(
         int promptLogprobs,
         Scheduling scheduling,
         @Nullable BlockKeys keys,
+        @Nullable PooledRow pooled,
         Supplier<StopRules> stopRules) {}

@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The next step is chosen while the last one runs. What a running step computes counts as
  * computed, and the tokens that it draws count, unknown as they are. Blocks that are taken from a
- * sequence in a running step can go to others at once: the device runs steps one after the other,
- * so the new owner writes after the last read.
+ * sequence in a running step can go to others at once, and so can its sum: the device runs steps
+ * one after the other, so the new owner writes after the last read.
  */
 final class Scheduler {
     private static final int MIN_SHARED_CHUNK = 64;
@@ -40,6 +40,10 @@ final class Scheduler {
     private final @Nullable Sequence[] passed = new @Nullable Sequence[AdmissionQueue.SCAN];
     private int numPassed;
 
+    /** Sums of the device that no running sequence has, as a stack. */
+    private final int[] freeSums;
+
+    private int numFreeSums;
     private int numRunning;
 
     /** Answers that wait for the first one of their request to compute the prompt. */
@@ -57,6 +61,10 @@ final class Scheduler {
         this.waiting = waiting;
         pool = cache.pool();
         running = new @Nullable Sequence[limits.maxNumSeqs()];
+        freeSums = new int[limits.maxNumSeqs()];
+        while (numFreeSums < freeSums.length) {
+            freeSums[numFreeSums] = numFreeSums++;
+        }
     }
 
     int running() {
@@ -317,6 +325,9 @@ final class Scheduler {
 
     private void start(Sequence sequence, KvCache.Admission admission, Batch batch) {
         running[numRunning++] = sequence;
+        if (sequence.request.pooled != null) {
+            sequence.sum = freeSums[--numFreeSums];
+        }
         sequence.computed = admission.reused();
         sequence.reused = admission.reused();
         reusedTokens += admission.reused();
@@ -331,6 +342,9 @@ final class Scheduler {
             if (running[i] == sequence) {
                 System.arraycopy(running, i + 1, running, i, numRunning - i - 1);
                 running[--numRunning] = null;
+                if (sequence.request.pooled != null) {
+                    freeSums[numFreeSums++] = sequence.sum;
+                }
                 return true;
             }
         }

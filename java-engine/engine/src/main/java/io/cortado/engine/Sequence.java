@@ -40,6 +40,9 @@ final class Sequence implements TokenSource {
     /** Tokens that the cache held when the sequence last started. */
     int reused;
 
+    /** Where the device sums its hidden states while it runs; only where they are pooled. */
+    int sum;
+
     int preemptions;
     int passedOver;
 

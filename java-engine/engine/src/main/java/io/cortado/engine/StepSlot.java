@@ -14,6 +14,7 @@ import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvTiers;
+import io.cortado.model.Pooler;
 import io.cortado.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +32,7 @@ final class StepSlot implements AutoCloseable {
     private final KvTiers tiers;
     private final KvTiers.Pairs pairs;
     private final Sampler sampler;
+    private final Pooler pooler;
     private final Event done;
     private final int maxBlocksPerSeq;
 
@@ -69,6 +71,8 @@ final class StepSlot implements AutoCloseable {
             int vocabSize = model.config().vocabSize();
             sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, vocabSize);
             owned.push(sampler::close);
+            pooler = model.createPooler();
+            owned.push(pooler::close);
             done = device.createEvent();
             owned.push(done::close);
             built = true;
@@ -108,6 +112,7 @@ final class StepSlot implements AutoCloseable {
             pad(next);
         }
         fillInputs(next);
+        pooler.write(next.segments, next.numSegments(), next.finishedSums, next.numFinishedSums());
         sampler.write();
         if (isReplayable && sizes.warmUp(numSeqs)) {
             graph(tokensBefore, stream).launch(stream);
@@ -129,12 +134,20 @@ final class StepSlot implements AutoCloseable {
         return done.await(timeoutMs);
     }
 
-    /** Copies what the ended step has drawn to its batch. */
+    /**
+     * Copies what the ended step has drawn to its batch, and what it has pooled to its requests.
+     */
     void read(Batch ended) {
         int rows = ended.numRows();
         if (rows > 0) {
             sampler.read(rows, ended.token, ended.logprob, ended.rank, ended.status);
             sampler.readTops(rows, ended.tops(), ended.topIds, ended.topLogprobs);
+        }
+        for (int i = 0; i < ended.numFinishedSums(); i++) {
+            PooledRow pooled = ended.sequence(ended.finishedSequences[i]).request.pooled;
+            if (pooled != null) {
+                pooler.read(i, pooled.sums);
+            }
         }
     }
 
@@ -168,6 +181,7 @@ final class StepSlot implements AutoCloseable {
             inputs.feed(tokensBefore, numTokens, stream);
         }
         model.forward(inputs, numTokens, numSeqs, numRows, maxQLen, stream);
+        model.pool(pooler, numTokens, stream);
         if (numRows > 0) {
             sampler.enqueue(model.logits(), tops, stream);
         }

@@ -20,6 +20,7 @@ final class Requests {
                 -1,
                 Scheduling.DEFAULT,
                 PREFIXES.of(prompt, n, prompt.length + maxOutput, ""),
+                null,
                 () -> new StopRules(endIds, 0, maxOutput, null));
     }
 

@@ -3,6 +3,7 @@ package io.cortado.engine;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.kv.Moves;
+import io.cortado.model.Pooler;
 import java.util.Map;
 import java.util.Objects;
 import java.util.WeakHashMap;
@@ -14,6 +15,9 @@ import org.jspecify.annotations.Nullable;
  * sequence finds in its blocks is what was last written there before.
  */
 class SimulatedExecutor implements Executor {
+    /** The most that any limits allow. */
+    private static final int MAX_SEQS = 4096;
+
     private final int vocabSize;
 
     // By slot: what the keys that lie there were made from, all the tokens up to their own.
@@ -21,6 +25,8 @@ class SimulatedExecutor implements Executor {
     private final long[] onHost;
 
     private final Map<Sequence, long[]> histories = new WeakHashMap<>();
+    private final float[] sums;
+
     private @Nullable Batch last;
     private long steps;
 
@@ -32,6 +38,7 @@ class SimulatedExecutor implements Executor {
         this.vocabSize = vocabSize;
         onDevice = new long[numBlocks * BlockPool.BLOCK_TOKENS];
         onHost = new long[hostBlocks * BlockPool.BLOCK_TOKENS];
+        sums = new float[MAX_SEQS];
     }
 
     /** The token that a sequence must get at a position, whatever shares its batch. */
@@ -66,7 +73,24 @@ class SimulatedExecutor implements Executor {
         for (int i = 0; i < batch.numSeqs(); i++) {
             checkKeys(batch.sequence(i), batch.seqlensKv[i]);
         }
+        pool(batch);
         last = batch;
+    }
+
+    /** A hidden state of one dimension: the token's id. */
+    private void pool(Batch batch) {
+        for (int i = 0; i < batch.numSegments(); i++) {
+            int at = i * Pooler.SEGMENT;
+            int sum = batch.segments[at + 2];
+            sums[sum] = batch.segments[at + 3] == 1 ? 0 : sums[sum];
+            for (int t = batch.segments[at]; t < batch.segments[at + 1]; t++) {
+                sums[sum] += batch.ids[t];
+            }
+        }
+        for (int i = 0; i < batch.numFinishedSums(); i++) {
+            Request request = batch.sequence(batch.finishedSequences[i]).request;
+            Objects.requireNonNull(request.pooled).sums[0] = sums[batch.finishedSums[i]];
+        }
     }
 
     /** The moves of one kind run in any order. */
