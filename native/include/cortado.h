@@ -326,7 +326,7 @@ typedef struct ct_attention_params {
     int64_t struct_bytes;
     int64_t num_tokens; /* rows of q = cu_seqlens_q[num_seqs] */
     int64_t num_seqs;
-    int64_t max_blocks; /* columns of block_table */
+    int64_t max_blocks; /* columns of block_table; times block_size at most 2^31 - 4096 */
     int64_t num_blocks; /* blocks of the cache */
     int64_t q_stride;   /* elements from one token to the next */
     int64_t out_stride;

@@ -253,6 +253,9 @@ void refusesWrongAttentionPlans(Device& d, ct_buffer* b) {
     CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 1; }), CT_UNSUPPORTED);
     CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 2; }), CT_INVALID);
     CHECK_STATUS(status_of([](auto& p) { p.balanced = 2; }), CT_INVALID);
+    // Places of keys, and of a piece of work behind the last, are int32.
+    CHECK_STATUS(status_of([](auto& p) { p.max_blocks = (int64_t{1} << 27) - 255; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.max_blocks = (int64_t{1} << 27) - 256; }), CT_OK);
     CHECK_STATUS(status_of([](auto& p) { p.max_q_len = -1; }), CT_INVALID);
 }
 
