@@ -83,6 +83,7 @@ final class Scheduler {
     /** Fills the batch with the next step's work; false if there is nothing to do. */
     boolean next(Batch batch) {
         batch.clear(limits.maxScoreRows());
+        restartLongOnes();
         boolean preemptedNow = makeRoom();
         addDecodes(batch);
         addPrefills(batch);
@@ -118,6 +119,21 @@ final class Scheduler {
                 sequence.drawingRow = row;
             }
         }
+    }
+
+    /** What has outgrown one set of angles is computed again in its own blocks. */
+    private void restartLongOnes() {
+        for (int i = 0; i < numRunning; i++) {
+            Sequence sequence = running(i);
+            if (!sequence.isLong && isLong(sequence)) {
+                sequence.isLong = true;
+                sequence.computed = 0;
+            }
+        }
+    }
+
+    private boolean isLong(Sequence sequence) {
+        return sequence.cachedLength() > limits.otherAnglesAbove();
     }
 
     /** Takes the blocks that running sequences need now; true if that threw any out. */
@@ -239,6 +255,7 @@ final class Scheduler {
 
     private void start(Sequence sequence, Batch batch) {
         running[numRunning++] = sequence;
+        sequence.isLong = isLong(sequence);
         sequence.request.markStarted(clock.getAsLong());
         batch.add(sequence, sequence.pending());
     }

@@ -30,6 +30,9 @@ final class Sequence {
     /** The next prompt token to score; the prompt's length where none is left. */
     int nextScore;
 
+    /** True if it rotates by the angles of long sequences; see {@link Limits}. */
+    boolean isLong;
+
     int preemptions;
     int passedOver;
 

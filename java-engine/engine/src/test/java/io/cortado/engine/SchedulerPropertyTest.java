@@ -57,7 +57,8 @@ class SchedulerPropertyTest {
                             1 + random.nextInt(usual.maxScoreRows()),
                             random.nextInt(4),
                             random.nextInt(20),
-                            usual.watermarkBlocks());
+                            usual.watermarkBlocks(),
+                            random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100));
             pool = new BlockPool(blocks);
             door = new Door(limits.maxNumSeqs(), 1_000_000);
             checker = new Checker(this);

@@ -76,7 +76,7 @@ class SchedulerTest {
 
     @Test
     void passesOverWhatDoesNotFitUntilItIsTooOld() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
         Scheduler scheduler = new Scheduler(new BlockPool(20), limits, () -> 1);
         Batch batch = new Batch(limits);
         add(scheduler, 160, 50);
@@ -97,7 +97,7 @@ class SchedulerTest {
 
     @Test
     void throwsOutTheSequenceThatIsCheapestToRecompute() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
         BlockPool pool = new BlockPool(6);
         Scheduler scheduler = new Scheduler(pool, limits, () -> 1);
         Batch batch = new Batch(limits);
@@ -115,7 +115,7 @@ class SchedulerTest {
 
     @Test
     void keepsAWatermarkFreeAtAdmissionUnlessNothingRuns() {
-        Limits limits = new Limits(8, 512, 8, 3, 100, 2);
+        Limits limits = new Limits(8, 512, 8, 3, 100, 2, Integer.MAX_VALUE);
         Scheduler scheduler = new Scheduler(new BlockPool(6), limits, () -> 1);
         Batch batch = new Batch(limits);
         Sequence whole = add(scheduler, 80, 10);
