@@ -7,6 +7,7 @@ import io.cortado.bench.conformance.Report;
 import io.cortado.bench.conformance.Suite;
 import io.cortado.bench.conformance.SuiteOptions;
 import io.cortado.bench.conformance.TokenizerSuite;
+import io.cortado.bench.conformance.VocabSuite;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -28,7 +29,6 @@ final class ConformanceVerb implements Callable<Integer> {
     /** Suites that are planned; each comes with the capability it judges. */
     private static final Set<String> LATER =
             Set.of(
-                    "vocab",
                     "gguf",
                     "quant",
                     "json-schema",
@@ -41,6 +41,7 @@ final class ConformanceVerb implements Callable<Integer> {
             List.of(
                     new GoldenSuite(),
                     new TokenizerSuite(),
+                    new VocabSuite(),
                     ChatTemplateSuite.jinja(),
                     ChatTemplateSuite.chatTemplates());
 

@@ -120,24 +120,15 @@ final class GgufTokenizer {
         return added;
     }
 
-    /** A bos before and an eos after each text, as the flags say. */
     private PostProcessor postProcessor(boolean addsBos) {
-        var single = new ArrayList<PostProcessor.Part>();
-        var pair = new ArrayList<PostProcessor.Part>();
-        special("add_bos_token", addsBos, "bos_token_id", single, pair);
-        single.add(new PostProcessor.Text(0, 0));
-        pair.add(new PostProcessor.Text(0, 0));
-        special("add_eos_token", false, "eos_token_id", single, pair);
-        pair.add(new PostProcessor.Text(1, 1));
-        special("add_eos_token", false, "eos_token_id", pair);
-        return new PostProcessor(List.copyOf(single), List.copyOf(pair));
+        return PostProcessor.around(
+                special("add_bos_token", addsBos, "bos_token_id"),
+                special("add_eos_token", false, "eos_token_id"));
     }
 
-    @SafeVarargs
-    private void special(
-            String flag, boolean fallback, String key, List<PostProcessor.Part>... rows) {
+    private @Nullable Integer special(String flag, boolean fallback, String key) {
         if (!metadata.flag(flag, fallback)) {
-            return;
+            return null;
         }
         Integer id = metadata.id(key, tokens.length);
         if (id == null) {
@@ -148,8 +139,6 @@ final class GgufTokenizer {
                             + key
                             + "=missing");
         }
-        for (List<PostProcessor.Part> row : rows) {
-            row.add(new PostProcessor.Ids(new int[] {id}, 0));
-        }
+        return id;
     }
 }

@@ -19,6 +19,15 @@ public final class PreTokenization {
                 Pipeline.preTokenizer(JsonFiles.parse(json, "pre_tokenizer", MAX_BYTES)));
     }
 
+    /** The pre-tokenizer that llama.cpp gives this name, such as {@code llama-bpe} or qwen2. */
+    public static PreTokenization named(String name) {
+        return new PreTokenization(GgufPreTokenizers.named(name).words());
+    }
+
+    PreTokenizer preTokenizer() {
+        return preTokenizer;
+    }
+
     public List<String> split(String text) {
         var pieces = new ArrayList<String>();
         if (!text.isEmpty()) {

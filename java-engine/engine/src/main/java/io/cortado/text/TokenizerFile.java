@@ -16,7 +16,7 @@ final class TokenizerFile {
     static final int MAX_FILE_BYTES = 256 << 20;
 
     static final int MAX_TOKENS = 4_000_000;
-    private static final int MAX_ID = 1 << 24;
+    static final int MAX_ID = 1 << 24;
     static final int MAX_MERGES = 8_000_000;
     private static final int MAX_ADDED_TOKENS = 100_000;
     static final int MAX_ADDED_TOKEN_CHARS = 1024;
@@ -30,7 +30,10 @@ final class TokenizerFile {
     }
 
     static Tokenizer parse(byte[] json) {
-        JsonNode root = JsonFiles.parse(json, "tokenizer.json", MAX_FILE_BYTES);
+        return parse(JsonFiles.parse(json, "tokenizer.json", MAX_FILE_BYTES));
+    }
+
+    static Tokenizer parse(JsonNode root) {
         if (!root.path("model").isObject()) {
             throw new TokenizerFormatException(
                     "tokenizer.json has no model object: model=" + brief(root.path("model")));
@@ -187,16 +190,7 @@ final class TokenizerFile {
         var taken = new HashSet<Integer>(vocab.values());
         int next = vocab.size();
         for (JsonNode token : list) {
-            String content = text(token, "content", "");
-            if (content.isEmpty() || content.length() > MAX_ADDED_TOKEN_CHARS) {
-                throw new TokenizerFormatException(
-                        "added token must have 1 to "
-                                + MAX_ADDED_TOKEN_CHARS
-                                + " characters: chars="
-                                + content.length()
-                                + " content="
-                                + clip(content));
-            }
+            String content = content(token);
             id(token.path("id"), "added_tokens id of " + clip(content));
             if (!contents.add(content)) {
                 throw new TokenizerFormatException(
@@ -214,13 +208,27 @@ final class TokenizerFile {
                                 + clip(content));
             }
             next = Math.max(next, id + 1);
-            added.add(addedToken(token, id, content, normalizer));
+            added.add(addedToken(token, id, normalizer));
         }
         return added;
     }
 
-    private static AddedToken addedToken(
-            JsonNode token, int id, String content, Normalizer normalizer) {
+    private static String content(JsonNode token) {
+        String content = text(token, "content", "");
+        if (content.isEmpty() || content.length() > MAX_ADDED_TOKEN_CHARS) {
+            throw new TokenizerFormatException(
+                    "added token must have 1 to "
+                            + MAX_ADDED_TOKEN_CHARS
+                            + " characters: chars="
+                            + content.length()
+                            + " content="
+                            + clip(content));
+        }
+        return content;
+    }
+
+    static AddedToken addedToken(JsonNode token, int id, Normalizer normalizer) {
+        String content = content(token);
         boolean normalized = token.path("normalized").asBoolean(false);
         return new AddedToken(
                 id,
