@@ -28,14 +28,7 @@ import picocli.CommandLine.Parameters;
 final class ConformanceVerb implements Callable<Integer> {
     /** Suites that are planned; each comes with the capability it judges. */
     private static final Set<String> LATER =
-            Set.of(
-                    "gguf",
-                    "quant",
-                    "json-schema",
-                    "maskbench",
-                    "grammar",
-                    "sampling",
-                    "traces");
+            Set.of("gguf", "quant", "json-schema", "maskbench", "grammar", "sampling", "traces");
 
     private static final List<Suite> SUITES =
             List.of(

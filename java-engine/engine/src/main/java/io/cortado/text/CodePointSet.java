@@ -3,7 +3,10 @@ package io.cortado.text;
 import java.util.Arrays;
 import java.util.function.IntPredicate;
 
-/** A set of code points as sorted ranges: {@code bounds[2i]} inclusive to {@code bounds[2i+1]} exclusive. */
+/**
+ * A set of code points as sorted ranges: {@code bounds[2i]} inclusive to {@code bounds[2i+1]}
+ * exclusive.
+ */
 final class CodePointSet {
     static final int END = Character.MAX_CODE_POINT + 1;
     static final CodePointSet NONE = new CodePointSet(new int[0]);

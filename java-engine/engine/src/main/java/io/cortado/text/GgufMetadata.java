@@ -34,7 +34,9 @@ record GgufMetadata(Map<String, ?> keys) {
         throw wrongType(key, "a boolean", value);
     }
 
-    /** The id under {@code key}, which must be one of {@code tokens} ids; null where it is absent. */
+    /**
+     * The id under {@code key}, which must be one of {@code tokens} ids; null where it is absent.
+     */
     @Nullable Integer id(String key, int tokens) {
         Object value = keys.get(PREFIX + key);
         if (value == null) {

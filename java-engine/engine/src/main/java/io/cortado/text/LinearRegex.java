@@ -75,7 +75,8 @@ final class LinearRegex implements PieceFinder {
 
         /** The end of the match that begins at {@code start}, or {@link #NONE}. */
         int matchEnd(int start) {
-            int state = automaton.start(hasAnchors ? RegexContext.before(alphabet, text, start) : 0);
+            int state =
+                    automaton.start(hasAnchors ? RegexContext.before(alphabet, text, start) : 0);
             int end = NONE;
             int stateAtEnd = state;
             int i = start;

@@ -20,7 +20,9 @@ final class RegexAutomaton {
     private final RegexAlphabet alphabet;
     private final int looks;
 
-    /** By state and symbol: 0 not yet known, else the next state times 2, plus 2, plus 1 at a match. */
+    /**
+     * By state and symbol: 0 not yet known, else the next state times 2, plus 2, plus 1 at a match.
+     */
     private final int[][] steps = new int[MAX_STATES][];
 
     private final State[] states = new State[MAX_STATES];

@@ -23,7 +23,9 @@ final class RegexLookahead {
         intern(new BitSet());
     }
 
-    /** Sets {@code bit} in {@code places[i]} for each place {@code i} where the lookahead matches. */
+    /**
+     * Sets {@code bit} in {@code places[i]} for each place {@code i} where the lookahead matches.
+     */
     synchronized void mark(String text, byte[] places, int bit) {
         int state = 0;
         for (int i = text.length(); i >= 0; ) {
@@ -63,7 +65,8 @@ final class RegexLookahead {
         int x = program.x(pc);
         return switch (program.op(pc)) {
             case RegexProgram.MATCH -> true;
-            case RegexProgram.CHAR -> alphabet.isIn(symbol, program.sets().get(x)) && after.get(pc + 1);
+            case RegexProgram.CHAR ->
+                    alphabet.isIn(symbol, program.sets().get(x)) && after.get(pc + 1);
             case RegexProgram.SPLIT -> here.get(x) || here.get(program.y(pc));
             case RegexProgram.JUMP -> here.get(x);
             case RegexProgram.NEXT ->

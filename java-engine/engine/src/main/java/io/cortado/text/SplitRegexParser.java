@@ -256,7 +256,9 @@ final class SplitRegexParser {
         if (body instanceof SplitRegex.Chars) {
             return body;
         }
-        if (body instanceof SplitRegex.Repeat(SplitRegex.Chars chars, int min, int max, boolean greedy)
+        if (body
+                        instanceof
+                        SplitRegex.Repeat(SplitRegex.Chars chars, int min, int max, boolean greedy)
                 && greedy
                 && (max == SplitRegex.UNBOUNDED || (min == 0 && max == 1))) {
             SplitRegex noMore = new SplitRegex.Look(chars, true);
@@ -267,7 +269,10 @@ final class SplitRegexParser {
         throw unsupported("atomic group or possessive quantifier over more than one character");
     }
 
-    /** The bounds of {@code {n}}, {@code {n,}}, {@code {,m}} or {@code {n,m}}; empty if none is here. */
+    /**
+     * The bounds of {@code {n}}, {@code {n,}}, {@code {,m}} or {@code {n,m}}; empty if none is
+     * here.
+     */
     private int[] interval() {
         if (at >= pattern.length() || pattern.charAt(at) != '{') {
             return new int[0];

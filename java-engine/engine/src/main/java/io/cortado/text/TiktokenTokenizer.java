@@ -18,7 +18,9 @@ final class TiktokenTokenizer {
         TiktokenFile file = TiktokenFile.parse(content);
         int ranks = file.count();
         String hints =
-                config == null ? name : name + " " + config.tokenizerClass() + " " + config.modelType();
+                config == null
+                        ? name
+                        : name + " " + config.tokenizerClass() + " " + config.modelType();
         TiktokenFamily family = TiktokenFamily.of(hints, ranks);
         List<AddedToken> added = addedTokens(family, ranks, file.tokens(), config);
         return new Tokenizer(
@@ -63,14 +65,13 @@ final class TiktokenTokenizer {
             TiktokenFamily family, int ranks, byte[][] tokens, @Nullable TokenizerConfig config) {
         var byId = new LinkedHashMap<Integer, JsonNode>();
         family.controlTokens(ranks)
-                .forEach(
-                        (content, id) ->
-                                byId.put(
-                                        id,
-                                        JsonNodeFactory.instance
-                                                .objectNode()
-                                                .put("content", content)
-                                                .put("special", true)));
+                .forEach((content, id) ->
+                        byId.put(
+                                id,
+                                JsonNodeFactory.instance
+                                        .objectNode()
+                                        .put("content", content)
+                                        .put("special", true)));
         if (config != null) {
             byId.putAll(config.addedTokens());
         }
@@ -78,8 +79,7 @@ final class TiktokenTokenizer {
         var contents = new HashSet<String>();
         for (Map.Entry<Integer, JsonNode> entry : byId.entrySet()) {
             int id = entry.getKey();
-            AddedToken token =
-                    TokenizerFile.addedToken(entry.getValue(), id, family.normalizer());
+            AddedToken token = TokenizerFile.addedToken(entry.getValue(), id, family.normalizer());
             if ((id < tokens.length && tokens[id] != null) || !contents.add(token.content())) {
                 throw new TokenizerFormatException(
                         "added token has the id or the text of another token: id="
@@ -97,7 +97,10 @@ final class TiktokenTokenizer {
         String bos = family.bos();
         String eos = null;
         if (config != null) {
-            bos = config.flag("add_bos_token", bos != null) ? or(config.token("bos_token"), bos) : null;
+            bos =
+                    config.flag("add_bos_token", bos != null)
+                            ? or(config.token("bos_token"), bos)
+                            : null;
             eos = config.flag("add_eos_token", false) ? config.token("eos_token") : null;
         }
         return PostProcessor.around(idOf(bos, added), idOf(eos, added));

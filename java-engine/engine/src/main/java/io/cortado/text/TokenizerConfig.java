@@ -32,8 +32,7 @@ record TokenizerConfig(
                     TokenizerFile.id(
                             entry.getValue(),
                             "added_tokens.json[" + TokenizerFile.clip(entry.getKey()) + "]");
-            added.put(
-                    id, JsonNodeFactory.instance.objectNode().put("content", entry.getKey()));
+            added.put(id, JsonNodeFactory.instance.objectNode().put("content", entry.getKey()));
         }
         for (Map.Entry<String, JsonNode> entry :
                 settings.path("added_tokens_decoder").properties()) {

@@ -89,11 +89,12 @@ final class UnicodeSets {
             case "cntrl" -> categories("Cc");
             case "xdigit" -> CodePointSet.where(c -> c < 0x80 && Character.digit(c, 16) >= 0);
             case "word" -> WORD;
-            case "punct" -> categories("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po")
-                    .union(CodePointSet.ofChars("$+<=>^`|~"));
+            case "punct" ->
+                    categories("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po")
+                            .union(CodePointSet.ofChars("$+<=>^`|~"));
             case "graph" -> SPACE.union(categories("Cc", "Cn", "Cs")).complement();
-            case "print" -> SPACE.union(categories("Cc", "Cn", "Cs")).complement()
-                    .union(categories("Zs"));
+            case "print" ->
+                    SPACE.union(categories("Cc", "Cn", "Cs")).complement().union(categories("Zs"));
             case "ideographic" -> CodePointSet.where(Character::isIdeographic);
             case "emoji" -> CodePointSet.where(Character::isEmoji);
             default -> null;
@@ -143,13 +144,12 @@ final class UnicodeSets {
                 }
             }
             var groups = new ArrayList<int[]>();
-            members.forEach(
-                    (folded, list) -> {
-                        if (!list.contains(folded)) {
-                            list.add(folded);
-                        }
-                        groups.add(list.stream().mapToInt(Integer::intValue).toArray());
-                    });
+            members.forEach((folded, list) -> {
+                if (!list.contains(folded)) {
+                    list.add(folded);
+                }
+                groups.add(list.stream().mapToInt(Integer::intValue).toArray());
+            });
             return groups;
         }
     }
@@ -158,7 +158,8 @@ final class UnicodeSets {
     private static final class Categories {
         /** Indexed by {@link Character#getType(int)}; 17 is not used. */
         static final String[] NAMES = {
-            "Cn", "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Me", "Mc", "Nd", "Nl", "No", "Zs", "Zl", "Zp",
+            "Cn", "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Me", "Mc", "Nd", "Nl", "No", "Zs", "Zl",
+                    "Zp",
             "Cc", "Cf", "", "Co", "Cs", "Pd", "Ps", "Pe", "Pc", "Po", "Sm", "Sc", "Sk", "So", "Pi",
             "Pf"
         };
@@ -185,7 +186,9 @@ final class UnicodeSets {
         }
     }
 
-    /** The union of the categories with these names; one letter stands for all that begin with it. */
+    /**
+     * The union of the categories with these names; one letter stands for all that begin with it.
+     */
     private static CodePointSet categories(String... names) {
         CodePointSet set = CodePointSet.NONE;
         for (String name : names) {

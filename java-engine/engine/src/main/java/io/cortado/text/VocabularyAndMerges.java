@@ -21,8 +21,7 @@ final class VocabularyAndMerges {
         ObjectNode root = NODES.objectNode();
         ObjectNode model = root.putObject("model");
         model.put("type", "BPE");
-        JsonNode vocab =
-                JsonFiles.parse(vocabulary, "vocab.json", TokenizerFile.MAX_FILE_BYTES);
+        JsonNode vocab = JsonFiles.parse(vocabulary, "vocab.json", TokenizerFile.MAX_FILE_BYTES);
         model.set("vocab", vocab);
         model.set("merges", merges(merges));
         root.putObject("decoder").put("type", "ByteLevel");
@@ -132,11 +131,7 @@ final class VocabularyAndMerges {
     }
 
     private static void role(
-            ArrayNode pair,
-            JsonNode vocab,
-            TokenizerConfig config,
-            String role,
-            String fallback) {
+            ArrayNode pair, JsonNode vocab, TokenizerConfig config, String role, String fallback) {
         String content = config.token(role);
         String token = content == null ? fallback : content;
         pair.add(token);
@@ -153,7 +148,8 @@ final class VocabularyAndMerges {
         ArrayNode pair = processor.putArray("pair");
         ObjectNode tokens = processor.putObject("special_tokens");
         for (String text : new String[] {"A", "B"}) {
-            for (ArrayNode row : text.equals("A") ? new ArrayNode[] {single, pair} : new ArrayNode[] {pair}) {
+            for (ArrayNode row :
+                    text.equals("A") ? new ArrayNode[] {single, pair} : new ArrayNode[] {pair}) {
                 special(row, bos);
                 row.addObject().putObject("Sequence").put("id", text).put("type_id", 0);
                 special(row, eos);

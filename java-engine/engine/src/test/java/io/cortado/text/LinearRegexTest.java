@@ -15,9 +15,23 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class LinearRegexTest {
     private static final String[] ATOMS = {
-        "a", "b", "ab", "[ab]", "[^a]", "[a-c&&[^b]]", ".", "\\s", "\\S", "\\p{L}", "[\\p{Lu}\\d]", "1", "(?i:k)"
+        "a",
+        "b",
+        "ab",
+        "[ab]",
+        "[^a]",
+        "[a-c&&[^b]]",
+        ".",
+        "\\s",
+        "\\S",
+        "\\p{L}",
+        "[\\p{Lu}\\d]",
+        "1",
+        "(?i:k)"
     };
-    private static final String[] SUFFIXES = {"", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,3}", "{0,2}?"};
+    private static final String[] SUFFIXES = {
+        "", "", "", "*", "+", "?", "*?", "+?", "??", "{2}", "{1,3}", "{0,2}?"
+    };
     private static final String ALPHABET = "aabbcAB1 1\n-kK\u212Aé\u0301";
 
     @Test
@@ -44,12 +58,13 @@ class LinearRegexTest {
             switch (random.nextInt(depth == 0 ? 1 : 6)) {
                 case 1 -> out.append("(?:").append(pattern(random, depth - 1)).append(')');
                 case 2 -> out.append(i == 0 ? "" : "|");
-                case 3 -> out.append(random.nextBoolean() ? "(?=" : "(?!")
-                        .append(ATOMS[random.nextInt(ATOMS.length)])
-                        .append(')');
+                case 3 ->
+                        out.append(random.nextBoolean() ? "(?=" : "(?!")
+                                .append(ATOMS[random.nextInt(ATOMS.length)])
+                                .append(')');
                 case 4 -> out.append("[ab]").append(random.nextBoolean() ? "++" : "?+");
-                default -> out.append(atom(random))
-                        .append(SUFFIXES[random.nextInt(SUFFIXES.length)]);
+                default ->
+                        out.append(atom(random)).append(SUFFIXES[random.nextInt(SUFFIXES.length)]);
             }
         }
         return out.toString();

@@ -51,8 +51,7 @@ final class VocabFiles {
     }
 
     static Vocabulary vocabulary(Path file) {
-        return new Vocabulary(
-                plainName(file).replace(TIKTOKEN, "").replace(JSON, ""), file);
+        return new Vocabulary(plainName(file).replace(TIKTOKEN, "").replace(JSON, ""), file);
     }
 
     /** The vocabulary called {@code name} in the folder, or null. */
@@ -68,7 +67,8 @@ final class VocabFiles {
 
     /** The vocabularies for a text file of llama.cpp: in its folder or the one above. */
     static List<Vocabulary> forLlamaCpp(String name, Path folder) throws IOException {
-        var names = Stream.concat(Stream.of(name), LLAMA_CPP.getOrDefault(name, List.of()).stream());
+        var names =
+                Stream.concat(Stream.of(name), LLAMA_CPP.getOrDefault(name, List.of()).stream());
         var found = new java.util.ArrayList<Vocabulary>();
         for (String one : names.toList()) {
             Path parent = folder.toAbsolutePath().getParent();

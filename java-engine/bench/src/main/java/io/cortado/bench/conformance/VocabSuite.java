@@ -114,7 +114,11 @@ public final class VocabSuite implements Suite {
         }
         int[] first = firstWhole(tokenizer, ids, input);
         if (row.size() > 2 && !Arrays.equals(ints(row.get(2)), first)) {
-            return "\"" + input + "\" first ten: expected " + row.get(2) + " but was "
+            return "\""
+                    + input
+                    + "\" first ten: expected "
+                    + row.get(2)
+                    + " but was "
                     + Arrays.toString(first);
         }
         return null;
@@ -163,7 +167,8 @@ public final class VocabSuite implements Suite {
         String decoded = tokenizer.decode(ids, false);
         String text = new String(bytes, StandardCharsets.UTF_8);
         return decoded.equals(text)
-                || decoded.equals(java.text.Normalizer.normalize(text, java.text.Normalizer.Form.NFC));
+                || decoded.equals(
+                        java.text.Normalizer.normalize(text, java.text.Normalizer.Form.NFC));
     }
 
     static Path folder(Path file) {

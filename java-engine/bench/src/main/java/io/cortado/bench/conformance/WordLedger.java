@@ -29,7 +29,10 @@ final class WordLedger {
                 failures[i] =
                         explains(pieces, texts.ids().get(i))
                                 ? null
-                                : texts.name() + ", text " + i + ": the ids do not fit the words "
+                                : texts.name()
+                                        + ", text "
+                                        + i
+                                        + ": the ids do not fit the words "
                                         + pieces;
             }
             learns = known.size() > before;
