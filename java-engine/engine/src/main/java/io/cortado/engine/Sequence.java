@@ -30,6 +30,9 @@ final class Sequence {
     /** The next prompt token to score; the prompt's length where none is left. */
     int nextScore;
 
+    /** Where the device sums its hidden states while it runs; only where they are pooled. */
+    int sum;
+
     int preemptions;
     int passedOver;
 
