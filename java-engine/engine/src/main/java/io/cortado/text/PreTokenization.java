@@ -16,14 +16,33 @@ public final class PreTokenization {
     /** Reads the {@code pre_tokenizer} object of a {@code tokenizer.json}. */
     public static PreTokenization parse(byte[] json) {
         return new PreTokenization(
-                Pipeline.preTokenizer(JsonFiles.parse(json, "pre_tokenizer", MAX_BYTES)));
+                PreTokenizerFile.read(JsonFiles.parse(json, "pre_tokenizer", MAX_BYTES), false)
+                        .spelledWords());
     }
 
-    public List<String> split(String text) {
-        var pieces = new ArrayList<String>();
+    /** The words of a text, spelled as the model gets them, with their places. */
+    public List<Word> split(String text) {
+        var words = new ArrayList<Word>();
         if (!text.isEmpty()) {
-            preTokenizer.split(text, pieces::add);
+            preTokenizer.split(
+                    AlignedText.original(text, 0),
+                    0,
+                    text.length(),
+                    (word, start, end) ->
+                            words.add(
+                                    new Word(
+                                            word.text().substring(start, end),
+                                            word.start(start),
+                                            word.end(end - 1))));
         }
-        return pieces;
+        return words;
     }
+
+    /**
+     * A word.
+     *
+     * @param start the first code point of the text that it stands for
+     * @param end the one after the last
+     */
+    public record Word(String spelling, int start, int end) {}
 }
