@@ -5,6 +5,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The alphabet of byte-level models: one printable letter for each byte, as GPT-2 laid it down. */
 final class ByteLetters {
+    /** The letter of the byte of a space. */
+    static final char SPACE = '\u0120';
+
     private static final char[] LETTER = new char[256];
     private static final short[] BYTE = new short[0x144];
 

@@ -1,6 +1,7 @@
 package io.cortado.text;
 
 import java.util.Arrays;
+import java.util.BitSet;
 
 /**
  * Byte pair encoding by ranks, as tiktoken does it: two neighbours are joined where their bytes
@@ -33,14 +34,20 @@ final class RankModel implements WordModel {
     }
 
     @Override
-    public void tokenize(String word, IntList out) {
+    public int unknownId() {
+        return -1;
+    }
+
+    /** The ranks hold no control tokens, so none is forbidden. */
+    @Override
+    public void tokenize(String word, BitSet forbidden, WordTokens out) {
         byte[] bytes = ByteLetters.bytes(word);
         if (bytes == null) {
             throw new IllegalArgumentException("word is not in byte letters: word=" + word);
         }
         int whole = ranks.find(bytes, 0, bytes.length);
         if (whole != ByteTable.ABSENT) {
-            out.add(whole);
+            out.add(whole, bytes.length);
         } else if (bytes.length <= MAX_SCANNED_BYTES) {
             scan(bytes, out);
         } else {
@@ -54,7 +61,7 @@ final class RankModel implements WordModel {
         return found == ByteTable.ABSENT ? ABSENT : found;
     }
 
-    private void scan(byte[] bytes, IntList out) {
+    private void scan(byte[] bytes, WordTokens out) {
         int n = bytes.length;
         var starts = new int[n + 1];
         // joined[i] is the rank of parts i and i + 1 together.
@@ -84,7 +91,7 @@ final class RankModel implements WordModel {
             }
         }
         for (int i = 0; i < n; i++) {
-            out.add(rank(bytes, starts[i], starts[i + 1]));
+            out.add(rank(bytes, starts[i], starts[i + 1]), starts[i + 1] - starts[i]);
         }
     }
 
@@ -108,7 +115,7 @@ final class RankModel implements WordModel {
             }
         }
 
-        void run(IntList out) {
+        void run(WordTokens out) {
             int n = bytes.length;
             for (int i = 0; i + 1 < n; i++) {
                 offer(i);
@@ -132,7 +139,7 @@ final class RankModel implements WordModel {
                 }
             }
             for (int i = 0; i < n; i = next[i]) {
-                out.add(rank(bytes, i, next[i]));
+                out.add(rank(bytes, i, next[i]), next[i] - i);
             }
         }
 

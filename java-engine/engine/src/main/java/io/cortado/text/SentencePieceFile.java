@@ -97,9 +97,9 @@ record SentencePieceFile(
                     default -> in.skip();
                 }
             }
-            if (pieces.size() == TokenizerFile.MAX_TOKENS) {
+            if (pieces.size() == ModelFile.MAX_TOKENS) {
                 throw new TokenizerFormatException(
-                        "tokenizer.model has too many pieces: limit=" + TokenizerFile.MAX_TOKENS);
+                        "tokenizer.model has too many pieces: limit=" + ModelFile.MAX_TOKENS);
             }
             if (Float.isNaN(score)) {
                 throw new TokenizerFormatException(

@@ -57,8 +57,8 @@ enum TiktokenFamily {
         }
 
         @Override
-        Normalizer normalizer() {
-            return new Unicode9Nfc();
+        boolean composes() {
+            return true;
         }
     },
     LLAMA3("llama", 128_000, PublishedPatterns.LLAMA3) {
@@ -151,16 +151,12 @@ enum TiktokenFamily {
         return null;
     }
 
-    Normalizer normalizer() {
-        return Normalizer.NONE;
+    boolean composes() {
+        return false;
     }
 
-    PreTokenizer preTokenizer() {
-        return PreTokenizer.sequence(
-                List.of(
-                        PreTokenizer.split(
-                                SplitPatterns.compile(pattern), SplitBehavior.ISOLATED, false),
-                        PreTokenizer.byteLevel(false, false)));
+    String pattern() {
+        return pattern;
     }
 
     private static Map<String, Integer> inOrder(List<String> names, int first) {

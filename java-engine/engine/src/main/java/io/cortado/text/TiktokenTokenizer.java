@@ -9,6 +9,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /** A tokenizer of a tiktoken file and of what its family's code and the files beside it add. */
 final class TiktokenTokenizer {
@@ -22,74 +23,76 @@ final class TiktokenTokenizer {
                         ? name
                         : name + " " + config.tokenizerClass() + " " + config.modelType();
         TiktokenFamily family = TiktokenFamily.of(hints, ranks);
-        List<AddedToken> added = addedTokens(family, ranks, file.tokens(), config);
-        return new Tokenizer(
-                family.normalizer(),
-                family.preTokenizer(),
-                model(file),
-                postProcessor(family, added, config),
-                new AddedTokens(added),
-                new Vocabulary(ids(file), added));
-    }
-
-    static Tokenizer read(byte[] content, PreTokenizer words) {
-        TiktokenFile file = TiktokenFile.parse(content);
-        return new Tokenizer(
-                Normalizer.NONE,
-                words,
-                model(file),
-                PostProcessor.NONE,
-                new AddedTokens(List.of()),
-                new Vocabulary(ids(file), List.of()));
-    }
-
-    private static RankModel model(TiktokenFile file) {
-        int longest = 0;
-        for (byte[] token : file.tokens()) {
-            longest = Math.max(longest, token == null ? 0 : token.length);
+        ObjectNode root = pipeline(PipelineNodes.splits(family.pattern()));
+        if (family.composes()) {
+            root.set("normalizer", PipelineNodes.node("NFC"));
         }
-        return new RankModel(new ByteTable(file.tokens()), longest);
+        Normalizer normalizer = NormalizerFile.read(root.path("normalizer"));
+        List<AddedToken> added = addedTokens(family, file, normalizer, config);
+        PostProcessor around = postProcessor(family, added, config);
+        return TokenizerFile.assemble(root, model(file), normalizer, added, around);
     }
 
-    private static Map<String, Integer> ids(TiktokenFile file) {
-        var ids = HashMap.<String, Integer>newHashMap(file.tokens().length);
-        for (int id = 0; id < file.tokens().length; id++) {
-            if (file.tokens()[id] != null) {
-                ids.put(ByteLetters.spell(file.tokens()[id]), id);
+    /** Ranks alone, with the words cut by a {@code pre_tokenizer} and nothing added. */
+    static Tokenizer read(byte[] content, JsonNode words) {
+        return TokenizerFile.assemble(
+                pipeline(words),
+                model(TiktokenFile.parse(content)),
+                Normalizer.NONE,
+                List.of(),
+                PostProcessor.NONE);
+    }
+
+    private static ObjectNode pipeline(JsonNode words) {
+        ObjectNode root = JsonNodeFactory.instance.objectNode();
+        root.set("pre_tokenizer", words);
+        root.set("decoder", PipelineNodes.byteLevel(true, true));
+        return root;
+    }
+
+    private static ModelFile model(TiktokenFile file) {
+        byte[][] tokens = file.tokens();
+        int longest = 0;
+        var spelled = new @Nullable String[tokens.length];
+        Map<String, Integer> ids = HashMap.newHashMap(tokens.length);
+        for (int id = 0; id < tokens.length; id++) {
+            if (tokens[id] != null) {
+                longest = Math.max(longest, tokens[id].length);
+                String letters = ByteLetters.spell(tokens[id]);
+                spelled[id] = letters;
+                ids.put(letters, id);
             }
         }
-        return ids;
+        var model = new RankModel(new ByteTable(tokens), longest);
+        return new ModelFile(model, ids, spelled, tokens.length);
     }
 
     private static List<AddedToken> addedTokens(
-            TiktokenFamily family, int ranks, byte[][] tokens, @Nullable TokenizerConfig config) {
-        var byId = new LinkedHashMap<Integer, JsonNode>();
-        family.controlTokens(ranks)
-                .forEach((content, id) ->
-                        byId.put(
-                                id,
-                                JsonNodeFactory.instance
-                                        .objectNode()
-                                        .put("content", content)
-                                        .put("special", true)));
+            TiktokenFamily family,
+            TiktokenFile file,
+            Normalizer normalizer,
+            @Nullable TokenizerConfig config) {
+        Map<Integer, AddedToken> byId = new LinkedHashMap<>();
+        family.controlTokens(file.count())
+                .forEach((content, id) -> byId.put(id, AddedToken.plain(id, content, true)));
         if (config != null) {
-            byId.putAll(config.addedTokens());
+            config.addedTokens()
+                    .forEach(
+                            (id, token) ->
+                                    byId.put(id, TokenizerFile.addedToken(token, id, normalizer)));
         }
-        var added = new ArrayList<AddedToken>();
         var contents = new HashSet<String>();
-        for (Map.Entry<Integer, JsonNode> entry : byId.entrySet()) {
-            int id = entry.getKey();
-            AddedToken token = TokenizerFile.addedToken(entry.getValue(), id, family.normalizer());
-            if ((id < tokens.length && tokens[id] != null) || !contents.add(token.content())) {
+        for (AddedToken token : byId.values()) {
+            boolean isRank = token.id() < file.tokens().length && file.tokens()[token.id()] != null;
+            if (isRank || !contents.add(token.content())) {
                 throw new TokenizerFormatException(
                         "added token has the id or the text of another token: id="
-                                + id
+                                + token.id()
                                 + " content="
                                 + TokenizerFile.clip(token.content()));
             }
-            added.add(token);
         }
-        return added;
+        return new ArrayList<>(byId.values());
     }
 
     private static PostProcessor postProcessor(
@@ -97,20 +100,15 @@ final class TiktokenTokenizer {
         String bos = family.bos();
         String eos = null;
         if (config != null) {
-            bos =
-                    config.flag("add_bos_token", bos != null)
-                            ? or(config.token("bos_token"), bos)
-                            : null;
+            String named = config.token("bos_token");
+            bos = config.flag("add_bos_token", bos != null) ? (named != null ? named : bos) : null;
             eos = config.flag("add_eos_token", false) ? config.token("eos_token") : null;
         }
         return PostProcessor.around(idOf(bos, added), idOf(eos, added));
     }
 
-    private static @Nullable String or(@Nullable String first, @Nullable String second) {
-        return first != null ? first : second;
-    }
-
-    private static @Nullable Integer idOf(@Nullable String content, List<AddedToken> added) {
+    /** The id of an added token by its text; null for no text. */
+    static @Nullable Integer idOf(@Nullable String content, List<AddedToken> added) {
         if (content == null) {
             return null;
         }

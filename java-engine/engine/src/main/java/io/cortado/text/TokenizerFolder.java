@@ -64,8 +64,7 @@ final class TokenizerFolder {
         if (TiktokenFile.matches(content)) {
             return TiktokenTokenizer.read(content, name, config);
         }
-        throw new UnsupportedTokenizerException(
-                "tokenizer file not supported: file=" + name + " bytes=" + content.length);
+        return SentencePieceFamily.read(content, config);
     }
 
     private static @Nullable Path tiktoken(Path folder) throws IOException {

@@ -50,9 +50,9 @@ final class VocabularyAndMerges {
             if (!isComment && !line.isEmpty()) {
                 list.add(line);
             }
-            if (list.size() > TokenizerFile.MAX_MERGES) {
+            if (list.size() > ModelFile.MAX_MERGES) {
                 throw new TokenizerFormatException(
-                        "merges.txt too long: limit=" + TokenizerFile.MAX_MERGES);
+                        "merges.txt too long: limit=" + ModelFile.MAX_MERGES);
             }
         }
         return list;

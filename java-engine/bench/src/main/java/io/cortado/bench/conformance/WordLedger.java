@@ -25,7 +25,10 @@ final class WordLedger {
         while (learns) {
             int before = known.size();
             for (int i = 0; i < rows; i++) {
-                List<String> pieces = words.split(texts.texts().get(i));
+                List<String> pieces =
+                        words.split(texts.texts().get(i)).stream()
+                                .map(PreTokenization.Word::spelling)
+                                .toList();
                 failures[i] =
                         explains(pieces, texts.ids().get(i))
                                 ? null
