@@ -14,7 +14,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Any bytes as a template: they render within the budgets, or end in a {@link TemplateException}. */
+/**
+ * Any bytes as a template: they render within the budgets, or end in a {@link TemplateException}.
+ */
 class ChatTemplateFuzzTest {
     private static final TemplateOptions OPTIONS =
             TemplateOptions.CHAT.clock(
