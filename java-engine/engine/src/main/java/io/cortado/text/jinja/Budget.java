@@ -22,7 +22,7 @@ final class Budget {
     static final long MADE_BASE_CHARS = 64 << 20;
     static final int MADE_PER_INPUT_CHAR = 64;
 
-    private static final long BASE_MS = 500;
+    private static final long BASE_MS = 800;
     private static final int INPUT_CHARS_PER_MS = 4096;
     private static final int CLOCK_EVERY = 1024;
     private static final int CHARS_PER_STEP = 64;

@@ -21,7 +21,7 @@ class HostileTemplateTest {
     /** All that a rendering allocates, most of it garbage at once. */
     private static final long MAX_ALLOCATED_BYTES = 2L << 30;
 
-    /** For a machine under any load; the budgets end each of these within half a second. */
+    /** For a machine under any load; the budgets end each of these within a second. */
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     static List<String> escapes() {
