@@ -191,6 +191,12 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     REFUSED(ct_feed_tokens(b, b, b, INT64_MAX, 1, s));
     REFUSED(ct_feed_tokens(b, b, b, 1, -1, s));
     REFUSED(ct_feed_tokens(b, b, b, 1, 1, nullptr));
+    REFUSED(ct_sum_rows(nullptr, b, b, 1, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, nullptr, b, 1, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, nullptr, 1, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, b, INT64_MAX, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, b, 1, INT64_MIN, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, b, 1, 4, 1, 1, 4, CT_F32, nullptr));
     REFUSED(ct_copy_blocks(b, b, b, 1, 15, s));
     REFUSED(ct_copy_blocks(b, b, b, 1, 0, s));
     REFUSED(ct_copy_blocks(b, b, b, -1, 16, s));
