@@ -13,6 +13,7 @@ final class ModelExecutor implements Executor {
 
     private final ResourceStack owned = new ResourceStack();
     private final Stream stream;
+    private final long bytesPerBlock;
     private StepSlot next;
     private StepSlot last;
 
@@ -25,6 +26,7 @@ final class ModelExecutor implements Executor {
             Device device, CausalLm model, Limits limits, int maxBlocksPerSeq, int hostBlocks) {
         // On the CPU a padded row is computed like any other.
         GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
+        bytesPerBlock = model.kvBytesPerBlock();
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
@@ -63,6 +65,11 @@ final class ModelExecutor implements Executor {
             throw new IllegalStateException("the device is stalled: waitedMs=" + STALL_MS);
         }
         slot.read(batch);
+    }
+
+    @Override
+    public long bytesPerBlock() {
+        return bytesPerBlock;
     }
 
     @Override
