@@ -11,6 +11,7 @@ import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -114,6 +115,22 @@ public final class CausalLm implements AutoCloseable {
         return new BatchInputs(device, state().limits);
     }
 
+    /**
+     * The blocks of the cache, for copies, with a second tier of so many in host memory; the caller
+     * closes it.
+     */
+    public KvTiers createTiers(int hostBlocks) {
+        DecoderState s = state();
+        List<Buffer> blocks = new ArrayList<>(s.kCaches);
+        blocks.addAll(s.vCaches);
+        return new KvTiers(device, List.copyOf(blocks), s.limits.numBlocks(), hostBlocks);
+    }
+
+    /** What pools a step's hidden states; the caller closes it. */
+    public Pooler createPooler() {
+        return new Pooler(device, state().limits.maxNumSeqs(), shape.hiddenSize());
+    }
+
     /** float32 [maxLogitRows][vocabSize]: row i belongs to logitRows[i] of the last step. */
     public Buffer logits() {
         return state().logits;
@@ -169,6 +186,20 @@ public final class CausalLm implements AutoCloseable {
         if (numLogitRows > 0) {
             head(s, inputs, numTokens, numLogitRows, stream);
         }
+    }
+
+    /**
+     * Enqueues, after {@link #forward} of the same step, what was written to the pooler: sums of
+     * hidden states after the final norm.
+     */
+    public void pool(Pooler pooler, int numTokens, Stream stream) {
+        DecoderState s = state();
+        pooler.upload(stream);
+        if (pooler.hasSegments()) {
+            addAndNorm(s, weights.norm(), numTokens, stream); // the logits have their own copies
+            pooler.sum(s.sums, s.normed, numTokens, dtype, stream);
+        }
+        pooler.download(s.sums, stream);
     }
 
     /** What all layers share: their parameters, and the plan of their attention. */

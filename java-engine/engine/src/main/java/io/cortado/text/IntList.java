@@ -34,6 +34,10 @@ final class IntList {
         size = 0;
     }
 
+    int removeLast() {
+        return items[--size];
+    }
+
     int size() {
         return size;
     }

@@ -16,8 +16,8 @@ import tools.jackson.databind.JsonNode;
  * @param size how many tokens there are, which is where the ids of further ones begin
  */
 record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] tokens, int size) {
-    private static final int MAX_TOKENS = 4_000_000;
-    private static final int MAX_MERGES = 8_000_000;
+    static final int MAX_TOKENS = 4_000_000;
+    static final int MAX_MERGES = 8_000_000;
 
     /** How long a token may be where the model looks for all that begin at a place. */
     private static final int MAX_PIECE_CHARS = 1024;
@@ -80,7 +80,7 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
         return of(new BpeModel(vocab, merges(model.path("merges"), vocab, prefix), options), vocab);
     }
 
-    private static ModelFile of(WordModel model, Map<String, Integer> vocab) {
+    static ModelFile of(WordModel model, Map<String, Integer> vocab) {
         int width = vocab.values().stream().mapToInt(id -> id + 1).max().orElse(0);
         var tokens = new @Nullable String[width];
         vocab.forEach((token, id) -> tokens[id] = token);
@@ -175,7 +175,7 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
                         + TokenizerFile.brief(merge));
     }
 
-    private static int mergeId(Map<String, Integer> vocab, String token, int rank) {
+    static int mergeId(Map<String, Integer> vocab, String token, int rank) {
         Integer id = vocab.get(token);
         if (id == null) {
             throw new TokenizerFormatException(

@@ -13,7 +13,7 @@ final class TokenizerFile {
     static final int MAX_ID = 1 << 24;
 
     private static final int MAX_ADDED_TOKENS = 100_000;
-    private static final int MAX_ADDED_TOKEN_CHARS = 1024;
+    static final int MAX_ADDED_TOKEN_CHARS = 1024;
     private static final int MAX_ADDED_CHARS = 2 << 20;
 
     private final JsonNode root;
