@@ -142,9 +142,7 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
                 }
                 String right = text.substring(space + 1);
                 put(table, ids, text.substring(0, space), right, prefix, rank);
-            } else if (merge.size() == 2
-                    && merge.path(0).isString()
-                    && merge.path(1).isString()) {
+            } else if (merge.size() == 2 && merge.path(0).isString() && merge.path(1).isString()) {
                 String right = merge.path(1).stringValue();
                 put(table, ids, merge.path(0).stringValue(), right, prefix, rank);
             } else {
