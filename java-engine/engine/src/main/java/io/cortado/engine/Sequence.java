@@ -43,6 +43,9 @@ final class Sequence implements TokenSource {
     /** Where the device sums its hidden states while it runs; only where they are pooled. */
     int sum;
 
+    /** True if it rotates by the angles of long sequences; see {@link Limits}. */
+    boolean isLong;
+
     int preemptions;
     int passedOver;
 
