@@ -38,6 +38,32 @@ public final class EngineFlags {
     long kvCacheBytes;
 
     @Option(
+            names = "--enable-prefix-caching",
+            negatable = true,
+            fallbackValue = "true",
+            description = "use keys and values of ended requests again")
+    boolean prefixCaching = EngineOptions.defaults().prefixCaching();
+
+    @Option(
+            names = "--kv-offload-gb",
+            paramLabel = "GB",
+            description = "host memory for KV blocks whose place is needed")
+    double kvOffloadGb;
+
+    @Option(
+            names = "--scheduling-policy",
+            paramLabel = "NAME",
+            description = "fcfs, priority, deadline or fair")
+    EngineOptions.SchedulingPolicy schedulingPolicy = EngineOptions.defaults().schedulingPolicy();
+
+    @Option(
+            names = "--tenant-weights",
+            paramLabel = "NAME=WEIGHT",
+            split = ",",
+            description = "policy fair: shares of tenants, 1 for those not named")
+    Map<String, Double> tenantWeights = Map.of();
+
+    @Option(
             names = "--deterministic",
             arity = "0..1",
             fallbackValue = "true",
@@ -61,6 +87,10 @@ public final class EngineFlags {
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .kvCacheBytes(kvCacheBytes)
+                .prefixCaching(prefixCaching)
+                .kvOffloadBytes((long) (kvOffloadGb * (1 << 30)))
+                .schedulingPolicy(schedulingPolicy)
+                .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)
                 .deterministic(isDeterministic);
     }

@@ -7,6 +7,8 @@ import java.util.List;
  *
  * @param running sequences in the batch
  * @param waiting sequences that wait for a place
+ * @param deferred those of them that wait for the first answer of their request to compute the
+ *     prompt
  * @param blocksUsed KV blocks in use
  * @param blocksTotal KV blocks of the cache
  * @param steps steps run since the start
@@ -22,6 +24,7 @@ import java.util.List;
 public record EngineStats(
         int running,
         int waiting,
+        int deferred,
         int blocksUsed,
         int blocksTotal,
         long steps,

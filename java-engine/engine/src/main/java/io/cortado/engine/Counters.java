@@ -16,6 +16,7 @@ final class Counters {
 
     private volatile int sharedRunning;
     private volatile int sharedWaiting;
+    private volatile int sharedDeferred;
     private volatile int sharedBlocks;
     private volatile long sharedSteps;
     private volatile long sharedSeqs;
@@ -58,6 +59,7 @@ final class Counters {
     void publish() {
         sharedRunning = scheduler.running();
         sharedWaiting = scheduler.waiting();
+        sharedDeferred = scheduler.deferred();
         sharedBlocks = pool.used();
         sharedSteps = steps;
         sharedSeqs = scheduledSeqs;
@@ -80,6 +82,7 @@ final class Counters {
         return new EngineStats(
                 sharedRunning,
                 sharedWaiting,
+                sharedDeferred,
                 sharedBlocks,
                 pool.total(),
                 sharedSteps,

@@ -81,6 +81,11 @@ final class Scheduler {
         return waiting.size() + numHeld;
     }
 
+    /** Those that wait for the first answer of their request. */
+    int deferred() {
+        return numHeld;
+    }
+
     long preemptions() {
         return preemptions;
     }

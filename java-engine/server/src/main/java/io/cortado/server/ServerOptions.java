@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param accessLog one line per request on the log
  * @param embedding how embeddings are pooled and normalized where a request does not say; its nulls
  *     are the model's own
+ * @param traffic how requests of different callers stand beside each other
  * @param limits what a client may take
  */
 public record ServerOptions(
@@ -30,6 +31,7 @@ public record ServerOptions(
         boolean strict,
         boolean accessLog,
         EmbeddingParams embedding,
+        TrafficOptions traffic,
         Limits limits) {
 
     /**
@@ -107,6 +109,7 @@ public record ServerOptions(
                 false,
                 true,
                 EmbeddingParams.defaults(),
+                TrafficOptions.defaults(),
                 Limits.defaults());
     }
 
@@ -121,6 +124,7 @@ public record ServerOptions(
                 strict,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -135,6 +139,7 @@ public record ServerOptions(
                 strict,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -149,6 +154,7 @@ public record ServerOptions(
                 strict,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -163,6 +169,7 @@ public record ServerOptions(
                 strict,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -177,6 +184,7 @@ public record ServerOptions(
                 on,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -191,6 +199,7 @@ public record ServerOptions(
                 strict,
                 on,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -205,6 +214,22 @@ public record ServerOptions(
                 strict,
                 accessLog,
                 params,
+                traffic,
+                limits);
+    }
+
+    public ServerOptions traffic(TrafficOptions newTraffic) {
+        return new ServerOptions(
+                host,
+                port,
+                servedModelNames,
+                apiKey,
+                allowedHosts,
+                allowedOrigins,
+                strict,
+                accessLog,
+                embedding,
+                newTraffic,
                 limits);
     }
 
@@ -219,6 +244,7 @@ public record ServerOptions(
                 strict,
                 accessLog,
                 embedding,
+                traffic,
                 newLimits);
     }
 }

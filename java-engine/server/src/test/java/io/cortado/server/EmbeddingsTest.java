@@ -55,6 +55,7 @@ class EmbeddingsTest {
             assertEquals(1, second.get("index").intValue());
             assertEquals(FakeEngine.DIMENSIONS, second.get("embedding").size());
             assertEquals(2.5f, second.at("/embedding/1").floatValue());
+            TestServer.await("it is logged", () -> !server.log.isEmpty());
             String log = server.log.getLast();
             assertTrue(log.contains("prompts=2 prompt_tokens=8 finish=embedded"), log);
             String metrics = server.get("/metrics").body();
@@ -275,7 +276,8 @@ class EmbeddingsTest {
                             new PromptReader(9),
                             EmbeddingParams.defaults(),
                             server.engine.model().embedding());
-            ServerMetrics metrics = new ServerMetrics(server.engine, "m");
+            ServerMetrics metrics =
+                    new ServerMetrics(server.engine, "m", TrafficOptions.defaults());
             // 3 inputs of 6 numbers, 64 bytes each, are 1.125 KiB.
             ApiError error = new EmbeddingRun(server.engine, metrics, 0, 1024).refusal(ask);
             assertNotNull(error);
