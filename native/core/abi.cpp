@@ -162,6 +162,7 @@ std::string make_table() {
     CT_FUNCTION(ct_embedding)
     CT_FUNCTION(ct_gather_rows)
     CT_FUNCTION(ct_feed_tokens)
+    CT_FUNCTION(ct_sum_rows)
     CT_FUNCTION(ct_norm)
     CT_FUNCTION(ct_rope_kv_write)
     CT_FUNCTION(ct_attention_plan_bytes)

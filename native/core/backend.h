@@ -85,6 +85,14 @@ struct FeedTokensArgs {
     int64_t num_tokens, num_rows;
 };
 
+struct SumRowsArgs {
+    float* sums;
+    const void* x;
+    const int32_t* segments;
+    int64_t num_segments, cols, num_sums, x_rows, x_stride;
+    int32_t dtype;
+};
+
 struct NormArgs {
     void* y;
     float* residual;  // nullable
@@ -186,6 +194,7 @@ struct Operations {
     int32_t (*embedding)(const LaunchContext&, const EmbeddingArgs&);
     int32_t (*gather_rows)(const LaunchContext&, const GatherRowsArgs&);
     int32_t (*feed_tokens)(const LaunchContext&, const FeedTokensArgs&);
+    int32_t (*sum_rows)(const LaunchContext&, const SumRowsArgs&);
     int32_t (*norm)(const LaunchContext&, const NormArgs&);
     int32_t (*rope_kv_write)(const LaunchContext&, const RopeArgs&);
     int32_t (*attention_plan_bytes)(const DeviceLimits&, const ct_attention_params&, int64_t* bytes);

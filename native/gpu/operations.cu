@@ -8,6 +8,7 @@ const ct::Operations kOperations = {
     .embedding = embedding,
     .gather_rows = gather_rows,
     .feed_tokens = feed_tokens,
+    .sum_rows = sum_rows,
     .norm = norm,
     .rope_kv_write = rope_kv_write,
     .attention_plan_bytes = attention_plan_bytes,

@@ -12,6 +12,7 @@ using ct::LaunchContext;
 int32_t embedding(const LaunchContext& context, const ct::EmbeddingArgs& args);
 int32_t gather_rows(const LaunchContext& context, const ct::GatherRowsArgs& args);
 int32_t feed_tokens(const LaunchContext& context, const ct::FeedTokensArgs& args);
+int32_t sum_rows(const LaunchContext& context, const ct::SumRowsArgs& args);
 int32_t norm(const LaunchContext& context, const ct::NormArgs& args);
 int32_t rope_kv_write(const LaunchContext& context, const ct::RopeArgs& args);
 int32_t attention_plan_bytes(const DeviceLimits& limits, const ct_attention_params& params, int64_t* bytes);

@@ -256,6 +256,15 @@ CT_API int32_t ct_gather_rows(ct_buffer* y, const ct_buffer* x, const ct_buffer*
 CT_API int32_t ct_feed_tokens(ct_buffer* ids, const ct_buffer* tokens, const ct_buffer* rows, int64_t num_tokens,
                               int64_t num_rows, ct_stream* stream);
 
+/* Sums of rows, for pooling: sums[n, :] = (restarts ? 0 : sums[n, :]) + x[first, :] + ... + x[end - 1, :], added in that
+ * order, one row after the other in float32, so the bits do not depend on how the rows are cut into calls.
+ * sums float32[num_sums][cols]; x [x_rows, cols] of dtype with x_stride; segments int32[num_segments][4]: first, end, n,
+ * restarts (0 or 1), no n twice. Rows outside [0, x_rows] or first > end make the sum NaN; n outside [0, num_sums)
+ * writes nothing. sums must not alias x. */
+CT_API int32_t ct_sum_rows(ct_buffer* sums, const ct_buffer* x, const ct_buffer* segments, int64_t num_segments,
+                           int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype,
+                           ct_stream* stream);
+
 /* ==== Norm ====================================================================================================== */
 
 enum ct_norm_kind {
@@ -323,7 +332,7 @@ typedef struct ct_attention_params {
     int64_t struct_bytes;
     int64_t num_tokens; /* rows of q = cu_seqlens_q[num_seqs] */
     int64_t num_seqs;
-    int64_t max_blocks; /* columns of block_table */
+    int64_t max_blocks; /* columns of block_table; times block_size at most 2^31 - 4096 */
     int64_t num_blocks; /* blocks of the cache */
     int64_t q_stride;   /* elements from one token to the next */
     int64_t out_stride;

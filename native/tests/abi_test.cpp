@@ -193,6 +193,12 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     REFUSED(ct_feed_tokens(b, b, b, INT64_MAX, 1, s));
     REFUSED(ct_feed_tokens(b, b, b, 1, -1, s));
     REFUSED(ct_feed_tokens(b, b, b, 1, 1, nullptr));
+    REFUSED(ct_sum_rows(nullptr, b, b, 1, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, nullptr, b, 1, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, nullptr, 1, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, b, INT64_MAX, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, b, 1, INT64_MIN, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, b, 1, 4, 1, 1, 4, CT_F32, nullptr));
     REFUSED(ct_copy_blocks(b, b, b, 1, 15, s));
     REFUSED(ct_copy_blocks(b, b, b, 1, 0, s));
     REFUSED(ct_copy_blocks(b, b, b, -1, 16, s));
@@ -249,6 +255,9 @@ void refusesWrongAttentionPlans(Device& d, ct_buffer* b) {
     CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 1; }), CT_UNSUPPORTED);
     CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 2; }), CT_INVALID);
     CHECK_STATUS(status_of([](auto& p) { p.balanced = 2; }), CT_INVALID);
+    // Places of keys, and of a piece of work behind the last, are int32.
+    CHECK_STATUS(status_of([](auto& p) { p.max_blocks = (int64_t{1} << 27) - 255; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.max_blocks = (int64_t{1} << 27) - 256; }), CT_OK);
     CHECK_STATUS(status_of([](auto& p) { p.max_q_len = -1; }), CT_INVALID);
 }
 

@@ -13,6 +13,10 @@
 // rows, head_dim 128, bf16), a worker with balanced = 1. In flight on a multiprocessor with 227 KB: 4 warps * 2 tiles *
 // 16 KB = 128 KB (bf16, head_dim 128); 26 KB would hide 0.8 us at 4.3 TB/s on 132 of them. Issue: about 700 instructions
 // of a warp for a 64-key tile of 32 KB, against 1760 cycles in which a multiprocessor's 4 schedulers get it from memory.
+// Rows are M of the products. With keys as M and rows as N = 8 half as many would do, but the 132 of such a tile take
+// about 210 of those cycles (2600 flops a cycle), and in this orientation a row's bits are those of prefill. One block of
+// 4 to 8 warps a multiprocessor, at most 255 registers a thread: occupancy is the ring's bytes. Sequences with more packed
+// rows (speculation of more than 16 / group tokens) are prefill's, which does not cut their keys.
 // Floor: bytes / copy bandwidth + about 4 us (launch, first bytes, fold). Predicted share of copy bandwidth on an H200:
 // 0.95 at 512 MB of KV, 0.85 at 134 MB; 12 us for one request of 8192 keys (8 KV heads); a skewed batch as a uniform one
 // (shares are equal); e4m3 0.88 at 256 MB. Not yet run on a GPU.

@@ -11,7 +11,8 @@
 // warp reads every tile from shared memory for 16 rows: 512 bytes for 8192 flops, so at 128 bytes a cycle at most 2048
 // flops a cycle and multiprocessor: all of an A100's, half of an H100's wgmma rate (about 470 TFLOP/s at 1.75 GHz).
 // Prediction for head_dim 128, bf16, prompts of 8k: 0.75 of FlashAttention-2, whose warps take 32 rows and read half as
-// much; 0.95, the target, needs that too. A chunk of few row tiles over a long cache is not split over its keys, so it
+// much; 0.95, the target, needs that too. Two blocks of 4 warps a multiprocessor (at most 255 registers a thread; about
+// 68 KB of shared memory a block with bf16 heads of 128). A chunk of few row tiles over a long cache is not split over its keys, so it
 // uses as many multiprocessors as it has row tiles times KV heads. Not yet run on a GPU.
 #include "kernels/attention/attention_gpu.h"
 #include "kernels/attention/attention_rows.cuh"

@@ -2529,6 +2529,75 @@ public class CortadoNative extends CortadoNative$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+
+    private static class ct_sum_rows {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_sum_rows");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_sum_rows(ct_buffer *sums, const ct_buffer *x, const ct_buffer *segments, int64_t num_segments, int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_sum_rows$descriptor() {
+        return ct_sum_rows.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_sum_rows(ct_buffer *sums, const ct_buffer *x, const ct_buffer *segments, int64_t num_segments, int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_sum_rows$handle() {
+        return ct_sum_rows.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_sum_rows(ct_buffer *sums, const ct_buffer *x, const ct_buffer *segments, int64_t num_segments, int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_sum_rows$address() {
+        return ct_sum_rows.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_sum_rows(ct_buffer *sums, const ct_buffer *x, const ct_buffer *segments, int64_t num_segments, int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype, ct_stream *stream)
+     * }
+     */
+    public static int ct_sum_rows(MemorySegment sums, MemorySegment x, MemorySegment segments, long num_segments, long cols, long num_sums, long x_rows, long x_stride, int dtype, MemorySegment stream) {
+        var mh$ = ct_sum_rows.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_sum_rows", sums, x, segments, num_segments, cols, num_sums, x_rows, x_stride, dtype, stream);
+            }
+            return (int)mh$.invokeExact(sums, x, segments, num_segments, cols, num_sums, x_rows, x_stride, dtype, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
     private static final int CT_NORM_RMS = (int)0L;
     /**
      * {@snippet lang=c :

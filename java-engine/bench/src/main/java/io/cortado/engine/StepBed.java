@@ -52,6 +52,7 @@ public final class StepBed {
                 GREEDY,
                 -1,
                 -1,
+                null,
                 () -> new StopRules(new int[] {1}, OUTPUT, OUTPUT, null));
     }
 

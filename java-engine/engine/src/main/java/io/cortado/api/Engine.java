@@ -59,6 +59,16 @@ public interface Engine extends AutoCloseable {
     GenerationStream generate(GenerationRequest request);
 
     /**
+     * The embeddings of prompts, in their order. Waits until all are there; all were checked before
+     * the first ran. They share steps with generations, and a batch of any number takes no more
+     * places at once than the engine runs sequences.
+     *
+     * @throws EngineException as {@link #generate}, with {@code input} as the field, and NOT_FINITE
+     * @throws InterruptedException if the thread was interrupted; what still ran is cancelled then
+     */
+    List<Embedding> embed(EmbeddingRequest request) throws InterruptedException;
+
+    /**
      * The ids of a prompt: what {@link #generate} would run.
      *
      * @throws EngineException INVALID_REQUEST if the model has no tokenizer or chat template that

@@ -114,6 +114,31 @@ public final class Kernels {
                         stream.address()));
     }
 
+    public static void sumRows(
+            Buffer sums,
+            Buffer x,
+            Buffer segments,
+            long numSegments,
+            long cols,
+            long numSums,
+            long xRows,
+            long xStride,
+            DType dtype,
+            Stream stream) {
+        check(
+                CortadoNative.ct_sum_rows(
+                        sums.address(),
+                        x.address(),
+                        segments.address(),
+                        numSegments,
+                        cols,
+                        numSums,
+                        xRows,
+                        xStride,
+                        dtype.code(),
+                        stream.address()));
+    }
+
     public static void norm(
             Buffer y,
             @Nullable Buffer residual,

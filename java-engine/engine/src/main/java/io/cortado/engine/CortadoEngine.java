@@ -1,5 +1,7 @@
 package io.cortado.engine;
 
+import io.cortado.api.Embedding;
+import io.cortado.api.EmbeddingRequest;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
@@ -10,6 +12,7 @@ import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.cortado.kv.BlockPool;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +23,8 @@ final class CortadoEngine implements Engine {
     private final ModelInfo model;
     private final Texts texts;
     private final RequestChecker checker;
+    private final EmbeddingChecker embeddingChecker;
+    private final int maxNumSeqs;
     private final Logprobs logprobs;
     private final Door door;
     private final EngineLoop loop;
@@ -45,6 +50,8 @@ final class CortadoEngine implements Engine {
                         numBlocks,
                         model.endTokenIds(),
                         texts.tokenizer());
+        embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);
+        maxNumSeqs = limits.maxNumSeqs();
         logprobs = new Logprobs(texts.tokenizer());
         door = new Door(limits.maxNumSeqs(), options.maxWaiting());
         loop = new EngineLoop(new BlockPool(numBlocks), limits, executor, door, System::nanoTime);
@@ -76,6 +83,15 @@ final class CortadoEngine implements Engine {
                 door.leave(spec.n());
             }
         }
+    }
+
+    @Override
+    public List<Embedding> embed(EmbeddingRequest request) throws InterruptedException {
+        door.requireOpen();
+        EmbeddingChecker.Resolved params = embeddingChecker.check(request.params());
+        List<int[]> prompts = embeddingChecker.ids(request);
+        return new EmbeddingBatch(loop, door, params, model.embedding().dimensions(), maxNumSeqs)
+                .run(prompts);
     }
 
     private AnswerReader[] readers(Request request, SamplingParams params, @Nullable String echo) {

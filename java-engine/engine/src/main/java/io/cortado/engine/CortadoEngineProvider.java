@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.DeviceStatus;
+import io.cortado.api.EmbeddingInfo;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
@@ -125,7 +126,12 @@ public final class CortadoEngineProvider implements EngineProvider {
                     blocksPerSeq,
                     limits.maxRows(),
                     options.deterministic());
-            ModelInfo info = info(folder, config, maxModelLen, texts, model, device);
+            EmbeddingInfo embedding =
+                    EmbeddingFiles.read(
+                            folder,
+                            config,
+                            (int) Math.min(maxModelLen, (long) numBlocks * BlockPool.BLOCK_TOKENS));
+            ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
             executor = wrap.apply(new ModelExecutor(device, model, limits, blocksPerSeq));
             return new CortadoEngine(info, texts, executor, numBlocks, limits, options);
         } catch (RuntimeException | Error e) {
@@ -180,6 +186,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             ModelConfig config,
             int maxModelLen,
             Texts texts,
+            EmbeddingInfo embedding,
             CausalLm model,
             Device device) {
         return new ModelInfo(
@@ -191,6 +198,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                 texts.tokenizer() != null,
                 texts.hasChatTemplate(),
                 defaults(config.generation()),
+                embedding,
                 model.numParameters(),
                 device.info().describe());
     }

@@ -164,7 +164,7 @@ final class EngineLoop implements Runnable {
             Sequence sequence = batch.sequence(i);
             boolean isOver = sequence.maxOutput == 0 && batch.hasWholePrompt(i);
             if (!sequence.hasEnded() && isOver) {
-                end(sequence, LENGTH); // nothing was to be drawn, only the prompt to be scored
+                end(sequence, LENGTH); // only the prompt was to be scored or pooled
             }
         }
     }

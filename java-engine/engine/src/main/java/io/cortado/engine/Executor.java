@@ -13,7 +13,8 @@ interface Executor extends AutoCloseable {
     void submit(Batch batch);
 
     /**
-     * Waits for a submitted batch and fills its token, logprob, rank, status and top arrays.
+     * Waits for a submitted batch and fills its token, logprob, rank, status and top arrays, and
+     * the pooled rows of requests whose prompt it finishes.
      *
      * @throws RuntimeException if the device has failed: nothing can run after that
      */

@@ -24,6 +24,10 @@ final class Request {
     final int promptLogprobs;
 
     final @Nullable PromptScores scores;
+
+    /** What comes of the prompt's hidden states; null where the request generates. */
+    final @Nullable PooledRow pooled;
+
     final Sequence[] sequences;
     private final Door door;
     private final long arrivalNanos;
@@ -59,6 +63,7 @@ final class Request {
                 spec.promptLogprobs() < 0
                         ? null
                         : new PromptScores(prompt.length, spec.promptLogprobs());
+        pooled = spec.pooled();
         sequences = new Sequence[spec.n()];
         for (int i = 0; i < sequences.length; i++) {
             sequences[i] = new Sequence(this, i, spec.stopRules().get());

@@ -55,6 +55,7 @@ final class RequestChecker {
                 rowParams(params),
                 params.logprobs() == null ? -1 : params.logprobs(),
                 params.promptLogprobs() == null ? -1 : params.promptLogprobs(),
+                null,
                 () -> new StopRules(endIds, minTokens, maxOutput, searcher.get()));
     }
 

@@ -1,12 +1,14 @@
 package io.cortado.engine;
 
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A request that was checked: nothing in it can fail later.
  *
  * @param logprobs -1: none
  * @param promptLogprobs -1: none
+ * @param pooled null: the request generates
  * @param stopRules makes the rules of one answer
  */
 record RequestSpec(
@@ -17,4 +19,5 @@ record RequestSpec(
         RowParams rowParams,
         int logprobs,
         int promptLogprobs,
+        @Nullable PooledRow pooled,
         Supplier<StopRules> stopRules) {}

@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The next step is chosen while the last one runs. What a running step computes counts as
  * computed, and the tokens that it draws count, unknown as they are. Blocks that are taken from a
- * sequence in a running step can go to others at once: the device runs steps one after the other,
- * so the new owner writes after the last read.
+ * sequence in a running step can go to others at once, and so can its sum: the device runs steps
+ * one after the other, so the new owner writes after the last read.
  */
 final class Scheduler {
     /**
@@ -35,6 +35,11 @@ final class Scheduler {
     private final @Nullable Sequence[] running;
     private final WaitingQueue preempted = new WaitingQueue();
     private final WaitingQueue waiting = new WaitingQueue();
+
+    /** Sums of the device that no running sequence has, as a stack. */
+    private final int[] freeSums;
+
+    private int numFreeSums;
     private int numRunning;
     private long nextOrder;
     private long preemptions;
@@ -44,6 +49,10 @@ final class Scheduler {
         this.clock = clock;
         this.limits = limits;
         running = new @Nullable Sequence[limits.maxNumSeqs()];
+        freeSums = new int[limits.maxNumSeqs()];
+        while (numFreeSums < freeSums.length) {
+            freeSums[numFreeSums] = numFreeSums++;
+        }
     }
 
     int running() {
@@ -256,6 +265,9 @@ final class Scheduler {
     private void start(Sequence sequence, Batch batch) {
         running[numRunning++] = sequence;
         sequence.isLong = isLong(sequence);
+        if (sequence.request.pooled != null) {
+            sequence.sum = freeSums[--numFreeSums];
+        }
         sequence.request.markStarted(clock.getAsLong());
         batch.add(sequence, sequence.pending());
     }
@@ -265,6 +277,9 @@ final class Scheduler {
             if (running[i] == sequence) {
                 System.arraycopy(running, i + 1, running, i, numRunning - i - 1);
                 running[--numRunning] = null;
+                if (sequence.request.pooled != null) {
+                    freeSums[numFreeSums++] = sequence.sum;
+                }
                 return true;
             }
         }

@@ -33,6 +33,9 @@ final class Sequence {
     /** True if it rotates by the angles of long sequences; see {@link Limits}. */
     boolean isLong;
 
+    /** Where the device sums its hidden states while it runs; only where they are pooled. */
+    int sum;
+
     int preemptions;
     int passedOver;
 

@@ -12,6 +12,7 @@ import io.cortado.device.Stream;
 import io.cortado.kv.BlockTable;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
+import io.cortado.model.Pooler;
 import io.cortado.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +28,7 @@ final class StepSlot implements AutoCloseable {
     private final GraphSizes sizes;
     private final BatchInputs inputs;
     private final Sampler sampler;
+    private final Pooler pooler;
     private final Event done;
     private final int maxBlocksPerSeq;
 
@@ -56,6 +58,8 @@ final class StepSlot implements AutoCloseable {
             int vocabSize = model.config().vocabSize();
             sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, vocabSize);
             owned.push(sampler::close);
+            pooler = model.createPooler();
+            owned.push(pooler::close);
             done = device.createEvent();
             owned.push(done::close);
             built = true;
@@ -91,6 +95,7 @@ final class StepSlot implements AutoCloseable {
             pad(next);
         }
         fillInputs(next);
+        pooler.write(next.segments, next.numSegments(), next.finishedSums, next.numFinishedSums());
         sampler.write();
         if (isReplayable && sizes.warmUp(numSeqs)) {
             graph(tokensBefore, stream).launch(stream);
@@ -105,12 +110,20 @@ final class StepSlot implements AutoCloseable {
         return done.await(timeoutMs);
     }
 
-    /** Copies what the ended step has drawn to its batch. */
+    /**
+     * Copies what the ended step has drawn to its batch, and what it has pooled to its requests.
+     */
     void read(Batch ended) {
         int rows = ended.numRows();
         if (rows > 0) {
             sampler.read(rows, ended.token, ended.logprob, ended.rank, ended.status);
             sampler.readTops(rows, ended.tops(), ended.topIds, ended.topLogprobs);
+        }
+        for (int i = 0; i < ended.numFinishedSums(); i++) {
+            PooledRow pooled = ended.sequence(ended.finishedSequences[i]).request.pooled;
+            if (pooled != null) {
+                pooler.read(i, pooled.sums);
+            }
         }
     }
 
@@ -144,6 +157,7 @@ final class StepSlot implements AutoCloseable {
             inputs.feed(tokensBefore, numTokens, stream);
         }
         model.forward(inputs, numTokens, numSeqs, numRows, maxQLen, stream);
+        model.pool(pooler, numTokens, stream);
         if (numRows > 0) {
             sampler.enqueue(model.logits(), tops, stream);
         }

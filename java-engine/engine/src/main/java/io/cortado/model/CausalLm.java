@@ -115,6 +115,11 @@ public final class CausalLm implements AutoCloseable {
         return new BatchInputs(device, state().limits);
     }
 
+    /** What pools a step's hidden states; the caller closes it. */
+    public Pooler createPooler() {
+        return new Pooler(device, state().limits.maxNumSeqs(), shape.hiddenSize());
+    }
+
     /** float32 [maxLogitRows][vocabSize]: row i belongs to logitRows[i] of the last step. */
     public Buffer logits() {
         return state().logits;
@@ -183,6 +188,26 @@ public final class CausalLm implements AutoCloseable {
         if (numLogitRows > 0) {
             head(s, inputs, numTokens, numLogitRows, stream);
         }
+    }
+
+    /**
+     * Enqueues, after {@link #forward} of the same step, what was written to the pooler: sums of
+     * hidden states after the final norm.
+     */
+    public void pool(Pooler pooler, int numTokens, Stream stream) {
+        DecoderState s = state();
+        pooler.upload(stream);
+        if (pooler.hasSegments()) {
+            addAndNorm(
+                    s,
+                    s.normed,
+                    weights.norm(),
+                    shape.multipliers().residual(),
+                    numTokens,
+                    stream); // the logits have their own copies
+            pooler.sum(s.sums, s.normed, numTokens, dtype, stream);
+        }
+        pooler.download(s.sums, stream);
     }
 
     /** What all layers share: their parameters, and the plan of their attention. */

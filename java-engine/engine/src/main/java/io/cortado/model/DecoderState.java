@@ -63,6 +63,9 @@ final class DecoderState implements AutoCloseable {
     final Buffer lastNormed;
     final Buffer logits;
 
+    /** float32 [sequences][hidden]: what pooling has summed of prompts that run. */
+    final Buffer sums;
+
     DecoderState(
             Device device,
             ModelConfig config,
@@ -107,6 +110,7 @@ final class DecoderState implements AutoCloseable {
             lastHidden = buffer(rows, width, dtype);
             lastNormed = buffer(rows, width, dtype);
             logits = buffer(rows, shape.vocabSize(), DType.F32);
+            sums = buffer(limits.maxNumSeqs(), width, DType.F32);
             built = true;
         } finally {
             if (!built) {

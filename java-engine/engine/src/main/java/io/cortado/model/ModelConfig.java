@@ -38,6 +38,8 @@ public final class ModelConfig {
     private final int maxPositions;
     private final List<Integer> endTokenIds;
     private final GenerationDefaults generation;
+    private final List<Integer> matryoshkaDimensions;
+    private final boolean isMatryoshka;
 
     private ModelConfig(ConfigJson config, ConfigJson generation) {
         modelType = requireText(config, "model_type");
@@ -54,6 +56,8 @@ public final class ModelConfig {
         endTokenIds = List.copyOf(new ArrayList<>(ends));
         this.generation = GenerationDefaults.read(generation);
         refuseScales(config);
+        matryoshkaDimensions = config.ids("matryoshka_dimensions", shape.hiddenSize() + 1);
+        isMatryoshka = config.flag("is_matryoshka", false) || !matryoshkaDimensions.isEmpty();
         config.ignore(HARMLESS);
         config.refuseWhatNobodyUnderstood();
     }
@@ -169,6 +173,21 @@ public final class ModelConfig {
 
     public int vocabSize() {
         return shape.vocabSize();
+    }
+
+    /** Dimensions of a hidden state. */
+    public int hiddenSize() {
+        return shape.hiddenSize();
+    }
+
+    /** True if the first dimensions of an embedding are an embedding too. */
+    public boolean isMatryoshka() {
+        return isMatryoshka;
+    }
+
+    /** The numbers of first dimensions that the model was trained for; empty: any. */
+    public List<Integer> matryoshkaDimensions() {
+        return List.copyOf(matryoshkaDimensions);
     }
 
     public int numLayers() {

@@ -22,6 +22,18 @@ final class IntList {
         size += more.length;
     }
 
+    int at(int index) {
+        return items[index];
+    }
+
+    void set(int index, int item) {
+        items[index] = item;
+    }
+
+    int removeLast() {
+        return items[--size];
+    }
+
     int size() {
         return size;
     }

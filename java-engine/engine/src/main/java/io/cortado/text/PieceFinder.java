@@ -4,7 +4,7 @@ import java.util.function.IntPredicate;
 
 /** Finds the stretches of a text that a split is about. */
 interface PieceFinder {
-    /** Hands over every match from left to right, without overlaps. */
+    /** Hands over every match from left to right, without overlaps; an empty one cuts there. */
     void find(String text, MatchSink sink);
 
     /** Takes one match. */

@@ -55,7 +55,9 @@ interface PreTokenizer {
                     if (start > covered[0]) {
                         out.accept(text.substring(covered[0], start));
                     }
-                    out.accept(text.substring(start, end));
+                    if (end > start) {
+                        out.accept(text.substring(start, end));
+                    }
                     covered[0] = end;
                 });
         if (covered[0] < text.length()) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
@@ -57,6 +58,17 @@ public final class Tokenizer {
     /** Reads the content of a {@code tokenizer.json}. */
     public static Tokenizer parse(byte[] tokenizerJson) {
         return TokenizerFile.parse(tokenizerJson);
+    }
+
+    /**
+     * Reads the tokenizer that a GGUF file carries.
+     *
+     * @param metadata the file's key-value pairs, {@code tokenizer.ggml.*} among them: strings as
+     *     {@code String}, booleans as {@code Boolean}, numbers as {@code Number}, arrays as {@code
+     *     String[]}, {@code int[]}, {@code float[]}, {@code byte[]} or {@code List}
+     */
+    public static Tokenizer fromGguf(Map<String, ?> metadata) {
+        return GgufTokenizer.read(metadata);
     }
 
     /**

@@ -15,11 +15,11 @@ import tools.jackson.databind.JsonNode;
 final class TokenizerFile {
     static final int MAX_FILE_BYTES = 256 << 20;
 
-    private static final int MAX_TOKENS = 4_000_000;
+    static final int MAX_TOKENS = 4_000_000;
     private static final int MAX_ID = 1 << 24;
-    private static final int MAX_MERGES = 8_000_000;
+    static final int MAX_MERGES = 8_000_000;
     private static final int MAX_ADDED_TOKENS = 100_000;
-    private static final int MAX_ADDED_TOKEN_CHARS = 1024;
+    static final int MAX_ADDED_TOKEN_CHARS = 1024;
 
     private final JsonNode root;
     private final JsonNode model;
@@ -164,7 +164,7 @@ final class TokenizerFile {
                 "merge is not a pair of tokens: model.merges[" + rank + "]=" + brief(merge));
     }
 
-    private static int mergeId(Map<String, Integer> vocab, String token, int rank) {
+    static int mergeId(Map<String, Integer> vocab, String token, int rank) {
         Integer id = vocab.get(token);
         if (id == null) {
             throw new TokenizerFormatException(

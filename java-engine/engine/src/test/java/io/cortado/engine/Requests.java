@@ -15,6 +15,7 @@ final class Requests {
                 RowParams.RAW,
                 -1,
                 -1,
+                null,
                 () -> new StopRules(endIds, 0, maxOutput, null));
     }
 

@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.FinishReason;
+import io.cortado.api.Pooling;
 import io.cortado.kv.BlockPool;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -89,9 +91,10 @@ class SchedulerPropertyTest {
             int capacity = pool.total() * BlockPool.BLOCK_TOKENS;
             int prompt = 1 + random.nextInt(Math.min(capacity, 1 + random.nextInt(400)));
             int room = capacity - prompt + 1;
-            int output = random.nextInt(Math.min(room, 1 + random.nextInt(120)) + 1);
-            int n = random.nextInt(5) == 0 ? 1 + random.nextInt(4) : 1;
-            boolean scored = random.nextInt(6) == 0;
+            boolean pools = random.nextInt(4) == 0;
+            int output = pools ? 0 : random.nextInt(Math.min(room, 1 + random.nextInt(120)) + 1);
+            int n = !pools && random.nextInt(5) == 0 ? 1 + random.nextInt(4) : 1;
+            boolean scored = !pools && random.nextInt(6) == 0;
             door.enter(n);
             RequestSpec spec =
                     new RequestSpec(
@@ -102,11 +105,16 @@ class SchedulerPropertyTest {
                             RowParams.RAW,
                             random.nextInt(3) - 1,
                             scored ? random.nextInt(3) : -1,
+                            pools ? new PooledRow(anyPooling(), 1) : null,
                             () -> new StopRules(new int[] {7}, 0, output, null));
             Request request = new Request(spec, door, now);
             open.add(request);
             accepted++;
             loop.put(request);
+        }
+
+        private Pooling anyPooling() {
+            return Pooling.values()[random.nextInt(Pooling.values().length)];
         }
 
         private void cancel(Request request) {
@@ -150,6 +158,17 @@ class SchedulerPropertyTest {
                 for (int t = 1; t < request.prompt.length; t++) {
                     assertEquals(-request.prompt[t] / 100f, scores.logprobs[t]);
                 }
+            }
+            PooledRow pooled = request.pooled;
+            if (pooled != null && !request.isCancelled()) {
+                int[] prompt = request.prompt;
+                float expected =
+                        switch (pooled.pooling) {
+                            case MEAN -> IntStream.of(prompt).sum();
+                            case LAST -> prompt[prompt.length - 1];
+                            case CLS -> prompt[0];
+                        };
+                assertEquals(expected, pooled.sums[0], pooled.pooling + " of a prompt");
             }
             return true;
         }

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.kv.BlockPool;
+import io.cortado.model.Pooler;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -10,11 +11,16 @@ import org.jspecify.annotations.Nullable;
  * sequence finds in its blocks is what was last written there before.
  */
 class SimulatedExecutor implements Executor {
+    /** The most that any limits allow. */
+    private static final int MAX_SEQS = 4096;
+
     private final int vocabSize;
 
     // By slot: whose keys lie there, and of which of its tokens.
     private final @Nullable Sequence[] keyOwners;
     private final int[] keyPositions;
+
+    private final float[] sums;
 
     private @Nullable Batch last;
     private long steps;
@@ -23,6 +29,7 @@ class SimulatedExecutor implements Executor {
         this.vocabSize = vocabSize;
         keyOwners = new @Nullable Sequence[numBlocks * BlockPool.BLOCK_TOKENS];
         keyPositions = new int[keyOwners.length];
+        sums = new float[MAX_SEQS];
     }
 
     /** The token that a sequence must get at a position, whatever shares its batch. */
@@ -49,7 +56,24 @@ class SimulatedExecutor implements Executor {
         for (int i = 0; i < batch.numSeqs(); i++) {
             checkKeys(batch.sequence(i), batch.seqlensKv[i]);
         }
+        pool(batch);
         last = batch;
+    }
+
+    /** A hidden state of one dimension: the token's id. */
+    private void pool(Batch batch) {
+        for (int i = 0; i < batch.numSegments(); i++) {
+            int at = i * Pooler.SEGMENT;
+            int sum = batch.segments[at + 2];
+            sums[sum] = batch.segments[at + 3] == 1 ? 0 : sums[sum];
+            for (int t = batch.segments[at]; t < batch.segments[at + 1]; t++) {
+                sums[sum] += batch.ids[t];
+            }
+        }
+        for (int i = 0; i < batch.numFinishedSums(); i++) {
+            Request request = batch.sequence(batch.finishedSequences[i]).request;
+            Objects.requireNonNull(request.pooled).sums[0] = sums[batch.finishedSums[i]];
+        }
     }
 
     /** All that attention reads is the sequence's own. One place of each block a step, in turn. */

@@ -91,14 +91,6 @@ class HostileTokenizerFileTest {
         refuses("type=Unigram", good.replace("\"merges\"", "\"type\":\"Unigram\",\"merges\""));
     }
 
-    @Test
-    void patternThatIsNotLinearIsStoppedByItsBudget() {
-        String pattern =
-                "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}";
-        var split = PreTokenization.parse(pattern.getBytes(StandardCharsets.UTF_8));
-        assertThrows(TextBudgetException.class, () -> split.split("a".repeat(5000) + "b"));
-    }
-
     private static void refuses(String reason, String json) {
         var error =
                 assertThrows(
