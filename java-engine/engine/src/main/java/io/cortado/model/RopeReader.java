@@ -121,8 +121,8 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
     }
 
     private static Rope.Scaling scaling(ConfigJson config, ConfigJson c, int rotaryDim) {
-        @Nullable String type = c.text("rope_type");
-        @Nullable String old = c.text("type");
+        @Nullable String type = kind(c, "rope_type");
+        @Nullable String old = kind(c, "type");
         String kind = type != null ? type : old != null ? old : "default";
         if (type != null && old != null && !type.equals(old)) {
             throw ModelException.unsupported(
@@ -134,7 +134,7 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
             case "linear" -> new Rope.Linear(c.number("factor", 1, MAX_FACTOR));
             case "llama3" -> llama3(c);
             case "yarn" -> yarn(config, c);
-            case "longrope", "su" -> longRope(config, c, rotaryDim);
+            case "longrope" -> longRope(config, c, rotaryDim);
             default ->
                     throw ModelException.unsupported(
                             c.where()
@@ -142,6 +142,13 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
                                     + " longrope here: rope_type="
                                     + kind);
         };
+    }
+
+    /** Early Phi-3 files say su or yarn where they mean long rope. */
+    private static @Nullable String kind(ConfigJson c, String key) {
+        String kind = c.text(key);
+        boolean isLong = "su".equals(kind) || "yarn".equals(kind) && c.has("short_factor");
+        return isLong ? "longrope" : kind;
     }
 
     private static Rope.Llama3 llama3(ConfigJson c) {
