@@ -11,7 +11,7 @@ import io.cortado.api.GenerationStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
-import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -37,7 +37,7 @@ final class CortadoEngine implements Engine {
             ModelInfo model,
             Texts texts,
             Executor executor,
-            int numBlocks,
+            KvCache cache,
             Limits limits,
             EngineOptions options) {
         this.model = model;
@@ -47,16 +47,27 @@ final class CortadoEngine implements Engine {
                 new RequestChecker(
                         model.vocabSize(),
                         model.maxModelLen(),
-                        numBlocks,
+                        cache.pool().total(),
                         model.endTokenIds(),
-                        texts.tokenizer());
+                        texts.tokenizer(),
+                        new PrefixKeys(
+                                model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);
         maxNumSeqs = limits.maxNumSeqs();
         logprobs = new Logprobs(texts.tokenizer());
         door = new Door(limits.maxNumSeqs(), options.maxWaiting());
-        loop = new EngineLoop(new BlockPool(numBlocks), limits, executor, door, System::nanoTime);
+        loop = new EngineLoop(cache, limits, queue(options), executor, door, System::nanoTime);
         loopThread = Thread.ofPlatform().daemon().name("cortado-engine").unstarted(loop);
         loopThread.start();
+    }
+
+    private static AdmissionQueue queue(EngineOptions options) {
+        return switch (options.schedulingPolicy()) {
+            case FCFS -> OrderedQueue.fcfs();
+            case PRIORITY -> OrderedQueue.priority();
+            case DEADLINE -> OrderedQueue.deadline();
+            case FAIR -> new FairQueue(options.tenantWeights());
+        };
     }
 
     @Override

@@ -12,6 +12,7 @@ import io.cortado.device.Device;
 import io.cortado.device.NativeException;
 import io.cortado.device.Status;
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
 import io.cortado.model.GenerationDefaults;
@@ -132,8 +133,11 @@ public final class CortadoEngineProvider implements EngineProvider {
                             config,
                             (int) Math.min(maxModelLen, (long) numBlocks * BlockPool.BLOCK_TOKENS));
             ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
-            executor = wrap.apply(new ModelExecutor(device, model, limits, blocksPerSeq));
-            return new CortadoEngine(info, texts, executor, numBlocks, limits, options);
+            int hostBlocks = hostBlocks(model, options);
+            executor =
+                    wrap.apply(new ModelExecutor(device, model, limits, blocksPerSeq, hostBlocks));
+            KvCache cache = new KvCache(numBlocks, hostBlocks);
+            return new CortadoEngine(info, texts, executor, cache, limits, options);
         } catch (RuntimeException | Error e) {
             if (executor != null) {
                 closeAfter(e, executor);
@@ -177,6 +181,17 @@ public final class CortadoEngineProvider implements EngineProvider {
                             + perBlock
                             + " free="
                             + free);
+        }
+        return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
+    }
+
+    private static int hostBlocks(CausalLm model, EngineOptions options) {
+        long blocks = options.kvOffloadBytes() / model.kvBytesPerBlock();
+        if (options.kvOffloadBytes() > 0 && blocks == 0) {
+            throw EngineException.invalid(
+                    "kv-offload-gb",
+                    "kv-offload-gb must hold at least one block: bytes=%d block=%d"
+                            .formatted(options.kvOffloadBytes(), model.kvBytesPerBlock()));
         }
         return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
     }

@@ -3,6 +3,7 @@ package io.cortado.engine;
 import io.cortado.api.Embedding;
 import io.cortado.api.EngineException;
 import io.cortado.api.Pooling;
+import io.cortado.api.Scheduling;
 import io.cortado.api.Timings;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -70,7 +71,17 @@ final class EmbeddingBatch {
             PooledRow pooled = new PooledRow(params.pooling(), width);
             RequestSpec spec =
                     new RequestSpec(
-                            prompt, 1, 0, 0, RowParams.RAW, -1, -1, pooled, () -> NO_OUTPUT);
+                            prompt,
+                            1,
+                            0,
+                            0,
+                            RowParams.RAW,
+                            -1,
+                            -1,
+                            Scheduling.DEFAULT,
+                            null,
+                            pooled,
+                            () -> NO_OUTPUT);
             Request request = new Request(spec, door, System.nanoTime());
             request.consumer(Thread.currentThread());
             loop.put(request);

@@ -3,7 +3,9 @@ package io.cortado.engine;
 import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import io.cortado.kv.KvCache;
 import io.cortado.model.CausalLm;
+import io.cortado.model.KvTiers;
 
 /** Runs batches on a device, on one stream, in two places that take turns. */
 final class ModelExecutor implements Executor {
@@ -14,16 +16,23 @@ final class ModelExecutor implements Executor {
     private StepSlot next;
     private StepSlot last;
 
-    /** Owns the device and the model from here on; not if this throws. */
-    ModelExecutor(Device device, CausalLm model, Limits limits, int maxBlocksPerSeq) {
+    /**
+     * Owns the device and the model from here on; not if this throws.
+     *
+     * @param hostBlocks blocks of the cache's tier in host memory
+     */
+    ModelExecutor(
+            Device device, CausalLm model, Limits limits, int maxBlocksPerSeq, int hostBlocks) {
         // On the CPU a padded row is computed like any other.
         GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
-            next = new StepSlot(device, model, limits, sizes, maxBlocksPerSeq);
+            KvTiers tiers = model.createTiers(hostBlocks);
+            made.push(tiers::close);
+            next = new StepSlot(device, model, tiers, limits, sizes, maxBlocksPerSeq);
             made.push(next::close);
-            last = new StepSlot(device, model, limits, sizes, maxBlocksPerSeq);
+            last = new StepSlot(device, model, tiers, limits, sizes, maxBlocksPerSeq);
             made.push(last::close);
             // Made last, closed first: it waits for the steps under way.
             stream = device.createStream();
@@ -40,9 +49,9 @@ final class ModelExecutor implements Executor {
     }
 
     @Override
-    public void submit(Batch batch) {
+    public void submit(Batch batch, KvCache cache) {
         StepSlot slot = next;
-        slot.submit(batch, last.tokens(), stream);
+        slot.submit(batch, cache, last.tokens(), stream);
         next = last;
         last = slot;
     }

@@ -10,8 +10,10 @@ import io.cortado.device.Graph;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
 import io.cortado.kv.BlockTable;
+import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
+import io.cortado.model.KvTiers;
 import io.cortado.model.Pooler;
 import io.cortado.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
@@ -27,6 +29,8 @@ final class StepSlot implements AutoCloseable {
     private final CausalLm model;
     private final GraphSizes sizes;
     private final BatchInputs inputs;
+    private final KvTiers tiers;
+    private final KvTiers.Pairs pairs;
     private final Sampler sampler;
     private final Pooler pooler;
     private final Event done;
@@ -44,8 +48,15 @@ final class StepSlot implements AutoCloseable {
     private int numSeqs;
     private int numRows;
 
-    StepSlot(Device device, CausalLm model, Limits limits, GraphSizes sizes, int maxBlocksPerSeq) {
+    StepSlot(
+            Device device,
+            CausalLm model,
+            KvTiers tiers,
+            Limits limits,
+            GraphSizes sizes,
+            int maxBlocksPerSeq) {
         this.model = model;
+        this.tiers = tiers;
         this.maxBlocksPerSeq = maxBlocksPerSeq;
         this.sizes = sizes;
         tableStamps = new long[limits.maxNumSeqs()];
@@ -55,6 +66,8 @@ final class StepSlot implements AutoCloseable {
         try {
             inputs = model.createInputs();
             owned.push(inputs::close);
+            pairs = tiers.createPairs();
+            owned.push(pairs::close);
             int vocabSize = model.config().vocabSize();
             sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, vocabSize);
             owned.push(sampler::close);
@@ -82,9 +95,13 @@ final class StepSlot implements AutoCloseable {
     /**
      * Fills the inputs and enqueues the step.
      *
+     * @param cache whose moves come before it
      * @param tokensBefore what the step before draws
      */
-    void submit(Batch next, Buffer tokensBefore, Stream stream) {
+    void submit(Batch next, KvCache cache, Buffer tokensBefore, Stream stream) {
+        if (cache.hasMoves()) {
+            move(cache, stream);
+        }
         batch = next;
         numTokens = next.numTokens();
         numSeqs = next.numSeqs();
@@ -103,6 +120,13 @@ final class StepSlot implements AutoCloseable {
             enqueue(next.maxQLen(), next.tops(), next.isFed() ? tokensBefore : null, stream);
         }
         done.record(stream);
+    }
+
+    private void move(KvCache cache, Stream stream) {
+        pairs.toHost(cache.toHost().array(), cache.toHost().size());
+        pairs.toDevice(cache.toDevice().array(), cache.toDevice().size());
+        pairs.within(cache.copies().array(), cache.copies().size());
+        tiers.enqueue(pairs, stream);
     }
 
     /** Waits for the step; false if the time was over before. */

@@ -7,6 +7,8 @@ import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -109,6 +111,17 @@ public final class CausalLm implements AutoCloseable {
     /** Where a step is described; the caller closes it. */
     public BatchInputs createInputs() {
         return new BatchInputs(device, state().limits);
+    }
+
+    /**
+     * The blocks of the cache, for copies, with a second tier of so many in host memory; the caller
+     * closes it.
+     */
+    public KvTiers createTiers(int hostBlocks) {
+        DecoderState s = state();
+        List<Buffer> blocks = new ArrayList<>(s.kCaches);
+        blocks.addAll(s.vCaches);
+        return new KvTiers(device, List.copyOf(blocks), s.limits.numBlocks(), hostBlocks);
     }
 
     /** What pools a step's hidden states; the caller closes it. */

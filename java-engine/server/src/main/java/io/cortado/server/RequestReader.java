@@ -50,11 +50,13 @@ final class RequestReader {
     private final ModelInfo model;
     private final List<String> names;
     private final ServerOptions options;
+    private final PromptReader prompts;
 
     RequestReader(ModelInfo model, List<String> names, ServerOptions options) {
         this.model = model;
         this.names = names;
         this.options = options;
+        this.prompts = new PromptReader(model.vocabSize());
     }
 
     Ask chat(ObjectNode body) {
@@ -111,11 +113,21 @@ final class RequestReader {
         params.logprobs(k).promptLogprobs(echo && promptLogprobs == null ? k : promptLogprobs);
         SamplingParams built = params.build();
         List<GenerationRequest> requests = new ArrayList<>();
-        for (Prompt prompt : prompts(fields)) {
+        for (Prompt prompt : prompts.prompts(fields, "prompt", options.limits().prompts())) {
             requests.add(new GenerationRequest(prompt, built, echo));
         }
         strict(fields);
         return new Ask(name, requests, stream, usage, form);
+    }
+
+    EmbeddingAsk embedding(ObjectNode body) {
+        Fields fields = Fields.of(body);
+        String name = model(fields, true);
+        ignoreAccepted(fields);
+        EmbeddingAsk ask =
+                EmbeddingAsk.read(name, fields, prompts, options.embedding(), model.embedding());
+        strict(fields);
+        return ask;
     }
 
     /** The prompt of /tokenize: a text, or a conversation. */
@@ -143,7 +155,7 @@ final class RequestReader {
         if (tokens == null) {
             throw ApiError.invalid("tokens", "tokens is required.");
         }
-        int[] ids = ids(fields, "tokens", tokens);
+        int[] ids = prompts.ids(fields, "tokens", tokens);
         strict(fields);
         return ids;
     }
@@ -254,55 +266,5 @@ final class RequestReader {
         if (value != null) {
             variables.put(name, value);
         }
-    }
-
-    private List<Prompt> prompts(Fields fields) {
-        boolean special = fields.bool("add_special_tokens", true);
-        JsonNode prompt = fields.node("prompt");
-        if (prompt == null) {
-            throw ApiError.invalid("prompt", "prompt is required.");
-        }
-        if (prompt.isString()) {
-            return List.of(text(prompt, special));
-        }
-        fields.require(prompt.isArray(), "prompt", "a string or an array", prompt);
-        if (prompt.isEmpty()) {
-            throw ApiError.invalid("prompt", "prompt must not be empty.");
-        }
-        if (prompt.get(0).isNumber()) {
-            return List.of(new Prompt.Tokens(ids(fields, "prompt", prompt)));
-        }
-        List<Prompt> prompts = new ArrayList<>();
-        for (JsonNode element : fields.array("prompt", options.limits().prompts())) {
-            fields.require(
-                    element.isString() || element.isArray(),
-                    "prompt",
-                    "made of strings or of arrays of ids",
-                    element);
-            prompts.add(
-                    element.isString()
-                            ? text(element, special)
-                            : new Prompt.Tokens(ids(fields, "prompt", element)));
-        }
-        return prompts;
-    }
-
-    private static Prompt text(JsonNode node, boolean special) {
-        if (node.stringValue().isEmpty()) {
-            throw ApiError.invalid("prompt", "prompt must not be empty.");
-        }
-        return new Prompt.Text(node.stringValue(), special);
-    }
-
-    private int[] ids(Fields fields, String name, JsonNode array) {
-        fields.require(array.isArray(), name, "an array of ids", array);
-        int[] ids = new int[array.size()];
-        if (ids.length == 0 && name.equals("prompt")) {
-            throw ApiError.invalid(name, name + " must not be empty.");
-        }
-        for (int i = 0; i < ids.length; i++) {
-            ids[i] = (int) fields.integer(array.get(i), name, 0, model.vocabSize() - 1L);
-        }
-        return ids;
     }
 }

@@ -1,5 +1,6 @@
 package io.cortado.server;
 
+import io.cortado.api.EmbeddingParams;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param allowedOrigins web origins that browsers may call from
  * @param strict fields that nobody knows are refused instead of ignored
  * @param accessLog one line per request on the log
+ * @param embedding how embeddings are pooled and normalized where a request does not say; its nulls
+ *     are the model's own
  * @param limits what a client may take
  */
 public record ServerOptions(
@@ -26,6 +29,7 @@ public record ServerOptions(
         List<String> allowedOrigins,
         boolean strict,
         boolean accessLog,
+        EmbeddingParams embedding,
         Limits limits) {
 
     /**
@@ -102,6 +106,7 @@ public record ServerOptions(
                 List.of(),
                 false,
                 true,
+                EmbeddingParams.defaults(),
                 Limits.defaults());
     }
 
@@ -115,12 +120,22 @@ public record ServerOptions(
                 allowedOrigins,
                 strict,
                 accessLog,
+                embedding,
                 limits);
     }
 
     public ServerOptions servedModelNames(List<String> names) {
         return new ServerOptions(
-                host, port, names, apiKey, allowedHosts, allowedOrigins, strict, accessLog, limits);
+                host,
+                port,
+                names,
+                apiKey,
+                allowedHosts,
+                allowedOrigins,
+                strict,
+                accessLog,
+                embedding,
+                limits);
     }
 
     public ServerOptions apiKey(@Nullable String key) {
@@ -133,12 +148,22 @@ public record ServerOptions(
                 allowedOrigins,
                 strict,
                 accessLog,
+                embedding,
                 limits);
     }
 
     public ServerOptions allowed(List<String> hosts, List<String> origins) {
         return new ServerOptions(
-                host, port, servedModelNames, apiKey, hosts, origins, strict, accessLog, limits);
+                host,
+                port,
+                servedModelNames,
+                apiKey,
+                hosts,
+                origins,
+                strict,
+                accessLog,
+                embedding,
+                limits);
     }
 
     public ServerOptions strict(boolean on) {
@@ -151,6 +176,7 @@ public record ServerOptions(
                 allowedOrigins,
                 on,
                 accessLog,
+                embedding,
                 limits);
     }
 
@@ -164,6 +190,21 @@ public record ServerOptions(
                 allowedOrigins,
                 strict,
                 on,
+                embedding,
+                limits);
+    }
+
+    public ServerOptions embedding(EmbeddingParams params) {
+        return new ServerOptions(
+                host,
+                port,
+                servedModelNames,
+                apiKey,
+                allowedHosts,
+                allowedOrigins,
+                strict,
+                accessLog,
+                params,
                 limits);
     }
 
@@ -177,6 +218,7 @@ public record ServerOptions(
                 allowedOrigins,
                 strict,
                 accessLog,
+                embedding,
                 newLimits);
     }
 }

@@ -70,6 +70,8 @@ final class ServeCommand implements Callable<Integer> {
 
     @Mixin EngineFlags engineFlags = new EngineFlags();
 
+    @Mixin PoolerFlags poolerFlags = new PoolerFlags();
+
     @Override
     public Integer call() throws IOException, InterruptedException {
         List<String> names =
@@ -81,7 +83,8 @@ final class ServeCommand implements Callable<Integer> {
                         .apiKey(apiKey == null || apiKey.isEmpty() ? null : apiKey)
                         .allowed(allowedHosts, allowedOrigins)
                         .strict(strict)
-                        .accessLog(!disableAccessLog);
+                        .accessLog(!disableAccessLog)
+                        .embedding(poolerFlags.params());
         Engine engine = engineFlags.open(model);
         Server server;
         try {
