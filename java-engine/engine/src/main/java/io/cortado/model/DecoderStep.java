@@ -55,6 +55,7 @@ final class DecoderStep {
             attention(i, layer, inputs, numTokens, stream);
             normOutput(layer.attentionOutNorm(), numTokens, stream);
             if (shape.isParallel()) {
+                // The sum alone is wanted: hidden holds nothing that is read again.
                 addAndNorm(s.hidden, null, ofResidual, numTokens, stream);
             } else {
                 addAndNorm(s.normed, layer.mlpInNorm(), ofResidual, numTokens, stream);

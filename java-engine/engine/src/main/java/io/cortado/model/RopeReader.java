@@ -12,8 +12,8 @@ import tools.jackson.databind.JsonNode;
  * partial_rotary_factor}, or {@code rope_parameters} of transformers 5, which holds them all.
  *
  * @param theta the base where none is given
- * @param part the rotating part of a head where none is given; only a family whose part is {@link
- *     Part#FREE} may be given another
+ * @param part whether a file may let a part of the head rotate
+ * @param partByDefault the rotating part of a head where none is given
  */
 record RopeReader(int headDim, RopeStyle style, double theta, Part part, double partByDefault) {
     private static final double MAX_FACTOR = 1e6;
@@ -59,21 +59,9 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
         if (block == null) {
             return new Rope(style, rotaryDim(config, ofHead), base, new Rope.None());
         }
-        double inner =
-                same(
-                        block,
-                        "rope_theta",
-                        base,
-                        config.has(thetaKey),
-                        block.number("rope_theta", 1, 1e12, base));
+        double inner = same(config, thetaKey, base, block.number("rope_theta", 1, 1e12, base));
         String partKey = "partial_rotary_factor";
-        double innerPart =
-                same(
-                        block,
-                        partKey,
-                        ofHead,
-                        config.has(partKey),
-                        block.number(partKey, 0, 1, ofHead));
+        double innerPart = same(config, partKey, ofHead, block.number(partKey, 0, 1, ofHead));
         int rotaryDim = rotaryDim(block, innerPart);
         Rope rope = new Rope(style, rotaryDim, inner, scaling(config, block, rotaryDim));
         block.refuseWhatNobodyUnderstood();
@@ -81,11 +69,11 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
     }
 
     /** The value of a block, which must not differ from one outside that is given as well. */
-    private static double same(
-            ConfigJson block, String key, double outer, boolean outerIsGiven, double inner) {
-        if (outerIsGiven && inner != outer) {
+    private static double same(ConfigJson config, String key, double outer, double inner) {
+        if (config.has(key) && inner != outer) {
             throw ModelException.unsupported(
-                    "%s: %s=%s contradicts %s".formatted(block.where(), key, inner, outer));
+                    "%s: %s=%s contradicts %s of the rope parameters"
+                            .formatted(config.where(), key, outer, inner));
         }
         return inner;
     }
@@ -109,6 +97,9 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
         JsonNode classic = config.find("rope_scaling");
         if (classic == null || modern == null) {
             return;
+        }
+        if (!classic.isObject()) {
+            throw ModelException.invalid(config.where() + ": rope_scaling must be an object");
         }
         for (var entry : classic.properties()) {
             String key = entry.getKey().equals("type") ? "rope_type" : entry.getKey();
@@ -205,7 +196,7 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
         int maxPositions = positions(config, "max_position_embeddings");
         int outer = config.integer(key, 1, ModelConfig.MAX_POSITIONS, maxPositions);
         int original = c.integer(key, 1, ModelConfig.MAX_POSITIONS, outer);
-        same(c, key, outer, config.has(key), original);
+        same(config, key, outer, original);
         boolean isRatio = config.has(key) || c.has(key);
         double ratio = (double) maxPositions / original;
         double factor = c.number("factor", 1e-6, MAX_FACTOR, ratio);

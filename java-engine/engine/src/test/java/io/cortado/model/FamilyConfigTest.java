@@ -277,9 +277,7 @@ class FamilyConfigTest {
                 "qwen3_moe | ,'num_experts':8 | model_type=qwen3_moe"
             })
     void whatAFamilyDoesNotHaveIsRefusedByName(String type, String more, String name) {
-        var refused = assertThrows(ModelException.class, () -> read(type, more));
-        assertEquals(ModelException.Kind.UNSUPPORTED, refused.kind(), refused.toString());
-        assertTrue(String.valueOf(refused.getMessage()).contains(name), refused.toString());
+        assertRefused(ModelException.Kind.UNSUPPORTED, type, more, name);
     }
 
     @ParameterizedTest
@@ -304,9 +302,7 @@ class FamilyConfigTest {
                 "cohere2 | ,'logit_scale':'x' | logit_scale"
             })
     void nonsenseIsRefusedByName(String type, String more, String name) {
-        var refused = assertThrows(ModelException.class, () -> read(type, more));
-        assertEquals(ModelException.Kind.INVALID, refused.kind(), refused.toString());
-        assertTrue(String.valueOf(refused.getMessage()).contains(name), refused.toString());
+        assertRefused(ModelException.Kind.INVALID, type, more, name);
     }
 
     @Test
@@ -321,11 +317,13 @@ class FamilyConfigTest {
                         ",'original_max_position_embeddings':64,'rope_scaling':{'type':'longrope',"
                                 + "'factor':2,'short_factor':[1,1,1,1,1,1,1,1],"
                                 + "'long_factor':[1,1,1,1,1,1,1,1]}")) {
-            var refused = assertThrows(ModelException.class, () -> read("phi3", more), more);
-            assertEquals(ModelException.Kind.UNSUPPORTED, refused.kind(), refused.toString());
-            assertTrue(
-                    String.valueOf(refused.getMessage()).contains("contradict"),
-                    refused.toString());
+            assertRefused(ModelException.Kind.UNSUPPORTED, "phi3", more, "contradict");
         }
+    }
+
+    private void assertRefused(ModelException.Kind kind, String type, String more, String name) {
+        var refused = assertThrows(ModelException.class, () -> read(type, more), more);
+        assertEquals(kind, refused.kind(), refused.toString());
+        assertTrue(String.valueOf(refused.getMessage()).contains(name), refused.toString());
     }
 }
