@@ -57,7 +57,8 @@ final class TokenizerBench extends BenchCommand {
         Path folder =
                 vocab != null
                         ? vocab
-                        : Path.of(System.getProperty("cortado.root", "."), "../shared/suites/vocab");
+                        : Path.of(
+                                System.getProperty("cortado.root", "."), "../shared/suites/vocab");
         List<VocabularyFiles> files =
                 Files.isDirectory(folder) ? VocabularyFiles.in(folder) : List.of();
         if (only != null) {
@@ -70,12 +71,25 @@ final class TokenizerBench extends BenchCommand {
         List<String> documents = documents(text);
         double megabytes = bytes(documents) / 1e6;
         out.printf(
-                Locale.ROOT, "text: %.1f MB of UTF-8 in %d documents, seed %d%n",
-                megabytes, documents.size(), seed);
+                Locale.ROOT,
+                "text: %.1f MB of UTF-8 in %d documents, seed %d%n",
+                megabytes,
+                documents.size(),
+                seed);
         Table table =
                 new Table(
-                        "vocabulary", "tokens", "load ms", "first", "MB/s", "bytes/token",
-                        "1 MB unbroken ms", "doubling", "jtokkit MB/s", "ratio", "djl MB/s", "ratio");
+                        "vocabulary",
+                        "tokens",
+                        "load ms",
+                        "first",
+                        "MB/s",
+                        "bytes/token",
+                        "1 MB unbroken ms",
+                        "doubling",
+                        "jtokkit MB/s",
+                        "ratio",
+                        "djl MB/s",
+                        "ratio");
         for (VocabularyFiles file : files) {
             measure(file, documents, megabytes, table, results);
         }
@@ -121,8 +135,7 @@ final class TokenizerBench extends BenchCommand {
                 String.valueOf(loaded.vocabSize()),
                 number(Summary.of(loads).median()),
                 number(loads[0]),
-                String.format(
-                        Locale.ROOT, "%.1f ±%.0f%%", mbPerSecond, 100 * seconds.spread()),
+                String.format(Locale.ROOT, "%.1f ±%.0f%%", mbPerSecond, 100 * seconds.spread()),
                 number(megabytes * 1e6 / tokens),
                 number(whole * 1e3),
                 number(whole / half),
@@ -215,9 +228,7 @@ final class TokenizerBench extends BenchCommand {
     }
 
     private static long bytes(List<String> documents) {
-        return documents.stream()
-                .mapToLong(d -> d.getBytes(StandardCharsets.UTF_8).length)
-                .sum();
+        return documents.stream().mapToLong(d -> d.getBytes(StandardCharsets.UTF_8).length).sum();
     }
 
     private static String rateText(Peer peer) {

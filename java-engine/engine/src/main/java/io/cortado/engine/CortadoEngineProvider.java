@@ -141,9 +141,10 @@ public final class CortadoEngineProvider implements EngineProvider {
                             (int) Math.min(maxModelLen, (long) numBlocks * BlockPool.BLOCK_TOKENS));
             ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
             int hostBlocks = hostBlocks(model, options);
-            executor =
-                    wrap.apply(new ModelExecutor(device, model, limits, blocksPerSeq, hostBlocks));
-            KvCache cache = new KvCache(numBlocks, hostBlocks);
+            ModelExecutor onDevice =
+                    new ModelExecutor(device, model, limits, blocksPerSeq, numBlocks, hostBlocks);
+            executor = wrap.apply(onDevice);
+            KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options);
         } catch (RuntimeException | Error e) {
             if (executor != null) {

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Judges a split by ids whose vocabulary is not at hand: a text's ids are those of its words one
@@ -19,7 +20,7 @@ final class WordLedger {
     }
 
     void judge(LlamaCppTexts texts, int rows, Tally tally) {
-        var failures = new String[rows];
+        @Nullable String[] failures = new @Nullable String[rows];
         // What one text teaches may explain another one before it.
         boolean learns = true;
         while (learns) {
