@@ -63,12 +63,12 @@ public final class ModelFolder {
         Path model = modelOf(absolute);
         return model == null
                 ? String.valueOf(absolute.getFileName())
-                : String.valueOf(model.getFileName())
-                        .substring(PREFIX.length())
-                        .replace("--", "/");
+                : String.valueOf(model.getFileName()).substring(PREFIX.length()).replace("--", "/");
     }
 
-    /** The cache's {@code models--ORG--NAME} that a snapshot belongs to, or null for other folders. */
+    /**
+     * The cache's {@code models--ORG--NAME} that a snapshot belongs to, or null for other folders.
+     */
     static @Nullable Path modelOf(Path folder) {
         Path snapshots = folder.getParent();
         Path model = snapshots == null ? null : snapshots.getParent();

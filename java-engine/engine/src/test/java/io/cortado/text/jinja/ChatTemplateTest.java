@@ -33,13 +33,7 @@ class ChatTemplateTest {
     @Test
     void whatIsComputedFromClientTextIsTheClients() {
         Map<String, Object> vars =
-                Map.of(
-                        "u",
-                        "<|im_X|>",
-                        "list",
-                        List.of("<|x|>"),
-                        "d",
-                        Map.of("<|k|", "<|v|>"));
+                Map.of("u", "<|im_X|>", "list", List.of("<|x|>"), "d", Map.of("<|k|", "<|v|>"));
         for (String expr :
                 List.of(
                         "u|replace('X', 'end')",
