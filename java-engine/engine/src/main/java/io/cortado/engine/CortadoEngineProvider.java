@@ -37,7 +37,7 @@ public final class CortadoEngineProvider implements EngineProvider {
 
     @Override
     public Engine open(Path folder, EngineOptions options) {
-        return open(folder, options, _ -> {}, executor -> executor);
+        return open(folder, options, _ -> {}, executor -> executor, TierRates.Rule.MEASURED);
     }
 
     @Override
@@ -55,13 +55,23 @@ public final class CortadoEngineProvider implements EngineProvider {
 
     /**
      * The same, for tests that make a device misbehave: they get the device before anything is on
-     * it, and may wrap the executor.
+     * it, and may wrap the executor. Host memory for KV blocks is used without asking whether it
+     * pays.
      */
     static Engine open(
             Path named,
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap) {
+        return open(folder, options, onOpen, wrap, TierRates.Rule.ALWAYS);
+    }
+
+    private static Engine open(
+            Path folder,
+            EngineOptions options,
+            Consumer<Device> onOpen,
+            UnaryOperator<Executor> wrap,
+            TierRates.Rule rule) {
         try {
             Path folder = ModelFolder.locate(named, options.revision(), System::getenv);
             if (!Files.isRegularFile(folder)) {
@@ -70,7 +80,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             Texts texts = Texts.open(folder);
-            return load(folder, options, config, maxModelLen, texts, onOpen, wrap);
+            return load(folder, options, config, maxModelLen, texts, onOpen, wrap, rule);
         } catch (ModelException e) {
             throw new EngineException(
                     e.kind() == ModelException.Kind.INVALID
@@ -110,7 +120,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             int maxModelLen,
             Texts texts,
             Consumer<Device> onOpen,
-            UnaryOperator<Executor> wrap) {
+            UnaryOperator<Executor> wrap,
+            TierRates.Rule rule) {
         Activations activations =
                 switch (options.activations()) {
                     case BF16 -> Activations.BF16;
@@ -142,7 +153,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
             int hostBlocks = hostBlocks(model, options);
             ModelExecutor onDevice =
-                    new ModelExecutor(device, model, limits, blocksPerSeq, numBlocks, hostBlocks);
+                    new ModelExecutor(device, model, limits, blocksPerSeq, numBlocks, hostBlocks, rule);
             executor = wrap.apply(onDevice);
             KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options);

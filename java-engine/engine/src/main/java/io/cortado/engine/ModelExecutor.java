@@ -33,13 +33,17 @@ final class ModelExecutor implements Executor {
             Limits limits,
             int maxBlocksPerSeq,
             int numBlocks,
-            int hostBlocks) {
+            int hostBlocks,
+            TierRates.Rule rule) {
         // On the CPU a padded row is computed like any other.
         GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
-            this.hostBlocks = usefulHostBlocks(device, model, limits, numBlocks, hostBlocks);
+            this.hostBlocks =
+                    hostBlocks == 0 || rule == TierRates.Rule.ALWAYS
+                            ? hostBlocks
+                            : usefulHostBlocks(device, model, limits, numBlocks, hostBlocks);
             KvTiers tiers = model.createTiers(this.hostBlocks);
             made.push(tiers::close);
             next = new StepSlot(device, model, tiers, limits, sizes, maxBlocksPerSeq);
@@ -63,9 +67,6 @@ final class ModelExecutor implements Executor {
     /** All that were asked for, or none where it is faster to compute again what had to go. */
     private static int usefulHostBlocks(
             Device device, CausalLm model, Limits limits, int numBlocks, int hostBlocks) {
-        if (hostBlocks == 0) {
-            return 0;
-        }
         try (KvTiers tiers = model.createTiers(hostBlocks);
                 Event done = device.createEvent();
                 Stream stream = device.createStream()) {

@@ -15,8 +15,15 @@ import java.lang.foreign.ValueLayout;
 record TierRates(long moveNanosPerBlock, long computeNanosPerBlock) {
     private static final int MAX_TOKENS = 256;
     private static final int MAX_BLOCKS = 64;
-    private static final int RUNS = 3;
+    private static final int RUNS = 8;
     private static final long STALL_MS = 600_000;
+
+    /** Whether to believe that moving pays. */
+    enum Rule {
+        MEASURED,
+        /** For tests, whose models are too small for the measurement to say the same each time. */
+        ALWAYS
+    }
 
     /** Moving is worth it. */
     boolean movingPays() {

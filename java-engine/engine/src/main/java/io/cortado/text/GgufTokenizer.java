@@ -179,6 +179,7 @@ final class GgufTokenizer {
                     "GGUF file has no merges: tokenizer.ggml.merges=missing model=gpt2");
         }
         var table = new MergeTable(merges.length);
+        var byText = new TokenIds(ids);
         for (int rank = 0; rank < merges.length; rank++) {
             String merge = merges[rank];
             int space = merge.indexOf(' ', 1);
@@ -189,15 +190,8 @@ final class GgufTokenizer {
                                 + "]="
                                 + TokenizerFile.clip(merge));
             }
-            String left = merge.substring(0, space);
-            String right = merge.substring(space + 1);
-            table.put(
-                    left,
-                    right,
-                    ModelFile.mergeId(ids, left, rank),
-                    ModelFile.mergeId(ids, right, rank),
-                    rank,
-                    ModelFile.mergeId(ids, left + right, rank));
+            ModelFile.put(
+                    table, byText, merge.substring(0, space), merge.substring(space + 1), rank);
         }
         return table;
     }

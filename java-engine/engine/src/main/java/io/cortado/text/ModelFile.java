@@ -128,63 +128,73 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
         }
         requireCount("model.merges", merges.size(), MAX_MERGES);
         var table = new MergeTable(merges.size());
+        var ids = new TokenIds(vocab);
         int rank = 0;
         for (JsonNode merge : merges) {
-            if (merge.isString() && merge.stringValue().startsWith("#version")) {
-                continue;
+            if (merge.isString()) {
+                String text = merge.stringValue();
+                if (text.startsWith("#version")) {
+                    continue;
+                }
+                int space = text.indexOf(' ');
+                if (space < 0 || text.indexOf(' ', space + 1) >= 0) {
+                    throw noPair(merge, rank);
+                }
+                String right = text.substring(space + 1);
+                put(table, ids, text.substring(0, space), right, prefix, rank);
+            } else if (merge.size() == 2 && merge.path(0).isString() && merge.path(1).isString()) {
+                String right = merge.path(1).stringValue();
+                put(table, ids, merge.path(0).stringValue(), right, prefix, rank);
+            } else {
+                throw noPair(merge, rank);
             }
-            String[] pair = pair(merge, rank);
-            if (pair[1].length() < prefix.length()) {
-                throw new TokenizerFormatException(
-                        "merge lacks the prefix of tokens inside a word: model.merges["
-                                + rank
-                                + "]="
-                                + TokenizerFile.brief(merge));
-            }
-            String tail = pair[1].substring(prefix.length());
-            table.put(
-                    pair[0],
-                    tail,
-                    mergeId(vocab, pair[0], rank),
-                    mergeId(vocab, pair[1], rank),
-                    rank,
-                    mergeId(vocab, pair[0] + tail, rank));
             rank++;
         }
         return table;
     }
 
-    private static String[] pair(JsonNode merge, int rank) {
-        if (merge.isArray()
-                && merge.size() == 2
-                && merge.path(0).isString()
-                && merge.path(1).isString()) {
-            return new String[] {merge.path(0).stringValue(), merge.path(1).stringValue()};
+    private static void put(
+            MergeTable table, TokenIds ids, String left, String right, String prefix, int rank) {
+        int skipped = prefix.length();
+        if (right.length() < skipped) {
+            throw new TokenizerFormatException(
+                    "merge lacks the prefix of tokens inside a word: model.merges["
+                            + rank
+                            + "]="
+                            + TokenizerFile.clip(left + " " + right));
         }
-        if (merge.isString()) {
-            String text = merge.stringValue();
-            int space = text.indexOf(' ');
-            if (space >= 0 && text.indexOf(' ', space + 1) < 0) {
-                return new String[] {text.substring(0, space), text.substring(space + 1)};
-            }
+        int leftId = ids.find(left, 0, left.length());
+        int rightId = ids.find(right, 0, right.length());
+        int merged = ids.find(left, 0, left.length(), right, skipped, right.length());
+        if (leftId < 0 || rightId < 0 || merged < 0) {
+            throw unknownToken(
+                    leftId < 0 ? left : rightId < 0 ? right : left + right.substring(skipped),
+                    rank);
         }
-        throw new TokenizerFormatException(
+        int first = right.length() == skipped ? MergeTable.NONE : right.codePointAt(skipped);
+        int last = left.isEmpty() ? MergeTable.NONE : left.codePointBefore(left.length());
+        table.put(last, first, leftId, rightId, rank, merged);
+    }
+
+    private static TokenizerFormatException noPair(JsonNode merge, int rank) {
+        return new TokenizerFormatException(
                 "merge is not a pair of tokens: model.merges["
                         + rank
                         + "]="
                         + TokenizerFile.brief(merge));
     }
 
-    static int mergeId(Map<String, Integer> vocab, String token, int rank) {
-        Integer id = vocab.get(token);
-        if (id == null) {
-            throw new TokenizerFormatException(
-                    "merge names a token that is not in model.vocab: model.merges["
-                            + rank
-                            + "] token="
-                            + TokenizerFile.clip(token));
-        }
-        return id;
+    /** Puts the merge of two tokens into a table of one without affixes. */
+    static void put(MergeTable table, TokenIds ids, String left, String right, int rank) {
+        put(table, ids, left, right, "", rank);
+    }
+
+    private static TokenizerFormatException unknownToken(String token, int rank) {
+        return new TokenizerFormatException(
+                "merge names a token that is not in model.vocab: model.merges["
+                        + rank
+                        + "] token="
+                        + TokenizerFile.clip(token));
     }
 
     private static ModelFile unigram(JsonNode model) {

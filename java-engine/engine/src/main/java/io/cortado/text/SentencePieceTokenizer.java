@@ -180,9 +180,10 @@ final class SentencePieceTokenizer {
         for (int i = 0; i < merged.size(); i++) {
             int left = lefts.at(i);
             int right = rights.at(i);
+            String text = file.pieces().get(left).text();
             table.put(
-                    file.pieces().get(left).text(),
-                    file.pieces().get(right).text(),
+                    text.codePointBefore(text.length()),
+                    file.pieces().get(right).text().codePointAt(0),
                     left,
                     right,
                     ranks[merged.at(i)],

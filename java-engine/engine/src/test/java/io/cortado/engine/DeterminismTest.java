@@ -174,7 +174,7 @@ class DeterminismTest {
         }
         EngineOptions tight = options().maxModelLen(96).kvCacheBytes(9 * blockBytes());
         EngineOptions tiered = tight.kvOffloadBytes(40 * blockBytes());
-        try (Engine engine = Engine.open(folder, tiered)) {
+        try (Engine engine = CortadoEngineProvider.open(folder, tiered, _ -> {}, e -> e)) {
             for (int round = 0; round < 2; round++) {
                 assertEquals(computed, together(engine, CALLERS, DeterminismTest::alike), "tiers");
                 together(engine, CALLERS, DeterminismTest::caller); // takes all their blocks
