@@ -289,7 +289,7 @@ void bench_linear(Device& device, int64_t n, int64_t k, const std::vector<int64_
     std::vector<ct_weights*> weights;
     const int64_t copies = turns_of(bytes);
     for (int64_t i = 0; i < copies; ++i) {
-        const ct_weights_part part{values.data(), n, bytes};
+        const ct_weights_part part = testing::weights_part(values.data(), n, bytes, CT_FORMAT_BF16);
         weights.push_back(nullptr);
         MUST(ct_weights_create(&weights.back(), device.device, &part, 1, k, CT_BF16, CT_WEIGHTS_LINEAR));
     }

@@ -137,7 +137,7 @@ void refusesNullHandles(Device& d, ct_buffer* b) {
     REFUSED(ct_graph_launch(nullptr, s));
     REFUSED(ct_graph_destroy(nullptr));
     float values[16] = {};
-    ct_weights_part part{values, 4, 64};
+    const ct_weights_part part = testing::weights_part(values, 4, 64, CT_FORMAT_F32);
     REFUSED(ct_weights_create(nullptr, d.device, &part, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
     REFUSED(ct_weights_create(&weights, nullptr, &part, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
     REFUSED(ct_weights_create(&weights, d.device, nullptr, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
@@ -155,7 +155,7 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     ct_stream* s = d.stream;
     ct_weights* w = nullptr;
     float values[16] = {};
-    ct_weights_part part{values, 4, 64};
+    const ct_weights_part part = testing::weights_part(values, 4, 64, CT_FORMAT_F32);
     CHECK_OK(ct_weights_create(&w, d.device, &part, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
     REFUSED(ct_weights_bytes(nullptr, w));
     REFUSED(ct_embedding(b, w, b, 1, 4, CT_F32, 1, nullptr));

@@ -5,6 +5,7 @@ import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
+import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -105,19 +106,12 @@ final class WeightLoader {
     /** The parts stacked by rows. */
     private Weights matrix(Weights.Use use, long cols, Part... parts) {
         List<Weights.Part> stacked = new ArrayList<>();
-        @Nullable DType dtype = null;
         for (Part part : parts) {
-            String name = part.prefix + ".weight";
-            Tensor tensor = source.take(name, part.rows, cols);
-            DType own = Objects.requireNonNull(tensor.type().dtype());
-            if (dtype != null && dtype != own) {
-                throw ModelException.unsupported(
-                        name + " is " + own + ", the tensor packed with it is " + dtype);
-            }
-            dtype = own;
-            stacked.add(new Weights.Part(tensor.data(), part.rows));
+            Tensor tensor = source.take(part.prefix + ".weight", part.rows, cols);
+            DType dtype = Objects.requireNonNull(tensor.type().dtype());
+            stacked.add(new Weights.Part(tensor.data(), part.rows, WeightFormat.of(dtype)));
         }
-        Weights weights = device.createWeights(stacked, cols, Objects.requireNonNull(dtype), use);
+        Weights weights = device.createWeights(stacked, cols, DType.F32, use);
         owner.push(weights::close);
         source.release();
         return weights;
