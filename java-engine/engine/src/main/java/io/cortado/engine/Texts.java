@@ -2,14 +2,16 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineException;
 import io.cortado.api.Prompt;
+import io.cortado.model.GgufModel;
 import io.cortado.text.Segment;
 import io.cortado.text.Tokenizer;
 import io.cortado.text.UnsupportedTokenizerException;
 import io.cortado.text.jinja.ChatTemplates;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -24,20 +26,43 @@ final class Texts {
         this.chats = chats;
     }
 
-    /** Reads what a model's folder has. */
+    /** Reads what a model's folder or GGUF file has. */
     static Texts open(Path folder) {
+        if (GgufModel.isGguf(folder)) {
+            return read(folder, () -> fromGguf(folder));
+        }
         if (!Files.isRegularFile(folder.resolve("tokenizer.json"))) {
             return new Texts(null, null);
         }
+        return read(
+                folder,
+                () ->
+                        new Texts(
+                                Tokenizer.open(folder),
+                                new ChatRenderer(ChatTemplates.open(folder))));
+    }
+
+    private static Texts fromGguf(Path file) {
+        Map<String, Object> keys;
+        try (GgufModel model = GgufModel.open(file)) {
+            keys = model.tokenizerKeys();
+        }
+        return keys.containsKey("tokenizer.ggml.tokens")
+                ? new Texts(
+                        Tokenizer.fromGguf(keys), new ChatRenderer(ChatTemplates.fromGguf(keys)))
+                : new Texts(null, null);
+    }
+
+    private static Texts read(Path folder, Callable<Texts> reading) {
         try {
-            return new Texts(Tokenizer.open(folder), new ChatRenderer(ChatTemplates.open(folder)));
+            return reading.call();
         } catch (UnsupportedTokenizerException e) {
             throw new EngineException(
                     EngineException.Code.UNSUPPORTED_MODEL,
                     folder + ": " + e.getMessage(),
                     null,
                     e);
-        } catch (IOException | RuntimeException e) {
+        } catch (Exception e) { // of reading, or of what was read
             throw new EngineException(
                     EngineException.Code.INVALID_MODEL, folder + ": " + e.getMessage(), null, e);
         }

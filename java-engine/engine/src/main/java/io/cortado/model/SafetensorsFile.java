@@ -18,7 +18,7 @@ import tools.jackson.core.JsonParser;
  * A safetensors file, mapped. Everything is checked before a tensor can be asked for: the tensors
  * have the bytes that dtype and shape say, and tile the file without hole, overlap or rest.
  */
-final class SafetensorsFile implements AutoCloseable {
+public final class SafetensorsFile implements AutoCloseable {
     private static final long MAX_HEADER_BYTES = 100_000_000;
     private static final ValueLayout.OfLong LENGTH =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -31,7 +31,7 @@ final class SafetensorsFile implements AutoCloseable {
         this.tensors = tensors;
     }
 
-    static SafetensorsFile open(Path path) {
+    public static SafetensorsFile open(Path path) {
         MappedFile file = map(path);
         boolean opened = false;
         try {
@@ -81,6 +81,9 @@ final class SafetensorsFile implements AutoCloseable {
         byte[] header = bytes.asSlice(8, headerBytes).toArray(ValueLayout.JAVA_BYTE);
         if (header[0] != '{') {
             throw SafetensorsHeader.malformed("header must begin with {");
+        }
+        if (header[1] == 0) { // a parser of JSON would take it for UTF-16
+            throw SafetensorsHeader.malformed("header must be UTF-8");
         }
         List<SafetensorsHeader.Entry> entries;
         try (JsonParser parser = JsonFile.MAPPER.createParser(header)) {

@@ -44,7 +44,28 @@ public final class ChatTemplates {
         Path config = modelDir.resolve(CONFIG);
         JsonNode settings =
                 Files.exists(config) ? parse(config) : JsonMapper.shared().createObjectNode();
-        Map<String, String> specialTokens = specialTokens(settings);
+        return compile(sources(modelDir, settings), specialTokens(settings), options);
+    }
+
+    /**
+     * The templates that a GGUF file carries.
+     *
+     * @param metadata the file's keys: {@code tokenizer.chat_template}, {@code
+     *     tokenizer.chat_template.NAME} and {@code tokenizer.ggml.*}, decoded
+     */
+    public static ChatTemplates fromGguf(Map<String, ?> metadata) {
+        return fromGguf(metadata, TemplateOptions.CHAT);
+    }
+
+    public static ChatTemplates fromGguf(Map<String, ?> metadata, TemplateOptions options) {
+        return compile(
+                GgufTemplates.sources(metadata), GgufTemplates.specialTokens(metadata), options);
+    }
+
+    private static ChatTemplates compile(
+            Map<String, String> sources,
+            Map<String, String> specialTokens,
+            TemplateOptions options) {
         Set<String> trusted = new LinkedHashSet<>(options.trustedNames());
         trusted.addAll(specialTokens.keySet());
         var trusting =
@@ -55,9 +76,8 @@ public final class ChatTemplates {
                         trusted,
                         options.clock());
         var templates = new LinkedHashMap<String, ChatTemplate>();
-        sources(modelDir, settings)
-                .forEach((name, source) ->
-                        templates.put(name, ChatTemplate.compile(source, trusting)));
+        sources.forEach(
+                (name, source) -> templates.put(name, ChatTemplate.compile(source, trusting)));
         return new ChatTemplates(templates, specialTokens);
     }
 
