@@ -55,7 +55,8 @@ final class GgufFile implements AutoCloseable {
         }
         boolean opened = false;
         try {
-            GgufFile gguf = parse(path, file);
+            Head head = parse(file.bytes());
+            GgufFile gguf = new GgufFile(path, file, head.metadata, head.tensors);
             opened = true;
             return gguf;
         } catch (ModelException e) {
@@ -67,8 +68,10 @@ final class GgufFile implements AutoCloseable {
         }
     }
 
-    private static GgufFile parse(Path path, MappedFile file) {
-        MemorySegment bytes = file.bytes();
+    /** What comes before the tensors' bytes, and where these lie. */
+    record Head(GgufMetadata metadata, Map<String, Stored> tensors) {}
+
+    static Head parse(MemorySegment bytes) {
         GgufCursor cursor = new GgufCursor(bytes, 0);
         int magic = cursor.int32("magic");
         if (magic != MAGIC) {
@@ -88,7 +91,7 @@ final class GgufFile implements AutoCloseable {
             infos.add(info(cursor, i));
         }
         long start = aligned(cursor.at(), alignment);
-        return new GgufFile(path, file, metadata, place(bytes, infos, start, alignment));
+        return new Head(metadata, place(bytes, infos, start, alignment));
     }
 
     private static void requireVersion(int version) {

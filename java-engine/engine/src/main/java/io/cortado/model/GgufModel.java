@@ -4,14 +4,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -21,26 +18,11 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class GgufModel implements AutoCloseable {
     private static final Pattern PART = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.gguf");
-    private static final int CONTROL_TOKEN = 3;
-
-    /** Tokens that end a turn, by the names that llama.cpp knows them by (llama-vocab.cpp). */
-    private static final Set<String> ENDS =
-            Set.of(
-                    "<|eot_id|>",
-                    "<|im_end|>",
-                    "<|end|>",
-                    "<end_of_turn>",
-                    "<|endoftext|>",
-                    "<|end_of_text|>",
-                    "<|eom_id|>",
-                    "<EOT>");
 
     private final List<GgufFile> files = new ArrayList<>();
     private final Map<String, GgufFile.Stored> tensors = new LinkedHashMap<>();
     private final Path path;
-    private @Nullable Content content;
-
-    private record Content(ObjectNode config, Map<String, GgufTable.Entry> table) {}
+    private @Nullable GgufContent content;
 
     private GgufModel(Path path) {
         this.path = path;
@@ -113,28 +95,9 @@ public final class GgufModel implements AutoCloseable {
     }
 
     private void read() {
-        GgufMetadata metadata = metadata();
         try {
-            requireSplit(metadata);
-            String type = metadata.text("general.type");
-            if (type != null && !type.equals("model")) {
-                throw ModelException.unsupported("general.type must be model: " + type);
-            }
-            String architecture = metadata.text("general.architecture");
-            if (architecture == null) {
-                throw ModelException.invalid("there is no general.architecture");
-            }
-            GgufFamily family = GgufFamily.of(architecture);
-            GgufKeys general = new GgufKeys("general", metadata);
-            general.require("quantization_version", 2);
-            ObjectNode config =
-                    GgufConfig.of(family, new GgufKeys(architecture, metadata), tensors);
-            Map<String, GgufTable.Entry> table = GgufTable.of(family, config);
-            GgufTable.check(table, tensors);
-            requireAlike(metadata, "tokenizer.ggml.scores");
-            requireAlike(metadata, "tokenizer.ggml.token_type");
-            endTokens(metadata, config);
-            content = new Content(config, table);
+            requireSplit(metadata());
+            content = GgufContent.read(metadata(), tensors);
         } catch (ModelException e) {
             throw e.at(path.toString());
         }
@@ -148,54 +111,11 @@ public final class GgufModel implements AutoCloseable {
         }
     }
 
-    /** One number for each token. */
-    private static void requireAlike(GgufMetadata metadata, String key) {
-        Integer tokens = metadata.length("tokenizer.ggml.tokens");
-        Integer others = metadata.length(key);
-        if (others != null && !others.equals(tokens)) {
-            throw ModelException.invalid(
-                    "%s has %d entries and tokenizer.ggml.tokens %d"
-                            .formatted(key, others, tokens));
-        }
-    }
-
-    /** Ids that keys name as ends, and control tokens that are known as such. */
-    private static void endTokens(GgufMetadata metadata, ObjectNode config) {
-        Set<Integer> ends = new LinkedHashSet<>();
-        for (String key : List.of("eos", "eot", "eom")) {
-            addId(ends, metadata, "tokenizer.ggml." + key + "_token_id");
-        }
-        List<String> tokens = metadata.texts("tokenizer.ggml.tokens");
-        Object types = metadata.integers("tokenizer.ggml.token_type");
-        if (tokens != null && types instanceof List<?> typeOf) {
-            for (int id = 0; id < tokens.size(); id++) {
-                boolean isControl = Long.valueOf(CONTROL_TOKEN).equals(typeOf.get(id));
-                if (isControl && ENDS.contains(tokens.get(id))) {
-                    ends.add(id);
-                }
-            }
-        }
-        ArrayNode ids = config.putArray("eos_token_id");
-        ends.forEach(ids::add);
-    }
-
-    /** A converter writes -1 or the largest uint32 where there is none. */
-    private static void addId(Set<Integer> ids, GgufMetadata metadata, String key) {
-        if (metadata.integers(key) instanceof Long id && id >= 0 && id < 0xffff_ffffL) {
-            Integer tokens = metadata.length("tokenizer.ggml.tokens");
-            if (tokens != null && id >= tokens) {
-                throw ModelException.invalid(
-                        key + " must be below the number of tokens, " + tokens + ": " + id);
-            }
-            ids.add(Math.toIntExact(id));
-        }
-    }
-
     private GgufMetadata metadata() {
         return files.getFirst().metadata();
     }
 
-    private Content content() {
+    private GgufContent content() {
         if (content == null) {
             throw new IllegalStateException("the model is not open");
         }
@@ -204,7 +124,7 @@ public final class GgufModel implements AutoCloseable {
 
     /** The configuration, in the words of {@code config.json}. */
     ObjectNode config() {
-        return content().config;
+        return content().config();
     }
 
     /**
@@ -229,7 +149,7 @@ public final class GgufModel implements AutoCloseable {
 
     /** Tensors by the names that Hugging Face gives them. */
     Map<String, GgufTable.Entry> table() {
-        return content().table;
+        return content().table();
     }
 
     /** By the file's names. */

@@ -35,14 +35,11 @@ public final class SafetensorsFile implements AutoCloseable {
         MappedFile file = map(path);
         boolean opened = false;
         try {
-            SafetensorsFile safetensors = new SafetensorsFile(file, tensors(file.bytes()));
+            SafetensorsFile safetensors = new SafetensorsFile(file, parse(file.bytes()));
             opened = true;
             return safetensors;
         } catch (ModelException e) {
-            throw ModelException.invalid(path + ": " + e.getMessage(), e);
-        } catch (JacksonException e) {
-            throw ModelException.invalid(
-                    path + ": malformed safetensors: " + e.getOriginalMessage(), e);
+            throw e.at(path.toString());
         } finally {
             if (!opened) {
                 file.close();
@@ -64,6 +61,15 @@ public final class SafetensorsFile implements AutoCloseable {
             return MappedFile.open(path);
         } catch (IOException e) {
             throw ModelException.invalid("cannot read " + path + ": " + e, e);
+        }
+    }
+
+    /** The tensors of a file's bytes, or an error that names what is wrong with them. */
+    static Map<String, Tensor> parse(MemorySegment bytes) {
+        try {
+            return tensors(bytes);
+        } catch (JacksonException e) {
+            throw ModelException.invalid("malformed safetensors: " + e.getOriginalMessage(), e);
         }
     }
 

@@ -170,8 +170,7 @@ class SchedulerPropertyTest {
                             scheduling,
                             pools
                                     ? null
-                                    : prefixes.of(
-                                            ids, n, prompt + output, scheduling.cacheSalt()),
+                                    : prefixes.of(ids, n, prompt + output, scheduling.cacheSalt()),
                             pools ? new PooledRow(anyPooling(), 1) : null,
                             () -> new StopRules(new int[] {7}, 0, output, null));
             Request request = new Request(spec, door, now);

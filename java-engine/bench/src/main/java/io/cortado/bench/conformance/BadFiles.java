@@ -20,7 +20,8 @@ final class BadFiles {
     private static final double LIMIT_MS = 100;
 
     /** Identifiers in a row's explanation: the error must name one of them. */
-    private static final Pattern FIELD = Pattern.compile("(?:__|\\b[a-z])\\w*(?:[._]\\w+)*[._]\\w+");
+    private static final Pattern FIELD =
+            Pattern.compile("(?:__|\\b[a-z])\\w*(?:[._]\\w+)*[._]\\w+");
 
     private BadFiles() {}
 

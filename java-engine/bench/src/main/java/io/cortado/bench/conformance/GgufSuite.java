@@ -61,7 +61,9 @@ public final class GgufSuite implements Suite {
         if (Files.isRegularFile(path)) {
             boolean isGolden = path.getFileName().toString().equals(GOLDEN);
             boolean isFacts = path.getFileName().toString().equals("bad.json");
-            return isGolden ? models(path.resolveSibling("")) : List.of(isFacts ? path.resolveSibling("") : path);
+            return isGolden
+                    ? models(path.resolveSibling(""))
+                    : List.of(isFacts ? path.resolveSibling("") : path);
         }
         if (BadFiles.has(path)) {
             return List.of(path);

@@ -33,7 +33,7 @@ final class ChatCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "MODEL",
-            description = "checkpoint folder; absent: the bundled demo model")
+            description = "checkpoint folder or .gguf file; absent: the bundled demo model")
     @Nullable Path model;
 
     @Option(

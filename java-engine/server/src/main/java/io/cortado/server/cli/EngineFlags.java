@@ -16,6 +16,7 @@ import picocli.CommandLine.Option;
 
 /** Flags that say which model runs and how; vLLM's names where vLLM has one. */
 final class EngineFlags {
+    private static final String GGUF = ".gguf";
     private static final List<String> TEXT_FILES =
             List.of(
                     "tokenizer.json",
@@ -126,10 +127,17 @@ final class EngineFlags {
         if (model == null) {
             return DemoModel.NAME;
         }
-        return model.toAbsolutePath().normalize().getFileName().toString();
+        String file = model.toAbsolutePath().normalize().getFileName().toString();
+        return isGguf(model) ? file.substring(0, file.length() - GGUF.length()) : file;
     }
 
-    /** The folder to load: the named one, one for dummy weights, or the demo model's. */
+    private static boolean isGguf(Path model) {
+        return model.toString().endsWith(GGUF) && Files.isRegularFile(model);
+    }
+
+    /**
+     * The folder or GGUF file to load: the named one, one for dummy weights, or the demo model's.
+     */
     Path folder(@Nullable Path model) throws IOException {
         if (dummyWeights != null) {
             return dummyFolder(dummyWeights, model);
@@ -137,8 +145,8 @@ final class EngineFlags {
         if (model == null) {
             return DemoModel.unpack(cache().resolve("demo-model-" + Version.text()));
         }
-        if (!Files.isDirectory(model)) {
-            throw new IOException("MODEL must be a checkpoint folder: " + model);
+        if (!Files.isDirectory(model) && !isGguf(model)) {
+            throw new IOException("MODEL must be a checkpoint folder or a .gguf file: " + model);
         }
         return model;
     }

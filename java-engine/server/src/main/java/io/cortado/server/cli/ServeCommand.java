@@ -24,7 +24,7 @@ final class ServeCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "MODEL",
-            description = "checkpoint folder; absent: the bundled demo model")
+            description = "checkpoint folder or .gguf file; absent: the bundled demo model")
     @Nullable Path model;
 
     @Option(names = "--host", paramLabel = "ADDRESS", description = "default: ${DEFAULT-VALUE}")
