@@ -322,15 +322,15 @@ void bench_rows(Device& device, int64_t rows, int64_t cols) {
     report("rms_norm", name,
            time_calls(device, n,
                       [&](int64_t i) {
-                          return ct_rms_norm(y.get(), nullptr, input(i), weight.get(), rows, cols, cols, 0, cols,
-                                             CT_BF16, 1e-5f, device.stream);
+                          return ct_norm(y.get(), nullptr, input(i), weight.get(), rows, cols, cols, 0, cols, CT_BF16,
+                                         CT_NORM_RMS, 1e-5f, 1, device.stream);
                       }),
            2.0 * static_cast<double>(bytes), 0, shape);
     report("rms_norm_residual", name,
            time_calls(device, n,
                       [&](int64_t i) {
-                          return ct_rms_norm(y.get(), residual.get(), input(i), weight.get(), rows, cols, cols, cols,
-                                             cols, CT_BF16, 1e-5f, device.stream);
+                          return ct_norm(y.get(), residual.get(), input(i), weight.get(), rows, cols, cols, cols, cols,
+                                         CT_BF16, CT_NORM_RMS, 1e-5f, 1, device.stream);
                       }),
            6.0 * static_cast<double>(bytes), 0, shape);
     report("activation_mul", name,

@@ -164,9 +164,11 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     REFUSED(ct_embedding(b, w, b, -1, 4, CT_F32, 1, s));
     REFUSED(ct_gather_rows(b, b, b, 1, 4, 4, 4, 4, CT_F32, nullptr));
     REFUSED(ct_gather_rows(nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, s));
-    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, 0, nullptr));
-    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, INT64_MAX, INT64_MAX, 4, INT64_MAX, CT_F32, 0, s));
-    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, 0, 0, 0, 0, CT_F32, 0, s));
+    REFUSED(ct_norm(b, nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, CT_NORM_RMS, 0, 1, nullptr));
+    REFUSED(ct_norm(b, nullptr, b, b, 1, INT64_MAX, INT64_MAX, 4, INT64_MAX, CT_F32, CT_NORM_RMS, 0, 1, s));
+    REFUSED(ct_norm(b, nullptr, b, b, 1, 0, 0, 0, 0, CT_F32, CT_NORM_RMS, 0, 1, s));
+    REFUSED(ct_soft_cap(b, 1, 4, 4, 1, 1, nullptr));
+    REFUSED(ct_soft_cap(b, INT64_MAX, 4, 4, 1, 1, s));
     REFUSED(ct_activation_mul(b, b, 1, 4, 4, 8, CT_F32, 0, nullptr));
     REFUSED(ct_activation_mul(b, b, 1, INT64_MIN, 4, 8, CT_F32, 0, s));
     REFUSED(ct_linear(b, b, w, nullptr, 1, 4, 4, CT_F32, CT_F32, nullptr));

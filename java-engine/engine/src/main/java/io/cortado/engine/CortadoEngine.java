@@ -50,7 +50,8 @@ final class CortadoEngine implements Engine {
                         cache.pool().total(),
                         model.endTokenIds(),
                         texts.tokenizer(),
-                        new PrefixKeys(model.name(), options.prefixCaching()));
+                        new PrefixKeys(
+                                model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);
         maxNumSeqs = limits.maxNumSeqs();
         logprobs = new Logprobs(texts.tokenizer());

@@ -118,7 +118,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             int blocksPerSeq = BlockPool.blocksFor(maxModelLen);
             int numBlocks = numBlocks(model, device, options, blocksPerSeq);
             Limits limits =
-                    Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks);
+                    Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
+                            .otherAnglesAbove(config.otherAnglesAbove());
             model.allocate(
                     numBlocks,
                     limits.maxNumSeqs(),

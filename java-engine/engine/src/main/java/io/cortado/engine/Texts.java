@@ -7,11 +7,10 @@ import io.cortado.text.Segment;
 import io.cortado.text.Tokenizer;
 import io.cortado.text.UnsupportedTokenizerException;
 import io.cortado.text.jinja.ChatTemplates;
-import java.nio.file.Files;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -28,43 +27,34 @@ final class Texts {
 
     /** Reads what a model's folder or GGUF file has. */
     static Texts open(Path folder) {
-        if (GgufModel.isGguf(folder)) {
-            return read(folder, () -> fromGguf(folder));
-        }
-        if (!Files.isRegularFile(folder.resolve("tokenizer.json"))) {
-            return new Texts(null, null);
-        }
-        return read(
-                folder,
-                () ->
-                        new Texts(
-                                Tokenizer.open(folder),
-                                new ChatRenderer(ChatTemplates.open(folder))));
-    }
-
-    private static Texts fromGguf(Path file) {
-        Map<String, Object> keys;
-        try (GgufModel model = GgufModel.open(file)) {
-            keys = model.tokenizerKeys();
-        }
-        return keys.containsKey("tokenizer.ggml.tokens")
-                ? new Texts(
-                        Tokenizer.fromGguf(keys), new ChatRenderer(ChatTemplates.fromGguf(keys)))
-                : new Texts(null, null);
-    }
-
-    private static Texts read(Path folder, Callable<Texts> reading) {
         try {
-            return reading.call();
+            return GgufModel.isGguf(folder) ? ofGguf(folder) : ofFolder(folder);
         } catch (UnsupportedTokenizerException e) {
             throw new EngineException(
                     EngineException.Code.UNSUPPORTED_MODEL,
                     folder + ": " + e.getMessage(),
                     null,
                     e);
-        } catch (Exception e) { // of reading, or of what was read
+        } catch (IOException | RuntimeException e) {
             throw new EngineException(
                     EngineException.Code.INVALID_MODEL, folder + ": " + e.getMessage(), null, e);
+        }
+    }
+
+    private static Texts ofFolder(Path folder) throws IOException {
+        return Tokenizer.isIn(folder)
+                ? new Texts(Tokenizer.open(folder), new ChatRenderer(ChatTemplates.open(folder)))
+                : new Texts(null, null);
+    }
+
+    private static Texts ofGguf(Path file) {
+        try (GgufModel model = GgufModel.open(file)) {
+            Map<String, Object> keys = model.tokenizerKeys();
+            return keys.containsKey("tokenizer.ggml.tokens")
+                    ? new Texts(
+                            Tokenizer.fromGguf(keys),
+                            new ChatRenderer(ChatTemplates.fromGguf(keys)))
+                    : new Texts(null, null);
         }
     }
 
@@ -129,7 +119,7 @@ final class Texts {
     private Tokenizer needTokenizer(String param) {
         if (tokenizer == null) {
             throw EngineException.invalid(
-                    param, "the model has no tokenizer.json: text cannot go in or out");
+                    param, "the model has no tokenizer: text cannot go in or out");
         }
         return tokenizer;
     }

@@ -10,7 +10,7 @@ final class AwqConfig {
         c.requireNumber("bits", 4);
         c.requireOneOf("version", "gemm", "GEMM");
         c.requireOneOf("backend", "autoawq");
-        c.requireFlag("zero_point", true);
+        c.require("zero_point", true);
         c.texts("modules_to_not_convert");
         c.ignore(
                 Set.of(

@@ -7,6 +7,7 @@ import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.Kernels;
+import io.cortado.device.NormKind;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
@@ -163,6 +164,11 @@ public final class CausalLm implements AutoCloseable {
         return 2L * shape.numLayers() * shape.kvSize() * DecoderState.BLOCK_SIZE * dtype.bytes();
     }
 
+    /** Added to the positions of long sequences, where their angles are others. */
+    public int firstLongPosition() {
+        return state().positions;
+    }
+
     public long numParameters() {
         return shape.numParameters();
     }
@@ -190,16 +196,24 @@ public final class CausalLm implements AutoCloseable {
                 numTokens,
                 width,
                 dtype,
-                1,
+                shape.multipliers().embedding(),
                 stream);
         Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
         List<DecoderWeights.Layer> layers = weights.layers();
+        float ofResidual = shape.multipliers().residual();
         for (int i = 0; i < layers.size(); i++) {
             DecoderWeights.Layer layer = layers.get(i);
-            addAndNorm(s, layer.inputNorm(), numTokens, stream);
+            float ofHidden = i == 0 ? 1 : ofResidual;
+            addAndNorm(s, s.normed, layer.attentionInNorm(), ofHidden, numTokens, stream);
             attention(s, i, layer, inputs, numTokens, stream);
-            addAndNorm(s, layer.postNorm(), numTokens, stream);
+            normOutput(s, layer.attentionOutNorm(), numTokens, stream);
+            if (shape.isParallel()) {
+                addAndNorm(s, s.hidden, null, ofResidual, numTokens, stream);
+            } else {
+                addAndNorm(s, s.normed, layer.mlpInNorm(), ofResidual, numTokens, stream);
+            }
             mlp(s, layer, numTokens, stream);
+            normOutput(s, layer.mlpOutNorm(), numTokens, stream);
         }
         if (numLogitRows > 0) {
             head(s, inputs, numTokens, numLogitRows, stream);
@@ -214,7 +228,9 @@ public final class CausalLm implements AutoCloseable {
         DecoderState s = state();
         pooler.upload(stream);
         if (pooler.hasSegments()) {
-            addAndNorm(s, weights.norm(), numTokens, stream); // the logits have their own copies
+            float ofHidden = shape.multipliers().residual();
+            // The logits have their own copies of what this changes.
+            addAndNorm(s, s.normed, weights.norm(), ofHidden, numTokens, stream);
             pooler.sum(s.sums, s.normed, numTokens, dtype, stream);
         }
         pooler.download(s.sums, stream);
@@ -228,7 +244,9 @@ public final class CausalLm implements AutoCloseable {
             int numSeqs,
             int maxQLen,
             Stream stream) {
-        s.rope.numTokens(numTokens);
+        for (DecoderState.Rotation rotation : s.rotations) {
+            rotation.params().numTokens(numTokens);
+        }
         for (AttentionParams params : s.attention) {
             params.batch(numTokens, numSeqs).maxQLen(maxQLen);
         }
@@ -242,21 +260,38 @@ public final class CausalLm implements AutoCloseable {
         }
     }
 
-    /** residual += hidden; normed = norm of residual. */
-    private void addAndNorm(DecoderState s, Buffer norm, int numTokens, Stream stream) {
+    /** residual += ofHidden * hidden; y = norm of residual, or residual itself. */
+    private void addAndNorm(
+            DecoderState s,
+            Buffer y,
+            @Nullable Buffer norm,
+            float ofHidden,
+            int numTokens,
+            Stream stream) {
+        NormKind kind = norm == null ? NormKind.NONE : shape.norms().kind();
+        norm(y, s.residual, s.hidden, norm, numTokens, kind, ofHidden, stream);
+    }
+
+    /** hidden = norm of hidden, where the family has one there. */
+    private void normOutput(DecoderState s, @Nullable Buffer norm, int numTokens, Stream stream) {
+        if (norm != null) {
+            norm(s.hidden, null, s.hidden, norm, numTokens, shape.norms().kind(), 1, stream);
+        }
+    }
+
+    private void norm(
+            Buffer y,
+            @Nullable Buffer residual,
+            Buffer x,
+            @Nullable Buffer weight,
+            int rows,
+            NormKind kind,
+            float xScale,
+            Stream stream) {
         int width = shape.hiddenSize();
-        Kernels.rmsNorm(
-                s.normed,
-                s.residual,
-                s.hidden,
-                norm,
-                numTokens,
-                width,
-                width,
-                width,
-                width,
-                dtype,
-                shape.normEps(),
+        float eps = shape.norms().eps();
+        Kernels.norm(
+                y, residual, x, weight, rows, width, width, width, width, dtype, kind, eps, xScale,
                 stream);
     }
 
@@ -279,8 +314,11 @@ public final class CausalLm implements AutoCloseable {
                 dtype,
                 dtype,
                 stream);
+        normAllHeads(s, layer, numTokens, stream);
+        boolean isEachHead = shape.norms().qk() == DecoderShape.QkNorm.EACH_HEAD;
         Buffer k = s.kCaches.get(i);
         Buffer v = s.vCaches.get(i);
+        DecoderState.Rotation rotation = s.rotations.get(i);
         Kernels.ropeKvWrite(
                 s.qkv,
                 k,
@@ -288,10 +326,10 @@ public final class CausalLm implements AutoCloseable {
                 s.qkv,
                 in.positionsBuffer(),
                 in.slotMappingBuffer(),
-                s.cosSin,
-                layer.qNorm(),
-                layer.kNorm(),
-                s.rope,
+                rotation.cosSin(),
+                isEachHead ? layer.qNorm() : null,
+                isEachHead ? layer.kNorm() : null,
+                rotation.params(),
                 stream);
         Kernels.pagedAttention(
                 s.attended,
@@ -317,6 +355,36 @@ public final class CausalLm implements AutoCloseable {
                 shape.qSize(),
                 dtype,
                 dtype,
+                stream);
+    }
+
+    /** q and k, each over all of its heads together, where the family norms them so. */
+    private void normAllHeads(
+            DecoderState s, DecoderWeights.Layer layer, int numTokens, Stream stream) {
+        if (s.keys != null) {
+            normHeads(s.qkv, layer.qNorm(), numTokens, shape.qSize(), stream);
+            normHeads(s.keys, layer.kNorm(), numTokens, shape.kvSize(), stream);
+        }
+    }
+
+    private void normHeads(
+            Buffer heads, @Nullable Buffer weight, int numTokens, int cols, Stream stream) {
+        int stride = shape.qkvSize();
+        float eps = shape.norms().eps();
+        Kernels.norm(
+                heads,
+                null,
+                heads,
+                weight,
+                numTokens,
+                cols,
+                stride,
+                0,
+                stride,
+                dtype,
+                NormKind.RMS,
+                eps,
+                1,
                 stream);
     }
 
@@ -384,18 +452,16 @@ public final class CausalLm implements AutoCloseable {
                 width,
                 dtype,
                 stream);
-        Kernels.rmsNorm(
+        float ofHidden = shape.multipliers().residual();
+        NormKind kind = shape.norms().kind();
+        norm(
                 s.lastNormed,
                 s.lastResidual,
                 s.lastHidden,
                 weights.norm(),
                 numRows,
-                width,
-                width,
-                width,
-                width,
-                dtype,
-                shape.normEps(),
+                kind,
+                ofHidden,
                 stream);
         s.gemm.enqueue(
                 s.logits,
@@ -408,6 +474,12 @@ public final class CausalLm implements AutoCloseable {
                 F32,
                 dtype,
                 stream);
+        DecoderShape.Multipliers multipliers = shape.multipliers();
+        if (multipliers.logits() != 1 || multipliers.logitSoftCap() > 0) {
+            int vocab = shape.vocabSize();
+            float cap = multipliers.logitSoftCap();
+            Kernels.softCap(s.logits, numRows, vocab, vocab, multipliers.logits(), cap, stream);
+        }
     }
 
     private DecoderState state() {

@@ -17,6 +17,8 @@ import java.util.stream.LongStream;
  * The tensors of a model's folder: {@code model.safetensors}, or the shards that an index names.
  */
 final class Checkpoint implements TensorSource {
+    private static final String BACKBONE = "model.";
+
     private final Path folder;
     private final List<SafetensorsFile> files = new ArrayList<>();
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -51,6 +53,18 @@ final class Checkpoint implements TensorSource {
             throw ModelException.invalid(
                     "there is neither " + single + " nor " + index.getFileName() + " beside it");
         }
+        if (tensors.containsKey("embed_tokens.weight")
+                && !tensors.containsKey(BACKBONE + "embed_tokens.weight")) {
+            nameBackbone();
+        }
+    }
+
+    /** Embedding models are published as the decoder alone, its names without {@code model.}. */
+    private void nameBackbone() {
+        Map<String, Tensor> stored = new LinkedHashMap<>(tensors);
+        tensors.clear();
+        stored.forEach((name, tensor) ->
+                tensors.put(name.startsWith("lm_head.") ? name : BACKBONE + name, tensor));
     }
 
     private void addShards(ShardIndex index) {

@@ -53,7 +53,7 @@ final class CompressedConfig {
     }
 
     private static Quantization scheme(ConfigJson weights, String format) {
-        weights.requireFlag("dynamic", false);
+        weights.require("dynamic", false);
         // Columns are stored in order but for the actorder "group", which has g_idx as well.
         weights.requireOneOf("actorder", "weight", "static");
         weights.ignore(Set.of("observer", "observer_kwargs", "scale_dtype", "zp_dtype"));
@@ -70,7 +70,7 @@ final class CompressedConfig {
     private static Quantization fp8(ConfigJson weights) {
         weights.requireNumber("num_bits", 8);
         weights.requireOneOf("type", "float");
-        weights.requireFlag("symmetric", true);
+        weights.require("symmetric", true);
         weights.requireOneOf("strategy", "tensor", "channel", "block");
         weights.requireNothing("group_size");
         if ("block".equals(weights.text("strategy"))) {

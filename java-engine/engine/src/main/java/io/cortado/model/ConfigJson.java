@@ -31,6 +31,12 @@ final class ConfigJson {
         return find(key) != null;
     }
 
+    /** True if the key is there and its value is null. */
+    boolean saysNull(String key) {
+        JsonNode value = root.get(key);
+        return value != null && value.isNull();
+    }
+
     /** The value, or null if it is absent or null. */
     @Nullable JsonNode find(String key) {
         understood.add(key);
@@ -121,6 +127,25 @@ final class ConfigJson {
         return texts;
     }
 
+    /** A list of numbers, each within the limits. */
+    List<Double> numbers(String key, double low, double high) {
+        JsonNode value = find(key);
+        if (value == null || !value.isArray()) {
+            throw ModelException.invalid(where + ": " + key + " must be a list of numbers");
+        }
+        List<Double> numbers = new ArrayList<>();
+        for (JsonNode item : value) {
+            double number = item.isNumber() ? item.doubleValue() : Double.NaN;
+            if (!(number >= low && number <= high)) {
+                throw ModelException.invalid(
+                        "%s: %s must hold numbers in [%s, %s]: %s"
+                                .formatted(where, key, low, high, shortened(item)));
+            }
+            numbers.add(number);
+        }
+        return List.copyOf(numbers);
+    }
+
     /** One id or a list of them; those outside [0, limit) can never be drawn and are left out. */
     List<Integer> ids(String key, int limit) {
         JsonNode value = find(key);
@@ -194,14 +219,6 @@ final class ConfigJson {
         }
     }
 
-    /** Refuses the other value; absent is fine. */
-    void requireFlag(String key, boolean wanted) {
-        if (flag(key, wanted) != wanted) {
-            throw ModelException.unsupported(
-                    "%s: %s must be %s here".formatted(where, key, wanted));
-        }
-    }
-
     void requireNothing(String key) {
         JsonNode value = find(key);
         if (value != null) {
@@ -209,6 +226,31 @@ final class ConfigJson {
                     "%s: %s must be absent here: %s=%s"
                             .formatted(where, key, key, shortened(value)));
         }
+    }
+
+    /** A key that may only say what this engine does. */
+    void require(String key, String expected) {
+        require(key, expected, text(key));
+    }
+
+    void require(String key, boolean expected) {
+        require(key, expected, flag(key, expected));
+    }
+
+    void require(String key, double expected) {
+        require(key, expected, number(key, -1e9, 1e9, expected));
+    }
+
+    private void require(String key, Object expected, @Nullable Object value) {
+        if (value != null && !value.equals(expected)) {
+            throw ModelException.unsupported(
+                    "%s: %s must be %s here: %s=%s".formatted(where, key, expected, key, value));
+        }
+    }
+
+    /** True if someone has asked for the key. */
+    boolean isUnderstood(String key) {
+        return understood.contains(key);
     }
 
     void ignore(Set<String> keys) {

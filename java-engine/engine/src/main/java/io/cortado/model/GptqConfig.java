@@ -19,8 +19,8 @@ final class GptqConfig {
 
     static Quantization read(ConfigJson c) {
         c.requireNumber("bits", 4);
-        c.requireFlag("lm_head", false);
-        c.requireFlag("is_marlin_format", false);
+        c.require("lm_head", false);
+        c.require("is_marlin_format", false);
         c.requireOneOf("pack_dtype", "int32");
         c.requireOneOf("checkpoint_format", "gptq", "gptq_v2");
         c.texts("modules_to_not_convert");

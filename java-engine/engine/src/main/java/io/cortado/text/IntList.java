@@ -34,6 +34,10 @@ final class IntList {
         return items[--size];
     }
 
+    void clear() {
+        size = 0;
+    }
+
     int size() {
         return size;
     }

@@ -10,6 +10,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,6 +57,23 @@ class CheckpointTest {
             assertTrue(String.valueOf(shape.getMessage()).contains("[1, 2]"), shape.toString());
             var missing = assertThrows(ModelException.class, () -> checkpoint.take("c", 2));
             assertTrue(String.valueOf(missing.getMessage()).contains(" c "), missing.toString());
+        }
+    }
+
+    @Test
+    void aDecoderAloneIsReadByTheNamesOfOneWithAHead() throws IOException {
+        shard("model-1.safetensors", "embed_tokens.weight");
+        shard("model-2.safetensors", "lm_head.weight");
+        shard("model-3.safetensors", "norm.weight");
+        index(
+                "{\"embed_tokens.weight\":\"model-1.safetensors\",\"lm_head.weight\":"
+                        + "\"model-2.safetensors\",\"norm.weight\":\"model-3.safetensors\"}");
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            for (String name :
+                    List.of("model.embed_tokens.weight", "model.norm.weight", "lm_head.weight")) {
+                assertEquals(8, checkpoint.take(name, 2).data().byteSize(), name);
+            }
+            checkpoint.requireAllTaken(Set.of());
         }
     }
 

@@ -132,6 +132,13 @@ class GoldenSuiteTest {
     }
 
     @Test
+    void adaptersAreRefusedAndNamed() throws IOException {
+        Report report = run(GOLDENS.resolve("lora/qwen3"), "f32", "auto", "0");
+        assertEquals(2, report.refused());
+        assertTrue(report.refusals().getFirst().contains("adapter"), report::toString);
+    }
+
+    @Test
     void theDemoModelGivesItsOwnGoldenText(@TempDir Path folder) throws IOException {
         assertTrue(run(DemoModel.unpack(folder), "f32", "auto", "0").right() > 3);
     }

@@ -25,6 +25,8 @@ final class Macro implements Callable {
                     new Tuple(
                             code.parameters().stream().map(p -> (Object) Str.literal(p)).toList());
             case "caller" -> code.takesCaller();
+            case "catch_kwargs" -> code.takesKwargs();
+            case "catch_varargs" -> code.takesVarargs();
             default -> null;
         };
     }
