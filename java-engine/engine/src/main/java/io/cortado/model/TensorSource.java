@@ -1,11 +1,33 @@
 package io.cortado.model;
 
+import io.cortado.device.Weights;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /** Where weights come from. */
 interface TensorSource extends AutoCloseable {
     /** The tensor of this name, which has this shape, or an error that names both. */
     Tensor take(String name, long... shape);
+
+    /**
+     * Refuses in one error all of these tensors that are missing or have another shape; a source
+     * that makes or converts its tensors has nothing to say yet.
+     *
+     * @param shapes shapes by name
+     */
+    default void require(Map<String, List<Long>> shapes) {}
+
+    /** The matrix of this name [rows][cols] as it is stored, or an error that names both. */
+    Weights.Part matrix(String name, long rows, long cols);
+
+    /** Norms are stored with what their family adds to them already added. */
+    default boolean normsHoldOffset() {
+        return false;
+    }
+
+    /** Of all tensors, as they are stored. */
+    long bytes();
 
     /** What was taken so far is packed: its memory may go. */
     void release();

@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param allowedHosts Host names that are right beside loopback ones
  * @param allowedOrigins web origins that browsers may call from
  * @param strict fields that nobody knows are refused instead of ignored
+ * @param trustRequestChatTemplate requests may bring a chat template, which may write control
+ *     tokens
  * @param accessLog one line per request on the log
  * @param embedding how embeddings are pooled and normalized where a request does not say; its nulls
  *     are the model's own
@@ -29,6 +31,7 @@ public record ServerOptions(
         List<String> allowedHosts,
         List<String> allowedOrigins,
         boolean strict,
+        boolean trustRequestChatTemplate,
         boolean accessLog,
         EmbeddingParams embedding,
         TrafficOptions traffic,
@@ -107,6 +110,7 @@ public record ServerOptions(
                 List.of(),
                 List.of(),
                 false,
+                false,
                 true,
                 EmbeddingParams.defaults(),
                 TrafficOptions.defaults(),
@@ -122,6 +126,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 traffic,
@@ -137,6 +142,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 traffic,
@@ -152,6 +158,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 traffic,
@@ -167,6 +174,7 @@ public record ServerOptions(
                 hosts,
                 origins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 traffic,
@@ -181,6 +189,22 @@ public record ServerOptions(
                 apiKey,
                 allowedHosts,
                 allowedOrigins,
+                on,
+                trustRequestChatTemplate,
+                accessLog,
+                embedding,
+                limits);
+    }
+
+    public ServerOptions trustRequestChatTemplate(boolean on) {
+        return new ServerOptions(
+                host,
+                port,
+                servedModelNames,
+                apiKey,
+                allowedHosts,
+                allowedOrigins,
+                strict,
                 on,
                 accessLog,
                 embedding,
@@ -197,6 +221,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 on,
                 embedding,
                 traffic,
@@ -212,6 +237,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 params,
                 traffic,
@@ -242,6 +268,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 traffic,
