@@ -113,7 +113,6 @@ final class Journal {
     /** A sequence starts, or starts again; to be called before its request hears of it. */
     void started(Sequence sequence, KvCache.Admission found, long nowNanos) {
         Request request = sequence.request;
-        admitted++;
         queriedTokens += sequence.keys == null ? 0 : sequence.length() - sequence.drawing;
         if (!request.hasStarted()) {
             request.ledger.started(this, found.reused(), found.fromHost());
@@ -129,6 +128,7 @@ final class Journal {
             int lost = Math.max(0, sequence.lostTokens - found.reused());
             request.ledger.resumed(nowNanos - sequence.thrownOutNanos, lost);
         }
+        admitted++;
         if (found.reused() > 0 && events.cacheHit.isEnabled()) {
             events.cacheHit.request = request.number();
             events.cacheHit.tokens = found.reused();

@@ -134,9 +134,9 @@ class JournalTest {
         bed.put(40, 2, 3);
         bed.run();
         assertEquals(
-                List.of(0, 39, 0),
+                List.of(0, 32, 0),
                 bed.reports().stream().map(r -> r.prefill().cachedTokens()).toList());
-        assertEquals(39, bed.loop.counters().snapshot().cache().reusedTokens());
+        assertEquals(32, bed.loop.counters().snapshot().cache().reusedTokens());
         assertEquals(120, bed.loop.counters().snapshot().cache().queriedTokens());
     }
 
@@ -144,7 +144,7 @@ class JournalTest {
     void sharesOutTheTimeOfAllStepsByTokens() {
         Bed bed = new Bed(64, 8, 64);
         for (int i = 0; i < 4; i++) {
-            bed.put(10 + i, 8, i);
+            bed.put(1 + i, 8, i);
         }
         bed.run();
         long steps = bed.loop.counters().snapshot().steps();

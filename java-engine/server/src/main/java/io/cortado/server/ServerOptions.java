@@ -193,6 +193,7 @@ public record ServerOptions(
                 trustRequestChatTemplate,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -253,6 +254,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 newTraffic,

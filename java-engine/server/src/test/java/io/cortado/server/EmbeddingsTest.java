@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.EmbeddingParams;
+import io.cortado.api.Scheduling;
 import io.cortado.api.Pooling;
 import io.cortado.api.Prompt;
 import java.net.Socket;
@@ -275,7 +276,8 @@ class EmbeddingsTest {
                             Fields.of(Json.object("{\"input\":[[1],[2],[3]]}".getBytes(UTF_8))),
                             new PromptReader(9),
                             EmbeddingParams.defaults(),
-                            server.engine.model().embedding());
+                            server.engine.model().embedding(),
+                            new SchedulingFields.Read(Scheduling.DEFAULT, null));
             ServerMetrics metrics =
                     new ServerMetrics(server.engine, "m", TrafficOptions.defaults());
             // 3 inputs of 6 numbers, 64 bytes each, are 1.125 KiB.

@@ -31,7 +31,7 @@ class FlagTextTest {
         assertEquals(false, again.prefixCaching());
         assertEquals(false, again.deterministic());
         assertEquals(1.5, again.tenantWeights().get("b"));
-        assertEquals(7, given.size(), given.toString());
+        assertEquals(6, given.size(), given.toString());
         assertEquals(5, FlagText.parse(List.of("--threads=3", "--threads=5")).threads);
         assertEquals(EngineOptions.defaults(), FlagText.parse(List.of()).options());
     }

@@ -50,7 +50,9 @@ class RecordReplayTest {
                 new GenerationRequest(
                         Prompt.user("What is paged attention?"),
                         hot.toBuilder().n(3).topP(0.9f).build()),
-                new GenerationRequest(Prompt.tokens(5, 6, 7), SamplingParams.greedy(40)),
+                new GenerationRequest(
+                        Prompt.tokens(5, 6, 7),
+                        SamplingParams.greedy(40).toBuilder().ignoreEos(true).build()),
                 new GenerationRequest(
                                 Prompt.text("The capital"),
                                 hot.toBuilder().seed(7L).topK(5).minP(0.01f).build(),
