@@ -75,7 +75,9 @@ class MetricsTest {
             Scrape scrape = scrape(server);
             assertEquals(type, scrape.types.get("vllm:" + name));
             assertEquals(type, scrape.types.get("cortado_" + name));
-            scrape.labels.forEach((sample, labels) -> assertEquals("m", labels.get("model_name")));
+            scrape.samples
+                    .values()
+                    .forEach(sample -> assertTrue(sample.has("model_name", "m"), sample.name()));
         }
     }
 

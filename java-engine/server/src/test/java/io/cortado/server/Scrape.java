@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
@@ -26,14 +25,15 @@ final class Scrape {
     /** By family. */
     final Map<String, String> types = new LinkedHashMap<>();
 
-    /** By name and labels in order. */
-    final Map<String, Double> samples = new LinkedHashMap<>();
+    /** By name and labels. */
+    final Map<String, Sample> samples = new LinkedHashMap<>();
 
-    /** Labels of each sample. */
-    final Map<String, Map<String, String>> labels = new HashMap<>();
-
-    /** Name of each sample. */
-    final Map<String, String> names = new HashMap<>();
+    /** One line. */
+    record Sample(String name, Map<String, String> labels, double value) {
+        boolean has(String label, String labelValue) {
+            return labelValue.equals(labels.get(label));
+        }
+    }
 
     private @Nullable String family;
 
@@ -90,28 +90,23 @@ final class Scrape {
         String key = name + found;
         double value = Double.parseDouble(matcher.group(3));
         assertTrue(Double.isFinite(value), line);
-        assertEquals(null, samples.put(key, value), "twice: " + line);
-        labels.put(key, found);
-        names.put(key, name);
+        assertEquals(null, samples.put(key, new Sample(name, found, value)), "twice: " + line);
     }
 
     private void checkHistogram(String name) {
         double before = -1;
         double bound = Double.NEGATIVE_INFINITY;
         double last = -1;
-        for (Map.Entry<String, Double> sample : samples.entrySet()) {
-            if (!names.get(sample.getKey()).equals(name + "_bucket")) {
+        for (Sample sample : samples.values()) {
+            if (!sample.name().equals(name + "_bucket")) {
                 continue;
             }
-            String le = labels.get(sample.getKey()).get("le");
-            double next =
-                    "+Inf".equals(le)
-                            ? Double.POSITIVE_INFINITY
-                            : Double.parseDouble(String.valueOf(le));
-            assertTrue(next > bound && sample.getValue() >= before, sample.toString());
+            String le = String.valueOf(sample.labels().get("le"));
+            double next = le.equals("+Inf") ? Double.POSITIVE_INFINITY : Double.parseDouble(le);
+            assertTrue(next > bound && sample.value() >= before, sample.toString());
             bound = next;
-            before = sample.getValue();
-            last = sample.getValue();
+            before = sample.value();
+            last = sample.value();
         }
         assertEquals(Double.POSITIVE_INFINITY, bound, name);
         assertEquals(last, value(name + "_count"), name);
@@ -120,9 +115,9 @@ final class Scrape {
 
     /** Of the one sample of a name. */
     double value(String name) {
-        return samples.entrySet().stream()
-                .filter(sample -> name.equals(names.get(sample.getKey())))
-                .mapToDouble(Map.Entry::getValue)
+        return samples.values().stream()
+                .filter(sample -> sample.name().equals(name))
+                .mapToDouble(Sample::value)
                 .reduce((a, b) -> {
                     throw new AssertionError("several samples: " + name);
                 })
@@ -131,22 +126,21 @@ final class Scrape {
 
     /** Of the sample of a name that has this label. */
     double value(String name, String label, String labelValue) {
-        return samples.entrySet().stream()
-                .filter(sample -> name.equals(names.get(sample.getKey())))
-                .filter(sample -> labelValue.equals(labels.get(sample.getKey()).get(label)))
-                .mapToDouble(Map.Entry::getValue)
+        return samples.values().stream()
+                .filter(sample -> sample.name().equals(name) && sample.has(label, labelValue))
+                .mapToDouble(Sample::value)
                 .findAny()
                 .orElseThrow(() -> new AssertionError("no sample: " + name + " " + labelValue));
     }
 
     /** Fails if something that counts is less than it was, or is gone. */
     void requireNotBehind(Scrape earlier) {
-        earlier.samples.forEach((key, value) -> {
-            String type = earlier.types.get(earlier.names.get(key));
+        earlier.samples.forEach((key, before) -> {
+            String type = earlier.types.get(before.name());
             if (type == null || type.equals("counter")) { // the lines of histograms have none
-                Double now = samples.get(key);
+                Sample now = samples.get(key);
                 assertNotNull(now, "gone: " + key);
-                assertTrue(now >= value, key + " went from " + value + " to " + now);
+                assertTrue(now.value() >= before.value(), before + " became " + now);
             }
         });
     }
