@@ -16,6 +16,7 @@ import io.cortado.kv.KvCache;
 import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
 import io.cortado.model.GenerationDefaults;
+import io.cortado.model.GgufModel;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
 import java.nio.file.Path;
@@ -196,6 +197,12 @@ public final class CortadoEngineProvider implements EngineProvider {
         return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
     }
 
+    /** Of the folder, or of the file without its ending. */
+    private static String name(Path model) {
+        String file = String.valueOf(model.toAbsolutePath().normalize().getFileName());
+        return GgufModel.isGguf(model) ? file.substring(0, file.lastIndexOf('.')) : file;
+    }
+
     private static ModelInfo info(
             Path folder,
             ModelConfig config,
@@ -205,7 +212,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             CausalLm model,
             Device device) {
         return new ModelInfo(
-                String.valueOf(folder.toAbsolutePath().normalize().getFileName()),
+                name(folder),
                 config.architecture(),
                 maxModelLen,
                 config.vocabSize(),

@@ -1,10 +1,29 @@
 package io.cortado.model;
 
+import io.cortado.device.Device;
 import io.cortado.device.Weights;
+import java.nio.file.Path;
 import java.util.Set;
 
 /** Where weights come from. */
 interface TensorSource extends AutoCloseable {
+    /**
+     * Opens a model's folder or GGUF file.
+     *
+     * @param dummyWeights random weights instead, of whatever shape is asked for
+     */
+    static TensorSource open(Device device, Path model, ModelConfig config, boolean dummyWeights) {
+        if (dummyWeights) {
+            return new DummyTensors(device);
+        }
+        if (GgufModel.isGguf(model)) {
+            return new GgufTensors(model);
+        }
+        Checkpoint checkpoint = Checkpoint.open(model);
+        Quantization quantization = config.quantization();
+        return quantization == null ? checkpoint : new QuantizedTensors(checkpoint, quantization);
+    }
+
     /** The tensor of this name, which has this shape, or an error that names both. */
     Tensor take(String name, long... shape);
 
