@@ -101,8 +101,15 @@ final class CortadoEngine implements Engine {
         door.requireOpen();
         EmbeddingChecker.Resolved params = embeddingChecker.check(request.params());
         List<int[]> prompts = embeddingChecker.ids(request);
-        return new EmbeddingBatch(loop, door, params, model.embedding().dimensions(), maxNumSeqs)
-                .run(prompts);
+        EmbeddingBatch batch =
+                new EmbeddingBatch(
+                        loop,
+                        door,
+                        params,
+                        request.scheduling(),
+                        model.embedding().dimensions(),
+                        maxNumSeqs);
+        return batch.run(prompts);
     }
 
     private AnswerReader[] readers(Request request, SamplingParams params, @Nullable String echo) {

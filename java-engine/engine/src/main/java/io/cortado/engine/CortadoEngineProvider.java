@@ -15,10 +15,13 @@ import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
+import io.cortado.model.FolderCheck;
 import io.cortado.model.GenerationDefaults;
 import io.cortado.model.GgufModel;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
+import io.cortado.model.ModelFolder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
@@ -35,7 +38,7 @@ public final class CortadoEngineProvider implements EngineProvider {
 
     @Override
     public Engine open(Path folder, EngineOptions options) {
-        return open(folder, options, _ -> {}, executor -> executor);
+        return open(folder, options, _ -> {}, executor -> executor, TierRates.Rule.MEASURED);
     }
 
     @Override
@@ -53,18 +56,32 @@ public final class CortadoEngineProvider implements EngineProvider {
 
     /**
      * The same, for tests that make a device misbehave: they get the device before anything is on
-     * it, and may wrap the executor.
+     * it, and may wrap the executor. Host memory for KV blocks is used without asking whether it
+     * pays.
      */
     static Engine open(
-            Path folder,
+            Path named,
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap) {
+        return open(named, options, onOpen, wrap, TierRates.Rule.ALWAYS);
+    }
+
+    private static Engine open(
+            Path named,
+            EngineOptions options,
+            Consumer<Device> onOpen,
+            UnaryOperator<Executor> wrap,
+            TierRates.Rule rule) {
         try {
+            Path folder = ModelFolder.locate(named, options.revision(), System::getenv);
+            if (!Files.isRegularFile(folder)) {
+                FolderCheck.require(folder, !options.dummyWeights());
+            }
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             Texts texts = Texts.open(folder);
-            return load(folder, options, config, maxModelLen, texts, onOpen, wrap);
+            return load(folder, options, config, maxModelLen, texts, onOpen, wrap, rule);
         } catch (ModelException e) {
             throw new EngineException(
                     e.kind() == ModelException.Kind.INVALID
@@ -104,7 +121,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             int maxModelLen,
             Texts texts,
             Consumer<Device> onOpen,
-            UnaryOperator<Executor> wrap) {
+            UnaryOperator<Executor> wrap,
+            TierRates.Rule rule) {
         Activations activations =
                 switch (options.activations()) {
                     case BF16 -> Activations.BF16;
@@ -135,9 +153,10 @@ public final class CortadoEngineProvider implements EngineProvider {
                             (int) Math.min(maxModelLen, (long) numBlocks * BlockPool.BLOCK_TOKENS));
             ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
             int hostBlocks = hostBlocks(model, options);
-            executor =
-                    wrap.apply(new ModelExecutor(device, model, limits, blocksPerSeq, hostBlocks));
-            KvCache cache = new KvCache(numBlocks, hostBlocks);
+            ModelExecutor onDevice =
+                    new ModelExecutor(device, model, limits, blocksPerSeq, numBlocks, hostBlocks, rule);
+            executor = wrap.apply(onDevice);
+            KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options);
         } catch (RuntimeException | Error e) {
             if (executor != null) {
@@ -199,8 +218,8 @@ public final class CortadoEngineProvider implements EngineProvider {
 
     /** Of the folder, or of the file without its ending. */
     private static String name(Path model) {
-        String file = String.valueOf(model.toAbsolutePath().normalize().getFileName());
-        return GgufModel.isGguf(model) ? file.substring(0, file.lastIndexOf('.')) : file;
+        String name = ModelFolder.nameOf(model);
+        return GgufModel.isGguf(model) ? name.substring(0, name.lastIndexOf('.')) : name;
     }
 
     private static ModelInfo info(

@@ -3,6 +3,8 @@ package io.cortado.model;
 import io.cortado.device.Device;
 import io.cortado.device.Weights;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /** Where weights come from. */
@@ -37,6 +39,14 @@ interface TensorSource extends AutoCloseable {
 
     /** Of all tensors, as they are stored. */
     long bytes();
+
+    /**
+     * Refuses in one error all of these tensors that are missing or have another shape; a source
+     * that makes or converts its tensors has nothing to say yet.
+     *
+     * @param shapes shapes by name
+     */
+    default void require(Map<String, List<Long>> shapes) {}
 
     /** What was taken so far is packed: its memory may go. */
     void release();

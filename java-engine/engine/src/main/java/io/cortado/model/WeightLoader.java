@@ -44,6 +44,7 @@ final class WeightLoader {
     }
 
     DecoderWeights load() {
+        source.require(TensorNeeds.of(shape));
         long hidden = shape.hiddenSize();
         boolean tied = shape.tiedEmbeddings();
         Weights embedding =

@@ -40,8 +40,7 @@ final class GgufTokenizer {
         String model = metadata.string("model", "(missing)");
         return switch (model) {
             case "gpt2" -> new GgufTokenizer(metadata).byteLevel();
-            case "llama" ->
-                    new GgufTokenizer(metadata).sentencePiece(SentencePieceFile.Model.BPE);
+            case "llama" -> new GgufTokenizer(metadata).sentencePiece(SentencePieceFile.Model.BPE);
             case "t5" -> new GgufTokenizer(metadata).sentencePiece(SentencePieceFile.Model.UNIGRAM);
             case "bert" -> new GgufTokenizer(metadata).wordPiece();
             case String other -> throw Pipeline.unsupported("tokenizer.ggml.model", other);
@@ -138,12 +137,12 @@ final class GgufTokenizer {
                 PipelineNodes.node("BertNormalizer")
                         .put("clean_text", true)
                         .put("handle_chinese_chars", true)
-                        .put(
-                                "strip_accents",
-                                metadata.flag("normalizer.strip_accents", lowercase))
+                        .put("strip_accents", metadata.flag("normalizer.strip_accents", lowercase))
                         .put("lowercase", lowercase));
         root.set("pre_tokenizer", PipelineNodes.node("BertPreTokenizer"));
-        root.set("decoder", PipelineNodes.node("WordPiece").put("prefix", "##").put("cleanup", true));
+        root.set(
+                "decoder",
+                PipelineNodes.node("WordPiece").put("prefix", "##").put("cleanup", true));
         WordModel model = new WordPieceModel(ids, unknown == null ? 100 : unknown, "##", 100);
         Integer cls = special("add_bos_token", true, "bos_token_id");
         Integer sep = metadata.id("seperator_token_id", tokens.length);
@@ -152,7 +151,8 @@ final class GgufTokenizer {
                 new ModelFile(model, ids, spelled, tokens.length),
                 NormalizerFile.read(root.path("normalizer")),
                 added,
-                PostProcessor.around(cls, sep != null ? sep : special("add_eos_token", true, "eos_token_id")));
+                PostProcessor.around(
+                        cls, sep != null ? sep : special("add_eos_token", true, "eos_token_id")));
     }
 
     private Map<String, Integer> ids() {
@@ -179,6 +179,8 @@ final class GgufTokenizer {
                     "GGUF file has no merges: tokenizer.ggml.merges=missing model=gpt2");
         }
         var table = new MergeTable(merges.length);
+        var byText = new TokenIds(ids);
+        int made = 0;
         for (int rank = 0; rank < merges.length; rank++) {
             String merge = merges[rank];
             int space = merge.indexOf(' ', 1);
@@ -190,14 +192,7 @@ final class GgufTokenizer {
                                 + TokenizerFile.clip(merge));
             }
             String left = merge.substring(0, space);
-            String right = merge.substring(space + 1);
-            table.put(
-                    left,
-                    right,
-                    ModelFile.mergeId(ids, left, rank),
-                    ModelFile.mergeId(ids, right, rank),
-                    rank,
-                    ModelFile.mergeId(ids, left + right, rank));
+            made = ModelFile.put(table, byText, left, merge.substring(space + 1), "", rank, made);
         }
         return table;
     }

@@ -85,7 +85,8 @@ final class LinearRegex implements PieceFinder {
         /** The end of the match that begins at {@code start}, or {@link #NONE}. */
         int matchEnd(int start) {
             int state =
-                    automaton.start(hasAnchors ? RegexContext.before(alphabet, text, from, start) : 0);
+                    automaton.start(
+                            hasAnchors ? RegexContext.before(alphabet, text, from, start) : 0);
             int end = NONE;
             int stateAtEnd = state;
             int i = start;
@@ -111,7 +112,8 @@ final class LinearRegex implements PieceFinder {
         private int step(int state, int i) {
             int symbol = alphabet.symbol(text, i, to);
             return automaton.step(
-                    state, lookBits.length == 0 ? symbol : symbol + alphabet.size() * lookBits[i - from]);
+                    state,
+                    lookBits.length == 0 ? symbol : symbol + alphabet.size() * lookBits[i - from]);
         }
 
         private boolean isPair(int i) {

@@ -1,9 +1,9 @@
 package io.cortado.text;
 
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
-import java.nio.ByteBuffer;
 
 /**
  * Reads the fields of one protobuf message within given bytes; every length is checked against what

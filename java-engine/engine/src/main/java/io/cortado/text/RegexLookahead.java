@@ -31,8 +31,7 @@ final class RegexLookahead {
         int state = 0;
         for (int i = to; i >= from; ) {
             int symbol = alphabet.symbol(text, i, to);
-            int before =
-                    program.hasAnchors() ? RegexContext.before(alphabet, text, from, i) : 0;
+            int before = program.hasAnchors() ? RegexContext.before(alphabet, text, from, i) : 0;
             long key = ((long) state * RegexContext.SIZE + before) * alphabet.size() + symbol;
             Integer next = steps.get(key);
             if (next == null) {

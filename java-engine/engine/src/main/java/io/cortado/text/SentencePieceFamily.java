@@ -50,8 +50,20 @@ final class SentencePieceFamily {
                 file,
                 more,
                 PostProcessor.around(
-                        around(config.flag("add_bos_token", addsBos), "bos_token", file.bosId(), file, more, config),
-                        around(config.flag("add_eos_token", addsEos), "eos_token", file.eosId(), file, more, config)));
+                        around(
+                                config.flag("add_bos_token", addsBos),
+                                "bos_token",
+                                file.bosId(),
+                                file,
+                                more,
+                                config),
+                        around(
+                                config.flag("add_eos_token", addsEos),
+                                "eos_token",
+                                file.eosId(),
+                                file,
+                                more,
+                                config)));
     }
 
     private static @Nullable Integer around(

@@ -41,10 +41,7 @@ final class SentencePieceTokenizer {
         refuse(!file.escapeWhitespaces(), "normalizer_spec.escape_whitespaces", "false");
         if (file.unknownId() >= size || file.unknownId() < -1) {
             throw new TokenizerFormatException(
-                    "unknown piece out of range: unk_id="
-                            + file.unknownId()
-                            + " pieces="
-                            + size);
+                    "unknown piece out of range: unk_id=" + file.unknownId() + " pieces=" + size);
         }
         Map<String, Integer> ids = ids();
         List<AddedToken> added = addedTokens(more);
@@ -63,9 +60,7 @@ final class SentencePieceTokenizer {
         }
         root.set("decoder", PipelineNodes.sentencePieceDecoder(file.addDummyPrefix()));
         String[] tokens =
-                file.pieces().stream()
-                        .map(SentencePieceFile.Piece::text)
-                        .toArray(String[]::new);
+                file.pieces().stream().map(SentencePieceFile.Piece::text).toArray(String[]::new);
         return TokenizerFile.assemble(
                 root,
                 new ModelFile(model, ids, tokens, size),
@@ -135,8 +130,7 @@ final class SentencePieceTokenizer {
         }
         for (AddedToken token : more) {
             boolean isPiece = token.id() < size;
-            if (isPiece
-                    && !file.pieces().get(token.id()).text().equals(token.content())) {
+            if (isPiece && !file.pieces().get(token.id()).text().equals(token.content())) {
                 throw new TokenizerFormatException(
                         "added token has the id of a piece with another text: id="
                                 + token.id()
@@ -151,13 +145,12 @@ final class SentencePieceTokenizer {
     /** What words are made of: no control token, no user-defined one. */
     private Map<String, Integer> spellable(Map<String, Integer> ids) {
         Map<String, Integer> spellable = HashMap.newHashMap(ids.size());
-        ids.forEach(
-                (text, id) -> {
-                    switch (file.pieces().get(id).kind()) {
-                        case NORMAL, UNUSED, BYTE -> spellable.put(text, id);
-                        case CONTROL, UNKNOWN, USER_DEFINED -> {}
-                    }
-                });
+        ids.forEach((text, id) -> {
+            switch (file.pieces().get(id).kind()) {
+                case NORMAL, UNUSED, BYTE -> spellable.put(text, id);
+                case CONTROL, UNKNOWN, USER_DEFINED -> {}
+            }
+        });
         return spellable;
     }
 
@@ -187,9 +180,10 @@ final class SentencePieceTokenizer {
         for (int i = 0; i < merged.size(); i++) {
             int left = lefts.at(i);
             int right = rights.at(i);
+            String text = file.pieces().get(left).text();
             table.put(
-                    file.pieces().get(left).text(),
-                    file.pieces().get(right).text(),
+                    text.codePointBefore(text.length()),
+                    file.pieces().get(right).text().codePointAt(0),
                     left,
                     right,
                     ranks[merged.at(i)],
@@ -241,7 +235,8 @@ final class SentencePieceTokenizer {
             SentencePieceFile.Piece piece = file.pieces().get(id);
             boolean isWord = piece.kind() == SentencePieceFile.Kind.NORMAL;
             // What is not to be spelled stays in the list for its id, without a text.
-            spellings.add(isWord || piece.kind() == SentencePieceFile.Kind.BYTE ? piece.text() : "");
+            spellings.add(
+                    isWord || piece.kind() == SentencePieceFile.Kind.BYTE ? piece.text() : "");
             scores[id] = piece.score();
         }
         return new UnigramModel(spellings, scores, file.unknownId(), file.byteFallback());

@@ -77,9 +77,8 @@ final class TiktokenTokenizer {
                 .forEach((content, id) -> byId.put(id, AddedToken.plain(id, content, true)));
         if (config != null) {
             config.addedTokens()
-                    .forEach(
-                            (id, token) ->
-                                    byId.put(id, TokenizerFile.addedToken(token, id, normalizer)));
+                    .forEach((id, token) ->
+                            byId.put(id, TokenizerFile.addedToken(token, id, normalizer)));
         }
         var contents = new HashSet<String>();
         for (AddedToken token : byId.values()) {

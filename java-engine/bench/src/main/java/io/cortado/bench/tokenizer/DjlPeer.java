@@ -21,7 +21,8 @@ public final class DjlPeer implements TokenizerPeer {
      * @throws PeerUnavailableException if its native library cannot run here
      */
     public static DjlPeer open(byte[] tokenizerJson) {
-        // The library in the jar, for the CPU: with a GPU it would look for another one to download.
+        // The library in the jar, for the CPU: with a GPU it would look for another one to
+        // download.
         System.setProperty("ai.djl.offline", "true");
         System.setProperty("RUST_FLAVOR", "cpu");
         System.setProperty(

@@ -59,16 +59,15 @@ public final class HuggingFaceJson {
     /** Every way to make a token of two others, by the token's rank. */
     private static List<Merge> merges(Map<String, Integer> ids) {
         var merges = new ArrayList<Merge>();
-        ids.forEach(
-                (token, id) -> {
-                    for (int cut = 1; cut < token.length(); cut++) {
-                        String left = token.substring(0, cut);
-                        String right = token.substring(cut);
-                        if (ids.containsKey(left) && ids.containsKey(right)) {
-                            merges.add(new Merge(id, left, right));
-                        }
-                    }
-                });
+        ids.forEach((token, id) -> {
+            for (int cut = 1; cut < token.length(); cut++) {
+                String left = token.substring(0, cut);
+                String right = token.substring(cut);
+                if (ids.containsKey(left) && ids.containsKey(right)) {
+                    merges.add(new Merge(id, left, right));
+                }
+            }
+        });
         merges.sort(
                 Comparator.comparingInt(Merge::rank)
                         .thenComparingInt(merge -> ids.getOrDefault(merge.left, 0)));

@@ -21,7 +21,8 @@ public record VocabularyFiles(String name, byte[] content, boolean isTiktoken, S
     private static final String TAIL = "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
     private static final String GPT2 =
             "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-    private static final String UPPER = "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
+    private static final String UPPER =
+            "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
     private static final String LOWER = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
 
     /** Those of the known five that the folder has. */
@@ -31,8 +32,19 @@ public record VocabularyFiles(String name, byte[] content, boolean isTiktoken, S
                 found,
                 "o200k",
                 folder.resolve("o200k_base.tiktoken.gz"),
-                UPPER + "*" + LOWER + "+" + CONTRACTIONS + "?|" + UPPER + "+" + LOWER + "*"
-                        + CONTRACTIONS + "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*" + TAIL);
+                UPPER
+                        + "*"
+                        + LOWER
+                        + "+"
+                        + CONTRACTIONS
+                        + "?|"
+                        + UPPER
+                        + "+"
+                        + LOWER
+                        + "*"
+                        + CONTRACTIONS
+                        + "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*"
+                        + TAIL);
         add(found, "cl100k", folder.resolve("cl100k_base.tiktoken.gz"), cl100k("{1,3}"));
         add(found, "qwen", folder.resolve("qwen.tiktoken.gz"), cl100k(""));
         add(found, "r50k", folder.resolve("r50k_base.tiktoken.gz"), GPT2);

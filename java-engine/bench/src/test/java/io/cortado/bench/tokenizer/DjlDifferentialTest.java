@@ -33,9 +33,13 @@ class DjlDifferentialTest {
         for (int part = random.nextInt(30); part >= 0; part--) {
             switch (random.nextInt(8)) {
                 case 0 -> text.append(" the").append(random.nextBoolean() ? "n" : "'S ");
-                case 1 -> text.append(" ".repeat(random.nextInt(5))).append(random.nextInt(100_000));
-                case 2 -> text.appendCodePoint(frequent[random.nextInt(frequent.length)])
-                        .repeat(frequent[random.nextInt(frequent.length)], random.nextInt(6));
+                case 1 ->
+                        text.append(" ".repeat(random.nextInt(5))).append(random.nextInt(100_000));
+                case 2 ->
+                        text.appendCodePoint(frequent[random.nextInt(frequent.length)])
+                                .repeat(
+                                        frequent[random.nextInt(frequent.length)],
+                                        random.nextInt(6));
                 case 3 -> text.appendCodePoint(anyOld(random));
                 default -> text.appendCodePoint(frequent[random.nextInt(frequent.length)]);
             }
@@ -49,10 +53,27 @@ class DjlDifferentialTest {
      */
     private static int anyOld(Random random) {
         int[][] ranges = {
-            {0x20, 0x7E}, {0xA0, 0x24F}, {0x370, 0x373}, {0x391, 0x3A1}, {0x400, 0x481}, {0x5D0, 0x5EA},
-            {0x621, 0x64A}, {0x905, 0x939}, {0xE01, 0xE3A}, {0x10A0, 0x10C5}, {0x1100, 0x1159},
-            {0x1E00, 0x1E9B}, {0x2010, 0x2027}, {0x2030, 0x205E}, {0x2200, 0x22FF}, {0x3041, 0x3096},
-            {0x30A1, 0x30FA}, {0x4E00, 0x9FA5}, {0xAC00, 0xD7A3}, {0xFF01, 0xFF5E}, {0x1F600, 0x1F64F},
+            {0x20, 0x7E},
+            {0xA0, 0x24F},
+            {0x370, 0x373},
+            {0x391, 0x3A1},
+            {0x400, 0x481},
+            {0x5D0, 0x5EA},
+            {0x621, 0x64A},
+            {0x905, 0x939},
+            {0xE01, 0xE3A},
+            {0x10A0, 0x10C5},
+            {0x1100, 0x1159},
+            {0x1E00, 0x1E9B},
+            {0x2010, 0x2027},
+            {0x2030, 0x205E},
+            {0x2200, 0x22FF},
+            {0x3041, 0x3096},
+            {0x30A1, 0x30FA},
+            {0x4E00, 0x9FA5},
+            {0xAC00, 0xD7A3},
+            {0xFF01, 0xFF5E},
+            {0x1F600, 0x1F64F},
             {0x20000, 0x2A6D6}
         };
         int[] range = ranges[random.nextInt(ranges.length)];

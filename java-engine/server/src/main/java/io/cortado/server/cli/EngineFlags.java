@@ -16,13 +16,20 @@ import picocli.CommandLine.Option;
 
 /** Flags that say which model runs and how; vLLM's names where vLLM has one. */
 final class EngineFlags {
-    private static final String GGUF = ".gguf";
     private static final List<String> TEXT_FILES =
             List.of(
                     "tokenizer.json",
                     "tokenizer_config.json",
                     "chat_template.jinja",
+                    "chat_template.json",
+                    "special_tokens_map.json",
                     "generation_config.json");
+
+    @Option(
+            names = "--revision",
+            paramLabel = "NAME",
+            description = "branch, tag or commit, where MODEL is one of a Hugging Face cache")
+    String revision = "";
 
     @Option(names = "--max-model-len", paramLabel = "N", description = "longest prompt plus output")
     int maxModelLen = 0;
@@ -95,7 +102,8 @@ final class EngineFlags {
                 .maxWaiting(maxWaiting)
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
                 .dummyWeights(dummyWeights != null)
-                .deterministic(isDeterministic);
+                .deterministic(isDeterministic)
+                .revision(revision);
     }
 
     /** {@code 1024}, {@code 512M}, {@code 1.5G}: powers of 1024. */
@@ -119,24 +127,17 @@ final class EngineFlags {
         return Engine.open(folder(model), options());
     }
 
-    /** The name that answers carry. */
-    String name(@Nullable Path model) {
+    /** The names that answers carry; empty: the model's own. */
+    List<String> names(@Nullable Path model) {
         if (dummyWeights != null) {
-            return "dummy";
+            return List.of("dummy");
         }
-        if (model == null) {
-            return DemoModel.NAME;
-        }
-        String file = model.toAbsolutePath().normalize().getFileName().toString();
-        return isGguf(model) ? file.substring(0, file.length() - GGUF.length()) : file;
-    }
-
-    private static boolean isGguf(Path model) {
-        return model.toString().endsWith(GGUF) && Files.isRegularFile(model);
+        return model == null ? List.of(DemoModel.NAME) : List.of();
     }
 
     /**
-     * The folder or GGUF file to load: the named one, one for dummy weights, or the demo model's.
+     * What to load: the named one, which the engine looks for, one for dummy weights, or the demo
+     * model's.
      */
     Path folder(@Nullable Path model) throws IOException {
         if (dummyWeights != null) {
@@ -144,9 +145,6 @@ final class EngineFlags {
         }
         if (model == null) {
             return DemoModel.unpack(cache().resolve("demo-model-" + Version.text()));
-        }
-        if (!Files.isDirectory(model) && !isGguf(model)) {
-            throw new IOException("MODEL must be a checkpoint folder or a .gguf file: " + model);
         }
         return model;
     }
