@@ -53,8 +53,7 @@ public final class CausalLm implements AutoCloseable {
         ResourceStack owned = new ResourceStack();
         boolean loaded = false;
         try (Staging staging = new Staging(device);
-                TensorSource source =
-                        TensorSource.open(device, folder, config, dummyWeights)) {
+                TensorSource source = TensorSource.open(device, folder, config, dummyWeights)) {
             requireMemory(device, config, source);
             DecoderWeights weights =
                     new WeightLoader(

@@ -36,9 +36,7 @@ final class QuantizedTensors implements TensorSource {
         Map<String, List<Long>> plain = new LinkedHashMap<>(shapes);
         plain.keySet()
                 .removeIf(
-                        name ->
-                                name.endsWith(WEIGHT)
-                                        && quantization.isPacked(this, module(name)));
+                        name -> name.endsWith(WEIGHT) && quantization.isPacked(this, module(name)));
         checkpoint.require(plain);
     }
 

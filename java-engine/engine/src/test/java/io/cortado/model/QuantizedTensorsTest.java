@@ -120,8 +120,16 @@ class QuantizedTensorsTest {
     void readsAwq() throws IOException {
         SafetensorsBytes file =
                 new SafetensorsBytes()
-                        .words("m.qweight", wordsAcrossRows(codes, COLS, AWQ_COLUMN), COLS, ROWS / 8)
-                        .words("m.qzeros", wordsAcrossRows(zeros, GROUPS, AWQ_COLUMN), GROUPS, ROWS / 8)
+                        .words(
+                                "m.qweight",
+                                wordsAcrossRows(codes, COLS, AWQ_COLUMN),
+                                COLS,
+                                ROWS / 8)
+                        .words(
+                                "m.qzeros",
+                                wordsAcrossRows(zeros, GROUPS, AWQ_COLUMN),
+                                GROUPS,
+                                ROWS / 8)
                         .floats("m.scales", scalesByGroup(), GROUPS, ROWS);
         assertArrayEquals(
                 expected(0, inOrder()),
@@ -161,8 +169,7 @@ class QuantizedTensorsTest {
         }
         assertArrayEquals(expected(offset, shuffled), read(gptq(shuffled), config));
         shuffled[7] = GROUPS;
-        var refused =
-                assertThrows(ModelException.class, () -> read(gptq(shuffled), config));
+        var refused = assertThrows(ModelException.class, () -> read(gptq(shuffled), config));
         assertTrue(String.valueOf(refused.getMessage()).contains("m.g_idx[7]"));
     }
 
@@ -202,8 +209,7 @@ class QuantizedTensorsTest {
                 "{'quant_method':'compressed-tensors','format':'pack-quantized','config_groups':"
                         + "{'g':{'targets':['Linear'],'weights':{'num_bits':4,'type':'int',"
                         + "'strategy':'group','group_size':64,'symmetric':%s}}}}";
-        assertArrayEquals(
-                expected(0, inOrder()), read(file, config.formatted(false)));
+        assertArrayEquals(expected(0, inOrder()), read(file, config.formatted(false)));
         for (int[] row : zeros) {
             Arrays.fill(row, 8);
         }
@@ -236,8 +242,7 @@ class QuantizedTensorsTest {
                         .add("m.weight", TensorType.F8_E4M3, new byte[ROWS * COLS], ROWS, COLS)
                         .floats("m.weight_scale", new float[3], 3);
         var refused =
-                assertThrows(
-                        ModelException.class, () -> read(file, "{'quant_method':'fp8'}"));
+                assertThrows(ModelException.class, () -> read(file, "{'quant_method':'fp8'}"));
         assertTrue(String.valueOf(refused.getMessage()).contains("m.weight_scale"));
     }
 

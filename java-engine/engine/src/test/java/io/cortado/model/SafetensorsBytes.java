@@ -23,22 +23,19 @@ final class SafetensorsBytes {
     }
 
     SafetensorsBytes words(String name, int[] words, long... shape) {
-        ByteBuffer bytes =
-                ByteBuffer.allocate(4 * words.length).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes = ByteBuffer.allocate(4 * words.length).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asIntBuffer().put(words);
         return add(name, TensorType.I32, bytes.array(), shape);
     }
 
     SafetensorsBytes floats(String name, float[] values, long... shape) {
-        ByteBuffer bytes =
-                ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(values);
         return add(name, TensorType.F32, bytes.array(), shape);
     }
 
     byte[] toBytes() {
-        byte[] header =
-                ("{" + String.join(",", entries) + "}").getBytes(StandardCharsets.UTF_8);
+        byte[] header = ("{" + String.join(",", entries) + "}").getBytes(StandardCharsets.UTF_8);
         return ByteBuffer.allocate(8 + header.length + data.size())
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putLong(header.length)
