@@ -180,6 +180,7 @@ final class GgufTokenizer {
         }
         var table = new MergeTable(merges.length);
         var byText = new TokenIds(ids);
+        int made = 0;
         for (int rank = 0; rank < merges.length; rank++) {
             String merge = merges[rank];
             int space = merge.indexOf(' ', 1);
@@ -190,8 +191,8 @@ final class GgufTokenizer {
                                 + "]="
                                 + TokenizerFile.clip(merge));
             }
-            ModelFile.put(
-                    table, byText, merge.substring(0, space), merge.substring(space + 1), rank);
+            String left = merge.substring(0, space);
+            made = ModelFile.put(table, byText, left, merge.substring(space + 1), "", rank, made);
         }
         return table;
     }
