@@ -289,7 +289,7 @@ void bench_linear(Device& device, int64_t n, int64_t k, const std::vector<int64_
     std::vector<ct_weights*> weights;
     const int64_t copies = turns_of(bytes);
     for (int64_t i = 0; i < copies; ++i) {
-        const ct_weights_part part{values.data(), n, bytes};
+        const ct_weights_part part = testing::weights_part(values.data(), n, bytes, CT_FORMAT_BF16);
         weights.push_back(nullptr);
         MUST(ct_weights_create(&weights.back(), device.device, &part, 1, k, CT_BF16, CT_WEIGHTS_LINEAR));
     }
@@ -322,15 +322,15 @@ void bench_rows(Device& device, int64_t rows, int64_t cols) {
     report("rms_norm", name,
            time_calls(device, n,
                       [&](int64_t i) {
-                          return ct_rms_norm(y.get(), nullptr, input(i), weight.get(), rows, cols, cols, 0, cols,
-                                             CT_BF16, 1e-5f, device.stream);
+                          return ct_norm(y.get(), nullptr, input(i), weight.get(), rows, cols, cols, 0, cols, CT_BF16,
+                                         CT_NORM_RMS, 1e-5f, 1, device.stream);
                       }),
            2.0 * static_cast<double>(bytes), 0, shape);
     report("rms_norm_residual", name,
            time_calls(device, n,
                       [&](int64_t i) {
-                          return ct_rms_norm(y.get(), residual.get(), input(i), weight.get(), rows, cols, cols, cols,
-                                             cols, CT_BF16, 1e-5f, device.stream);
+                          return ct_norm(y.get(), residual.get(), input(i), weight.get(), rows, cols, cols, cols, cols,
+                                         CT_BF16, CT_NORM_RMS, 1e-5f, 1, device.stream);
                       }),
            6.0 * static_cast<double>(bytes), 0, shape);
     report("activation_mul", name,

@@ -33,8 +33,9 @@ void measure(testing::Device& device, const Shape& shape, int32_t w_dtype, int32
     std::vector<ct_weights*> weights(static_cast<size_t>(shape.matrices));
     const double packing_start = seconds();
     for (ct_weights*& w : weights) {
-        const ct_weights_part part = {source.data(), shape.n, shape.n * shape.k * element};
-        CHECK_OK(ct_weights_create(&w, device.device, &part, 1, shape.k, w_dtype, CT_WEIGHTS_LINEAR));
+        const ct_weights_part part =
+            testing::weights_part(source.data(), shape.n, shape.n * shape.k * element, w_dtype);
+        CHECK_OK(ct_weights_create(&w, device.device, &part, 1, shape.k, CT_F32, CT_WEIGHTS_LINEAR));
     }
     const double bytes = static_cast<double>(shape.n * shape.k * element);
     std::printf("  N=%lld K=%lld W %s, x %s (packed at %.1f GB/s)\n", static_cast<long long>(shape.n),

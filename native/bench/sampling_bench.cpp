@@ -63,7 +63,7 @@ void embedding(Device& d, int64_t n) {
     Random random(4);
     constexpr int64_t kRows = 32768, kCols = 2048;
     std::vector<uint16_t> values(static_cast<size_t>(kRows * kCols), 0x3f80);
-    ct_weights_part part{values.data(), kRows, kRows * kCols * 2};
+    const ct_weights_part part = testing::weights_part(values.data(), kRows, kRows * kCols * 2, CT_FORMAT_BF16);
     ct_weights* table = nullptr;
     CHECK_OK(ct_weights_create(&table, d.device, &part, 1, kCols, CT_BF16, CT_WEIGHTS_LINEAR));
     Array<int32_t> ids(d, n);

@@ -170,18 +170,37 @@ struct ct_buffer {
     std::atomic<int64_t> views;
 };
 
-// Packed matrix; on the CPU the layout is private to kernels/linear (weights.cpp) and read by kernels/embedding through
-// weights_row. A backend's device has it row-major, `stride` elements from one row to the next, rows and columns padded
-// with zeros to multiples of kWeightsPadding.
+namespace ct {
+
+// Consecutive rows of a matrix on the CPU that are stored in one way; private to kernels/linear (weights.h).
+struct WeightsSegment {
+    int64_t first_row;
+    int64_t rows;
+    int32_t storage;    // ct::linear::Storage
+    int32_t format;     // ct_weights_format, where the codes are kept
+    int64_t at;         // bytes from ct_weights::data
+    int64_t scales_at;  // the same: of raw rows in a format that has scales beside; 0: none
+    int64_t zeros_at;   // the same
+    int64_t scale_rows;
+    int64_t scale_cols;
+};
+
+}  // namespace ct
+
+// Packed matrix. On the CPU its segments tell where the rows lie; kernels/embedding reads them through weights_row. A
+// backend's device has it row-major, `stride` elements from one row to the next, rows and columns padded with zeros to
+// multiples of kWeightsPadding.
 struct ct_weights {
     ct_device* device;
-    int32_t dtype;        // CT_F32 or CT_BF16 as stored
+    int32_t dtype;        // of a backend's device: CT_F32 or CT_BF16 as stored
     int32_t use;          // ct_weights_use
     int64_t rows;         // N
     int64_t cols;         // K
     int64_t stride;       // of a backend's device
     unsigned char* data;  // 64-byte aligned (huge pages where possible)
     int64_t data_bytes;
+    ct::WeightsSegment* segments;  // of the CPU
+    int64_t num_segments;
 };
 
 namespace ct {

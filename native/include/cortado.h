@@ -41,7 +41,7 @@
 extern "C" {
 #endif
 
-#define CT_ABI_VERSION 2
+#define CT_ABI_VERSION 3
 
 /* Tokens in a block of the paged KV cache, where a structure does not say otherwise. */
 #define CT_KV_BLOCK_SIZE 16
@@ -210,20 +210,86 @@ enum ct_weights_use {
     CT_WEIGHTS_EMBEDDING = 1 /* ct_embedding only: rows stay as they are */
 };
 
+/* How the numbers of a matrix are stored. The block formats are ggml's (ggml-common.h; GGUF version 3): so many
+ * consecutive columns of a row make a block of so many bytes, and cols must be a multiple of the block.
+ * "kept": on the cpu such a matrix stays quantised in memory and ct_linear computes on its codes. The others are
+ * dequantised once, at load, as is everything quantised on cuda and simt. */
+enum ct_weights_format {
+    CT_FORMAT_F32 = 0, /* the first four are also ct_dtype's */
+    CT_FORMAT_BF16 = 1,
+    CT_FORMAT_F16 = 2,
+    CT_FORMAT_F8_E4M3 = 3, /* kept. Element times scale: per matrix, row, or block such as 128 x 128 (scale_rows x
+                              scale_cols) */
+    CT_FORMAT_INT4 = 4, /* kept. (code - zero) * scale: two codes a byte, the even column in the low nibble; cols even;
+                              AWQ, GPTQ and compressed-tensors after repacking. Columns lie in the order of the
+                              activations: a matrix quantised in another order ("act order") is dequantised by the
+                              caller */
+
+    CT_FORMAT_Q4_0 = 16,    /* kept: 32 columns, 18 bytes */
+    CT_FORMAT_Q4_1 = 17,    /* kept: 32, 20 */
+    CT_FORMAT_Q5_0 = 18,    /* kept: 32, 22 */
+    CT_FORMAT_Q5_1 = 19,    /* kept: 32, 24 */
+    CT_FORMAT_Q8_0 = 20,    /* kept: 32, 34 */
+    CT_FORMAT_Q2_K = 21,    /* kept: 256, 84 */
+    CT_FORMAT_Q3_K = 22,    /* kept: 256, 110 */
+    CT_FORMAT_Q4_K = 23,    /* kept: 256, 144 */
+    CT_FORMAT_Q5_K = 24,    /* kept: 256, 176 */
+    CT_FORMAT_Q6_K = 25,    /* kept: 256, 210 */
+    CT_FORMAT_IQ4_NL = 26,  /* kept: 32, 18 */
+    CT_FORMAT_IQ4_XS = 27,  /* kept: 256, 136 */
+    CT_FORMAT_MXFP4 = 28,   /* kept: 32, 17 */
+    CT_FORMAT_IQ1_S = 29,   /* 256, 50 */
+    CT_FORMAT_IQ1_M = 30,   /* 256, 56 */
+    CT_FORMAT_IQ2_XXS = 31, /* 256, 66 */
+    CT_FORMAT_IQ2_XS = 32,  /* 256, 74 */
+    CT_FORMAT_IQ2_S = 33,   /* 256, 82 */
+    CT_FORMAT_IQ3_XXS = 34, /* 256, 98 */
+    CT_FORMAT_IQ3_S = 35,   /* 256, 110 */
+    CT_FORMAT_TQ1_0 = 36,   /* 256, 54 */
+    CT_FORMAT_TQ2_0 = 37,   /* 256, 66 */
+    CT_FORMAT_NVFP4 = 38,   /* 64, 36 */
+
+    /* For ct_dequantize only (OCP Microscaling Formats 1.0). */
+    CT_FORMAT_F8_E5M2 = 64,
+    CT_FORMAT_F8_E8M0 = 65, /* powers of two: 2^(byte - 127), 255 is NaN */
+    CT_FORMAT_F4_E2M1 = 66  /* two a byte, the even one in the low nibble */
+};
+
 /* Consecutive rows of the matrix. */
 typedef struct ct_weights_part {
     const void* data; /* row-major [rows][cols], any alignment, little-endian; only read during the call */
     int64_t rows;
-    int64_t data_bytes; /* rows * cols * element size, or refused */
+    int64_t data_bytes; /* what rows, cols and the format come to, or refused */
+
+    /* Null and 0 but for CT_FORMAT_F8_E4M3 and CT_FORMAT_INT4: a grid [ceil(rows / scale_rows)][ceil(cols / scale_cols)],
+     * row-major, whose last row and column may serve less. A NaN or infinite scale is refused. */
+    const float* scales;  /* float32, any alignment */
+    const uint8_t* zeros; /* (nullable: 8 everywhere) CT_FORMAT_INT4 only: 0 to 16 */
+    int64_t num_scales;   /* elements of scales, and of zeros: what the grid comes to, or refused */
+    int64_t scale_rows;   /* rows that share a scale, at least 1; may exceed rows: all */
+    int64_t scale_cols;   /* the same of columns */
+    int32_t format;       /* ct_weights_format */
 } ct_weights_part;
 
-/* Packs the parts, stacked by rows (q, k, v; gate, up), into a matrix [sum of rows][cols] of dtype CT_F32, CT_BF16 or
- * CT_F16 (kept as float32). Uses the device's team of threads. Blocks until the data are no longer needed. */
+/* Packs the parts, stacked by rows (q, k, v; gate, up), into one matrix [sum of rows][cols]; each part has its own
+ * format. Uses the device's team of threads. Blocks until the data are no longer needed.
+ *   dense_dtype  CT_F32 or CT_BF16: what a part that is dequantised becomes (rounded to nearest even). F32 and F16
+ *                parts are stored as float32, BF16 parts as bf16, whatever it is
+ *   On cuda and simt the whole matrix has one dtype: bf16 if every part is BF16, or quantised with dense_dtype CT_BF16;
+ *   else float32.
+ *   On the cpu a kept format stays quantised where its scales change at multiples of 32 columns at most, and cols is a
+ *   multiple of 32; else it is dequantised as well. For CT_WEIGHTS_EMBEDDING every format stays as it is.
+ * A block whose scale is NaN or infinite is refused. */
 CT_API int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weights_part* parts,
-                                 int64_t num_parts, int64_t cols, int32_t dtype, int32_t use);
+                                 int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use);
+
+/* y[i] = the value of element i, i < elements, exactly as float32, on the host: without scales, which only the block
+ * formats contain. data little-endian at any alignment, data_bytes of it: what elements come to, or refused; elements a
+ * multiple of the format's block (INT4 and F4_E2M1: of 2). INT4 gives code - 8. May be called from any thread. */
+CT_API int32_t ct_dequantize(float* y, const void* data, int64_t elements, int64_t data_bytes, int32_t format);
 CT_API int32_t ct_weights_destroy(ct_weights* weights);
 
-/* Bytes that the packed matrix occupies. */
+/* Bytes that the packed matrix occupies: what one pass over it reads. */
 CT_API int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights);
 
 /* ==== For vendor libraries (cuBLASLt, NCCL), which take addresses of the device ================================= */
@@ -267,13 +333,19 @@ CT_API int32_t ct_sum_rows(ct_buffer* sums, const ct_buffer* x, const ct_buffer*
 
 /* ==== Norm ====================================================================================================== */
 
-/* With residual:    residual = residual + x, then y = residual / rms(residual) * weight.
- * Without residual: y = x / rms(x) * weight.    rms(v) = sqrt(mean(v^2) + eps), summed in float32 in a fixed order.
+enum ct_norm_kind {
+    CT_NORM_RMS = 0,   /* v / sqrt(mean(v^2) + eps) * weight (Zhang and Sennrich 2019, arXiv 1910.07467) */
+    CT_NORM_LAYER = 1, /* (v - mean) / sqrt(mean((v - mean)^2) + eps) * weight (Ba et al. 2016, arXiv 1607.06450) */
+    CT_NORM_NONE = 2   /* v; weight is null */
+};
+
+/* With residual:    residual = residual + x_scale * x, then y = norm(residual).
+ * Without residual: y = norm(x_scale * x).    Summed in float32 in a fixed order.
  * y, x [rows, cols] of dtype with their strides; residual (nullable) [rows, cols] float32 with residual_stride;
- * weight float32[cols]. y may be x. (Zhang and Sennrich 2019, arXiv 1910.07467) */
-CT_API int32_t ct_rms_norm(ct_buffer* y, ct_buffer* residual, const ct_buffer* x, const ct_buffer* weight, int64_t rows,
-                           int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype,
-                           float eps, ct_stream* stream);
+ * weight float32[cols]. y may be x. */
+CT_API int32_t ct_norm(ct_buffer* y, ct_buffer* residual, const ct_buffer* x, const ct_buffer* weight, int64_t rows,
+                       int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype,
+                       int32_t kind, float eps, float x_scale, ct_stream* stream);
 
 /* ==== RoPE and the KV write ===================================================================================== */
 
@@ -392,8 +464,10 @@ CT_API int32_t ct_paged_attention(ct_buffer* out, ct_buffer* lse, const ct_buffe
 /* ==== Linear ==================================================================================================== */
 
 /* y[rows, N] = x[rows, K] @ W[N, K]^T + bias. N and K are the weights'; x of x_dtype, y of y_dtype (CT_F32 or CT_BF16);
- * bias (nullable) float32[N]. bf16 x with bf16 W multiplies in bf16 and sums in float32; every other pair in float32.
- * y must not alias x. */
+ * bias (nullable) float32[N]. y must not alias x.
+ * bf16 x with bf16 W multiplies in bf16 and sums in float32; every other pair of dense ones in float32. Rows of W that
+ * are kept quantised are multiplied code by code, the codes being exact: in bf16 with bf16 x, else in float32; the sums
+ * over a block take its scale in float32. x is never quantised. */
 CT_API int32_t ct_linear(ct_buffer* y, const ct_buffer* x, const ct_weights* weights, const ct_buffer* bias,
                          int64_t rows, int64_t y_stride, int64_t x_stride, int32_t y_dtype, int32_t x_dtype,
                          ct_stream* stream);
@@ -405,6 +479,11 @@ enum ct_activation { CT_SILU = 0, CT_GELU_TANH = 1 };
 /* y[r, c] = act(x[r, c]) * x[r, cols + c]: gate and up side by side, as one linear gives them. y may be x. */
 CT_API int32_t ct_activation_mul(ct_buffer* y, const ct_buffer* x, int64_t rows, int64_t cols, int64_t y_stride,
                                  int64_t x_stride, int32_t dtype, int32_t activation, ct_stream* stream);
+
+/* x[r, c] = cap * tanh(scale * x[r, c] / cap), or scale * x[r, c] where cap is 0; in place. x float32[rows][cols] with
+ * stride: logits (Gemma 2: arXiv 2408.00118). */
+CT_API int32_t ct_soft_cap(ct_buffer* x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap,
+                           ct_stream* stream);
 
 /* ==== Sampling ================================================================================================== */
 

@@ -137,7 +137,7 @@ void refusesNullHandles(Device& d, ct_buffer* b) {
     REFUSED(ct_graph_launch(nullptr, s));
     REFUSED(ct_graph_destroy(nullptr));
     float values[16] = {};
-    ct_weights_part part{values, 4, 64};
+    const ct_weights_part part = testing::weights_part(values, 4, 64, CT_FORMAT_F32);
     REFUSED(ct_weights_create(nullptr, d.device, &part, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
     REFUSED(ct_weights_create(&weights, nullptr, &part, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
     REFUSED(ct_weights_create(&weights, d.device, nullptr, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
@@ -155,7 +155,7 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     ct_stream* s = d.stream;
     ct_weights* w = nullptr;
     float values[16] = {};
-    ct_weights_part part{values, 4, 64};
+    const ct_weights_part part = testing::weights_part(values, 4, 64, CT_FORMAT_F32);
     CHECK_OK(ct_weights_create(&w, d.device, &part, 1, 4, CT_F32, CT_WEIGHTS_LINEAR));
     REFUSED(ct_weights_bytes(nullptr, w));
     REFUSED(ct_embedding(b, w, b, 1, 4, CT_F32, 1, nullptr));
@@ -164,9 +164,11 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     REFUSED(ct_embedding(b, w, b, -1, 4, CT_F32, 1, s));
     REFUSED(ct_gather_rows(b, b, b, 1, 4, 4, 4, 4, CT_F32, nullptr));
     REFUSED(ct_gather_rows(nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, s));
-    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, 0, nullptr));
-    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, INT64_MAX, INT64_MAX, 4, INT64_MAX, CT_F32, 0, s));
-    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, 0, 0, 0, 0, CT_F32, 0, s));
+    REFUSED(ct_norm(b, nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, CT_NORM_RMS, 0, 1, nullptr));
+    REFUSED(ct_norm(b, nullptr, b, b, 1, INT64_MAX, INT64_MAX, 4, INT64_MAX, CT_F32, CT_NORM_RMS, 0, 1, s));
+    REFUSED(ct_norm(b, nullptr, b, b, 1, 0, 0, 0, 0, CT_F32, CT_NORM_RMS, 0, 1, s));
+    REFUSED(ct_soft_cap(b, 1, 4, 4, 1, 1, nullptr));
+    REFUSED(ct_soft_cap(b, INT64_MAX, 4, 4, 1, 1, s));
     REFUSED(ct_activation_mul(b, b, 1, 4, 4, 8, CT_F32, 0, nullptr));
     REFUSED(ct_activation_mul(b, b, 1, INT64_MIN, 4, 8, CT_F32, 0, s));
     REFUSED(ct_linear(b, b, w, nullptr, 1, 4, 4, CT_F32, CT_F32, nullptr));

@@ -108,6 +108,16 @@ struct Array {
     }  // NaN as f32 and bf16
 };
 
+// Rows in a format without scales beside.
+inline ct_weights_part weights_part(const void* data, int64_t rows, int64_t data_bytes, int32_t format) {
+    ct_weights_part part = {};
+    part.data = data;
+    part.rows = rows;
+    part.data_bytes = data_bytes;
+    part.format = format;
+    return part;
+}
+
 struct Random {
     std::mt19937_64 engine;
     explicit Random(uint64_t stream) : engine(seed() * 1000003 + stream) {}

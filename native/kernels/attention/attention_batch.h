@@ -41,6 +41,7 @@ struct Shape {
     int64_t block_padding = 8;  // elements between two blocks
     int64_t row_padding = 8;    // between two rows of out; of q three times as many
     float scale_times = 1;
+    int64_t spare_blocks = 0;  // of the cache and columns of the table that no sequence uses
 
     int32_t dim_v() const { return head_dim == 576 ? 512 : head_dim; }
     int32_t q_heads() const { return kv_heads * group; }
@@ -214,7 +215,7 @@ struct Batch {
     static int64_t max_blocks(const Shape& s, const std::vector<Seq>& seqs) {
         int64_t most = 1;
         for (const Seq& seq : seqs) most = std::max(most, blocks_of(s, seq) + 2);
-        return most;
+        return most + s.spare_blocks;
     }
     static int64_t tokens(const std::vector<Seq>& seqs) {
         int64_t total = 0;
@@ -222,7 +223,7 @@ struct Batch {
         return total;
     }
     static int64_t num_blocks(const Shape& s, const std::vector<Seq>& seqs) {
-        int64_t total = 3;
+        int64_t total = 3 + s.spare_blocks;
         for (const Seq& seq : seqs) total += blocks_of(s, seq);
         return total;
     }

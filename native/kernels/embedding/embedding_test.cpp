@@ -20,7 +20,7 @@ void refusesWrongArguments() {
     CHECK_STATUS(gather(y.buffer, nullptr, 2, 3), CT_INVALID);
 
     std::vector<float> values(37 * kCols);
-    ct_weights_part part{values.data(), 37, 37 * kCols * 4};
+    const ct_weights_part part = testing::weights_part(values.data(), 37, 37 * kCols * 4, CT_FORMAT_F32);
     ct_weights* table = nullptr;
     CHECK_OK(ct_weights_create(&table, d.device, &part, 1, kCols, CT_F32, CT_WEIGHTS_EMBEDDING));
     auto embed = [&](const ct_weights* from, const ct_buffer* ids, int64_t num_tokens, int64_t stride) {

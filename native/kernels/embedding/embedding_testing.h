@@ -34,9 +34,10 @@ void embedsIds(Device& d, int64_t cols, int64_t pad, int32_t use) {
     constexpr int64_t kRows = 37;
     std::vector<W> values(static_cast<size_t>(kRows * cols));
     for (W& v : values) v = ct::from_float<W>(random.normal());
-    ct_weights_part part{values.data(), kRows, kRows * cols * static_cast<int64_t>(sizeof(W))};
+    const ct_weights_part part =
+        weights_part(values.data(), kRows, kRows * cols * static_cast<int64_t>(sizeof(W)), kDtype<W>);
     ct_weights* table = nullptr;
-    CHECK_OK(ct_weights_create(&table, d.device, &part, 1, cols, kDtype<W>, use));
+    CHECK_OK(ct_weights_create(&table, d.device, &part, 1, cols, CT_F32, use));
     if (!table) return;
     Array<int32_t> ids(d, {36, 0, 17, -1, 37, INT32_MAX, 5});
     int64_t stride = cols + pad;

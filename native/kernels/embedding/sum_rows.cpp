@@ -57,8 +57,15 @@ extern "C" int32_t ct_sum_rows(ct_buffer* sums, const ct_buffer* x, const ct_buf
     const unsigned char* x_end = x->data + (x_rows > 0 ? ((x_rows - 1) * x_stride + cols) * bytes : 0);
     CT_REQUIRE(sums_end <= x->data || x_end <= sums->data, "sums of num_sums=%lld and x of x_rows=%lld overlap",
                static_cast<long long>(num_sums), static_cast<long long>(x_rows));
-    const ct::SumRowsArgs args{ct::data<float>(sums), x->data, ct::data<int32_t>(segments), num_segments, cols,
-                               num_sums, x_rows, x_stride, dtype};
+    const ct::SumRowsArgs args{ct::data<float>(sums),
+                               x->data,
+                               ct::data<int32_t>(segments),
+                               num_segments,
+                               cols,
+                               num_sums,
+                               x_rows,
+                               x_stride,
+                               dtype};
     if (ct::has_backend(stream)) return ct::launch(__func__, stream, &ct::Operations::sum_rows, args);
     return ct::with_dtype(dtype, [&]<typename T>(T*) { return ct::enqueue_sum_rows<T>(args, stream); });
 }

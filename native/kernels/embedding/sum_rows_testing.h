@@ -43,13 +43,13 @@ void sumsSegments(Device& d, int64_t cols) {
     constexpr int64_t kSums = 12;
     Array<T> x(d, kSumsRows * cols);
     fill(x, random);
-    Array<int32_t> segments(d, {3,  4,  0,  1, 0,  41, 11, 0, 7, 7, 2, 1, 7,         7,         3,  0,  -1, 4, 4, 1,
-                                40, 42, 5,  1, 9,  8,  6,  0, 0, 1, -1, 1, 0,        1,         12, 1,  0,  1, INT32_MAX,
-                                1,  0,  1, INT32_MIN, 0, INT32_MIN, INT32_MAX, 8, 1});
+    Array<int32_t> segments(d, {3,  4, 0,  1, 0,  41, 11,        0, 7, 7, 2,         1, 7,         7,         3,  0,
+                                -1, 4, 4,  1, 40, 42, 5,         1, 9, 8, 6,         0, 0,         1,         -1, 1,
+                                0,  1, 12, 1, 0,  1,  INT32_MAX, 1, 0, 1, INT32_MIN, 0, INT32_MIN, INT32_MAX, 8,  1});
     Array<float> sums(d, kSums * cols);
     for (int64_t i = 0; i < kSums * cols; ++i) sums.at[i] = 0.25f;
-    CHECK_OK(ct_sum_rows(sums.buffer, x.buffer, segments.buffer, 12, cols, kSums, kSumsRows, cols, kDtype<T>,
-                         d.stream));
+    CHECK_OK(
+        ct_sum_rows(sums.buffer, x.buffer, segments.buffer, 12, cols, kSums, kSumsRows, cols, kDtype<T>, d.stream));
     CHECK_OK(ct_stream_synchronize(d.stream));
     for (int64_t c = 0; c < cols; ++c) {
         float all = 0.25f;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/backend.h"
+#include "kernels/linear/weights.h"
 
 namespace {
 
@@ -31,7 +32,16 @@ int64_t piece_begin(int64_t total, int64_t pieces, int64_t i) {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-struct Linear {
+// Rows [row_begin, row_end) of y, panels [panel_begin, panel_begin + panels) of one group of a segment of W.
+struct Block {
+    int64_t row_begin;
+    int64_t row_end;
+    int64_t panel_begin;
+    int panels;
+};
+
+// y = x W^T + bias for the rows of one dense segment of W: y and bias begin at its first row.
+struct Dense {
     unsigned char* y;
     const unsigned char* x;
     const unsigned char* w;
@@ -46,17 +56,9 @@ struct Linear {
     int32_t w_dtype;
     const Kernels* kernels;
 
-    void run(ct::Team& team) const;
+    void run(const Block& block, ct::Team& team, int thread) const;
 
 private:
-    // Rows [row_begin, row_end) of y, panels [panel_begin, panel_begin + panels) of one group of W.
-    struct Block {
-        int64_t row_begin;
-        int64_t row_end;
-        int64_t panel_begin;
-        int panels;
-    };
-
     int64_t k_per_step() const { return w_dtype == CT_BF16 ? 2 : 1; }
     int64_t panel_count() const { return ceil_div(w_rows, kPanelRows); }
     bool expands() const { return x_dtype == CT_BF16 && !(w_dtype == CT_BF16 && kernels->bf16_bf16); }
@@ -66,39 +68,24 @@ private:
     void finish_rows(const Block& block, const float* sums) const;
 };
 
-TileKernel Linear::kernel() const {
+TileKernel Dense::kernel() const {
     if (w_dtype == CT_F32) {
         return kernels->f32_f32;
     }
     return x_dtype == CT_BF16 && !expands() ? kernels->bf16_bf16 : kernels->f32_bf16;
 }
 
-void Linear::run(ct::Team& team) const {
-    const int64_t row_blocks = ceil_div(rows, kBlockRows);
-    const int64_t panels = panel_count();
-    // A whole group at a time is the cheapest; a matrix with fewer groups than threads is divided more finely.
-    int64_t width = kGroupPanels;
-    while (width > 1 && ceil_div(panels, width) * row_blocks < 2 * int64_t{team.size()}) {
-        width /= 2;
-    }
-    const int64_t block_rows = std::min(rows, kBlockRows);
-    const auto sums_bytes = static_cast<size_t>(block_rows * kGroupRows) * sizeof(float);
+void Dense::run(const Block& block, ct::Team& team, int thread) const {
+    const auto sums_bytes = static_cast<size_t>((block.row_end - block.row_begin) * kGroupRows) * sizeof(float);
     const auto expanded_bytes = expands() ? static_cast<size_t>(kernels->max_rows * kMostBlockCols) * sizeof(float) : 0;
-    // The blocks of rows of one group follow each other, so that its weights come from memory once.
-    team.run(ceil_div(panels, width) * row_blocks, [&](int64_t part, int thread) {
-        const int64_t panel = part / row_blocks * width;
-        const int64_t row_block = part % row_blocks;
-        const Block block = {piece_begin(rows, row_blocks, row_block), piece_begin(rows, row_blocks, row_block + 1),
-                             panel, static_cast<int>(std::min(width, panels - panel))};
-        auto* scratch = static_cast<unsigned char*>(team.scratch(thread, sums_bytes + expanded_bytes));
-        run_block(block, reinterpret_cast<float*>(scratch), reinterpret_cast<float*>(scratch + sums_bytes));
-    });
+    auto* scratch = static_cast<unsigned char*>(team.scratch(thread, sums_bytes + expanded_bytes));
+    run_block(block, reinterpret_cast<float*>(scratch), reinterpret_cast<float*>(scratch + sums_bytes));
 }
 
 // A single tile reads W straight from memory and fetches a little ahead. Several tiles fetch the next block of k
 // together, each a run of it, so that memory is busy during all of them; after the last block comes another thread's
 // group.
-void Linear::prefetch(Tile& tile, int64_t t, int64_t tiles, bool last) const {
+void Dense::prefetch(Tile& tile, int64_t t, int64_t tiles, bool last) const {
     const int64_t lines = tile.w_step / kLineBytes;
     if (tiles == 1) {
         tile.prefetch = tile.w + kPrefetchBytes;
@@ -111,7 +98,7 @@ void Linear::prefetch(Tile& tile, int64_t t, int64_t tiles, bool last) const {
     tile.prefetch_lines = last || t * share >= lines ? 0 : static_cast<int>(share);
 }
 
-void Linear::run_block(const Block& block, float* sums, float* expanded) const {
+void Dense::run_block(const Block& block, float* sums, float* expanded) const {
     const TileKernel tile_kernel = kernel();
     const int64_t num_rows = block.row_end - block.row_begin;
     const int64_t tiles = ceil_div(num_rows, kernels->max_rows);
@@ -151,13 +138,78 @@ void Linear::run_block(const Block& block, float* sums, float* expanded) const {
     finish_rows(block, sums);
 }
 
-void Linear::finish_rows(const Block& block, const float* sums) const {
+void Dense::finish_rows(const Block& block, const float* sums) const {
     const int64_t col = block.panel_begin * kPanelRows;
     const int64_t num_cols = std::min<int64_t>(block.panels * kPanelRows, w_rows - col);
     for (int64_t row = block.row_begin; row < block.row_end; ++row) {
         kernels->finish(y + (row * y_stride + col) * ct::dtype_bytes(y_dtype),
                         sums + (row - block.row_begin) * kGroupRows, bias ? bias + col : nullptr, num_cols, y_dtype);
     }
+}
+
+struct Linear {
+    unsigned char* y;
+    const unsigned char* x;
+    const ct_weights* weights;
+    const float* bias;
+    int64_t rows;
+    int64_t y_stride;
+    int64_t x_stride;
+    int32_t y_dtype;
+    int32_t x_dtype;
+    const Kernels* kernels;
+
+    void run(ct::Team& team) const;
+
+private:
+    void run_block(const ct::WeightsSegment& segment, const Block& block, ct::Team& team, int thread) const;
+};
+
+int64_t groups_of(const ct::WeightsSegment& segment, int64_t width) {
+    return ceil_div(ceil_div(segment.rows, kPanelRows), width);
+}
+
+void Linear::run(ct::Team& team) const {
+    const int64_t row_blocks = ceil_div(rows, kBlockRows);
+    const auto parts_of = [&](int64_t width) {
+        int64_t parts = 0;
+        for (int64_t i = 0; i < weights->num_segments; ++i) parts += groups_of(weights->segments[i], width);
+        return parts * row_blocks;
+    };
+    // A whole group at a time is the cheapest; a matrix with fewer groups than threads is divided more finely.
+    int64_t width = kGroupPanels;
+    while (width > 1 && parts_of(width) < 2 * int64_t{team.size()}) {
+        width /= 2;
+    }
+    // The blocks of rows of one group follow each other, so that its weights come from memory once.
+    team.run(parts_of(width), [&](int64_t part, int thread) {
+        const ct::WeightsSegment* segment = weights->segments;
+        int64_t group = part / row_blocks;
+        while (group >= groups_of(*segment, width)) group -= groups_of(*segment++, width);
+        const int64_t row_block = part % row_blocks;
+        const int64_t panels = ceil_div(segment->rows, kPanelRows);
+        const Block block = {piece_begin(rows, row_blocks, row_block), piece_begin(rows, row_blocks, row_block + 1),
+                             group * width, static_cast<int>(std::min(width, panels - group * width))};
+        run_block(*segment, block, team, thread);
+    });
+}
+
+void Linear::run_block(const ct::WeightsSegment& segment, const Block& block, ct::Team& team, int thread) const {
+    Dense dense = {};
+    dense.y = y + segment.first_row * ct::dtype_bytes(y_dtype);
+    dense.x = x;
+    dense.w = weights->data + segment.at;
+    dense.bias = bias ? bias + segment.first_row : nullptr;
+    dense.rows = rows;
+    dense.y_stride = y_stride;
+    dense.x_stride = x_stride;
+    dense.w_rows = segment.rows;
+    dense.cols = weights->cols;
+    dense.y_dtype = y_dtype;
+    dense.x_dtype = x_dtype;
+    dense.w_dtype = segment.storage;
+    dense.kernels = kernels;
+    dense.run(block, team, thread);
 }
 
 const Kernels* kernels_of(int32_t isa) {
@@ -210,16 +262,13 @@ int32_t ct_linear(ct_buffer* y, const ct_buffer* x, const ct_weights* weights, c
     Linear linear = {};
     linear.y = ct::data<unsigned char>(y);
     linear.x = ct::data<unsigned char>(x);
-    linear.w = weights->data;
+    linear.weights = weights;
     linear.bias = ct::data<float>(bias);
     linear.rows = rows;
     linear.y_stride = y_stride;
     linear.x_stride = x_stride;
-    linear.w_rows = weights->rows;
-    linear.cols = weights->cols;
     linear.y_dtype = y_dtype;
     linear.x_dtype = x_dtype;
-    linear.w_dtype = weights->dtype;
     linear.kernels = kernels_of(weights->device->isa);
     CT_TRY(ct::enqueue(stream, [linear](ct::Team& team) { linear.run(team); }));
     return ct::ok();

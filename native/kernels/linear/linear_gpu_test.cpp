@@ -51,8 +51,9 @@ struct Matrix {
 
     Matrix(Device& device, Random& random, int64_t rows, int64_t cols, int32_t w_dtype)
         : n(rows), k(cols), dtype(w_dtype), values(random_values(random, rows * cols, w_dtype)) {
-        const ct_weights_part part = {values.data(), n, static_cast<int64_t>(values.size())};
-        CHECK_OK(ct_weights_create(&weights, device.device, &part, 1, k, dtype, CT_WEIGHTS_LINEAR));
+        const ct_weights_part part =
+            testing::weights_part(values.data(), n, static_cast<int64_t>(values.size()), dtype);
+        CHECK_OK(ct_weights_create(&weights, device.device, &part, 1, k, CT_F32, CT_WEIGHTS_LINEAR));
     }
     ~Matrix() { CHECK_OK(ct_weights_destroy(weights)); }
     Matrix(const Matrix&) = delete;

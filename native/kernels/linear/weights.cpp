@@ -1,29 +1,24 @@
-// weights.cpp: matrices packed once, at load, into the layout of linear.h.
+// weights.cpp: matrices packed once, at load: on the CPU into segments of rows (weights.h), on a backend's device into one
+// row-major matrix.
+#include "kernels/linear/weights.h"
+
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/stream.h"
-#include "kernels/linear/linear.h"
+#include "kernels/linear/source.h"
+#include "kernels/quant/formats.h"
 
 namespace {
 
 using namespace ct::linear;
+namespace quant = ct::quant;
 
-// Where a row of the caller's matrix lies: parts are stacked.
-struct Source {
-    const ct_weights_part* parts;
-    int64_t row_bytes;
-
-    const unsigned char* row(int64_t row) const {
-        const ct_weights_part* part = parts;
-        while (row >= part->rows) {
-            row -= part->rows;
-            ++part;
-        }
-        return static_cast<const unsigned char*>(part->data) + row * row_bytes;
-    }
-};
+// Columns that are dequantised at a time: a multiple of every format's block.
+constexpr int64_t kPieceCols = 256;
 
 // Loads of any alignment.
 template <typename T>
@@ -33,95 +28,188 @@ T load(const unsigned char* at) {
     return value;
 }
 
-// The 4 bytes of one row in one step of the packed matrix.
-template <int32_t SOURCE>
-uint32_t step_bits(const unsigned char* row, int64_t step, int64_t cols) {
-    if constexpr (SOURCE == CT_BF16) {
-        return 2 * step + 1 < cols ? load<uint32_t>(row + 4 * step) : load<uint16_t>(row + 4 * step);
-    } else if constexpr (SOURCE == CT_F16) {
-        const float value = ct::to_float(ct::f16{load<uint16_t>(row + 2 * step)});
-        return load<uint32_t>(reinterpret_cast<const unsigned char*>(&value));
-    } else {
-        return load<uint32_t>(row + 4 * step);
-    }
+int64_t align(int64_t bytes) { return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes; }
+
+bool is_quantized(const ct_weights_part& part) { return part.format >= CT_FORMAT_F8_E4M3; }
+
+// What a part becomes where it is dense.
+int32_t dense_dtype_of(const ct_weights_part& part, int32_t dense_dtype) {
+    return is_quantized(part) ? dense_dtype : part.format == CT_FORMAT_BF16 ? CT_BF16 : CT_F32;
 }
 
-int64_t steps_of(int64_t cols, int32_t stored_dtype) { return stored_dtype == CT_BF16 ? (cols + 1) / 2 : cols; }
-
-// Packs the 16 rows of one panel; rows beyond the matrix are zero. Steps in short runs, so that the lines that the 16
-// rows write to stay in the L1 cache.
-template <int32_t SOURCE>
-void pack_panel(unsigned char* out, int64_t w_step, const Source& source, int64_t first_row, int64_t rows, int64_t cols,
-                int64_t steps) {
-    constexpr int64_t kRun = 32;
-    const unsigned char* row[kPanelRows];
-    for (int lane = 0; lane < kPanelRows; ++lane) {
-        row[lane] = first_row + lane < rows ? source.row(first_row + lane) : nullptr;
-    }
-    for (int64_t begin = 0; begin < steps; begin += kRun) {
-        const int64_t end = std::min(begin + kRun, steps);
-        for (int lane = 0; lane < kPanelRows; ++lane) {
-            for (int64_t step = begin; step < end; ++step) {
-                const uint32_t bits = row[lane] ? step_bits<SOURCE>(row[lane], step, cols) : 0;
-                std::memcpy(out + step * w_step + lane * 4, &bits, sizeof bits);
-            }
-        }
-    }
+const unsigned char* row_of(const ct_weights_part& part, int64_t row, int64_t cols) {
+    return static_cast<const unsigned char*>(part.data) + row * row_bytes(part, cols);
 }
 
-// One row as it is stored; half precision becomes float.
-void copy_row(unsigned char* to, const Source& source, int64_t row, int64_t cols, int32_t source_dtype) {
-    const unsigned char* from = source.row(row);
-    if (source_dtype != CT_F16) {
-        std::memcpy(to, from, static_cast<size_t>(source.row_bytes));
+// Row `row` of the stacked parts in dtype, columns [begin, end).
+void convert_row(unsigned char* to, const Source& source, int64_t row, int64_t begin, int64_t end, int32_t dtype) {
+    const ct_weights_part& part = source.part_of(row);
+    const unsigned char* from = row_of(part, row, source.cols);
+    if (part.format == dtype) {
+        const int64_t bytes = ct::dtype_bytes(dtype);
+        std::memcpy(to, from + begin * bytes, static_cast<size_t>((end - begin) * bytes));
         return;
     }
-    for (int64_t i = 0; i < cols; ++i) {
-        const float value = ct::to_float(ct::f16{load<uint16_t>(from + 2 * i)});
-        std::memcpy(to + 4 * i, &value, sizeof value);
+    float values[kPieceCols];
+    for (int64_t i = begin; i < end; i += kPieceCols) {
+        const int64_t count = std::min(kPieceCols, end - i);
+        row_values(values, from, part.format, grid_of(part), row, i, i + count, source.cols);
+        if (dtype == CT_F32) {
+            std::memcpy(to + 4 * (i - begin), values, static_cast<size_t>(count) * sizeof(float));
+            continue;
+        }
+        for (int64_t j = 0; j < count; ++j) {
+            const ct::bf16 rounded = ct::to_bf16(values[j]);
+            std::memcpy(to + 2 * (i - begin + j), &rounded, sizeof rounded);
+        }
     }
 }
 
-struct Packing {
-    const ct_weights* weights;
-    Source source;
-    int32_t source_dtype;
-
-    void run(ct::Team& team) const {
-        const ct_weights& w = *weights;
-        if (w.use == CT_WEIGHTS_EMBEDDING) {
-            team.run(w.rows, [&](int64_t row, int) {
-                copy_row(w.data + row * w.cols * ct::dtype_bytes(w.dtype), source, row, w.cols, source_dtype);
-            });
-            return;
+// Packs the 16 rows of one panel of a dense segment; rows beyond the segment are zero. In pieces of columns, so that the
+// lines that the 16 rows write to stay in the caches.
+void pack_dense_panel(unsigned char* out, int64_t w_step, const Source& source, const ct::WeightsSegment& segment,
+                      int64_t panel) {
+    const int64_t k_per_step = segment.storage == kStoreBf16 ? 2 : 1;
+    const int64_t element = 4 / k_per_step;
+    alignas(4) unsigned char piece[kPieceCols * 4];
+    const int64_t lanes = std::min<int64_t>(kPanelRows, segment.rows - panel * kPanelRows);
+    for (int64_t begin = 0; begin < source.cols; begin += kPieceCols) {
+        const int64_t cols = std::min(kPieceCols, source.cols - begin);
+        const int64_t steps = (cols + k_per_step - 1) / k_per_step;
+        std::memset(piece, 0, sizeof piece);
+        for (int64_t lane = 0; lane < lanes; ++lane) {
+            convert_row(piece, source, segment.first_row + panel * kPanelRows + lane, begin, begin + cols,
+                        segment.storage);
+            unsigned char* to = out + begin / k_per_step * w_step + lane * 4;
+            // An odd number of columns ends with what memset left.
+            static_assert(kPieceCols % 2 == 0);
+            if (cols % k_per_step != 0) std::memset(piece + cols * element, 0, static_cast<size_t>(element));
+            for (int64_t step = 0; step < steps; ++step) std::memcpy(to + step * w_step, piece + step * 4, 4);
         }
-        const auto pack = source_dtype == CT_BF16  ? pack_panel<CT_BF16>
-                          : source_dtype == CT_F16 ? pack_panel<CT_F16>
-                                                   : pack_panel<CT_F32>;
-        const int64_t steps = steps_of(w.cols, w.dtype);
-        const int64_t panels = (w.rows + kPanelRows - 1) / kPanelRows;
-        team.run(panels, [&](int64_t panel, int) {
-            const int64_t group = panel / kGroupPanels;
-            const int64_t width = std::min<int64_t>(kGroupPanels, panels - group * kGroupPanels);
-            unsigned char* out = w.data + (group * kGroupPanels * steps + panel % kGroupPanels) * kLineBytes;
-            pack(out, width * kLineBytes, source, panel * kPanelRows, w.rows, w.cols, steps);
-        });
+    }
+}
+
+// The segments that the parts become on the CPU, not yet laid out.
+std::vector<ct::WeightsSegment> plan(const Source& source, int32_t dense_dtype, int32_t use) {
+    std::vector<ct::WeightsSegment> segments;
+    int64_t first_row = 0;
+    for (int64_t i = 0; i < source.num_parts; ++i) {
+        const ct_weights_part& part = source.parts[i];
+        ct::WeightsSegment segment = {};
+        segment.first_row = first_row;
+        segment.rows = part.rows;
+        segment.format = part.format;
+        segment.storage = use == CT_WEIGHTS_EMBEDDING ? kStoreRaw : dense_dtype_of(part, dense_dtype);
+        segment.scale_rows = part.scale_rows;
+        segment.scale_cols = part.scale_cols;
+        first_row += part.rows;
+        const bool joins = use == CT_WEIGHTS_LINEAR && !segments.empty() && segments.back().storage == segment.storage;
+        if (joins) {
+            segments.back().rows += part.rows;
+        } else {
+            segments.push_back(segment);
+        }
+    }
+    return segments;
+}
+
+// Bytes of a segment; false where they overflow.
+bool segment_bytes(int64_t* bytes, const ct::WeightsSegment& segment, int64_t cols) {
+    const auto layout = DenseLayout::of(segment.rows, cols, segment.storage);
+    return segment.rows <= INT64_MAX - kPanelRows && ct::multiply(layout.steps, kLineBytes, bytes) &&
+           ct::multiply(layout.panels, *bytes, bytes);
+}
+
+// The parts of a raw segment lie behind each other: rows, scales, zeros.
+struct RawLayout {
+    int64_t scales_at;
+    int64_t zeros_at;
+    int64_t bytes;
+
+    static RawLayout of(const ct_weights_part& part) {
+        const int64_t scales_at = align(part.data_bytes);
+        const int64_t zeros_at = scales_at + align(part.scales ? 4 * part.num_scales : 0);
+        return {scales_at, zeros_at, zeros_at + align(part.zeros ? part.num_scales : 0)};
     }
 };
 
+// Lays the segments out; false where their bytes overflow.
+bool lay_out(int64_t* bytes, std::vector<ct::WeightsSegment>& segments, const Source& source) {
+    *bytes = 0;
+    for (size_t i = 0; i < segments.size(); ++i) {
+        ct::WeightsSegment& segment = segments[i];
+        int64_t own = 0;
+        if (segment.storage == kStoreRaw) {
+            const ct_weights_part& part = source.parts[i];
+            if (part.data_bytes > INT64_MAX / 4 || part.num_scales > INT64_MAX / 32) return false;
+            own = RawLayout::of(part).bytes;
+        } else if (!segment_bytes(&own, segment, source.cols)) {
+            return false;
+        }
+        segment.at = *bytes;
+        if (own > INT64_MAX - kLineBytes || __builtin_add_overflow(*bytes, align(own), bytes)) return false;
+    }
+    return true;
+}
+
+void pack_raw(unsigned char* data, ct::WeightsSegment& segment, const ct_weights_part& part) {
+    const auto layout = RawLayout::of(part);
+    std::memcpy(data + segment.at, part.data, static_cast<size_t>(part.data_bytes));
+    if (part.scales) {
+        segment.scales_at = segment.at + layout.scales_at;
+        std::memcpy(data + segment.scales_at, part.scales, static_cast<size_t>(4 * part.num_scales));
+    }
+    if (part.zeros) {
+        segment.zeros_at = segment.at + layout.zeros_at;
+        std::memcpy(data + segment.zeros_at, part.zeros, static_cast<size_t>(part.num_scales));
+    }
+}
+
+void pack_segments(ct_weights& w, const Source& source, ct::Team& team) {
+    for (int64_t i = 0; i < w.num_segments; ++i) {
+        ct::WeightsSegment& segment = w.segments[i];
+        if (segment.storage == kStoreRaw) {
+            pack_raw(w.data, segment, source.parts[i]);
+            continue;
+        }
+        const auto layout = DenseLayout::of(segment.rows, w.cols, segment.storage);
+        team.run(layout.panels, [&](int64_t panel, int) {
+            pack_dense_panel(w.data + segment.at + layout.offset(panel), layout.w_step(panel), source, segment, panel);
+        });
+    }
+}
+
+// Blocks whose scale is NaN or infinite are refused before anything is allocated.
+int32_t check_blocks(const char* function, const Source& source, ct::Team& team) {
+    for (int64_t i = 0; i < source.num_parts; ++i) {
+        const ct_weights_part& part = source.parts[i];
+        const quant::Format& format = *quant::format_of(part.format);
+        if (part.format < CT_FORMAT_Q4_0) continue;
+        std::atomic<int64_t> bad{-1};
+        team.run(part.rows, [&](int64_t row, int) {
+            if (!quant::are_finite(row_of(part, row, source.cols), source.cols / format.block, format)) bad = row;
+        });
+        if (bad >= 0) {
+            return ct::fail(CT_INVALID, "%s: parts[%lld] (%s) has a block whose scale is NaN or infinite in row %lld",
+                            function, static_cast<long long>(i), format.name, static_cast<long long>(bad.load()));
+        }
+    }
+    return CT_OK;
+}
+
 // For a backend's device: row-major, padded with zeros, sent up in pieces.
-int32_t upload_rows(ct_weights& w, const Source& source, int32_t source_dtype) {
+int32_t upload_rows(ct_weights& w, const Source& source, ct::Team& team) {
     constexpr int64_t kPieceBytes = int64_t{8} << 20;
-    const int64_t row_bytes = w.stride * ct::dtype_bytes(w.dtype);
-    const int64_t piece_rows = std::max<int64_t>(1, kPieceBytes / row_bytes);
-    std::vector<unsigned char> piece(static_cast<size_t>(std::min(piece_rows, w.rows) * row_bytes));
+    const int64_t stride_bytes = w.stride * ct::dtype_bytes(w.dtype);
+    const int64_t piece_rows = std::max<int64_t>(1, kPieceBytes / stride_bytes);
+    std::vector<unsigned char> piece(static_cast<size_t>(std::min(piece_rows, w.rows) * stride_bytes));
     for (int64_t begin = 0; begin < w.rows; begin += piece_rows) {
         const int64_t end = std::min(begin + piece_rows, w.rows);
-        for (int64_t row = begin; row < end; ++row) {
-            copy_row(piece.data() + (row - begin) * row_bytes, source, row, w.cols, source_dtype);
-        }
-        unsigned char* to = w.data + begin * row_bytes;
-        const int64_t bytes = (end - begin) * row_bytes;
+        team.run(end - begin, [&](int64_t row, int) {
+            convert_row(piece.data() + row * stride_bytes, source, begin + row, 0, w.cols, w.dtype);
+        });
+        unsigned char* to = w.data + begin * stride_bytes;
+        const int64_t bytes = (end - begin) * stride_bytes;
         if (const auto* runtime = ct::runtime_of(w.device)) {
             CT_TRY(runtime->upload(w.device->context, to, piece.data(), bytes));
         } else {
@@ -131,10 +219,26 @@ int32_t upload_rows(ct_weights& w, const Source& source, int32_t source_dtype) {
     return CT_OK;
 }
 
-int32_t round_up(int64_t value, int64_t* result) {
-    if (value > INT64_MAX - ct::kWeightsPadding) return CT_INVALID;
+// The one dtype of a backend's matrix.
+int32_t common_dtype(const Source& source, int32_t dense_dtype) {
+    const bool all_bf16 = std::all_of(source.parts, source.parts + source.num_parts, [&](const ct_weights_part& part) {
+        return dense_dtype_of(part, dense_dtype) == CT_BF16;
+    });
+    return all_bf16 ? CT_BF16 : CT_F32;
+}
+
+bool round_up(int64_t value, int64_t* result) {
+    if (value > INT64_MAX - ct::kWeightsPadding) return false;
     *result = (value + ct::kWeightsPadding - 1) / ct::kWeightsPadding * ct::kWeightsPadding;
-    return CT_OK;
+    return true;
+}
+
+// Stride and bytes of a backend's matrix; false where they overflow.
+bool lay_out_rows(ct_weights& w) {
+    int64_t padded_rows = 0;
+    return round_up(w.cols, &w.stride) && round_up(w.rows, &padded_rows) &&
+           ct::multiply(w.stride, ct::dtype_bytes(w.dtype), &w.data_bytes) &&
+           ct::multiply(padded_rows, w.data_bytes, &w.data_bytes);
 }
 
 // Memory of the device, zero-filled; null with the error text set.
@@ -159,74 +263,73 @@ struct Destroy {
         } else if (w->data) {
             ct::free_bytes(w->data, w->data_bytes);
         }
+        delete[] w->segments;
         delete w;
     }
 };
 
+void dense_row(float* out, const unsigned char* data, const ct::WeightsSegment& segment, int64_t row, int64_t begin,
+               int64_t end, int64_t cols) {
+    const auto layout = DenseLayout::of(segment.rows, cols, segment.storage);
+    const int64_t panel = row / kPanelRows;
+    const int64_t w_step = layout.w_step(panel);
+    const unsigned char* from = data + segment.at + layout.offset(panel) + row % kPanelRows * 4;
+    // Every step lies in another line of memory, of which the row has 4 bytes: the lines are asked for well ahead.
+    constexpr int64_t kAhead = 32;
+    if (segment.storage == kStoreF32) {
+        for (int64_t i = begin; i < end; ++i) {
+            __builtin_prefetch(from + std::min(i + kAhead, end - 1) * w_step);
+            *out++ = load<float>(from + i * w_step);
+        }
+        return;
+    }
+    int64_t i = begin;
+    if (i % 2 != 0 && i < end) *out++ = ct::to_float(load<ct::bf16>(from + i++ / 2 * w_step + 2));
+    for (; i + 2 <= end; i += 2) {
+        __builtin_prefetch(from + std::min(i / 2 + kAhead, (end - 1) / 2) * w_step);
+        const uint32_t pair = load<uint32_t>(from + i / 2 * w_step);
+        *out++ = ct::to_float(ct::bf16{static_cast<uint16_t>(pair)});
+        *out++ = ct::to_float(ct::bf16{static_cast<uint16_t>(pair >> 16)});
+    }
+    if (i < end) *out++ = ct::to_float(load<ct::bf16>(from + i / 2 * w_step));
+}
+
 }  // namespace
 
 int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weights_part* parts, int64_t num_parts,
-                          int64_t cols, int32_t dtype, int32_t use) CT_GUARD({
+                          int64_t cols, int32_t dense_dtype, int32_t use) CT_GUARD({
     CT_REQUIRE(weights, "weights is null");
     CT_REQUIRE(device, "device is null");
     CT_REQUIRE(parts, "parts is null");
     CT_REQUIRE(num_parts >= 1, "num_parts=%lld must be at least 1", static_cast<long long>(num_parts));
     CT_REQUIRE(cols >= 1, "cols=%lld must be at least 1", static_cast<long long>(cols));
-    CT_REQUIRE(dtype == CT_F32 || dtype == CT_BF16 || dtype == CT_F16, "dtype=%d is not a ct_dtype", dtype);
+    CT_TRY(ct::check_activation_dtype(__func__, "dense_dtype", dense_dtype));
     CT_REQUIRE(use == CT_WEIGHTS_LINEAR || use == CT_WEIGHTS_EMBEDDING, "use=%d is not a ct_weights_use", use);
-
-    int64_t row_bytes = 0;
-    CT_REQUIRE(ct::multiply(cols, ct::dtype_bytes(dtype), &row_bytes), "cols=%lld is too large",
-               static_cast<long long>(cols));
-    int64_t rows = 0;
-    for (int64_t i = 0; i < num_parts; ++i) {
-        const ct_weights_part& part = parts[i];
-        const auto index = static_cast<long long>(i);
-        int64_t expected = 0;
-        CT_REQUIRE(part.data, "parts[%lld].data is null", index);
-        CT_REQUIRE(part.rows >= 1 && ct::multiply(part.rows, row_bytes, &expected),
-                   "parts[%lld].rows=%lld must be at least 1 and rows * cols fit in memory", index,
-                   static_cast<long long>(part.rows));
-        CT_REQUIRE(part.data_bytes == expected, "parts[%lld].data_bytes=%lld must be rows * cols * element size = %lld",
-                   index, static_cast<long long>(part.data_bytes), static_cast<long long>(expected));
-        CT_REQUIRE(!__builtin_add_overflow(rows, part.rows, &rows), "the parts' rows overflow at parts[%lld]", index);
-    }
-
-    const int32_t stored_dtype = dtype == CT_BF16 ? CT_BF16 : CT_F32;
-    int64_t bytes = 0;
-    int64_t stride = cols;
-    bool fits = false;
-    if (device->backend) {
-        int64_t padded_rows = 0;
-        fits = round_up(cols, &stride) == CT_OK && round_up(rows, &padded_rows) == CT_OK &&
-               ct::multiply(stride, ct::dtype_bytes(stored_dtype), &bytes) && ct::multiply(padded_rows, bytes, &bytes);
-    } else if (use == CT_WEIGHTS_EMBEDDING) {
-        fits = ct::multiply(rows, cols * ct::dtype_bytes(stored_dtype), &bytes);
-    } else {
-        int64_t line_bytes = 0;
-        fits = rows <= INT64_MAX - kPanelRows && ct::multiply(steps_of(cols, stored_dtype), kLineBytes, &line_bytes) &&
-               ct::multiply((rows + kPanelRows - 1) / kPanelRows, line_bytes, &bytes);
-    }
-    CT_REQUIRE(fits, "%lld rows of %lld columns are too large", static_cast<long long>(rows),
-               static_cast<long long>(cols));
-
-    CT_TRY(ct::check_device(__func__, device));
+    const Source source{parts, num_parts, cols};
     std::unique_ptr<ct_weights, Destroy> packed(new ct_weights());
     packed->device = device;
-    packed->dtype = stored_dtype;
     packed->use = use;
-    packed->rows = rows;
-    packed->cols = cols;
-    packed->stride = stride;
-    packed->data_bytes = bytes;
+    packed->cols = packed->stride = cols;
+    CT_TRY(check_parts(__func__, &packed->rows, source));
+    packed->dtype = common_dtype(source, dense_dtype);
+
+    std::vector<ct::WeightsSegment> segments;
+    if (!device->backend) segments = plan(source, dense_dtype, use);
+    CT_REQUIRE(device->backend ? lay_out_rows(*packed) : lay_out(&packed->data_bytes, segments, source),
+               "%lld rows of %lld columns are too large", static_cast<long long>(packed->rows),
+               static_cast<long long>(cols));
+    CT_TRY(ct::check_device(__func__, device));
+    std::optional<ct::TeamLock> lock;  // a device with a runtime of its own has no queue
+    if (device->queue) lock.emplace(device);
+    CT_TRY(check_blocks(__func__, source, *device->team));
     CT_TRY(allocate(*packed));
-    const Source source{parts, row_bytes};
     if (device->backend) {
-        CT_TRY(upload_rows(*packed, source, dtype));
+        CT_TRY(upload_rows(*packed, source, *device->team));
     } else {
-        const ct::TeamLock lock(device);
-        const Packing packing = {packed.get(), source, dtype};
-        packing.run(*device->team);
+        packed->num_segments = static_cast<int64_t>(segments.size());
+        packed->segments = new ct::WeightsSegment[segments.size()];
+        std::copy(segments.begin(), segments.end(), packed->segments);
+        pack_segments(*packed, source, *device->team);
     }
     device->children.fetch_add(1);
     *weights = packed.release();
@@ -248,41 +351,17 @@ int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights) {
 }
 
 void ct::weights_row(float* out, const ct_weights& weights, int64_t row, int64_t begin, int64_t end) {
-    const int64_t cols = weights.cols;
-    if (weights.use == CT_WEIGHTS_EMBEDDING) {
-        const unsigned char* from = weights.data + row * cols * ct::dtype_bytes(weights.dtype);
-        if (weights.dtype == CT_F32) {
-            std::memcpy(out, from + 4 * begin, static_cast<size_t>(end - begin) * sizeof(float));
-            return;
-        }
-        for (int64_t i = begin; i < end; ++i) {
-            *out++ = ct::to_float(load<ct::bf16>(from + 2 * i));
-        }
+    const WeightsSegment* segment = weights.segments;
+    while (row >= segment->first_row + segment->rows) ++segment;
+    row -= segment->first_row;
+    if (segment->storage == kStoreRaw) {
+        const quant::Format& format = *quant::format_of(segment->format);
+        const auto beside = [&](int64_t at) { return at != 0 ? weights.data + at : nullptr; };
+        const Grid grid = {beside(segment->scales_at), beside(segment->zeros_at), segment->scale_rows,
+                           segment->scale_cols};
+        const int64_t bytes = weights.cols / format.block * format.bytes;
+        row_values(out, weights.data + segment->at + row * bytes, segment->format, grid, row, begin, end, weights.cols);
         return;
     }
-    const int64_t steps = steps_of(cols, weights.dtype);
-    const int64_t panels = (weights.rows + kPanelRows - 1) / kPanelRows;
-    const int64_t panel = row / kPanelRows;
-    const int64_t group = panel / kGroupPanels;
-    const int64_t w_step = std::min<int64_t>(kGroupPanels, panels - group * kGroupPanels) * kLineBytes;
-    const unsigned char* from =
-        weights.data + (group * kGroupPanels * steps + panel % kGroupPanels) * kLineBytes + row % kPanelRows * 4;
-    // Every step lies in another line of memory, of which the row has 4 bytes: the lines are asked for well ahead.
-    constexpr int64_t kAhead = 32;
-    if (weights.dtype == CT_F32) {
-        for (int64_t i = begin; i < end; ++i) {
-            __builtin_prefetch(from + std::min(i + kAhead, end - 1) * w_step);
-            *out++ = load<float>(from + i * w_step);
-        }
-        return;
-    }
-    int64_t i = begin;
-    if (i % 2 != 0 && i < end) *out++ = ct::to_float(load<ct::bf16>(from + i++ / 2 * w_step + 2));
-    for (; i + 2 <= end; i += 2) {
-        __builtin_prefetch(from + std::min(i / 2 + kAhead, (end - 1) / 2) * w_step);
-        const uint32_t pair = load<uint32_t>(from + i / 2 * w_step);
-        *out++ = ct::to_float(ct::bf16{static_cast<uint16_t>(pair)});
-        *out++ = ct::to_float(ct::bf16{static_cast<uint16_t>(pair >> 16)});
-    }
-    if (i < end) *out++ = ct::to_float(load<ct::bf16>(from + i / 2 * w_step));
+    dense_row(out, weights.data, *segment, row, begin, end, weights.cols);
 }

@@ -23,10 +23,10 @@ public class CortadoNative extends CortadoNative$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int CT_ABI_VERSION = (int)2L;
+    private static final int CT_ABI_VERSION = (int)3L;
     /**
      * {@snippet lang=c :
-     * #define CT_ABI_VERSION 2
+     * #define CT_ABI_VERSION 3
      * }
      */
     public static int CT_ABI_VERSION() {
@@ -1957,6 +1957,285 @@ public class CortadoNative extends CortadoNative$shared {
     public static int CT_WEIGHTS_EMBEDDING() {
         return CT_WEIGHTS_EMBEDDING;
     }
+    private static final int CT_FORMAT_F32 = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_F32 = 0
+     * }
+     */
+    public static int CT_FORMAT_F32() {
+        return CT_FORMAT_F32;
+    }
+    private static final int CT_FORMAT_BF16 = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_BF16 = 1
+     * }
+     */
+    public static int CT_FORMAT_BF16() {
+        return CT_FORMAT_BF16;
+    }
+    private static final int CT_FORMAT_F16 = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_F16 = 2
+     * }
+     */
+    public static int CT_FORMAT_F16() {
+        return CT_FORMAT_F16;
+    }
+    private static final int CT_FORMAT_F8_E4M3 = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_F8_E4M3 = 3
+     * }
+     */
+    public static int CT_FORMAT_F8_E4M3() {
+        return CT_FORMAT_F8_E4M3;
+    }
+    private static final int CT_FORMAT_INT4 = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_INT4 = 4
+     * }
+     */
+    public static int CT_FORMAT_INT4() {
+        return CT_FORMAT_INT4;
+    }
+    private static final int CT_FORMAT_Q4_0 = (int)16L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q4_0 = 16
+     * }
+     */
+    public static int CT_FORMAT_Q4_0() {
+        return CT_FORMAT_Q4_0;
+    }
+    private static final int CT_FORMAT_Q4_1 = (int)17L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q4_1 = 17
+     * }
+     */
+    public static int CT_FORMAT_Q4_1() {
+        return CT_FORMAT_Q4_1;
+    }
+    private static final int CT_FORMAT_Q5_0 = (int)18L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q5_0 = 18
+     * }
+     */
+    public static int CT_FORMAT_Q5_0() {
+        return CT_FORMAT_Q5_0;
+    }
+    private static final int CT_FORMAT_Q5_1 = (int)19L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q5_1 = 19
+     * }
+     */
+    public static int CT_FORMAT_Q5_1() {
+        return CT_FORMAT_Q5_1;
+    }
+    private static final int CT_FORMAT_Q8_0 = (int)20L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q8_0 = 20
+     * }
+     */
+    public static int CT_FORMAT_Q8_0() {
+        return CT_FORMAT_Q8_0;
+    }
+    private static final int CT_FORMAT_Q2_K = (int)21L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q2_K = 21
+     * }
+     */
+    public static int CT_FORMAT_Q2_K() {
+        return CT_FORMAT_Q2_K;
+    }
+    private static final int CT_FORMAT_Q3_K = (int)22L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q3_K = 22
+     * }
+     */
+    public static int CT_FORMAT_Q3_K() {
+        return CT_FORMAT_Q3_K;
+    }
+    private static final int CT_FORMAT_Q4_K = (int)23L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q4_K = 23
+     * }
+     */
+    public static int CT_FORMAT_Q4_K() {
+        return CT_FORMAT_Q4_K;
+    }
+    private static final int CT_FORMAT_Q5_K = (int)24L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q5_K = 24
+     * }
+     */
+    public static int CT_FORMAT_Q5_K() {
+        return CT_FORMAT_Q5_K;
+    }
+    private static final int CT_FORMAT_Q6_K = (int)25L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_Q6_K = 25
+     * }
+     */
+    public static int CT_FORMAT_Q6_K() {
+        return CT_FORMAT_Q6_K;
+    }
+    private static final int CT_FORMAT_IQ4_NL = (int)26L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_IQ4_NL = 26
+     * }
+     */
+    public static int CT_FORMAT_IQ4_NL() {
+        return CT_FORMAT_IQ4_NL;
+    }
+    private static final int CT_FORMAT_IQ4_XS = (int)27L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_IQ4_XS = 27
+     * }
+     */
+    public static int CT_FORMAT_IQ4_XS() {
+        return CT_FORMAT_IQ4_XS;
+    }
+    private static final int CT_FORMAT_MXFP4 = (int)28L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_MXFP4 = 28
+     * }
+     */
+    public static int CT_FORMAT_MXFP4() {
+        return CT_FORMAT_MXFP4;
+    }
+    private static final int CT_FORMAT_IQ1_S = (int)29L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_IQ1_S = 29
+     * }
+     */
+    public static int CT_FORMAT_IQ1_S() {
+        return CT_FORMAT_IQ1_S;
+    }
+    private static final int CT_FORMAT_IQ1_M = (int)30L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_IQ1_M = 30
+     * }
+     */
+    public static int CT_FORMAT_IQ1_M() {
+        return CT_FORMAT_IQ1_M;
+    }
+    private static final int CT_FORMAT_IQ2_XXS = (int)31L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_IQ2_XXS = 31
+     * }
+     */
+    public static int CT_FORMAT_IQ2_XXS() {
+        return CT_FORMAT_IQ2_XXS;
+    }
+    private static final int CT_FORMAT_IQ2_XS = (int)32L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_IQ2_XS = 32
+     * }
+     */
+    public static int CT_FORMAT_IQ2_XS() {
+        return CT_FORMAT_IQ2_XS;
+    }
+    private static final int CT_FORMAT_IQ2_S = (int)33L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_IQ2_S = 33
+     * }
+     */
+    public static int CT_FORMAT_IQ2_S() {
+        return CT_FORMAT_IQ2_S;
+    }
+    private static final int CT_FORMAT_IQ3_XXS = (int)34L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_IQ3_XXS = 34
+     * }
+     */
+    public static int CT_FORMAT_IQ3_XXS() {
+        return CT_FORMAT_IQ3_XXS;
+    }
+    private static final int CT_FORMAT_IQ3_S = (int)35L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_IQ3_S = 35
+     * }
+     */
+    public static int CT_FORMAT_IQ3_S() {
+        return CT_FORMAT_IQ3_S;
+    }
+    private static final int CT_FORMAT_TQ1_0 = (int)36L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_TQ1_0 = 36
+     * }
+     */
+    public static int CT_FORMAT_TQ1_0() {
+        return CT_FORMAT_TQ1_0;
+    }
+    private static final int CT_FORMAT_TQ2_0 = (int)37L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_TQ2_0 = 37
+     * }
+     */
+    public static int CT_FORMAT_TQ2_0() {
+        return CT_FORMAT_TQ2_0;
+    }
+    private static final int CT_FORMAT_NVFP4 = (int)38L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_NVFP4 = 38
+     * }
+     */
+    public static int CT_FORMAT_NVFP4() {
+        return CT_FORMAT_NVFP4;
+    }
+    private static final int CT_FORMAT_F8_E5M2 = (int)64L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_F8_E5M2 = 64
+     * }
+     */
+    public static int CT_FORMAT_F8_E5M2() {
+        return CT_FORMAT_F8_E5M2;
+    }
+    private static final int CT_FORMAT_F8_E8M0 = (int)65L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_F8_E8M0 = 65
+     * }
+     */
+    public static int CT_FORMAT_F8_E8M0() {
+        return CT_FORMAT_F8_E8M0;
+    }
+    private static final int CT_FORMAT_F4_E2M1 = (int)66L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_format.CT_FORMAT_F4_E2M1 = 66
+     * }
+     */
+    public static int CT_FORMAT_F4_E2M1() {
+        return CT_FORMAT_F4_E2M1;
+    }
 
     private static class ct_weights_create {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
@@ -1978,7 +2257,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ct_weights_create(ct_weights **weights, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dtype, int32_t use)
+     * int32_t ct_weights_create(ct_weights **weights, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use)
      * }
      */
     public static FunctionDescriptor ct_weights_create$descriptor() {
@@ -1988,7 +2267,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ct_weights_create(ct_weights **weights, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dtype, int32_t use)
+     * int32_t ct_weights_create(ct_weights **weights, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use)
      * }
      */
     public static MethodHandle ct_weights_create$handle() {
@@ -1998,7 +2277,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ct_weights_create(ct_weights **weights, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dtype, int32_t use)
+     * int32_t ct_weights_create(ct_weights **weights, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use)
      * }
      */
     public static MemorySegment ct_weights_create$address() {
@@ -2007,16 +2286,80 @@ public class CortadoNative extends CortadoNative$shared {
 
     /**
      * {@snippet lang=c :
-     * int32_t ct_weights_create(ct_weights **weights, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dtype, int32_t use)
+     * int32_t ct_weights_create(ct_weights **weights, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use)
      * }
      */
-    public static int ct_weights_create(MemorySegment weights, MemorySegment device, MemorySegment parts, long num_parts, long cols, int dtype, int use) {
+    public static int ct_weights_create(MemorySegment weights, MemorySegment device, MemorySegment parts, long num_parts, long cols, int dense_dtype, int use) {
         var mh$ = ct_weights_create.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ct_weights_create", weights, device, parts, num_parts, cols, dtype, use);
+                traceDowncall("ct_weights_create", weights, device, parts, num_parts, cols, dense_dtype, use);
             }
-            return (int)mh$.invokeExact(weights, device, parts, num_parts, cols, dtype, use);
+            return (int)mh$.invokeExact(weights, device, parts, num_parts, cols, dense_dtype, use);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_dequantize {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_dequantize");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_dequantize(float *y, const void *data, int64_t elements, int64_t data_bytes, int32_t format)
+     * }
+     */
+    public static FunctionDescriptor ct_dequantize$descriptor() {
+        return ct_dequantize.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_dequantize(float *y, const void *data, int64_t elements, int64_t data_bytes, int32_t format)
+     * }
+     */
+    public static MethodHandle ct_dequantize$handle() {
+        return ct_dequantize.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_dequantize(float *y, const void *data, int64_t elements, int64_t data_bytes, int32_t format)
+     * }
+     */
+    public static MemorySegment ct_dequantize$address() {
+        return ct_dequantize.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_dequantize(float *y, const void *data, int64_t elements, int64_t data_bytes, int32_t format)
+     * }
+     */
+    public static int ct_dequantize(MemorySegment y, MemorySegment data, long elements, long data_bytes, int format) {
+        var mh$ = ct_dequantize.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_dequantize", y, data, elements, data_bytes, format);
+            }
+            return (int)mh$.invokeExact(y, data, elements, data_bytes, format);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -2598,8 +2941,35 @@ public class CortadoNative extends CortadoNative$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+    private static final int CT_NORM_RMS = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_norm_kind.CT_NORM_RMS = 0
+     * }
+     */
+    public static int CT_NORM_RMS() {
+        return CT_NORM_RMS;
+    }
+    private static final int CT_NORM_LAYER = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_norm_kind.CT_NORM_LAYER = 1
+     * }
+     */
+    public static int CT_NORM_LAYER() {
+        return CT_NORM_LAYER;
+    }
+    private static final int CT_NORM_NONE = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_norm_kind.CT_NORM_NONE = 2
+     * }
+     */
+    public static int CT_NORM_NONE() {
+        return CT_NORM_NONE;
+    }
 
-    private static class ct_rms_norm {
+    private static class ct_norm {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,
             CortadoNative.C_POINTER,
@@ -2612,11 +2982,13 @@ public class CortadoNative extends CortadoNative$shared {
             CortadoNative.C_LONG,
             CortadoNative.C_LONG,
             CortadoNative.C_INT,
+            CortadoNative.C_INT,
+            CortadoNative.C_FLOAT,
             CortadoNative.C_FLOAT,
             CortadoNative.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_rms_norm");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_norm");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -2624,45 +2996,45 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ct_rms_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, float eps, ct_stream *stream)
+     * int32_t ct_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, int32_t kind, float eps, float x_scale, ct_stream *stream)
      * }
      */
-    public static FunctionDescriptor ct_rms_norm$descriptor() {
-        return ct_rms_norm.DESC;
+    public static FunctionDescriptor ct_norm$descriptor() {
+        return ct_norm.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ct_rms_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, float eps, ct_stream *stream)
+     * int32_t ct_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, int32_t kind, float eps, float x_scale, ct_stream *stream)
      * }
      */
-    public static MethodHandle ct_rms_norm$handle() {
-        return ct_rms_norm.HANDLE;
+    public static MethodHandle ct_norm$handle() {
+        return ct_norm.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ct_rms_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, float eps, ct_stream *stream)
+     * int32_t ct_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, int32_t kind, float eps, float x_scale, ct_stream *stream)
      * }
      */
-    public static MemorySegment ct_rms_norm$address() {
-        return ct_rms_norm.ADDR;
+    public static MemorySegment ct_norm$address() {
+        return ct_norm.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * int32_t ct_rms_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, float eps, ct_stream *stream)
+     * int32_t ct_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, int32_t kind, float eps, float x_scale, ct_stream *stream)
      * }
      */
-    public static int ct_rms_norm(MemorySegment y, MemorySegment residual, MemorySegment x, MemorySegment weight, long rows, long cols, long y_stride, long residual_stride, long x_stride, int dtype, float eps, MemorySegment stream) {
-        var mh$ = ct_rms_norm.HANDLE;
+    public static int ct_norm(MemorySegment y, MemorySegment residual, MemorySegment x, MemorySegment weight, long rows, long cols, long y_stride, long residual_stride, long x_stride, int dtype, int kind, float eps, float x_scale, MemorySegment stream) {
+        var mh$ = ct_norm.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ct_rms_norm", y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, dtype, eps, stream);
+                traceDowncall("ct_norm", y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, dtype, kind, eps, x_scale, stream);
             }
-            return (int)mh$.invokeExact(y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, dtype, eps, stream);
+            return (int)mh$.invokeExact(y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, dtype, kind, eps, x_scale, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3113,6 +3485,72 @@ public class CortadoNative extends CortadoNative$shared {
                 traceDowncall("ct_activation_mul", y, x, rows, cols, y_stride, x_stride, dtype, activation, stream);
             }
             return (int)mh$.invokeExact(y, x, rows, cols, y_stride, x_stride, dtype, activation, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_soft_cap {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_FLOAT,
+            CortadoNative.C_FLOAT,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_soft_cap");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_soft_cap(ct_buffer *x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_soft_cap$descriptor() {
+        return ct_soft_cap.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_soft_cap(ct_buffer *x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_soft_cap$handle() {
+        return ct_soft_cap.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_soft_cap(ct_buffer *x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_soft_cap$address() {
+        return ct_soft_cap.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_soft_cap(ct_buffer *x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap, ct_stream *stream)
+     * }
+     */
+    public static int ct_soft_cap(MemorySegment x, long rows, long cols, long stride, float scale, float cap, MemorySegment stream) {
+        var mh$ = ct_soft_cap.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_soft_cap", x, rows, cols, stride, scale, cap, stream);
+            }
+            return (int)mh$.invokeExact(x, rows, cols, stride, scale, cap, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

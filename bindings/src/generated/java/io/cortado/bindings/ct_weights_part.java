@@ -18,6 +18,12 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     const void *data;
  *     int64_t rows;
  *     int64_t data_bytes;
+ *     const float *scales;
+ *     const uint8_t *zeros;
+ *     int64_t num_scales;
+ *     int64_t scale_rows;
+ *     int64_t scale_cols;
+ *     int32_t format;
  * }
  * }
  */
@@ -30,7 +36,14 @@ public class ct_weights_part {
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         CortadoNative.C_POINTER.withName("data"),
         CortadoNative.C_LONG.withName("rows"),
-        CortadoNative.C_LONG.withName("data_bytes")
+        CortadoNative.C_LONG.withName("data_bytes"),
+        CortadoNative.C_POINTER.withName("scales"),
+        CortadoNative.C_POINTER.withName("zeros"),
+        CortadoNative.C_LONG.withName("num_scales"),
+        CortadoNative.C_LONG.withName("scale_rows"),
+        CortadoNative.C_LONG.withName("scale_cols"),
+        CortadoNative.C_INT.withName("format"),
+        MemoryLayout.paddingLayout(4)
     ).withName("ct_weights_part");
 
     /**
@@ -170,6 +183,270 @@ public class ct_weights_part {
      */
     public static void data_bytes(MemorySegment struct, long fieldValue) {
         struct.set(data_bytes$LAYOUT, data_bytes$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout scales$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("scales"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * const float *scales
+     * }
+     */
+    public static final AddressLayout scales$layout() {
+        return scales$LAYOUT;
+    }
+
+    private static final long scales$OFFSET = $LAYOUT.byteOffset(groupElement("scales"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * const float *scales
+     * }
+     */
+    public static final long scales$offset() {
+        return scales$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * const float *scales
+     * }
+     */
+    public static MemorySegment scales(MemorySegment struct) {
+        return struct.get(scales$LAYOUT, scales$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * const float *scales
+     * }
+     */
+    public static void scales(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(scales$LAYOUT, scales$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout zeros$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("zeros"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * const uint8_t *zeros
+     * }
+     */
+    public static final AddressLayout zeros$layout() {
+        return zeros$LAYOUT;
+    }
+
+    private static final long zeros$OFFSET = $LAYOUT.byteOffset(groupElement("zeros"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * const uint8_t *zeros
+     * }
+     */
+    public static final long zeros$offset() {
+        return zeros$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * const uint8_t *zeros
+     * }
+     */
+    public static MemorySegment zeros(MemorySegment struct) {
+        return struct.get(zeros$LAYOUT, zeros$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * const uint8_t *zeros
+     * }
+     */
+    public static void zeros(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(zeros$LAYOUT, zeros$OFFSET, fieldValue);
+    }
+
+    private static final OfLong num_scales$LAYOUT = (OfLong)$LAYOUT.select(groupElement("num_scales"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t num_scales
+     * }
+     */
+    public static final OfLong num_scales$layout() {
+        return num_scales$LAYOUT;
+    }
+
+    private static final long num_scales$OFFSET = $LAYOUT.byteOffset(groupElement("num_scales"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t num_scales
+     * }
+     */
+    public static final long num_scales$offset() {
+        return num_scales$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t num_scales
+     * }
+     */
+    public static long num_scales(MemorySegment struct) {
+        return struct.get(num_scales$LAYOUT, num_scales$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t num_scales
+     * }
+     */
+    public static void num_scales(MemorySegment struct, long fieldValue) {
+        struct.set(num_scales$LAYOUT, num_scales$OFFSET, fieldValue);
+    }
+
+    private static final OfLong scale_rows$LAYOUT = (OfLong)$LAYOUT.select(groupElement("scale_rows"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t scale_rows
+     * }
+     */
+    public static final OfLong scale_rows$layout() {
+        return scale_rows$LAYOUT;
+    }
+
+    private static final long scale_rows$OFFSET = $LAYOUT.byteOffset(groupElement("scale_rows"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t scale_rows
+     * }
+     */
+    public static final long scale_rows$offset() {
+        return scale_rows$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t scale_rows
+     * }
+     */
+    public static long scale_rows(MemorySegment struct) {
+        return struct.get(scale_rows$LAYOUT, scale_rows$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t scale_rows
+     * }
+     */
+    public static void scale_rows(MemorySegment struct, long fieldValue) {
+        struct.set(scale_rows$LAYOUT, scale_rows$OFFSET, fieldValue);
+    }
+
+    private static final OfLong scale_cols$LAYOUT = (OfLong)$LAYOUT.select(groupElement("scale_cols"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t scale_cols
+     * }
+     */
+    public static final OfLong scale_cols$layout() {
+        return scale_cols$LAYOUT;
+    }
+
+    private static final long scale_cols$OFFSET = $LAYOUT.byteOffset(groupElement("scale_cols"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t scale_cols
+     * }
+     */
+    public static final long scale_cols$offset() {
+        return scale_cols$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t scale_cols
+     * }
+     */
+    public static long scale_cols(MemorySegment struct) {
+        return struct.get(scale_cols$LAYOUT, scale_cols$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t scale_cols
+     * }
+     */
+    public static void scale_cols(MemorySegment struct, long fieldValue) {
+        struct.set(scale_cols$LAYOUT, scale_cols$OFFSET, fieldValue);
+    }
+
+    private static final OfInt format$LAYOUT = (OfInt)$LAYOUT.select(groupElement("format"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t format
+     * }
+     */
+    public static final OfInt format$layout() {
+        return format$LAYOUT;
+    }
+
+    private static final long format$OFFSET = $LAYOUT.byteOffset(groupElement("format"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t format
+     * }
+     */
+    public static final long format$offset() {
+        return format$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t format
+     * }
+     */
+    public static int format(MemorySegment struct) {
+        return struct.get(format$LAYOUT, format$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t format
+     * }
+     */
+    public static void format(MemorySegment struct, int fieldValue) {
+        struct.set(format$LAYOUT, format$OFFSET, fieldValue);
     }
 
     /**

@@ -18,7 +18,7 @@ public final class StepBed {
 
     private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
 
-    private final PrefixKeys prefixes = new PrefixKeys("bench", true);
+    private final PrefixKeys prefixes = new PrefixKeys("bench", true, Integer.MAX_VALUE);
     private final EngineLoop loop;
     private final Door door;
 

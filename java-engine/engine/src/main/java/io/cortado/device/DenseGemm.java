@@ -64,7 +64,7 @@ public final class DenseGemm implements AutoCloseable {
                 && rows >= MIN_VENDOR_ROWS
                 && bias == null
                 && xDtype == DType.BF16
-                && weights.dtype() == DType.BF16
+                && weights.dtypeOnGpu() == DType.BF16
                 && vendor.linear(y, x, weights, rows, yStride, xStride, yDtype, stream)) {
             return;
         }

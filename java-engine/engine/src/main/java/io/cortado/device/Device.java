@@ -145,10 +145,14 @@ public final class Device extends NativeHandle {
         }
     }
 
-    /** Packs the parts, stacked by rows, into one matrix; see {@link Weights}. */
+    /**
+     * Packs the parts, stacked by rows, into one matrix; see {@link Weights}.
+     *
+     * @param dense what a quantised part becomes where it is not kept quantised: F32 or BF16
+     */
     public Weights createWeights(
-            List<Weights.Part> parts, long cols, DType dtype, Weights.Use use) {
-        return Weights.create(this, parts, cols, dtype, use);
+            List<Weights.Part> parts, long cols, DType dense, Weights.Use use) {
+        return Weights.create(this, parts, cols, dense, use);
     }
 
     /** Memory that lives as long as the device, for parameter structures. */

@@ -7,6 +7,7 @@ import io.cortado.bindings.ct_weights_part;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A matrix [rows][cols], packed once for its device. */
 public final class Weights extends NativeHandle {
@@ -27,31 +28,53 @@ public final class Weights extends NativeHandle {
     /**
      * Consecutive rows of the matrix, row-major and little-endian, at any alignment. Read during
      * the call only.
+     *
+     * @param scales of {@link WeightFormat#F8_E4M3} and {@link WeightFormat#INT4}, else null
      */
-    public record Part(MemorySegment data, long rows) {}
+    public record Part(
+            MemorySegment data, long rows, WeightFormat format, @Nullable Scales scales) {
+        public Part(MemorySegment data, long rows, WeightFormat format) {
+            this(data, rows, format, null);
+        }
+    }
+
+    /**
+     * A row-major grid of float32 scales beside the codes of a part, each for {@code blockRows} x
+     * {@code blockCols} elements; the last row and column of the grid may serve less.
+     *
+     * @param zeros of {@link WeightFormat#INT4}: a byte a scale, 0 to 16; null: 8 everywhere
+     */
+    public record Scales(
+            MemorySegment scales, @Nullable MemorySegment zeros, long blockRows, long blockCols) {
+        public Scales {
+            if (zeros != null && zeros.byteSize() * 4 != scales.byteSize()) {
+                throw new IllegalArgumentException(
+                        "zeros must have a byte for each scale: zeros="
+                                + zeros.byteSize()
+                                + ", scales="
+                                + scales.byteSize() / 4);
+            }
+        }
+    }
 
     private final long rows;
     private final long cols;
-    private final DType dtype;
+    private final DType dtypeOnGpu;
 
-    private Weights(MemorySegment address, long rows, long cols, DType dtype) {
+    private Weights(MemorySegment address, long rows, long cols, DType dtypeOnGpu) {
         super(address);
-        this.dtype = dtype;
+        this.dtypeOnGpu = dtypeOnGpu;
         this.rows = rows;
         this.cols = cols;
     }
 
-    static Weights create(Device device, List<Part> parts, long cols, DType dtype, Use use) {
+    static Weights create(Device device, List<Part> parts, long cols, DType dense, Use use) {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment array = ct_weights_part.allocateArray(Math.max(1, parts.size()), call);
             long rows = 0;
             for (int i = 0; i < parts.size(); i++) {
-                Part part = parts.get(i);
-                MemorySegment entry = ct_weights_part.asSlice(array, i);
-                ct_weights_part.data(entry, part.data());
-                ct_weights_part.rows(entry, part.rows());
-                ct_weights_part.data_bytes(entry, part.data().byteSize());
-                rows += part.rows();
+                fill(ct_weights_part.asSlice(array, i), parts.get(i));
+                rows += parts.get(i).rows();
             }
             MemorySegment out = call.allocate(CortadoNative.C_POINTER);
             check(
@@ -61,15 +84,43 @@ public final class Weights extends NativeHandle {
                             array,
                             parts.size(),
                             cols,
-                            dtype.code(),
+                            dense.code(),
                             use.code));
-            return new Weights(out.get(CortadoNative.C_POINTER, 0), rows, cols, dtype);
+            return new Weights(
+                    out.get(CortadoNative.C_POINTER, 0), rows, cols, dtypeOnGpu(parts, dense));
         }
     }
 
-    /** Of the tensors that it was packed from. */
-    DType dtype() {
-        return dtype;
+    private static void fill(MemorySegment entry, Part part) {
+        ct_weights_part.data(entry, part.data());
+        ct_weights_part.rows(entry, part.rows());
+        ct_weights_part.data_bytes(entry, part.data().byteSize());
+        ct_weights_part.format(entry, part.format().code());
+        Scales scales = part.scales();
+        if (scales != null) {
+            ct_weights_part.scales(entry, scales.scales());
+            MemorySegment zeros = scales.zeros();
+            ct_weights_part.zeros(entry, zeros == null ? MemorySegment.NULL : zeros);
+            ct_weights_part.num_scales(entry, scales.scales().byteSize() / 4);
+            ct_weights_part.scale_rows(entry, scales.blockRows());
+            ct_weights_part.scale_cols(entry, scales.blockCols());
+        }
+    }
+
+    /** What the header says of matrices on cuda and simt. */
+    private static DType dtypeOnGpu(List<Part> parts, DType dense) {
+        boolean bf16 = true;
+        for (Part part : parts) {
+            bf16 &=
+                    part.format() == WeightFormat.BF16
+                            || (part.format().isQuantized() && dense == DType.BF16);
+        }
+        return bf16 ? DType.BF16 : DType.F32;
+    }
+
+    /** What the elements are on a GPU: quantised ones are dequantised there. */
+    DType dtypeOnGpu() {
+        return dtypeOnGpu;
     }
 
     public long rows() {

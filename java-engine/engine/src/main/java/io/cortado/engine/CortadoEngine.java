@@ -50,7 +50,8 @@ final class CortadoEngine implements Engine {
                         cache.pool().total(),
                         model.endTokenIds(),
                         texts.tokenizer(),
-                        new PrefixKeys(model.name(), options.prefixCaching()));
+                        new PrefixKeys(
+                                model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);
         maxNumSeqs = limits.maxNumSeqs();
         logprobs = new Logprobs(texts.tokenizer());
@@ -100,8 +101,15 @@ final class CortadoEngine implements Engine {
         door.requireOpen();
         EmbeddingChecker.Resolved params = embeddingChecker.check(request.params());
         List<int[]> prompts = embeddingChecker.ids(request);
-        return new EmbeddingBatch(loop, door, params, model.embedding().dimensions(), maxNumSeqs)
-                .run(prompts);
+        EmbeddingBatch batch =
+                new EmbeddingBatch(
+                        loop,
+                        door,
+                        params,
+                        request.scheduling(),
+                        model.embedding().dimensions(),
+                        maxNumSeqs);
+        return batch.run(prompts);
     }
 
     private AnswerReader[] readers(Request request, SamplingParams params, @Nullable String echo) {

@@ -25,6 +25,7 @@ final class EmbeddingBatch {
     private final EngineLoop loop;
     private final Door door;
     private final EmbeddingChecker.Resolved params;
+    private final Scheduling scheduling;
     private final int width;
     private final int window;
     private final ArrayDeque<Request> underWay = new ArrayDeque<>();
@@ -34,10 +35,16 @@ final class EmbeddingBatch {
      * @param window prompts that the loop has at a time
      */
     EmbeddingBatch(
-            EngineLoop loop, Door door, EmbeddingChecker.Resolved params, int width, int window) {
+            EngineLoop loop,
+            Door door,
+            EmbeddingChecker.Resolved params,
+            Scheduling scheduling,
+            int width,
+            int window) {
         this.loop = loop;
         this.door = door;
         this.params = params;
+        this.scheduling = scheduling;
         this.width = width;
         this.window = window;
     }
@@ -78,7 +85,7 @@ final class EmbeddingBatch {
                             RowParams.RAW,
                             -1,
                             -1,
-                            Scheduling.DEFAULT,
+                            scheduling,
                             null,
                             pooled,
                             () -> NO_OUTPUT);

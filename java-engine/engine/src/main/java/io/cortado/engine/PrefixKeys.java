@@ -10,13 +10,16 @@ import org.jspecify.annotations.Nullable;
 final class PrefixKeys {
     private final String model;
     private final boolean isShared;
+    private final int otherAnglesAbove;
     private final AtomicLong alone = new AtomicLong();
 
     /**
      * @param isShared requests share prefixes; else only the answers of one request do
+     * @param otherAnglesAbove longer sequences rotate all their tokens by other angles
      */
-    PrefixKeys(String model, boolean isShared) {
+    PrefixKeys(String model, boolean isShared, int otherAnglesAbove) {
         this.model = model;
+        this.otherAnglesAbove = otherAnglesAbove;
         this.isShared = isShared;
     }
 
@@ -26,12 +29,16 @@ final class PrefixKeys {
      * @param maxTokens the most that prompt and output will have
      */
     @Nullable BlockKeys of(int[] prompt, int n, int maxTokens, String salt) {
-        if (!isShared && n == 1) {
+        boolean isLong = prompt.length > otherAnglesAbove;
+        boolean growsLong = !isLong && maxTokens > otherAnglesAbove; // and computes all again
+        if (growsLong || (!isShared && n == 1)) {
             return null;
         }
         String owner = isShared ? "" : "request " + alone.incrementAndGet();
         BlockHasher hasher = new BlockHasher();
-        BlockKeys keys = hasher.start(BlockPool.blocksFor(maxTokens), model, salt, owner);
+        BlockKeys keys =
+                hasher.start(
+                        BlockPool.blocksFor(maxTokens), model, salt, owner, isLong ? "long" : "");
         hasher.extend(keys, position -> prompt[position], prompt.length);
         return keys;
     }

@@ -137,6 +137,7 @@ final class Scheduler {
     /** Fills the batch with the next step's work; false if there is nothing to do. */
     boolean next(Batch batch) {
         batch.clear(limits.maxScoreRows());
+        restartLongOnes();
         boolean preemptedNow = makeRoom();
         addDecodes(batch);
         addPrefills(batch);
@@ -192,6 +193,21 @@ final class Scheduler {
             hasher.extend(sequence.keys, sequence, sequence.length() - sequence.drawing);
             cache.offer(sequence.table, sequence.keys, sequence, sequence.computed);
         }
+    }
+
+    /** What has outgrown one set of angles is computed again in its own blocks. */
+    private void restartLongOnes() {
+        for (int i = 0; i < numRunning; i++) {
+            Sequence sequence = running(i);
+            if (!sequence.isLong && isLong(sequence)) {
+                sequence.isLong = true;
+                sequence.computed = 0;
+            }
+        }
+    }
+
+    private boolean isLong(Sequence sequence) {
+        return sequence.cachedLength() > limits.otherAnglesAbove();
     }
 
     /** Takes the blocks that running sequences need now; true if that threw any out. */
@@ -328,6 +344,7 @@ final class Scheduler {
         if (sequence.request.pooled != null) {
             sequence.sum = freeSums[--numFreeSums];
         }
+        sequence.isLong = isLong(sequence);
         sequence.computed = admission.reused();
         sequence.reused = admission.reused();
         reusedTokens += admission.reused();

@@ -43,6 +43,9 @@ final class Sequence implements TokenSource {
     /** Where the device sums its hidden states while it runs; only where they are pooled. */
     int sum;
 
+    /** True if it rotates by the angles of long sequences; see {@link Limits}. */
+    boolean isLong;
+
     int preemptions;
     int passedOver;
 
@@ -114,9 +117,12 @@ final class Sequence implements TokenSource {
 
     /**
      * Tokens from the first on that need no computation if the cache holds them: not the last one,
-     * whose logits are wanted, nor those whose logits score the prompt.
+     * whose logits are wanted, nor those whose logits score the prompt, nor any that is pooled.
      */
     int reusable() {
+        if (request.pooled != null) {
+            return 0;
+        }
         int last = length() - drawing - 1;
         return nextScore < prompt.length ? Math.min(last, nextScore - 1) : last;
     }

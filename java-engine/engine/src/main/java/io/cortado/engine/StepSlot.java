@@ -192,11 +192,24 @@ final class StepSlot implements AutoCloseable {
         MemorySegment.copy(from.ids, 0, to.ids(), JAVA_INT, 0, numTokens);
         MemorySegment.copy(from.fedRows, 0, to.fedRows(), JAVA_INT, 0, numTokens);
         MemorySegment.copy(from.positions, 0, to.positions(), JAVA_INT, 0, numTokens);
+        moveLongOnes(from, to.positions());
         MemorySegment.copy(from.slots, 0, to.slotMapping(), JAVA_LONG, 0, numTokens);
         MemorySegment.copy(from.cuSeqlensQ, 0, to.cuSeqlensQ(), JAVA_INT, 0, numSeqs + 1);
         MemorySegment.copy(from.seqlensKv, 0, to.seqlensKv(), JAVA_INT, 0, numSeqs);
         MemorySegment.copy(from.rowToken, 0, to.logitRows(), JAVA_INT, 0, numRows);
         fillBlockTable(from, to.blockTable());
+    }
+
+    /** The angles of long sequences stand behind the others. */
+    private void moveLongOnes(Batch from, MemorySegment positions) {
+        for (int i = 0; i < from.numSeqs(); i++) {
+            if (from.sequence(i).isLong) {
+                for (int t = from.cuSeqlensQ[i]; t < from.cuSeqlensQ[i + 1]; t++) {
+                    int position = from.positions[t] + model.firstLongPosition();
+                    positions.setAtIndex(JAVA_INT, t, position);
+                }
+            }
+        }
     }
 
     /** Copies only what a row does not hold yet: while decoding one block in 16 steps. */

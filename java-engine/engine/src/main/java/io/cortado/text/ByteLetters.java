@@ -24,7 +24,10 @@ final class ByteLetters {
     private ByteLetters() {}
 
     static String spell(String text) {
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        return spell(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    static String spell(byte[] bytes) {
         var letters = new char[bytes.length];
         for (int i = 0; i < bytes.length; i++) {
             letters[i] = LETTER[bytes[i] & 0xFF];

@@ -1,14 +1,18 @@
 package io.cortado.text;
 
-import java.util.Arrays;
-import java.util.List;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What llama.cpp's names of pre-tokenizers ({@code tokenizer.ggml.pre}) stand for. The patterns are
  * those that the models publish; a name that is not listed is refused.
+ *
+ * @param words the {@code pre_tokenizer} of a {@code tokenizer.json}
+ * @param ignoreMerges whether a word of the vocabulary is one token though no merge makes it
+ * @param addsBos whether a text gets a bos where the file does not say
+ * @param composes whether a text is normalized to NFC
  */
 record GgufPreTokenizers(
-        PreTokenizer words, boolean ignoreMerges, boolean addsBos, boolean composes) {
+        ObjectNode words, boolean ignoreMerges, boolean addsBos, boolean composes) {
     static GgufPreTokenizers named(String name) {
         return switch (name) {
             case "llama3",
@@ -102,17 +106,8 @@ record GgufPreTokenizers(
         };
     }
 
-    /** The patterns one after the other, each keeping its matches and what lies between them. */
     private static GgufPreTokenizers plain(String... patterns) {
-        List<PreTokenizer> steps =
-                Arrays.stream(patterns)
-                        .map(pattern ->
-                                PreTokenizer.split(
-                                        SplitPatterns.compile(pattern),
-                                        SplitBehavior.ISOLATED,
-                                        false))
-                        .toList();
-        return new GgufPreTokenizers(PreTokenizer.sequence(steps), false, false, false);
+        return new GgufPreTokenizers(PipelineNodes.splits(patterns), false, false, false);
     }
 
     private GgufPreTokenizers ignoringMerges() {

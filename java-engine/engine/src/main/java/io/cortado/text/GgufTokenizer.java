@@ -1,11 +1,13 @@
 package io.cortado.text;
 
-import java.text.Normalizer.Form;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Reads a tokenizer from the metadata of a GGUF file. */
 final class GgufTokenizer {
@@ -25,7 +27,11 @@ final class GgufTokenizer {
                     "GGUF file has no vocabulary: tokenizer.ggml.tokens="
                             + (found == null ? "missing" : "empty"));
         }
-        tokens = found;
+        tokens = found.clone();
+        for (int id = 0; id < tokens.length; id++) {
+            // Some models have unused tokens without a text; llama.cpp names them so.
+            tokens[id] = tokens[id].isEmpty() ? "[EMPTY_" + id + "]" : tokens[id];
+        }
         types = metadata.numbers("token_type", tokens.length);
     }
 
@@ -34,6 +40,9 @@ final class GgufTokenizer {
         String model = metadata.string("model", "(missing)");
         return switch (model) {
             case "gpt2" -> new GgufTokenizer(metadata).byteLevel();
+            case "llama" -> new GgufTokenizer(metadata).sentencePiece(SentencePieceFile.Model.BPE);
+            case "t5" -> new GgufTokenizer(metadata).sentencePiece(SentencePieceFile.Model.UNIGRAM);
+            case "bert" -> new GgufTokenizer(metadata).wordPiece();
             case String other -> throw Pipeline.unsupported("tokenizer.ggml.model", other);
         };
     }
@@ -41,18 +50,109 @@ final class GgufTokenizer {
     private Tokenizer byteLevel() {
         GgufPreTokenizers pre = GgufPreTokenizers.named(metadata.string("pre", "default"));
         Map<String, Integer> ids = ids();
-        List<AddedToken> added = addedTokens();
         MergeTable merges = merges(ids);
+        List<AddedToken> added = addedTokens();
+        // What words may become by being looked up whole: no control token.
         var words = new HashMap<>(ids);
         added.forEach(token -> words.remove(token.content()));
-        return new Tokenizer(
-                TokenizerParts.byteLevel(
-                        pre.composes() ? new UnicodeForm(Form.NFC) : Normalizer.NONE,
-                        pre.words(),
+        ObjectNode root = JsonNodeFactory.instance.objectNode();
+        root.set("pre_tokenizer", pre.words());
+        root.set("decoder", PipelineNodes.byteLevel(true, true));
+        if (pre.composes()) {
+            root.set("normalizer", PipelineNodes.node("NFC"));
+        }
+        return TokenizerFile.assemble(
+                root,
+                new ModelFile(
                         new BpeModel(words, merges, BpeOptions.byteLevel(pre.ignoreMerges())),
-                        postProcessor(pre.addsBos()),
-                        added,
-                        tokens));
+                        ids,
+                        tokens,
+                        tokens.length),
+                NormalizerFile.read(root.path("normalizer")),
+                added,
+                around(pre.addsBos(), false));
+    }
+
+    private Tokenizer sentencePiece(SentencePieceFile.Model model) {
+        float[] scores = metadata.numbers("scores", tokens.length);
+        if (scores == null) {
+            throw new TokenizerFormatException(
+                    "GGUF file has no scores: tokenizer.ggml.scores=missing model=llama");
+        }
+        List<SentencePieceFile.Piece> pieces = new ArrayList<>(tokens.length);
+        for (int id = 0; id < tokens.length; id++) {
+            pieces.add(new SentencePieceFile.Piece(tokens[id], scores[id], kind(id)));
+        }
+        boolean isBytePairs = model == SentencePieceFile.Model.BPE;
+        Integer unknown = metadata.id("unknown_token_id", tokens.length);
+        byte[] charsMap = metadata.bytes("precompiled_charsmap");
+        var file =
+                new SentencePieceFile(
+                        pieces,
+                        model,
+                        isBytePairs,
+                        false,
+                        unknown != null ? unknown : isBytePairs ? 0 : 2,
+                        -1,
+                        -1,
+                        charsMap == null ? new byte[0] : charsMap,
+                        metadata.flag("add_space_prefix", true),
+                        metadata.flag("remove_extra_whitespaces", false),
+                        true);
+        return SentencePieceTokenizer.read(file, List.of(), around(isBytePairs, !isBytePairs));
+    }
+
+    private SentencePieceFile.Kind kind(int id) {
+        int type = types == null ? 1 : (int) types[id];
+        // 0 is llama.cpp's "undefined", as which it takes all that it does not know.
+        return type < 1 || type > SentencePieceFile.Kind.values().length
+                ? SentencePieceFile.Kind.NORMAL
+                : SentencePieceFile.Kind.values()[type - 1];
+    }
+
+    /**
+     * WordPiece. Converters write {@code ▁word} for a word's first piece and {@code ing} for {@code
+     * ##ing}.
+     */
+    private Tokenizer wordPiece() {
+        List<AddedToken> added = addedTokens();
+        var special = new HashSet<String>();
+        added.forEach(token -> special.add(token.content()));
+        var spelled = new String[tokens.length];
+        Map<String, Integer> ids = HashMap.newHashMap(tokens.length);
+        for (int id = 0; id < tokens.length; id++) {
+            spelled[id] =
+                    special.contains(tokens[id])
+                            ? tokens[id]
+                            : tokens[id].startsWith("\u2581")
+                                    ? tokens[id].substring(1)
+                                    : "##" + tokens[id];
+            ids.put(spelled[id], id);
+        }
+        Integer unknown = metadata.id("unknown_token_id", tokens.length);
+        ObjectNode root = JsonNodeFactory.instance.objectNode();
+        boolean lowercase = metadata.flag("normalizer.lowercase", true);
+        root.set(
+                "normalizer",
+                PipelineNodes.node("BertNormalizer")
+                        .put("clean_text", true)
+                        .put("handle_chinese_chars", true)
+                        .put("strip_accents", metadata.flag("normalizer.strip_accents", lowercase))
+                        .put("lowercase", lowercase));
+        root.set("pre_tokenizer", PipelineNodes.node("BertPreTokenizer"));
+        root.set(
+                "decoder",
+                PipelineNodes.node("WordPiece").put("prefix", "##").put("cleanup", true));
+        WordModel model = new WordPieceModel(ids, unknown == null ? 100 : unknown, "##", 100);
+        Integer cls = special("add_bos_token", true, "bos_token_id");
+        Integer sep = metadata.id("seperator_token_id", tokens.length);
+        return TokenizerFile.assemble(
+                root,
+                new ModelFile(model, ids, spelled, tokens.length),
+                NormalizerFile.read(root.path("normalizer")),
+                added,
+                PostProcessor.around(
+                        cls, sep != null ? sep : special("add_eos_token", true, "eos_token_id")));
     }
 
     private Map<String, Integer> ids() {
@@ -79,6 +179,8 @@ final class GgufTokenizer {
                     "GGUF file has no merges: tokenizer.ggml.merges=missing model=gpt2");
         }
         var table = new MergeTable(merges.length);
+        var byText = new TokenIds(ids);
+        int made = 0;
         for (int rank = 0; rank < merges.length; rank++) {
             String merge = merges[rank];
             int space = merge.indexOf(' ', 1);
@@ -90,14 +192,7 @@ final class GgufTokenizer {
                                 + TokenizerFile.clip(merge));
             }
             String left = merge.substring(0, space);
-            String right = merge.substring(space + 1);
-            table.put(
-                    left,
-                    right,
-                    ModelFile.mergeId(ids, left, rank),
-                    ModelFile.mergeId(ids, right, rank),
-                    rank,
-                    ModelFile.mergeId(ids, left + right, rank));
+            made = ModelFile.put(table, byText, left, merge.substring(space + 1), "", rank, made);
         }
         return table;
     }
@@ -107,44 +202,24 @@ final class GgufTokenizer {
         for (int id = 0; types != null && id < tokens.length; id++) {
             int type = (int) types[id];
             if (type == CONTROL || type == UNKNOWN || type == USER_DEFINED) {
-                String token = tokens[id];
-                if (token.isEmpty() || token.length() > TokenizerFile.MAX_ADDED_TOKEN_CHARS) {
-                    throw new TokenizerFormatException(
-                            "control token must have 1 to "
-                                    + TokenizerFile.MAX_ADDED_TOKEN_CHARS
-                                    + " characters: chars="
-                                    + token.length()
-                                    + " id="
-                                    + id);
-                }
-                boolean special = type != USER_DEFINED;
-                added.add(new AddedToken(id, token, token, false, false, false, false, special));
+                added.add(AddedToken.plain(id, tokens[id], type != USER_DEFINED));
             }
         }
         return added;
     }
 
-    /** A bos before and an eos after each text, as the flags say. */
-    private PostProcessor postProcessor(boolean addsBos) {
-        var single = new ArrayList<PostProcessor.Part>();
-        var pair = new ArrayList<PostProcessor.Part>();
-        special("add_bos_token", addsBos, "bos_token_id", single, pair);
-        single.add(new PostProcessor.Text(0, 0));
-        pair.add(new PostProcessor.Text(0, 0));
-        special("add_eos_token", false, "eos_token_id", single, pair);
-        pair.add(new PostProcessor.Text(1, 1));
-        special("add_eos_token", false, "eos_token_id", pair);
-        return new PostProcessor(List.copyOf(single), List.copyOf(pair), List.of());
+    private PostProcessor around(boolean addsBos, boolean addsEos) {
+        return PostProcessor.around(
+                special("add_bos_token", addsBos, "bos_token_id"),
+                special("add_eos_token", addsEos, "eos_token_id"));
     }
 
-    @SafeVarargs
-    private void special(
-            String flag, boolean fallback, String key, List<PostProcessor.Part>... rows) {
+    private @Nullable Integer special(String flag, boolean fallback, String key) {
         if (!metadata.flag(flag, fallback)) {
-            return;
+            return null;
         }
         Integer id = metadata.id(key, tokens.length);
-        if (id == null) {
+        if (id == null && metadata.has(flag)) {
             throw new TokenizerFormatException(
                     "tokenizer.ggml."
                             + flag
@@ -152,8 +227,6 @@ final class GgufTokenizer {
                             + key
                             + "=missing");
         }
-        for (List<PostProcessor.Part> row : rows) {
-            row.add(new PostProcessor.Ids(new int[] {id}, 0));
-        }
+        return id;
     }
 }

@@ -30,12 +30,12 @@ final class IntList {
         items[index] = item;
     }
 
-    void clear() {
-        size = 0;
-    }
-
     int removeLast() {
         return items[--size];
+    }
+
+    void clear() {
+        size = 0;
     }
 
     int size() {

@@ -40,9 +40,14 @@ final class LinearRegex implements PieceFinder {
 
     @Override
     public void find(String text, MatchSink sink) {
-        var search = new Search(text);
+        find(text, 0, text.length(), sink);
+    }
+
+    @Override
+    public void find(String text, int from, int to, MatchSink sink) {
+        var search = new Search(text, from, to);
         int lastEnd = -1;
-        for (int i = 0; i < text.length(); ) {
+        for (int i = from; i < to; ) {
             int end = search.matchEnd(i);
             if (end > i) {
                 sink.match(i, end);
@@ -62,21 +67,26 @@ final class LinearRegex implements PieceFinder {
         private static final int NONE = -1;
 
         private final String text;
+        private final int from;
+        private final int to;
         private final byte[] lookBits;
         private final Set<Long> failures = new HashSet<>();
 
-        Search(String text) {
+        Search(String text, int from, int to) {
             this.text = text;
-            lookBits = new byte[looks.isEmpty() ? 0 : text.length() + 1];
+            this.from = from;
+            this.to = to;
+            lookBits = new byte[looks.isEmpty() ? 0 : to - from + 1];
             for (int k = 0; k < looks.size(); k++) {
-                looks.get(k).mark(text, lookBits, k);
+                looks.get(k).mark(text, from, to, lookBits, k);
             }
         }
 
         /** The end of the match that begins at {@code start}, or {@link #NONE}. */
         int matchEnd(int start) {
             int state =
-                    automaton.start(hasAnchors ? RegexContext.before(alphabet, text, start) : 0);
+                    automaton.start(
+                            hasAnchors ? RegexContext.before(alphabet, text, from, start) : 0);
             int end = NONE;
             int stateAtEnd = state;
             int i = start;
@@ -100,13 +110,14 @@ final class LinearRegex implements PieceFinder {
         }
 
         private int step(int state, int i) {
-            int symbol = alphabet.symbol(text, i);
+            int symbol = alphabet.symbol(text, i, to);
             return automaton.step(
-                    state, lookBits.length == 0 ? symbol : symbol + alphabet.size() * lookBits[i]);
+                    state,
+                    lookBits.length == 0 ? symbol : symbol + alphabet.size() * lookBits[i - from]);
         }
 
         private boolean isPair(int i) {
-            return i + 1 < text.length()
+            return i + 1 < to
                     && Character.isHighSurrogate(text.charAt(i))
                     && Character.isLowSurrogate(text.charAt(i + 1));
         }
@@ -135,7 +146,7 @@ final class LinearRegex implements PieceFinder {
                     failures.add((long) state << 32 | i);
                 }
             }
-            long limit = FREE_FAILURES + (long) FAILURES_PER_CHAR * text.length();
+            long limit = FREE_FAILURES + (long) FAILURES_PER_CHAR * (to - from);
             if (failures.size() > limit) {
                 throw new TextBudgetException(
                         "split pattern remembers too much: places="
@@ -143,7 +154,7 @@ final class LinearRegex implements PieceFinder {
                                 + " limit="
                                 + limit
                                 + " textChars="
-                                + text.length());
+                                + (to - from));
             }
         }
     }

@@ -8,6 +8,9 @@ package io.cortado.text;
  * are quick only by this.
  */
 final class MergeTable {
+    /** For a token without characters. */
+    static final int NONE = -1;
+
     private static final int BITS = 20;
 
     private final PairTable pairs;
@@ -20,13 +23,13 @@ final class MergeTable {
     /**
      * Adds the merge of two tokens.
      *
-     * @param left the characters of the left token
-     * @param right the characters of the right one, without a prefix that words do not have
+     * @param last the last character of the left token
+     * @param first the first character of the right one, after a prefix that words do not have
      */
-    void put(String left, String right, int leftId, int rightId, int rank, int mergedId) {
+    void put(int last, int first, int leftId, int rightId, int rank, int mergedId) {
         pairs.put(leftId, rightId, rank, mergedId);
-        if (!left.isEmpty() && !right.isEmpty()) {
-            int hash = hash(left.codePointBefore(left.length()), right.codePointAt(0));
+        if (last != NONE && first != NONE) {
+            int hash = hash(last, first);
             meetings[hash >>> 6] |= 1L << hash;
         }
     }

@@ -97,10 +97,13 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
         var ids = HashMap.<String, Integer>newHashMap(vocab.size());
         var seen = new BitSet();
         for (Map.Entry<String, JsonNode> entry : vocab.properties()) {
+            JsonNode value = entry.getValue();
             int id =
-                    TokenizerFile.id(
-                            entry.getValue(),
-                            "model.vocab[" + TokenizerFile.clip(entry.getKey()) + "]");
+                    TokenizerFile.isId(value)
+                            ? value.intValue()
+                            : TokenizerFile.id(
+                                    value,
+                                    "model.vocab[" + TokenizerFile.clip(entry.getKey()) + "]");
             if (seen.get(id)) {
                 throw new TokenizerFormatException(
                         "two tokens of model.vocab have one id: id="
@@ -128,63 +131,83 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
         }
         requireCount("model.merges", merges.size(), MAX_MERGES);
         var table = new MergeTable(merges.size());
+        var ids = new TokenIds(vocab);
         int rank = 0;
+        int made = 0;
         for (JsonNode merge : merges) {
-            if (merge.isString() && merge.stringValue().startsWith("#version")) {
-                continue;
+            if (merge.isString()) {
+                String text = merge.stringValue();
+                if (text.startsWith("#version")) {
+                    continue;
+                }
+                int space = text.indexOf(' ');
+                if (space < 0 || text.indexOf(' ', space + 1) >= 0) {
+                    throw noPair(merge, rank);
+                }
+                String right = text.substring(space + 1);
+                made = put(table, ids, text.substring(0, space), right, prefix, rank, made);
+            } else if (merge.size() == 2 && merge.path(0).isString() && merge.path(1).isString()) {
+                String right = merge.path(1).stringValue();
+                String left = merge.path(0).stringValue();
+                made = put(table, ids, left, right, prefix, rank, made);
+            } else {
+                throw noPair(merge, rank);
             }
-            String[] pair = pair(merge, rank);
-            if (pair[1].length() < prefix.length()) {
-                throw new TokenizerFormatException(
-                        "merge lacks the prefix of tokens inside a word: model.merges["
-                                + rank
-                                + "]="
-                                + TokenizerFile.brief(merge));
-            }
-            String tail = pair[1].substring(prefix.length());
-            table.put(
-                    pair[0],
-                    tail,
-                    mergeId(vocab, pair[0], rank),
-                    mergeId(vocab, pair[1], rank),
-                    rank,
-                    mergeId(vocab, pair[0] + tail, rank));
             rank++;
         }
         return table;
     }
 
-    private static String[] pair(JsonNode merge, int rank) {
-        if (merge.isArray()
-                && merge.size() == 2
-                && merge.path(0).isString()
-                && merge.path(1).isString()) {
-            return new String[] {merge.path(0).stringValue(), merge.path(1).stringValue()};
+    /**
+     * Puts the merge of two tokens into a table.
+     *
+     * @param near the id that the last merge has made
+     * @return the id that this one makes
+     */
+    static int put(
+            MergeTable table,
+            TokenIds ids,
+            String left,
+            String right,
+            String prefix,
+            int rank,
+            int near) {
+        int skipped = prefix.length();
+        if (right.length() < skipped) {
+            throw new TokenizerFormatException(
+                    "merge lacks the prefix of tokens inside a word: model.merges["
+                            + rank
+                            + "]="
+                            + TokenizerFile.clip(left + " " + right));
         }
-        if (merge.isString()) {
-            String text = merge.stringValue();
-            int space = text.indexOf(' ');
-            if (space >= 0 && text.indexOf(' ', space + 1) < 0) {
-                return new String[] {text.substring(0, space), text.substring(space + 1)};
-            }
+        int leftId = ids.find(left);
+        int rightId = ids.find(right);
+        int merged = ids.findNear(near, left, right, skipped);
+        if (leftId < 0 || rightId < 0 || merged < 0) {
+            throw unknownToken(
+                    leftId < 0 ? left : rightId < 0 ? right : left + right.substring(skipped),
+                    rank);
         }
-        throw new TokenizerFormatException(
+        int first = right.length() == skipped ? MergeTable.NONE : right.codePointAt(skipped);
+        int last = left.isEmpty() ? MergeTable.NONE : left.codePointBefore(left.length());
+        table.put(last, first, leftId, rightId, rank, merged);
+        return merged;
+    }
+
+    private static TokenizerFormatException noPair(JsonNode merge, int rank) {
+        return new TokenizerFormatException(
                 "merge is not a pair of tokens: model.merges["
                         + rank
                         + "]="
                         + TokenizerFile.brief(merge));
     }
 
-    static int mergeId(Map<String, Integer> vocab, String token, int rank) {
-        Integer id = vocab.get(token);
-        if (id == null) {
-            throw new TokenizerFormatException(
-                    "merge names a token that is not in model.vocab: model.merges["
-                            + rank
-                            + "] token="
-                            + TokenizerFile.clip(token));
-        }
-        return id;
+    private static TokenizerFormatException unknownToken(String token, int rank) {
+        return new TokenizerFormatException(
+                "merge names a token that is not in model.vocab: model.merges["
+                        + rank
+                        + "] token="
+                        + TokenizerFile.clip(token));
     }
 
     private static ModelFile unigram(JsonNode model) {

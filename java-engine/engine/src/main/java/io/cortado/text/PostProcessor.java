@@ -1,7 +1,9 @@
 package io.cortado.text;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the file's templates put around a single text and around a pair of texts.
@@ -14,6 +16,24 @@ record PostProcessor(List<Part> single, List<Part> pair, List<Boolean> trims) {
 
     static final PostProcessor NONE =
             new PostProcessor(List.of(FIRST), List.of(FIRST, new Text(1, 1)), List.of());
+
+    /** A bos before and an eos after each text, where there is one. */
+    static PostProcessor around(@Nullable Integer bos, @Nullable Integer eos) {
+        var single = new ArrayList<Part>();
+        var pair = new ArrayList<Part>();
+        for (int text = 0; text < 2; text++) {
+            for (List<Part> row : text == 0 ? List.of(single, pair) : List.of(pair)) {
+                if (bos != null) {
+                    row.add(new Ids(new int[] {bos}, text));
+                }
+                row.add(new Text(text, text));
+                if (eos != null) {
+                    row.add(new Ids(new int[] {eos}, text));
+                }
+            }
+        }
+        return new PostProcessor(List.copyOf(single), List.copyOf(pair), List.of());
+    }
 
     /** RoBERTa's: {@code <s> A </s>} and {@code <s> A </s> </s> B </s>}, all of one type. */
     static PostProcessor roberta(int cls, int sep, List<Boolean> trims) {

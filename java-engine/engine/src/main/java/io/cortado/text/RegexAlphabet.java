@@ -77,14 +77,14 @@ final class RegexAlphabet {
         return members.size();
     }
 
-    /** The symbol of the character at {@code i}, or the end's. */
-    int symbol(String text, int i) {
-        if (i >= text.length()) {
+    /** The symbol of the character at {@code i}, or the end's where the text ends at {@code to}. */
+    int symbol(String text, int i, int to) {
+        if (i >= to) {
             return end();
         }
         char c = text.charAt(i);
         if (Character.isHighSurrogate(c)
-                && i + 1 < text.length()
+                && i + 1 < to
                 && Character.isLowSurrogate(text.charAt(i + 1))) {
             return supplementary(Character.toCodePoint(c, text.charAt(i + 1)));
         }

@@ -13,11 +13,11 @@ final class RegexContext {
 
     private RegexContext() {}
 
-    /** The bits at place {@code i} of a text. */
-    static int before(RegexAlphabet alphabet, String text, int i) {
-        return i == 0
+    /** The bits at place {@code i} of a text that begins at {@code from}. */
+    static int before(RegexAlphabet alphabet, String text, int from, int i) {
+        return i == from
                 ? TEXT_START
-                : after(alphabet, alphabet.symbol(text, text.offsetByCodePoints(i, -1)));
+                : after(alphabet, alphabet.symbol(text, text.offsetByCodePoints(i, -1), i));
     }
 
     /** The bits behind a character. */

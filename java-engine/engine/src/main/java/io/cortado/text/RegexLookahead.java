@@ -24,13 +24,14 @@ final class RegexLookahead {
     }
 
     /**
-     * Sets {@code bit} in {@code places[i]} for each place {@code i} where the lookahead matches.
+     * Sets {@code bit} in {@code places[i - from]} for each place {@code i} of {@code text[from,
+     * to)} where the lookahead matches.
      */
-    synchronized void mark(String text, byte[] places, int bit) {
+    synchronized void mark(String text, int from, int to, byte[] places, int bit) {
         int state = 0;
-        for (int i = text.length(); i >= 0; ) {
-            int symbol = alphabet.symbol(text, i);
-            int before = program.hasAnchors() ? RegexContext.before(alphabet, text, i) : 0;
+        for (int i = to; i >= from; ) {
+            int symbol = alphabet.symbol(text, i, to);
+            int before = program.hasAnchors() ? RegexContext.before(alphabet, text, from, i) : 0;
             long key = ((long) state * RegexContext.SIZE + before) * alphabet.size() + symbol;
             Integer next = steps.get(key);
             if (next == null) {
@@ -39,9 +40,9 @@ final class RegexLookahead {
             }
             state = next;
             if (states[state].get(0)) {
-                places[i] |= (byte) (1 << bit);
+                places[i - from] |= (byte) (1 << bit);
             }
-            i = i == 0 ? -1 : text.offsetByCodePoints(i, -1);
+            i = i == from ? from - 1 : text.offsetByCodePoints(i, -1);
         }
     }
 

@@ -1,7 +1,6 @@
 package io.cortado.text;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -22,20 +21,33 @@ public final class Tokenizer {
         this.parts = parts;
     }
 
-    /** Reads {@code tokenizer.json} in a model's folder. */
+    /**
+     * Reads the tokenizer in a model's folder: {@code tokenizer.json}, else {@code tokenizer.model}
+     * (SentencePiece or tiktoken), else a tiktoken file, else {@code vocab.json} with {@code
+     * merges.txt}.
+     */
     public static Tokenizer open(Path modelDir) throws IOException {
-        Path file = modelDir.resolve("tokenizer.json");
-        long size = Files.size(file);
-        if (size > TokenizerFile.MAX_FILE_BYTES) {
-            throw new TokenizerFormatException(
-                    "tokenizer file too large: "
-                            + file
-                            + " bytes="
-                            + size
-                            + " limit="
-                            + TokenizerFile.MAX_FILE_BYTES);
-        }
-        return parse(Files.readAllBytes(file));
+        return TokenizerFolder.open(modelDir);
+    }
+
+    /** Whether a folder holds any of the files that {@link #open} reads. */
+    public static boolean isIn(Path modelDir) throws IOException {
+        return TokenizerFolder.holdsTokenizer(modelDir);
+    }
+
+    /**
+     * Reads a tiktoken file.
+     *
+     * @param name the file's name; a family in it, such as o200k or qwen, names the split pattern
+     *     and the control tokens, else the number of ranks does
+     */
+    public static Tokenizer parseTiktoken(byte[] content, String name) {
+        return TiktokenTokenizer.read(content, name, null);
+    }
+
+    /** Reads a tiktoken file of no known family: its words are cut so, nothing is added. */
+    public static Tokenizer parseTiktoken(byte[] content, PreTokenization words) {
+        return TiktokenTokenizer.read(content, words.declaration());
     }
 
     /** Reads the content of a {@code tokenizer.json}. */

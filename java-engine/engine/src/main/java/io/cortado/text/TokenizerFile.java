@@ -23,7 +23,11 @@ final class TokenizerFile {
     }
 
     static Tokenizer parse(byte[] json) {
-        JsonNode root = JsonFiles.parse(json, "tokenizer.json", MAX_FILE_BYTES);
+        return parse(JsonFiles.parse(json, "tokenizer.json", MAX_FILE_BYTES));
+    }
+
+    /** Reads a tree of the format, however it came about. */
+    static Tokenizer parse(JsonNode root) {
         if (!root.path("model").isObject()) {
             throw new TokenizerFormatException(
                     "tokenizer.json has no model object: model=" + brief(root.path("model")));
@@ -47,13 +51,27 @@ final class TokenizerFile {
         if (!text(root, "version", "1.0").equals("1.0")) {
             throw Pipeline.unsupported("version", text(root, "version", ""));
         }
+        ModelFile model = ModelFile.read(root.path("model"));
         Normalizer normalizer = NormalizerFile.read(root.path("normalizer"));
+        return assemble(root, model, normalizer, addedTokens(model, normalizer), null);
+    }
+
+    /**
+     * A tokenizer of a model that came in another format.
+     *
+     * @param root the rest as the format has it: pre_tokenizer, decoder, post_processor
+     * @param around the post-processor, or null for the root's
+     */
+    static Tokenizer assemble(
+            JsonNode root,
+            ModelFile model,
+            Normalizer normalizer,
+            List<AddedToken> added,
+            @Nullable PostProcessor around) {
         PreTokenizerFile words =
                 PreTokenizerFile.read(
                         root.path("pre_tokenizer"), !isAbsent(root.path("normalizer")));
         Decoder decoder = DecoderFile.read(root.path("decoder"));
-        ModelFile model = ModelFile.read(root.path("model"));
-        List<AddedToken> added = addedTokens(model, normalizer);
         var vocabulary = new Vocabulary(model.tokens(), added, decoder);
         return new Tokenizer(
                 new TokenizerParts(
@@ -62,7 +80,10 @@ final class TokenizerFile {
                         words.words(),
                         words.spelledWords(),
                         new WordTokenizer(model.model(), vocabulary.special(), words.modelSpells()),
-                        PostProcessors.read(root.path("post_processor"), vocabulary.size()),
+                        around != null
+                                ? around
+                                : PostProcessors.read(
+                                        root.path("post_processor"), vocabulary.size()),
                         new AddedTokens(added),
                         vocabulary,
                         decoder,
@@ -95,16 +116,7 @@ final class TokenizerFile {
                     "rstrip",
                     "normalized",
                     "special");
-            String content = text(token, "content", "");
-            if (content.isEmpty() || content.length() > MAX_ADDED_TOKEN_CHARS) {
-                throw new TokenizerFormatException(
-                        "added token must have 1 to "
-                                + MAX_ADDED_TOKEN_CHARS
-                                + " characters: chars="
-                                + content.length()
-                                + " content="
-                                + clip(content));
-            }
+            String content = content(token);
             chars += content.length();
             if (chars > MAX_ADDED_CHARS) {
                 throw new TokenizerFormatException(
@@ -126,13 +138,27 @@ final class TokenizerFile {
                                 + " content="
                                 + clip(content));
             }
-            added.add(addedToken(token, id, content, normalizer));
+            added.add(addedToken(token, id, normalizer));
         }
         return added;
     }
 
-    private static AddedToken addedToken(
-            JsonNode token, int id, String content, Normalizer normalizer) {
+    private static String content(JsonNode token) {
+        String content = text(token, "content", "");
+        if (content.isEmpty() || content.length() > MAX_ADDED_TOKEN_CHARS) {
+            throw new TokenizerFormatException(
+                    "added token must have 1 to "
+                            + MAX_ADDED_TOKEN_CHARS
+                            + " characters: chars="
+                            + content.length()
+                            + " content="
+                            + clip(content));
+        }
+        return content;
+    }
+
+    static AddedToken addedToken(JsonNode token, int id, Normalizer normalizer) {
+        String content = content(token);
         boolean normalized = Pipeline.flag(token, "normalized", false);
         return new AddedToken(
                 id,
@@ -145,11 +171,16 @@ final class TokenizerFile {
                 Pipeline.flag(token, "special", false));
     }
 
+    /** Whether it is a whole number that may be an id. */
+    static boolean isId(JsonNode node) {
+        return node.isIntegralNumber()
+                && node.canConvertToInt()
+                && node.intValue() >= 0
+                && node.intValue() < MAX_ID;
+    }
+
     static int id(JsonNode node, String what) {
-        if (!node.isIntegralNumber()
-                || !node.canConvertToInt()
-                || node.intValue() < 0
-                || node.intValue() >= MAX_ID) {
+        if (!isId(node)) {
             throw new TokenizerFormatException(
                     "token id must be a whole number in [0, "
                             + MAX_ID

@@ -1,6 +1,5 @@
 package io.cortado.text;
 
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,33 +21,4 @@ record TokenizerParts(
         Vocabulary vocabulary,
         Decoder decoder,
         @Nullable Truncation truncation,
-        @Nullable Padding padding) {
-    /**
-     * The parts of a byte-level model as the older formats describe it.
-     *
-     * @param words cuts a normalized text into words, which are not spelled in byte letters yet
-     * @param tokens the model's tokens by their ids, null for a hole
-     */
-    static TokenizerParts byteLevel(
-            Normalizer normalizer,
-            PreTokenizer words,
-            WordModel model,
-            PostProcessor postProcessor,
-            List<AddedToken> added,
-            @Nullable String[] tokens) {
-        var decoder = new Decoder(List.of(new DecoderSteps.ByteLevel()));
-        var vocabulary = new Vocabulary(tokens, added, decoder);
-        return new TokenizerParts(
-                normalizer,
-                Places.NONE,
-                words,
-                PreTokenizer.sequence(List.of(words, PreTokenizer.byteLevel(false, false, true))),
-                new WordTokenizer(model, vocabulary.special(), true),
-                postProcessor,
-                new AddedTokens(added),
-                vocabulary,
-                decoder,
-                null,
-                null);
-    }
-}
+        @Nullable Padding padding) {}

@@ -66,7 +66,11 @@ class DenseGemmTest {
                 DenseGemm gemm = new DenseGemm(vendor);
                 Weights weights =
                         device.createWeights(
-                                List.of(new Weights.Part(ones(arena, dtype, SIZE * SIZE), SIZE)),
+                                List.of(
+                                        new Weights.Part(
+                                                ones(arena, dtype, SIZE * SIZE),
+                                                SIZE,
+                                                WeightFormat.of(dtype))),
                                 SIZE,
                                 dtype,
                                 Weights.Use.LINEAR);

@@ -159,6 +159,18 @@ class EmbeddingTest {
     }
 
     @Test
+    void theFirstTokensStateIsThatOfAPromptOfOne() throws Exception {
+        try (Engine engine = Engine.open(TinyModel.in(folder), options())) {
+            for (Prompt prompt : prompts()) {
+                Prompt first = Prompt.tokens(((Prompt.Tokens) prompt).ids()[0]);
+                assertArrayEquals(
+                        embed(engine, List.of(first), pooled(Pooling.LAST)).getFirst(),
+                        embed(engine, List.of(prompt), pooled(Pooling.CLS)).getFirst());
+            }
+        }
+    }
+
+    @Test
     void givesFirstDimensionsOnlyWhereTheModelSaysThatItCan() throws Exception {
         Prompt prompt = prompts().get(2);
         TinyModel.in(folder);

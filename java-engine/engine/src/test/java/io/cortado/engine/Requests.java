@@ -5,7 +5,7 @@ import io.cortado.api.Scheduling;
 /** Makes requests for tests that need no text. */
 final class Requests {
     static final int[] NO_IDS = {};
-    static final PrefixKeys PREFIXES = new PrefixKeys("tests", true);
+    static final PrefixKeys PREFIXES = new PrefixKeys("tests", true, Integer.MAX_VALUE);
 
     private Requests() {}
 

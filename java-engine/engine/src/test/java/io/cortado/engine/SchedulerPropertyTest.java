@@ -86,11 +86,12 @@ class SchedulerPropertyTest {
                             1 + random.nextInt(usual.maxScoreRows()),
                             random.nextInt(4),
                             random.nextInt(20),
-                            usual.watermarkBlocks());
+                            usual.watermarkBlocks(),
+                            random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100));
             int hostBlocks = random.nextInt(3) * random.nextInt(40);
             cache = new KvCache(blocks, hostBlocks);
             pool = cache.pool();
-            prefixes = new PrefixKeys("world", random.nextInt(4) > 0);
+            prefixes = new PrefixKeys("world", random.nextInt(4) > 0, limits.otherAnglesAbove());
             for (int i = 0; i < topics.length; i++) {
                 topics[i] = random.ints(600, 0, VOCAB).toArray();
             }

@@ -81,7 +81,7 @@ class SchedulerTest {
 
     @Test
     void passesOverWhatDoesNotFitUntilItIsTooOld() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
         Scheduler scheduler = new Scheduler(new KvCache(20), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         add(scheduler, 160, 50);
@@ -102,7 +102,7 @@ class SchedulerTest {
 
     @Test
     void throwsOutTheSequenceThatIsCheapestToRecompute() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
         KvCache cache = new KvCache(6);
         Scheduler scheduler = new Scheduler(cache, limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
@@ -120,7 +120,7 @@ class SchedulerTest {
 
     @Test
     void keepsAWatermarkFreeAtAdmissionUnlessNothingRuns() {
-        Limits limits = new Limits(8, 512, 8, 3, 100, 2);
+        Limits limits = new Limits(8, 512, 8, 3, 100, 2, Integer.MAX_VALUE);
         Scheduler scheduler = new Scheduler(new KvCache(6), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         Sequence whole = add(scheduler, 80, 10);
@@ -132,5 +132,33 @@ class SchedulerTest {
         scheduler.remove(whole);
         scheduler.next(batch);
         assertEquals(10, tokensOf(batch, second));
+    }
+
+    @Test
+    void computesASequenceAgainWhenItOutgrowsOneSetOfAngles() {
+        Limits limits = Limits.of(4, 16, 100).otherAnglesAbove(20);
+        Scheduler scheduler = new Scheduler(new KvCache(100), limits, OrderedQueue.fcfs(), () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence growing = add(scheduler, 18, 10);
+        Sequence longPrompt = add(scheduler, 21, 2);
+        Sequence fitting = add(scheduler, 10, 11);
+        int recomputed = 0;
+        for (int step = 0; step < 20; step++) {
+            if (!scheduler.next(batch)) {
+                break;
+            }
+            for (int i = 0; i < batch.numSeqs(); i++) {
+                Sequence sequence = batch.sequence(i);
+                assertEquals(sequence.cachedLength() > 20, sequence.isLong);
+                boolean isAgain = sequence == growing && growing.isLong;
+                recomputed += isAgain ? batch.tokensOf(i) : 0;
+            }
+            run(scheduler, batch);
+        }
+        assertTrue(growing.isLong);
+        assertTrue(longPrompt.isLong);
+        assertFalse(fitting.isLong, "its last token is never computed: 20 are");
+        assertEquals(18 + 9, recomputed, "all tokens once more, none of them twice");
+        assertEquals(0, growing.preemptions);
     }
 }

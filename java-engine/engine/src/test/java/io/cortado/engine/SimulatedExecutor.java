@@ -66,7 +66,7 @@ class SimulatedExecutor implements Executor {
                 check(batch.positions[t] == position, "position");
                 checkId(batch, t, sequence, position);
                 check(batch.slots[t] == sequence.table.slot(position), "slot");
-                onDevice[(int) batch.slots[t]] = history(sequence, position);
+                onDevice[(int) batch.slots[t]] = content(sequence, position);
             }
             check(batch.seqlensKv[i] == sequence.computed + batch.tokensOf(i), "length");
         }
@@ -110,6 +110,11 @@ class SimulatedExecutor implements Executor {
         }
     }
 
+    /** What keys are made from: the tokens up to theirs, and the angles. */
+    private long content(Sequence sequence, int position) {
+        return history(sequence, position) ^ (sequence.isLong ? Long.MIN_VALUE : 0);
+    }
+
     /** A hash of a sequence's tokens up to a position, drawn ones included. */
     private long history(Sequence sequence, int position) {
         long[] known =
@@ -139,7 +144,7 @@ class SimulatedExecutor implements Executor {
         int first = (int) (steps % BlockPool.BLOCK_TOKENS);
         for (int position = first; position < length; position += BlockPool.BLOCK_TOKENS) {
             int slot = (int) sequence.table.slot(position);
-            check(onDevice[slot] == history(sequence, position), "key");
+            check(onDevice[slot] == content(sequence, position), "key");
         }
     }
 

@@ -64,7 +64,9 @@ final class EmbeddingRun {
         } catch (InterruptedException e) {
             interrupted(exchange, ask, deadline.isOver);
         } catch (EngineException e) {
-            metrics.failed();
+            if (ApiError.from(e).status().code() >= 500) {
+                metrics.failed();
+            }
             note(exchange, ask, 0, "error");
             throw e;
         } finally {

@@ -55,6 +55,7 @@ class EmbeddingsTest {
             assertEquals(1, second.get("index").intValue());
             assertEquals(FakeEngine.DIMENSIONS, second.get("embedding").size());
             assertEquals(2.5f, second.at("/embedding/1").floatValue());
+            TestServer.await("it is logged", () -> !server.log.isEmpty());
             String log = server.log.getLast();
             assertTrue(log.contains("prompts=2 prompt_tokens=8 finish=embedded"), log);
             String metrics = server.get("/metrics").body();

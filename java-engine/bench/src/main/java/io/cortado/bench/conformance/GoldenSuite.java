@@ -17,6 +17,7 @@ import java.util.stream.Stream;
  */
 public final class GoldenSuite implements Suite {
     private static final String GOLDEN = "golden.json";
+    private static final String ADAPTER = "adapter_config.json";
 
     @Override
     public String name() {
@@ -77,6 +78,10 @@ public final class GoldenSuite implements Suite {
             Path folder, List<String> files, SuiteOptions options, Tally tally) throws IOException {
         if (files.isEmpty()) {
             tally.refused("no " + GOLDEN + " beside a model: not a kind this suite runs");
+            return List.of();
+        }
+        if (Files.isRegularFile(folder.resolve(ADAPTER))) {
+            tally.refused(ADAPTER + ": adapters are not built");
             return List.of();
         }
         List<String> remarks = new ArrayList<>();

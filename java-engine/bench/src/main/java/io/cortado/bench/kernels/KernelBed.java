@@ -5,6 +5,7 @@ import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
+import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -98,7 +99,11 @@ public final class KernelBed implements AutoCloseable {
             MemorySegment data = arena.allocate(rows * cols * dtype.bytes(), Buffer.ALIGNMENT);
             fill(data, dtype);
             return own(
-                    device.createWeights(List.of(new Weights.Part(data, rows)), cols, dtype, use));
+                    device.createWeights(
+                            List.of(new Weights.Part(data, rows, WeightFormat.of(dtype))),
+                            cols,
+                            DType.F32,
+                            use));
         }
     }
 
