@@ -24,6 +24,10 @@ class PreTokenizersTest {
                         "{'type':'CharDelimiterSplit','delimiter':'-'}", "a--b-", "a@0-1 b@3-4"),
                 Arguments.of("{'type':'Whitespace'}", "Hi, you²!", "Hi@0-2 ,@2-3 you@4-7 ²!@7-9"),
                 Arguments.of(
+                        "{'type':'Split','pattern':{'Regex':'\\\\w+|[^\\\\w\\\\s]+'},'behavior':'Removed','invert':true}",
+                        "a² >² ½",
+                        "a²@0-2 >²@3-5 ½@6-7"),
+                Arguments.of(
                         "{'type':'BertPreTokenizer'}", "Hey, you$", "Hey@0-3 ,@3-4 you@5-8 $@8-9"),
                 Arguments.of(
                         metaspace + "'prepend_scheme':'always','split':true}",
