@@ -16,6 +16,10 @@ final class RankModel implements WordModel {
     private static final int ABSENT = Integer.MAX_VALUE;
 
     private final ByteTable ranks;
+
+    /** The ranks of all tokens of two bytes: what every merge of a word begins with. */
+    private final int[] pairs = new int[1 << 16];
+
     private final int longest;
 
     /**
@@ -25,6 +29,13 @@ final class RankModel implements WordModel {
     RankModel(ByteTable ranks, int longestToken) {
         this.ranks = ranks;
         this.longest = longestToken;
+        var pair = new byte[2];
+        for (int p = 0; p < pairs.length; p++) {
+            pair[0] = (byte) (p >> 8);
+            pair[1] = (byte) p;
+            int found = ranks.find(pair, 0, 2);
+            pairs[p] = found == ByteTable.ABSENT ? ABSENT : found;
+        }
         for (int b = 0; b < 256; b++) {
             if (ranks.find(new byte[] {(byte) b}, 0, 1) == ByteTable.ABSENT) {
                 throw new TokenizerFormatException(
@@ -57,6 +68,9 @@ final class RankModel implements WordModel {
 
     /** The rank of the token {@code bytes[start, end)}, or {@link #ABSENT}. */
     private int rank(byte[] bytes, int start, int end) {
+        if (end - start == 2) {
+            return pairs[(bytes[start] & 0xFF) << 8 | bytes[start + 1] & 0xFF];
+        }
         int found = end - start > longest ? ByteTable.ABSENT : ranks.find(bytes, start, end);
         return found == ByteTable.ABSENT ? ABSENT : found;
     }
