@@ -15,9 +15,12 @@ import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
+import io.cortado.model.FolderCheck;
 import io.cortado.model.GenerationDefaults;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
+import io.cortado.model.ModelFolder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
@@ -56,7 +59,7 @@ public final class CortadoEngineProvider implements EngineProvider {
      * pays.
      */
     static Engine open(
-            Path folder,
+            Path named,
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap) {
@@ -70,6 +73,10 @@ public final class CortadoEngineProvider implements EngineProvider {
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
         try {
+            Path folder = ModelFolder.locate(named, options.revision(), System::getenv);
+            if (!Files.isRegularFile(folder)) {
+                FolderCheck.require(folder, !options.dummyWeights());
+            }
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             Texts texts = Texts.open(folder);
@@ -218,7 +225,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             CausalLm model,
             Device device) {
         return new ModelInfo(
-                String.valueOf(folder.toAbsolutePath().normalize().getFileName()),
+                ModelFolder.nameOf(folder),
                 config.architecture(),
                 maxModelLen,
                 config.vocabSize(),

@@ -46,6 +46,7 @@ final class WeightLoader {
     }
 
     DecoderWeights load() {
+        source.require(TensorNeeds.of(shape));
         long hidden = shape.hiddenSize();
         boolean tied = shape.tiedEmbeddings();
         Weights embedding =

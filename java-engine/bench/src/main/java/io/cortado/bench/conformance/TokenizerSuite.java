@@ -92,8 +92,8 @@ public final class TokenizerSuite implements Suite {
         for (JsonNode row : rows) {
             try {
                 judge(row, tokenizer, tally);
-            } catch (TokenizerFormatException | TextBudgetException e) {
-                tally.refused(name + ": " + e.getMessage());
+            } catch (IllegalArgumentException e) {
+                tally.refused(name + " n=" + row.path("n").asString("?") + ": " + e.getMessage());
             }
         }
         return tally.report(name);
