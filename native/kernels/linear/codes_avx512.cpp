@@ -93,11 +93,7 @@ template <>
 struct Codes<kBytes> {
     __m512i places;  // of a float's upper half in the lower one
 
-    explicit Codes(const CodeFormat&) {
-        alignas(64) unsigned char bytes[64];
-        for (int i = 0; i < 64; ++i) bytes[i] = static_cast<unsigned char>(i % 16 / 4 * 4 + 2 + i % 2);
-        places = _mm512_load_si512(bytes);
-    }
+    explicit Codes(const CodeFormat&) : places(_mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302)) {}
 
     template <int I>
     [[gnu::always_inline]] __m512i step(const unsigned char* unit, int64_t line_step) const {
@@ -200,7 +196,7 @@ template <int I, int PLANES, int PANELS>
     constexpr int kTotal = kLines<PLANES> * PANELS;
 #pragma GCC unroll 8
     for (int line = I * kTotal / kUnitSteps; line < (I + 1) * kTotal / kUnitSteps; ++line) {
-        _mm_prefetch(at + line * kLineBytes, _MM_HINT_T0);
+        _mm_prefetch(at + line * kLineBytes, _MM_HINT_T1);
     }
 }
 
@@ -249,7 +245,7 @@ void fused(const CodeTile& tile) {
         }
         prefetch += kLines<PLANES> * PANELS * kLineBytes;
         for (int line = 0; line < tile.prefetch_more; ++line) {  // the scales are as long as so many lines in each unit
-            _mm_prefetch(prefetch, _MM_HINT_T0);
+            _mm_prefetch(prefetch, _MM_HINT_T1);
             prefetch += kLineBytes;
         }
         unit += unit_bytes;
