@@ -273,14 +273,19 @@ void bench_attention(Device& device, const AttentionCase& c, bool balanced) {
 
 // ---- linear --------------------------------------------------------------------------------------------------------
 
-void bench_linear(Device& device, int64_t n, int64_t k, const std::vector<int64_t>& row_counts) {
-    const int64_t bytes = n * k * 2;
-    std::vector<uint16_t> values(static_cast<size_t>(n * k));
+std::vector<uint16_t> random_weights(int64_t count) {
+    std::vector<uint16_t> values(static_cast<size_t>(count));
     std::mt19937 engine(3);
     std::normal_distribution<float> normal(0, 0.02f);
     for (size_t i = 0; i < values.size(); ++i) {
         values[i] = i < 65536 ? ct::to_bf16(normal(engine)).bits : values[i - 65536];
     }
+    return values;
+}
+
+void bench_linear(Device& device, int64_t n, int64_t k, const std::vector<int64_t>& row_counts) {
+    const int64_t bytes = n * k * 2;
+    const std::vector<uint16_t> values = random_weights(n * k);
     std::vector<ct_weights*> weights;
     const int64_t copies = turns_of(bytes);
     for (int64_t i = 0; i < copies; ++i) {
@@ -317,15 +322,15 @@ void bench_rows(Device& device, int64_t rows, int64_t cols) {
     report("rms_norm", name,
            time_calls(device, n,
                       [&](int64_t i) {
-                          return ct_rms_norm(y.get(), nullptr, input(i), weight.get(), rows, cols, cols, 0, cols,
-                                             CT_BF16, 1e-5f, device.stream);
+                          return ct_norm(y.get(), nullptr, input(i), weight.get(), rows, cols, cols, 0, cols, CT_BF16,
+                                         CT_NORM_RMS, 1e-5f, 1, device.stream);
                       }),
            2.0 * static_cast<double>(bytes), 0, shape);
     report("rms_norm_residual", name,
            time_calls(device, n,
                       [&](int64_t i) {
-                          return ct_rms_norm(y.get(), residual.get(), input(i), weight.get(), rows, cols, cols, cols,
-                                             cols, CT_BF16, 1e-5f, device.stream);
+                          return ct_norm(y.get(), residual.get(), input(i), weight.get(), rows, cols, cols, cols, cols,
+                                         CT_BF16, CT_NORM_RMS, 1e-5f, 1, device.stream);
                       }),
            6.0 * static_cast<double>(bytes), 0, shape);
     report("activation_mul", name,
@@ -338,6 +343,113 @@ void bench_rows(Device& device, int64_t rows, int64_t cols) {
     report("copy", name,
            time_calls(device, n, [&](int64_t i) { return ct_copy(y.get(), input(i), 0, 0, 2 * bytes, device.stream); }),
            4.0 * static_cast<double>(bytes), 0, shape);
+}
+
+// Tokens of a prompt, each with a slot of its own.
+void bench_rope(Device& device, int64_t tokens, int32_t q_heads, int32_t kv_heads, int32_t head_dim) {
+    const int64_t cols = (q_heads + 2 * int64_t{kv_heads}) * head_dim, page = int64_t{16} * kv_heads * head_dim;
+    const int64_t blocks = (tokens + 15) / 16;
+    Rotation qkv = rotation(device, tokens * cols * 2, CT_BF16);
+    Memory q(device, tokens * q_heads * head_dim * 2), k(device, blocks * page * 2), v(device, blocks * page * 2);
+    Memory positions(device, tokens * 4), slots(device, tokens * 8), cos_sin(device, tokens * head_dim * 4);
+    std::vector<int32_t> position;
+    std::vector<int64_t> slot;
+    for (int64_t t = 0; t < tokens; ++t) {
+        position.push_back(static_cast<int32_t>(t));
+        slot.push_back((blocks - 1 - t / 16) * 16 + t % 16);
+    }
+    positions.write(position);
+    slots.write(slot);
+    cos_sin.fill_random(CT_F32);
+    ct_rope_params p{};
+    p.struct_bytes = sizeof p;
+    p.num_tokens = p.num_positions = tokens;
+    p.num_slots = blocks * 16;
+    p.q_stride = int64_t{q_heads} * head_dim;
+    p.qkv_stride = cols;
+    p.block_stride = page;
+    p.num_q_heads = q_heads;
+    p.num_kv_heads = kv_heads;
+    p.head_dim = p.rotary_dim = head_dim;
+    p.style = CT_ROPE_HALVES;
+    p.dtype = p.kv_dtype = CT_BF16;
+    report("rope_kv_write", "t" + std::to_string(tokens),
+           time_calls(device, static_cast<int64_t>(qkv.size()),
+                      [&](int64_t i) {
+                          return ct_rope_kv_write(q.get(), k.get(), v.get(), qkv[static_cast<size_t>(i)]->get(),
+                                                  positions.get(), slots.get(), cos_sin.get(), nullptr, nullptr, &p,
+                                                  device.stream);
+                      }),
+           4.0 * static_cast<double>(tokens * cols), 0,
+           field("tokens", tokens) + "," + field("q_heads", q_heads) + "," + field("kv_heads", kv_heads) + "," +
+               field("head_dim", head_dim));
+}
+
+void bench_embedding(Device& device, int64_t vocab, int64_t cols, int64_t tokens) {
+    const std::vector<uint16_t> values = random_weights(vocab * cols);
+    const ct_weights_part part{values.data(), vocab, vocab * cols * 2};
+    ct_weights* table = nullptr;
+    MUST(ct_weights_create(&table, device.device, &part, 1, cols, CT_BF16, CT_WEIGHTS_EMBEDDING));
+    std::vector<int32_t> all(static_cast<size_t>(vocab));
+    for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int32_t>(i);
+    std::shuffle(all.begin(), all.end(), std::mt19937(4));
+    all.resize(static_cast<size_t>(tokens));
+    Memory ids(device, tokens * 4), y(device, tokens * cols * 2);
+    ids.write(all);
+    report("embedding", "t" + std::to_string(tokens) + "_c" + std::to_string(cols),
+           time_calls(device, 1,
+                      [&](int64_t) {
+                          return ct_embedding(y.get(), table, ids.get(), tokens, cols, CT_BF16, 1, device.stream);
+                      }),
+           4.0 * static_cast<double>(tokens * cols), 0, field("tokens", tokens) + "," + field("cols", cols));
+    MUST(ct_weights_destroy(table));
+}
+
+// As the prefix cache and preemption move the cache's blocks, within the device's memory.
+void bench_copy_blocks(Device& device, int64_t pairs, int64_t block_bytes) {
+    Rotation from = rotation(device, pairs * block_bytes, CT_BF16);
+    Memory to(device, pairs * block_bytes), ids(device, pairs * 8);
+    std::vector<int32_t> pair;
+    for (int64_t i = 0; i < pairs; ++i) {
+        pair.push_back(static_cast<int32_t>(i));
+        pair.push_back(static_cast<int32_t>(pairs - 1 - i));
+    }
+    ids.write(pair);
+    report("copy_blocks", "p" + std::to_string(pairs) + "_b" + std::to_string(block_bytes),
+           time_calls(device, static_cast<int64_t>(from.size()),
+                      [&](int64_t i) {
+                          return ct_copy_blocks(to.get(), from[static_cast<size_t>(i)]->get(), ids.get(), pairs,
+                                                block_bytes, device.stream);
+                      }),
+           2.0 * static_cast<double>(pairs * block_bytes), 0,
+           field("pairs", pairs) + "," + field("block_bytes", block_bytes));
+}
+
+void bench_sample(Device& device, int64_t rows, int64_t vocab, float top_p) {
+    Rotation logits = rotation(device, rows * vocab * 4, CT_F32);
+    Memory token(device, rows * 4), logprob(device, rows * 4), top_k(device, rows * 4), position(device, rows * 8);
+    Memory temperature(device, rows * 4), top_ps(device, rows * 4), min_p(device, rows * 4), seed(device, rows * 8);
+    Memory rank(device, rows * 4), status(device, rows * 4);
+    const auto count = static_cast<size_t>(rows);
+    temperature.write(std::vector<float>(count, top_p < 1 ? 0.8f : 0.0f));
+    top_ps.write(std::vector<float>(count, top_p));
+    min_p.write(std::vector<float>(count, 0.0f));
+    top_k.write(std::vector<int32_t>(count, 0));
+    seed.write(std::vector<int64_t>(count, 5));
+    position.write(std::vector<int64_t>(count, 7));
+    const ct_sample_params p{sizeof p, rows, vocab, vocab, 0, 0};
+    int64_t bytes = 0;
+    MUST(ct_sample_workspace_bytes(&bytes, device.device, &p));
+    Memory workspace(device, bytes);
+    report("sample", (top_p < 1 ? "top_p_r" : "greedy_r") + std::to_string(rows) + "_v" + std::to_string(vocab),
+           time_calls(device, static_cast<int64_t>(logits.size()),
+                      [&](int64_t i) {
+                          return ct_sample(token.get(), logprob.get(), rank.get(), nullptr, nullptr, status.get(),
+                                           logits[static_cast<size_t>(i)]->get(), temperature.get(), top_k.get(),
+                                           top_ps.get(), min_p.get(), seed.get(), position.get(), nullptr, nullptr,
+                                           nullptr, nullptr, workspace.get(), &p, device.stream);
+                      }),
+           4.0 * static_cast<double>(rows * vocab), 0, field("rows", rows) + "," + field("vocab", vocab));
 }
 
 void bench_argmax(Device& device, int64_t rows, int64_t vocab) {
@@ -378,6 +490,10 @@ int main(int argc, char** argv) {
         bench_linear(device, 64, 128, {1, 17});
         bench_rows(device, 4, 256);
         bench_argmax(device, 2, 1000);
+        bench_sample(device, 2, 1000, 0.9f);
+        bench_rope(device, 20, 2, 1, 64);
+        bench_embedding(device, 50, 64, 9);
+        bench_copy_blocks(device, 3, 4096);
     } else {
         bench_linear(device, 4096, 4096, {1, 8, 16, 64, 512, 4096});
         bench_linear(device, 28672, 4096, {1, 8, 16, 64, 512, 4096});
@@ -386,6 +502,12 @@ int main(int argc, char** argv) {
         bench_rows(device, 4096, 4096);
         bench_rows(device, 64, 4096);
         bench_argmax(device, 64, 131072);
+        bench_sample(device, 64, 131072, 1);
+        bench_sample(device, 64, 131072, 0.9f);
+        bench_rope(device, 8192, 32, 8, 128);
+        bench_rope(device, 64, 32, 8, 128);
+        bench_embedding(device, 131072, 4096, 8192);
+        bench_copy_blocks(device, 1024, 65536);
     }
     return failures == 0 ? 0 : 1;
 }

@@ -85,14 +85,22 @@ struct FeedTokensArgs {
     int64_t num_tokens, num_rows;
 };
 
+struct SumRowsArgs {
+    float* sums;
+    const void* x;
+    const int32_t* segments;
+    int64_t num_segments, cols, num_sums, x_rows, x_stride;
+    int32_t dtype;
+};
+
 struct NormArgs {
     void* y;
     float* residual;  // nullable
     const void* x;
-    const float* weight;
+    const float* weight;  // null with CT_NORM_NONE
     int64_t rows, cols, y_stride, residual_stride, x_stride;
-    int32_t dtype;
-    float eps;
+    int32_t dtype, kind;
+    float eps, x_scale;
 };
 
 struct RopeArgs {
@@ -140,6 +148,12 @@ struct ActivationArgs {
     int32_t dtype, activation;
 };
 
+struct SoftCapArgs {
+    float* x;
+    int64_t rows, cols, stride;
+    float scale, cap;
+};
+
 struct CopyBlocksArgs {
     void* destination;
     const void* source;
@@ -180,13 +194,15 @@ struct Operations {
     int32_t (*embedding)(const LaunchContext&, const EmbeddingArgs&);
     int32_t (*gather_rows)(const LaunchContext&, const GatherRowsArgs&);
     int32_t (*feed_tokens)(const LaunchContext&, const FeedTokensArgs&);
-    int32_t (*rms_norm)(const LaunchContext&, const NormArgs&);
+    int32_t (*sum_rows)(const LaunchContext&, const SumRowsArgs&);
+    int32_t (*norm)(const LaunchContext&, const NormArgs&);
     int32_t (*rope_kv_write)(const LaunchContext&, const RopeArgs&);
     int32_t (*attention_plan_bytes)(const DeviceLimits&, const ct_attention_params&, int64_t* bytes);
     int32_t (*attention_plan)(const LaunchContext&, const AttentionArgs&);  // out, q and the caches are null
     int32_t (*paged_attention)(const LaunchContext&, const AttentionArgs&);
     int32_t (*linear)(const LaunchContext&, const LinearArgs&);
     int32_t (*activation_mul)(const LaunchContext&, const ActivationArgs&);
+    int32_t (*soft_cap)(const LaunchContext&, const SoftCapArgs&);
     int32_t (*copy_blocks)(const LaunchContext&, const CopyBlocksArgs&);
     int32_t (*argmax)(const LaunchContext&, const ArgmaxArgs&);
     int32_t (*sample_workspace_bytes)(const DeviceLimits&, const ct_sample_params&, int64_t* bytes);

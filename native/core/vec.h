@@ -221,26 +221,35 @@ inline void store_lanes(T* at, Vec a, int64_t n) {
     }
 }
 
-// Sum of squares of v(begin, n), in four sums that are added in a fixed order.
-template <typename Values>
-inline float sum_of_squares(int64_t count, const Values& values) {
+// The first n lanes, zeros behind them.
+inline Vec first_of(Vec a, int64_t n) {
+    if (n == kLanes) return a;
+    float lanes[kLanes];
+    store(lanes, a);
+    return load(lanes, n);
+}
+
+// The sum of term(sum, v(begin, n)) in four sums that are added in a fixed order; lanes behind the end are zeros.
+template <typename Values, typename Term>
+inline float sum_terms(int64_t count, const Values& values, const Term& term) {
     Vec sums[4] = {broadcast(0), broadcast(0), broadcast(0), broadcast(0)};
     int64_t i = 0;
     for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
-        for (int j = 0; j < 4; ++j) {
-            Vec v = values(i + j * kLanes, kLanes);
-            sums[j] = fma(v, v, sums[j]);
-        }
+        for (int j = 0; j < 4; ++j) sums[j] = term(sums[j], values(i + j * kLanes, kLanes));
     }
-    for (; i + kLanes <= count; i += kLanes) {
-        Vec v = values(i, kLanes);
-        sums[0] = fma(v, v, sums[0]);
-    }
-    if (i < count) {
-        Vec v = values(i, count - i);
-        sums[1] = fma(v, v, sums[1]);
-    }
+    for (; i + kLanes <= count; i += kLanes) sums[0] = term(sums[0], values(i, kLanes));
+    if (i < count) sums[1] = term(sums[1], values(i, count - i));
     return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+template <typename Values>
+inline float sum_of(int64_t count, const Values& values) {
+    return sum_terms(count, values, [](Vec sum, Vec v) { return sum + v; });
+}
+
+template <typename Values>
+inline float sum_of_squares(int64_t count, const Values& values) {
+    return sum_terms(count, values, [](Vec sum, Vec v) { return fma(v, v, sum); });
 }
 
 }  // namespace

@@ -1,4 +1,9 @@
 // launch.cu: the one way in which kernels are launched. Not yet run on a GPU.
+//
+// Predicted for a decode step of one row of a model like Qwen3-0.6B on an H200: 28 layers of 9 kernels and some ten more,
+// 1.19 GB of weights, 277 us at copy bandwidth. Kernels of a graph follow each other in about 1 us where the next may
+// begin early (wait_for_previous), so the step takes about 550 us. The host launches one graph, some 10 us, while the step
+// before runs (StepSlot): below 2% where it is not hidden. It waits for nothing but the tokens that come back.
 #include <atomic>
 #include <cstdio>
 #include <string_view>

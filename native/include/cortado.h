@@ -322,15 +322,30 @@ CT_API int32_t ct_gather_rows(ct_buffer* y, const ct_buffer* x, const ct_buffer*
 CT_API int32_t ct_feed_tokens(ct_buffer* ids, const ct_buffer* tokens, const ct_buffer* rows, int64_t num_tokens,
                               int64_t num_rows, ct_stream* stream);
 
+/* Sums of rows, for pooling: sums[n, :] = (restarts ? 0 : sums[n, :]) + x[first, :] + ... + x[end - 1, :], added in that
+ * order, one row after the other in float32, so the bits do not depend on how the rows are cut into calls.
+ * sums float32[num_sums][cols]; x [x_rows, cols] of dtype with x_stride; segments int32[num_segments][4]: first, end, n,
+ * restarts (0 or 1), no n twice. Rows outside [0, x_rows] or first > end make the sum NaN; n outside [0, num_sums)
+ * writes nothing. sums must not alias x. */
+CT_API int32_t ct_sum_rows(ct_buffer* sums, const ct_buffer* x, const ct_buffer* segments, int64_t num_segments,
+                           int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype,
+                           ct_stream* stream);
+
 /* ==== Norm ====================================================================================================== */
 
-/* With residual:    residual = residual + x, then y = residual / rms(residual) * weight.
- * Without residual: y = x / rms(x) * weight.    rms(v) = sqrt(mean(v^2) + eps), summed in float32 in a fixed order.
+enum ct_norm_kind {
+    CT_NORM_RMS = 0,   /* v / sqrt(mean(v^2) + eps) * weight (Zhang and Sennrich 2019, arXiv 1910.07467) */
+    CT_NORM_LAYER = 1, /* (v - mean) / sqrt(mean((v - mean)^2) + eps) * weight (Ba et al. 2016, arXiv 1607.06450) */
+    CT_NORM_NONE = 2   /* v; weight is null */
+};
+
+/* With residual:    residual = residual + x_scale * x, then y = norm(residual).
+ * Without residual: y = norm(x_scale * x).    Summed in float32 in a fixed order.
  * y, x [rows, cols] of dtype with their strides; residual (nullable) [rows, cols] float32 with residual_stride;
- * weight float32[cols]. y may be x. (Zhang and Sennrich 2019, arXiv 1910.07467) */
-CT_API int32_t ct_rms_norm(ct_buffer* y, ct_buffer* residual, const ct_buffer* x, const ct_buffer* weight, int64_t rows,
-                           int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype,
-                           float eps, ct_stream* stream);
+ * weight float32[cols]. y may be x. */
+CT_API int32_t ct_norm(ct_buffer* y, ct_buffer* residual, const ct_buffer* x, const ct_buffer* weight, int64_t rows,
+                       int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype,
+                       int32_t kind, float eps, float x_scale, ct_stream* stream);
 
 /* ==== RoPE and the KV write ===================================================================================== */
 
@@ -383,7 +398,7 @@ typedef struct ct_attention_params {
     int64_t struct_bytes;
     int64_t num_tokens; /* rows of q = cu_seqlens_q[num_seqs] */
     int64_t num_seqs;
-    int64_t max_blocks; /* columns of block_table */
+    int64_t max_blocks; /* columns of block_table; times block_size at most 2^31 - 4096 */
     int64_t num_blocks; /* blocks of the cache */
     int64_t q_stride;   /* elements from one token to the next */
     int64_t out_stride;
@@ -464,6 +479,11 @@ enum ct_activation { CT_SILU = 0, CT_GELU_TANH = 1 };
 /* y[r, c] = act(x[r, c]) * x[r, cols + c]: gate and up side by side, as one linear gives them. y may be x. */
 CT_API int32_t ct_activation_mul(ct_buffer* y, const ct_buffer* x, int64_t rows, int64_t cols, int64_t y_stride,
                                  int64_t x_stride, int32_t dtype, int32_t activation, ct_stream* stream);
+
+/* x[r, c] = cap * tanh(scale * x[r, c] / cap), or scale * x[r, c] where cap is 0; in place. x float32[rows][cols] with
+ * stride: logits (Gemma 2: arXiv 2408.00118). */
+CT_API int32_t ct_soft_cap(ct_buffer* x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap,
+                           ct_stream* stream);
 
 /* ==== Sampling ================================================================================================== */
 

@@ -164,9 +164,11 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     REFUSED(ct_embedding(b, w, b, -1, 4, CT_F32, 1, s));
     REFUSED(ct_gather_rows(b, b, b, 1, 4, 4, 4, 4, CT_F32, nullptr));
     REFUSED(ct_gather_rows(nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, s));
-    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, 0, nullptr));
-    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, INT64_MAX, INT64_MAX, 4, INT64_MAX, CT_F32, 0, s));
-    REFUSED(ct_rms_norm(b, nullptr, b, b, 1, 0, 0, 0, 0, CT_F32, 0, s));
+    REFUSED(ct_norm(b, nullptr, b, b, 1, 4, 4, 4, 4, CT_F32, CT_NORM_RMS, 0, 1, nullptr));
+    REFUSED(ct_norm(b, nullptr, b, b, 1, INT64_MAX, INT64_MAX, 4, INT64_MAX, CT_F32, CT_NORM_RMS, 0, 1, s));
+    REFUSED(ct_norm(b, nullptr, b, b, 1, 0, 0, 0, 0, CT_F32, CT_NORM_RMS, 0, 1, s));
+    REFUSED(ct_soft_cap(b, 1, 4, 4, 1, 1, nullptr));
+    REFUSED(ct_soft_cap(b, INT64_MAX, 4, 4, 1, 1, s));
     REFUSED(ct_activation_mul(b, b, 1, 4, 4, 8, CT_F32, 0, nullptr));
     REFUSED(ct_activation_mul(b, b, 1, INT64_MIN, 4, 8, CT_F32, 0, s));
     REFUSED(ct_linear(b, b, w, nullptr, 1, 4, 4, CT_F32, CT_F32, nullptr));
@@ -191,6 +193,12 @@ void refusesWrongOperations(Device& d, ct_buffer* b) {
     REFUSED(ct_feed_tokens(b, b, b, INT64_MAX, 1, s));
     REFUSED(ct_feed_tokens(b, b, b, 1, -1, s));
     REFUSED(ct_feed_tokens(b, b, b, 1, 1, nullptr));
+    REFUSED(ct_sum_rows(nullptr, b, b, 1, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, nullptr, b, 1, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, nullptr, 1, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, b, INT64_MAX, 4, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, b, 1, INT64_MIN, 1, 1, 4, CT_F32, s));
+    REFUSED(ct_sum_rows(b, b, b, 1, 4, 1, 1, 4, CT_F32, nullptr));
     REFUSED(ct_copy_blocks(b, b, b, 1, 15, s));
     REFUSED(ct_copy_blocks(b, b, b, 1, 0, s));
     REFUSED(ct_copy_blocks(b, b, b, -1, 16, s));
@@ -247,6 +255,9 @@ void refusesWrongAttentionPlans(Device& d, ct_buffer* b) {
     CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 1; }), CT_UNSUPPORTED);
     CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 2; }), CT_INVALID);
     CHECK_STATUS(status_of([](auto& p) { p.balanced = 2; }), CT_INVALID);
+    // Places of keys, and of a piece of work behind the last, are int32.
+    CHECK_STATUS(status_of([](auto& p) { p.max_blocks = (int64_t{1} << 27) - 255; }), CT_INVALID);
+    CHECK_STATUS(status_of([](auto& p) { p.max_blocks = (int64_t{1} << 27) - 256; }), CT_OK);
     CHECK_STATUS(status_of([](auto& p) { p.max_q_len = -1; }), CT_INVALID);
 }
 

@@ -13,6 +13,9 @@ using namespace ct::attention;
 constexpr int32_t kLatentDim = 576;
 constexpr int32_t kLatentDimV = 512;
 
+// Places of keys are int32 in every kernel, also those of a piece of work that begins behind the last key.
+constexpr int64_t kMostKeys = (int64_t{1} << 31) - 4096;
+
 int32_t check_head_dims(const char* function, const ct_attention_params& p, bool on_cpu) {
     const auto refuse = [&](const char* name, int64_t value, const char* limit) {
         return ct::fail(CT_INVALID, "%s: %s=%lld must be %s", function, name, static_cast<long long>(value), limit);
@@ -43,6 +46,9 @@ int32_t check_sizes(const char* function, const ct_attention_params& p) {
     if (p.num_tokens < 0 || p.num_tokens > INT32_MAX) return refuse("num_tokens", p.num_tokens, "in [0, 2^31)");
     if (p.num_seqs < 0 || p.num_seqs >= INT32_MAX) return refuse("num_seqs", p.num_seqs, "in [0, 2^31 - 1)");
     if (p.max_blocks < 0 || p.max_blocks > INT32_MAX) return refuse("max_blocks", p.max_blocks, "in [0, 2^31)");
+    if (p.max_blocks * p.block_size > kMostKeys) {
+        return refuse("max_blocks", p.max_blocks, "at most (2^31 - 4096) / block_size");
+    }
     if (p.num_blocks < 0 || p.num_blocks > INT32_MAX) return refuse("num_blocks", p.num_blocks, "in [0, 2^31)");
     if (p.max_q_len < 0) return refuse("max_q_len", p.max_q_len, "0 or positive");
     if (p.balanced != 0 && p.balanced != 1) return refuse("balanced", p.balanced, "0 or 1");

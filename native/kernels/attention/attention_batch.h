@@ -39,17 +39,21 @@ struct Shape {
     int32_t balanced = 0;
     bool tells_max_q_len = false;
     int64_t block_padding = 8;  // elements between two blocks
+    int64_t row_padding = 8;    // between two rows of out; of q three times as many
+    float scale_times = 1;
+    int64_t spare_blocks = 0;  // of the cache and columns of the table that no sequence uses
 
     int32_t dim_v() const { return head_dim == 576 ? 512 : head_dim; }
     int32_t q_heads() const { return kv_heads * group; }
-    float scale() const { return 1.0f / std::sqrt(static_cast<float>(head_dim)); }
+    float scale() const { return scale_times / std::sqrt(static_cast<float>(head_dim)); }
     std::string text() const {
         return "heads " + std::to_string(kv_heads) + "x" + std::to_string(group) + " dim " + std::to_string(head_dim) +
                (values_in_keys ? " values in keys" : "") + " dtypes " + std::to_string(dtype) + "," +
                std::to_string(kv_dtype) + " block " + std::to_string(block_size) + "+" + std::to_string(block_padding) +
                " window " + std::to_string(window) + " cap " + std::to_string(soft_cap) + " sinks " +
                std::to_string(sinks) + " lse " + std::to_string(lse) + " tree " + std::to_string(tree) + " balanced " +
-               std::to_string(balanced);
+               std::to_string(balanced) + " rows +" + std::to_string(row_padding) + " scale x " +
+               std::to_string(scale_times);
     }
 };
 
@@ -206,13 +210,12 @@ struct Batch {
     Array<float> sinks, lse;
     Array<uint64_t> tree;
     std::unique_ptr<Plan> plan;
-    static constexpr int64_t kPadding = 8;
 
     static int64_t blocks_of(const Shape& s, const Seq& seq) { return (seq.kv_len + s.block_size - 1) / s.block_size; }
     static int64_t max_blocks(const Shape& s, const std::vector<Seq>& seqs) {
         int64_t most = 1;
         for (const Seq& seq : seqs) most = std::max(most, blocks_of(s, seq) + 2);
-        return most;
+        return most + s.spare_blocks;
     }
     static int64_t tokens(const std::vector<Seq>& seqs) {
         int64_t total = 0;
@@ -220,7 +223,7 @@ struct Batch {
         return total;
     }
     static int64_t num_blocks(const Shape& s, const std::vector<Seq>& seqs) {
-        int64_t total = 3;
+        int64_t total = 3 + s.spare_blocks;
         for (const Seq& seq : seqs) total += blocks_of(s, seq);
         return total;
     }
@@ -231,8 +234,8 @@ struct Batch {
     Batch(Device& device, const Shape& s, const std::vector<Seq>& list, uint64_t layout = 1)
         : shape(s),
           seqs(list),
-          out(device, s.dtype, tokens(list) * (s.q_heads() * s.dim_v() + kPadding)),
-          q(device, s.dtype, tokens(list) * (s.q_heads() * s.head_dim + 2 * kPadding)),
+          out(device, s.dtype, tokens(list) * (s.q_heads() * s.dim_v() + s.row_padding)),
+          q(device, s.dtype, tokens(list) * (s.q_heads() * s.head_dim + 3 * s.row_padding)),
           k_cache(device, s.kv_dtype, num_blocks(s, list) * block(s)),
           v_cache(device, s.kv_dtype, s.values_in_keys ? 1 : num_blocks(s, list) * block(s)),
           table(device, static_cast<int64_t>(list.size()) * max_blocks(s, list)),
@@ -246,8 +249,8 @@ struct Batch {
         params.num_seqs = static_cast<int64_t>(list.size());
         params.max_blocks = max_blocks(s, list);
         params.num_blocks = num_blocks(s, list);
-        params.q_stride = q_row() + 2 * kPadding;
-        params.out_stride = row() + kPadding;
+        params.q_stride = q_row() + 3 * s.row_padding;
+        params.out_stride = row() + s.row_padding;
         params.block_stride = block(s);
         params.num_q_heads = s.q_heads();
         params.num_kv_heads = s.kv_heads;

@@ -1,18 +1,21 @@
 // attention_decode.cu: paged attention of sequences with few rows (at most 16 rows times query heads of a KV head: a
-// decode step, or one with a few speculated tokens), on tensor cores.
+// decode step, or one with a few speculated tokens; up to 64 where few sequences have so many), on tensor cores.
 //
 // Each warp works alone: it takes its share of the batch's keys from the plan, piece by piece (a piece: consecutive keys
-// of one KV head of one sequence), and streams key and value tiles through a ring of its own in shared memory. No
-// barrier of the block stands in the loop. A piece that is a whole unit is written out at once; of a cut unit every
+// of one row tile of one KV head of one sequence), and streams key and value tiles through a ring of its own in shared
+// memory. No barrier of the block stands in the loop. A piece that is a whole unit is written out at once; of a cut unit every
 // piece leaves records (maximum, sum and output in float32), and the block where the last of them arrives folds them in
 // their order. With balanced = 0 a record is one split of 256 keys, unless the unit's first piece folded it already: the
 // order of the folds is that of one warp alone.
 //
-// Bytes: 2 * kv_len * head_dim * element bytes for a KV head, once for all its query heads. Records of cut units: rows *
+// Bytes: 2 * kv_len * head_dim * element bytes for a KV head, once for each 16 of its rows. Records of cut units: rows *
 // (head_dim + 2) * 8 bytes, written and read in L2, a split with balanced = 0 (3.2% of a split's keys and values at 8
 // rows, head_dim 128, bf16), a worker with balanced = 1. In flight on a multiprocessor with 227 KB: 4 warps * 2 tiles *
 // 16 KB = 128 KB (bf16, head_dim 128); 26 KB would hide 0.8 us at 4.3 TB/s on 132 of them. Issue: about 700 instructions
 // of a warp for a 64-key tile of 32 KB, against 1760 cycles in which a multiprocessor's 4 schedulers get it from memory.
+// Rows are M of the products. With keys as M and rows as N = 8 half as many would do, but the 132 of such a tile take
+// about 210 of those cycles (2600 flops a cycle), and in this orientation a row's bits are those of prefill. One block of
+// 4 to 8 warps a multiprocessor, at most 255 registers a thread: occupancy is the ring's bytes.
 // Floor: bytes / copy bandwidth + about 4 us (launch, first bytes, fold). Predicted share of copy bandwidth on an H200:
 // 0.95 at 512 MB of KV, 0.85 at 134 MB; 12 us for one request of 8192 keys (8 KV heads); a skewed batch as a uniform one
 // (shares are equal); e4m3 0.88 at 256 MB. Not yet run on a GPU.
@@ -35,16 +38,33 @@ __device__ __forceinline__ Span span_of(const DecodeArgs& args) {
     return window > 0 && args.plan.header->window == window ? kWindowedKeys : kAllKeys;
 }
 
+// A row tile of a unit: packed rows [first, first + kDecodeRows).
+struct DecodeUnit : Unit {
+    int32_t part;
+    int32_t first;
+
+    __device__ DecodeUnit(const DecodeArgs& args, int32_t of_sequence, int32_t of_part) : part(of_part) {
+        const int32_t tiles = decode_tiles(args.plan.sequences[of_sequence].q_len * group_of(args.call.p));
+        sequence = of_sequence;
+        kv_head = part / tiles;
+        first = part % tiles * kDecodeRows;
+    }
+};
+
+__device__ __forceinline__ Rows rows_of(const DecodeArgs& args, const DecodeUnit& unit) {
+    return Rows(args, unit, unit.first);
+}
+
 // A unit's items of work in the plan's order: numbers [first_work, first_work + range.count()).
 struct UnitWork {
     WorkRange range;
     int64_t first_work;
 
-    __device__ UnitWork(const DecodeArgs& args, const Unit& unit)
+    __device__ UnitWork(const DecodeArgs& args, const DecodeUnit& unit)
         : range(args.call.p, args.plan.sequences[unit.sequence],
                 span_of(args) == kWindowedKeys ? args.call.p.window : 0),
           first_work(args.plan.sequences[unit.sequence].first_work[span_of(args)] +
-                     int64_t{unit.kv_head} * range.count()) {}
+                     int64_t{unit.part} * range.count()) {}
 };
 
 // The first key that a row of the sequence sees.
@@ -54,8 +74,9 @@ __device__ __forceinline__ int32_t first_key_of(const ct_attention_params& p, co
 
 // What a worker computes of a unit: items [begin, end) of its range.
 struct Piece {
-    Unit unit;
+    DecodeUnit unit;
     UnitWork work;
+    Tokens tokens;
     int32_t begin;
     int32_t end;
     int32_t first_key;  // keys outside [first_key, kv_len) are not read
@@ -64,11 +85,12 @@ struct Piece {
     int32_t end_key;
 
     __device__ Piece(const DecodeArgs& args, const WorkerStart& at, int64_t end_work, int32_t tile_keys)
-        : unit{at.sequence, at.kv_head}, work(args, unit) {
+        : unit(args, at.sequence, at.part), work(args, unit) {
         begin = static_cast<int32_t>(work.range.begin + (at.work - work.first_work));
         const int64_t left = end_work - at.work;
         end = left < work.range.end - begin ? begin + static_cast<int32_t>(left) : work.range.end;
         const PlannedSequence& sequence = args.plan.sequences[unit.sequence];
+        tokens = tokens_of(args.call.p, sequence, unit.first, kDecodeRows);
         first_key = first_key_of(args.call.p, sequence);
         kv_len = sequence.kv_len;
         const int32_t first_tile = first_key / tile_keys * tile_keys;
@@ -86,7 +108,10 @@ struct Piece {
 struct Shared {
     Piece pieces[kMostDecodeWarps];  // at hand; too seldom asked for to stay in registers
     // Cut units that a warp of this block completed: of the first and the last of its pieces.
-    Unit complete[kMostDecodeWarps][2];
+    struct Complete {
+        int32_t sequence;
+        int32_t part;
+    } complete[kMostDecodeWarps][2];
     int32_t num_complete[kMostDecodeWarps];
 };
 static_assert(sizeof(Shared) <= kDecodeBlockBytes);
@@ -100,23 +125,24 @@ __device__ __forceinline__ int32_t this_worker() {
 __device__ __forceinline__ WorkerStart place_after(const DecodeArgs& args, const Piece& piece, int64_t end_work) {
     const ct_attention_params& p = args.call.p;
     WorkerStart at{piece.work.first_work + (piece.end - piece.work.range.begin), piece.unit.sequence,
-                   piece.unit.kv_head + 1};
-    if (at.kv_head < p.num_kv_heads || at.work >= end_work) return at;
-    at.kv_head = 0;
+                   piece.unit.part + 1};
+    if (at.part < parts_of(p, args.plan.sequences[at.sequence]) || at.work >= end_work) return at;
+    at.part = 0;
     int32_t q_len;
     do {
         q_len = args.plan.sequences[++at.sequence].q_len;
-    } while (q_len == 0 || int64_t{q_len} * group_of(p) > kDecodeRows);
+    } while (q_len == 0 || int64_t{q_len} * group_of(p) > args.plan.header->decode_rows);
     return at;
 }
 
 // ---- rows of a unit ------------------------------------------------------------------------------------------------
 
 // Rows of a sequence that has nothing to attend to, or whose lengths contradict each other.
-__device__ __forceinline__ void store_constants(const DecodeArgs& args, const Unit& unit) {
-    const Rows rows(args, unit);
+__device__ __forceinline__ void store_constants(const DecodeArgs& args, const DecodeUnit& unit) {
+    const Rows rows = rows_of(args, unit);
+    const int32_t count = rows.count < kDecodeRows ? rows.count : kDecodeRows;
     const bool is_nan = args.plan.sequences[unit.sequence].state == State::kContradictory;
-    for (int row = 0; row < rows.count; ++row) store_constant(args.call, rows.token(row), rows.head(row), is_nan);
+    for (int row = 0; row < count; ++row) store_constant(args.call, rows.token(row), rows.head(row), is_nan);
 }
 
 // Rows behind the last sequence's.
@@ -179,7 +205,7 @@ struct Cut {
     int64_t step;
     int64_t count;
 
-    __device__ Cut(const DecodeArgs& args, const Unit& unit) {
+    __device__ Cut(const DecodeArgs& args, const DecodeUnit& unit) {
         const UnitWork work(args, unit);
         const WorkRange& range = work.range;
         const int64_t share = args.plan.header->share[span_of(args)], unit_work = work.first_work;
@@ -236,11 +262,12 @@ __device__ __forceinline__ Columns load_columns(const Plan& plan, int64_t index,
 
 // The whole block folds the records of a unit, four columns of a row a thread, and writes its rows.
 template <int HeadDim>
-__device__ __forceinline__ void combine(const DecodeArgs& args, const Unit& unit) {
+__device__ __forceinline__ void combine(const DecodeArgs& args, const DecodeUnit& unit) {
     static constexpr int kAhead = 4;  // records on their way at once
     const Cut cut(args, unit);
-    const Rows rows(args, unit);
-    for (int i = threadIdx.x; i < rows.count * (HeadDim / 4); i += blockDim.x) {
+    const Rows rows = rows_of(args, unit);
+    const int32_t count = rows.count < kDecodeRows ? rows.count : kDecodeRows;
+    for (int i = threadIdx.x; i < count * (HeadDim / 4); i += blockDim.x) {
         const int row = i / (HeadDim / 4), dim = i % (HeadDim / 4) * 4;
         Columns total;
         if (cut.has_head) total = load_columns<HeadDim>(args.plan, cut.head, row, dim);
@@ -376,9 +403,9 @@ struct Ring {
 // ---- a piece -------------------------------------------------------------------------------------------------------
 
 // True in the warp that completes the unit.
-__device__ __forceinline__ bool arrive(const DecodeArgs& args, const Unit& unit) {
+__device__ __forceinline__ bool arrive(const DecodeArgs& args, const DecodeUnit& unit) {
     const Cut cut(args, unit);
-    uint32_t* arrivals = args.plan.arrivals + int64_t{unit.sequence} * args.call.p.num_kv_heads + unit.kv_head;
+    uint32_t* arrivals = args.plan.arrivals + int64_t{unit.sequence} * args.plan.parts + unit.part;
     sync_warp();
     uint32_t before = 0;
     if (lane() == 0) {
@@ -406,10 +433,10 @@ __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece
     for (int step = 1 - memory.slots; key < piece.end_key; ++step) {
         const unsigned char* tile = ring.turn(step);
         if (step < 0) continue;
-        if (step == 0) load_rows<Kv>(query, args.call, Rows(args, piece.unit));
+        if (step == 0) load_rows<Kv>(query, args.call, rows_of(args, piece.unit));
         if (step % 2 == 0) {
             const PlannedSequence& sequence = args.plan.sequences[piece.unit.sequence];
-            attend_keys<Kv>(weights, running, query, tile, args.call, sequence, 0, {0, sequence.q_len - 1}, key);
+            attend_keys<Kv>(weights, running, query, tile, args.call, sequence, piece.unit.first, piece.tokens, key);
             continue;
         }
         multiply_values<Kv>(running, weights, tile);
@@ -423,11 +450,11 @@ __device__ __forceinline__ void attend_piece(const DecodeArgs& args, const Piece
             total.keep(running);
         } else {
             const int64_t record = piece.work.first_work - piece.work.range.begin + (key - 1) / kSplitTokens;
-            store_record<Kv>(args.plan, record, Rows(args, piece.unit).count, running);
+            store_record<Kv>(args.plan, record, rows_of(args, piece.unit).count, running);
         }
         running.clear();
     }
-    const Rows rows(args, piece.unit);
+    const Rows rows = rows_of(args, piece.unit);
     if (piece.is_whole()) {
         store_rows<Kv>(args.call, rows, running);
     } else if (p.balanced) {
@@ -460,7 +487,7 @@ __global__ void __launch_bounds__(kMostDecodeWarps* kWarp, 1) attention_decode_k
                 attend_piece<Kv, HeadDim>(args, piece, memory);
             }
             if (!piece.is_whole() && arrive(args, piece.unit) && lane() == 0) {
-                block.complete[warp()][block.num_complete[warp()]++] = piece.unit;
+                block.complete[warp()][block.num_complete[warp()]++] = {piece.unit.sequence, piece.unit.part};
             }
         }
         at = place_after(args, piece, starts[1].work);
@@ -470,7 +497,10 @@ __global__ void __launch_bounds__(kMostDecodeWarps* kWarp, 1) attention_decode_k
     store_rows_beyond_promise(args);
     __syncthreads();
     for (int w = 0; w < args.geometry.warps; ++w) {
-        for (int i = 0; i < block.num_complete[w]; ++i) combine<HeadDim>(args, block.complete[w][i]);
+        for (int i = 0; i < block.num_complete[w]; ++i) {
+            const Shared::Complete& of = block.complete[w][i];
+            combine<HeadDim>(args, DecodeUnit(args, of.sequence, of.part));
+        }
     }
 }
 

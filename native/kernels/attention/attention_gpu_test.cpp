@@ -181,7 +181,50 @@ void matches_plain_loops_in_long_prompts(Device& device) {
         shape.sinks = c.group == 4;
         shape.soft_cap = c.group == 3 ? 2.0f : 0.0f;
         shape.balanced = c.group == 2;
-        run_and_check(device, shape, {{1, 30, 5}, {c.q_len, c.kv_len, 6}, {3, 9, 7}});
+        for (int32_t block_size : {16, 32, 64}) {
+            shape.block_size = block_size;
+            run_and_check(device, shape, {{1, 30, 5}, {c.q_len, c.kv_len, 6}, {3, 9, 7}});
+            if (reduced()) break;
+        }
+    }
+}
+
+// What the tensor cores do not take, by rows that begin anywhere or by a scale that does not grow with the product.
+void strides_and_scales_may_be_any(Device& device) {
+    const std::vector<Seq> seqs{{1, 70, 1}, {9, 40, 2}, {20, 20, 3}};
+    for (int32_t kv_dtype : {CT_BF16, CT_F8_E4M3}) {
+        Shape shape = with_kv_dtype({}, kv_dtype);
+        shape.dtype = CT_BF16;
+        shape.lse = shape.sinks = true;
+        shape.block_padding = 16;
+        for (int64_t padding : {0, 1, 2, 4}) {
+            shape.row_padding = padding;
+            run_and_check(device, shape, seqs);
+        }
+        for (float times : {-1.0f, 0.0f, 1e-31f, 3.0f}) {
+            shape.scale_times = times;
+            run_and_check(device, shape, seqs);
+        }
+    }
+}
+
+// The plan takes 512 sequences at a time and carries over what they amount to.
+void a_plan_may_have_any_number_of_sequences(Device& device) {
+    std::vector<int32_t> counts{600};
+    if (!reduced()) counts = {511, 512, 513, 1100};
+    for (int32_t count : counts) {
+        std::vector<Seq> seqs;
+        for (int32_t s = 0; s < count; ++s) {
+            const int32_t kv_len = s % 13 == 7 ? 0 : 1 + s * 31 % 40;
+            const int32_t q_len = s % 17 == 3 ? 0 : s % 97 == 5 ? 19 : 1 + s % 3;
+            seqs.push_back({kv_len == 0 ? q_len : std::min(q_len, kv_len), kv_len, static_cast<uint64_t>(s)});
+        }
+        Shape shape;
+        shape.dtype = shape.kv_dtype = CT_BF16;
+        shape.kv_heads = shape.group = 1;
+        shape.lse = true;
+        shape.balanced = count % 2;
+        run_and_check(device, shape, seqs);
     }
 }
 
@@ -190,13 +233,19 @@ void windows_begin_where_they_should(Device& device) {
     for (int32_t dtype : kDtypes) {
         for (int32_t window : {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 300}) {
             if (reduced() && window % 16 != 1) continue;
-            Shape shape;
-            shape.dtype = dtype;
-            shape.kv_dtype = dtype;
-            shape.head_dim = 32;
-            shape.kv_heads = 1;
-            shape.window = window;
-            run_and_check(device, shape, {{1, 320, 1}, {9, 321, 2}, {5, 64, 3}, {3, 65, 4}, {20, 20, 5}, {1, 257, 6}});
+            // 32: not for tensor cores; 192: tiles of 32 keys.
+            std::vector<int32_t> dims{dtype == CT_F32 ? 32 : 64};
+            if (dtype != CT_F32 && !reduced()) dims = {32, 64, 192};
+            for (int32_t head_dim : dims) {
+                Shape shape;
+                shape.dtype = dtype;
+                shape.kv_dtype = dtype;
+                shape.head_dim = head_dim;
+                shape.kv_heads = 1;
+                shape.window = window;
+                run_and_check(device, shape,
+                              {{1, 320, 1}, {9, 321, 2}, {5, 64, 3}, {3, 65, 4}, {20, 20, 5}, {1, 257, 6}});
+            }
         }
     }
 }
@@ -326,6 +375,22 @@ void trees_hide_what_they_should(Device& device) {
             }
         }
         if (reduced()) return;
+    }
+}
+
+// One row to 64, in the kernels for few rows and for more.
+void trees_may_have_any_number_of_rows(Device& device) {
+    for (int32_t group : {1, 4}) {
+        Shape shape;
+        shape.dtype = shape.kv_dtype = CT_BF16;
+        shape.kv_heads = 1;
+        shape.group = group;
+        shape.tree = shape.lse = true;
+        std::vector<Seq> seqs;
+        for (int32_t rows = 1; rows <= CT_MAX_TREE_ROWS; rows += reduced() ? 7 : 1) {
+            seqs.push_back({rows, rows + rows * 29 % 70, static_cast<uint64_t>(rows)});
+        }
+        run_and_check(device, shape, seqs);
     }
 }
 
@@ -529,6 +594,38 @@ void decode_matches_plain_loops(Device& device) {
                     seqs.push_back({std::min(q_len, kv), kv, s + 10});
                 }
                 run_and_check(device, shape, seqs, random.engine());
+            }
+        }
+    }
+}
+
+// Sequences of several row tiles (17 to 64 packed rows): few of them are decoded, many prefilled, with the same bits.
+void decode_takes_more_rows_of_few_sequences(Device& device) {
+    int32_t turn = 0;
+    for (int32_t head_dim : {64, 128, 192, 256}) {
+        for (int32_t kv_dtype : kTensorCoreKvDtypes) {
+            for (int32_t balanced : {0, 1}) {
+                if (reduced() && turn++ % 7 != 0) continue;
+                Shape shape = decode_shape(head_dim, kv_dtype, 4);
+                shape.balanced = balanced;
+                shape.spare_blocks = 400;  // room for the partial results of each row tile
+                shape.tree = kv_dtype == CT_F16;
+                shape.window = kv_dtype == CT_F8_E4M3 ? 300 : 0;
+                shape.sinks = head_dim == 64;
+                for (int32_t q_len : {5, 11, 16}) {
+                    const Seq asked{q_len, 700 + q_len * 20, static_cast<uint64_t>(q_len)};
+                    run_and_check(device, shape, {asked});
+                    run_and_check(device, shape, {{1, 900, 1}, {0, 5, 2}, asked, {3, 0, 3}, {2, 40, 4}});
+                    if (balanced) continue;
+                    Batch alone(device, shape, {asked});
+                    alone.run(device);
+                    std::vector<Seq> many(10, {6, 30, 9});
+                    many[4] = asked;
+                    Batch crowd(device, shape, many);
+                    crowd.run(device);
+                    const std::vector<float> a = alone.rows(0), b = crowd.rows(4);
+                    CHECK(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+                }
             }
         }
     }
@@ -811,12 +908,15 @@ int main() {
         matches_plain_loops_in_every_shape(device);
         matches_plain_loops_with_latent_attention(device);
         matches_plain_loops_in_long_prompts(device);
+        strides_and_scales_may_be_any(device);
+        a_plan_may_have_any_number_of_sequences(device);
         windows_begin_where_they_should(device);
         stale_nan_in_unwritten_tails_is_never_seen(device);
         a_hidden_token_does_not_matter(device);
         a_branch_of_the_tree_does_not_matter_to_others(device);
         rows_that_see_nothing_are_zeros(device);
         trees_hide_what_they_should(device);
+        trees_may_have_any_number_of_rows(device);
         scores_of_minus_infinity_weigh_nothing(device);
         saturated_bytes_are_numbers(device);
         tensors_may_be_longer_than_two_to_the_31(device);
@@ -825,6 +925,7 @@ int main() {
         prefilled_rows_are_decoded_rows(device);
         prefill_and_decode_share_a_call(device);
         decode_matches_plain_loops(device);
+        decode_takes_more_rows_of_few_sequences(device);
         decode_shares_out_a_long_request(device);
         decoded_rows_do_not_depend_on_the_batch(device);
         decoded_rows_do_not_depend_on_shared_blocks(device);

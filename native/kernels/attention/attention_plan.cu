@@ -18,6 +18,7 @@ struct PlanArgs {
     const int32_t* seqlens_kv;
     Plan plan;
     ct_attention_params p;
+    int64_t most_tiles;  // of sequences with more than one row tile, times KV heads, that decode takes
 };
 
 struct Shared {
@@ -83,10 +84,11 @@ struct Carry {
     int64_t row = 0;
     int64_t work[kSpans] = {};
     int64_t row_tiles = 0;
+    int64_t more_tiles = 0;  // decode's, of sequences with more than one
 };
 
-// A sequence for each thread.
-__device__ __forceinline__ void plan_chunk(const PlanArgs& args, int64_t first, Carry& carry) {
+// A sequence for each thread. Those with at most decode_rows packed rows are decoded.
+__device__ __forceinline__ void plan_chunk(const PlanArgs& args, int64_t first, int32_t decode_rows, Carry& carry) {
     const ct_attention_params& p = args.p;
     const int64_t i = first + threadIdx.x, group = p.num_q_heads / p.num_kv_heads;
     const bool exists = i < p.num_seqs;
@@ -97,17 +99,20 @@ __device__ __forceinline__ void plan_chunk(const PlanArgs& args, int64_t first, 
     PlannedSequence sequence{};
     if (exists) sequence = settle(args, i, first_row, end > first_row ? end : first_row);
     const int64_t packed = sequence.q_len * group;
+    const bool is_decoded = packed <= decode_rows;
+    const int64_t row_tiles = is_decoded ? ceil_div(packed, int64_t{kDecodeRows}) : 0;
 #pragma unroll
     for (int span = 0; span < kSpans; ++span) {
-        const bool is_used = exists && packed <= kDecodeRows && (span == kAllKeys || p.window > 0);
+        const bool is_used = exists && is_decoded && (span == kAllKeys || p.window > 0);
         const WorkRange range(p, sequence, span == kAllKeys ? 0 : p.window);
-        const Scan work = scan_sum(is_used ? range.count() * int64_t{p.num_kv_heads} : 0);
+        const Scan work = scan_sum(is_used ? range.count() * row_tiles * p.num_kv_heads : 0);
         sequence.first_work[span] = carry.work[span] + work.before;
         carry.work[span] += work.total;
     }
-    const Scan tiles = scan_sum(packed > kDecodeRows ? ceil_div(packed, int64_t{kPrefillRows}) : 0);
+    const Scan tiles = scan_sum(is_decoded ? 0 : ceil_div(packed, int64_t{kPrefillRows}));
     sequence.first_row_tile = carry.row_tiles + tiles.before;
     carry.row_tiles += tiles.total;
+    if (decode_rows > kDecodeRows) carry.more_tiles += scan_sum(row_tiles > 1 ? row_tiles : 0).total;
     carry.row = rows.total;
     if (exists) args.plan.sequences[i] = sequence;
 }
@@ -131,23 +136,40 @@ __device__ __forceinline__ WorkerStart find_start(const PlanArgs& args, int span
     const PlannedSequence& sequence = args.plan.sequences[index];
     const WorkRange range(args.p, sequence, span == kAllKeys ? 0 : args.p.window);
     const int64_t offset = work - sequence.first_work[span];
-    int64_t head = offset / range.count();
-    if (cuts) return {work, index, static_cast<int32_t>(head)};
-    head += offset % range.count() != 0;
-    work = sequence.first_work[span] + head * range.count();
-    if (head < args.p.num_kv_heads) return {work, index, static_cast<int32_t>(head)};
+    int64_t part = offset / range.count();
+    if (cuts) return {work, index, static_cast<int32_t>(part)};
+    part += offset % range.count() != 0;
+    work = sequence.first_work[span] + part * range.count();
+    if (part < parts_of(args.p, sequence)) return {work, index, static_cast<int32_t>(part)};
     if (work >= total) return {total, static_cast<int32_t>(args.p.num_seqs), 0};
     return {work, find_sequence(args, span, work), 0};
+}
+
+__device__ __forceinline__ Carry plan_sequences(const PlanArgs& args, int32_t decode_rows) {
+    Carry carry;
+    for (int64_t first = 0; first < args.p.num_seqs; first += kThreads) plan_chunk(args, first, decode_rows, carry);
+    return carry;
+}
+
+// Whether sequences with more than one row tile are better decoded: as prefill they would not fill the GPU, and there is
+// room for the partial results of every cut.
+__device__ __forceinline__ bool fits_decode(const PlanArgs& args, const Carry& carry) {
+    if (carry.more_tiles * args.p.num_kv_heads > args.most_tiles) return false;
+    return args.p.balanced || carry.work[kAllKeys] <= args.plan.num_records;
 }
 
 __global__ void __launch_bounds__(kThreads, 1) attention_plan_kernel(PlanArgs args) {
     wait_for_previous();
     const ct_attention_params& p = args.p;
-    const int64_t num_units = p.num_seqs * p.num_kv_heads;
+    const int64_t num_units = p.num_seqs * args.plan.parts;
     for (int64_t i = threadIdx.x; i < num_units; i += kThreads) args.plan.arrivals[i] = 0;
-    Carry carry;
-    for (int64_t first = 0; first < p.num_seqs; first += kThreads) plan_chunk(args, first, carry);
     PlanHeader header{};
+    header.decode_rows = most_decode_rows(p);
+    Carry carry = plan_sequences(args, header.decode_rows);
+    if (carry.more_tiles > 0 && !fits_decode(args, carry)) {
+        header.decode_rows = kDecodeRows;
+        carry = plan_sequences(args, kDecodeRows);
+    }
     header.num_row_tiles = carry.row_tiles;
     header.num_rows = carry.row;
     header.window = p.window;
@@ -202,7 +224,8 @@ Plan plan_at(void* base, const ct::DeviceLimits& limits, const ct_attention_para
     place(plan.header, 1);
     place(plan.sequences, p.num_seqs);
     for (WorkerStart*& starts : plan.starts) place(starts, plan.workers + 1);
-    place(plan.arrivals, p.num_seqs * p.num_kv_heads);
+    plan.parts = p.num_kv_heads * (most_decode_rows(p) / kDecodeRows);
+    place(plan.arrivals, p.num_seqs * plan.parts);
     place(plan.records, plan.num_records * plan.record_floats);
     plan.bytes = bytes;
     return plan;
@@ -244,8 +267,10 @@ int32_t attention_plan(const LaunchContext& context, const ct::AttentionArgs& ar
     LaunchShape shape;
     shape.threads = attention::kThreads;
     shape.shared_bytes = sizeof(attention::Shared);
+    // Prefill has two blocks on a multiprocessor, one for each of these sequences' KV heads.
     const attention::PlanArgs plan_args{args.cu_seqlens_q, args.seqlens_kv,
-                                        attention::plan_at(args.plan, *context.limits, args.p), args.p};
+                                        attention::plan_at(args.plan, *context.limits, args.p), args.p,
+                                        2 * int64_t{context.limits->num_sms}};
     return GPU_LAUNCH(context, shape, attention::attention_plan_kernel, plan_args);
 }
 

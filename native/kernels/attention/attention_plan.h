@@ -1,9 +1,10 @@
 // attention_plan.h: what ct_attention_plan leaves on the device for the tensor-core kernels, and how both find it.
 //
-// A sequence with at most kDecodeRows packed rows (q_len * group) is decoded: a unit of work is one KV head of it, and
-// the keys of all units, end to end, are cut into equal shares for the workers (stream-K: Osama et al. 2023, arXiv
-// 2301.03598, over keys), at key tiles where balanced = 1, at splits of 256 keys where the bits must not depend on the
-// cut. Any other sequence is prefilled: row tiles of kPrefillRows packed rows, in the order (sequence, row tile).
+// A sequence with at most kDecodeRows packed rows (q_len * group) is decoded: a unit of work is one KV head of it. With up
+// to kMostDecodeRows (speculation) it is decoded too, in units of one row tile of a KV head, where prefill would leave
+// most of the GPU idle: each unit reads the keys again, but all processors share them. Either way the keys of all units,
+// end to end, are cut into equal shares for the workers (stream-K: Osama et al. 2023, arXiv 2301.03598, over keys), at
+// key tiles where balanced = 1, at splits of 256 keys where the bits must not depend on the cut. Any other sequence is prefilled: row tiles of kPrefillRows packed rows, in the order (sequence, row tile).
 // Nothing comes from the host but limits, so a step with its plan can be captured into a graph.
 #pragma once
 
@@ -12,6 +13,7 @@
 namespace gpu::attention {
 
 inline constexpr int kDecodeRows = 16;
+inline constexpr int kMostDecodeRows = 64;
 inline constexpr int kPrefillRows = 64;
 inline constexpr int kSplitTokens = 256;
 inline constexpr int kMostDecodeWarps = 8;
@@ -34,7 +36,7 @@ struct PlannedSequence {
 struct WorkerStart {
     int64_t work;  // from the first unit on
     int32_t sequence;
-    int32_t kv_head;
+    int32_t part;  // of its units: (KV head, row tile)
 };
 
 struct PlanHeader {
@@ -43,6 +45,7 @@ struct PlanHeader {
     int64_t num_row_tiles;  // of all prefilled sequences; times the KV heads are units
     int64_t num_rows;       // that the sequences own; those behind belong to nobody and are zeros
     int32_t window;         // of the second span; 0: none
+    int32_t decode_rows;    // sequences with at most so many packed rows are decoded
 };
 
 // The tensor-core kernels scale a row's largest product, so scales are positive, and not so small that one vanishes.
@@ -68,13 +71,14 @@ struct Plan {
     PlanHeader* header;
     PlannedSequence* sequences;   // [num_seqs]
     WorkerStart* starts[kSpans];  // [workers + 1]
-    uint32_t* arrivals;           // [num_seqs][num_kv_heads]; zero between kernels
+    uint32_t* arrivals;           // [num_seqs][parts]; zero between kernels
     float* records;               // [num_records][record_floats]
     int64_t num_records;
     int64_t bytes;
     int32_t record_rows;    // packed rows that a record has room for
     int32_t record_floats;  // output [record_rows][head_dim], maxima [record_rows], sums [record_rows]
     int32_t workers;
+    int32_t parts;  // units of a sequence at most
 };
 
 // The plan of a call in memory at `base` (null: for its size only).
@@ -85,6 +89,21 @@ Plan plan_at(void* base, const ct::DeviceLimits& limits, const ct_attention_para
 // Every sequence has so few rows that its packed rows fit one row tile.
 CT_HOST_DEVICE inline bool is_decode_only(const ct_attention_params& p) {
     return p.max_q_len > 0 && int64_t{p.max_q_len} * (p.num_q_heads / p.num_kv_heads) <= kDecodeRows;
+}
+
+// The most packed rows of a sequence that may be decoded.
+CT_HOST_DEVICE inline int32_t most_decode_rows(const ct_attention_params& p) {
+    return is_decode_only(p) ? kDecodeRows : kMostDecodeRows;
+}
+
+// Row tiles of a decoded sequence.
+CT_HOST_DEVICE inline int32_t decode_tiles(int32_t packed_rows) {
+    return (packed_rows + kDecodeRows - 1) / kDecodeRows;
+}
+
+// Units of a decoded sequence.
+CT_HOST_DEVICE inline int32_t parts_of(const ct_attention_params& p, const PlannedSequence& sequence) {
+    return p.num_kv_heads * decode_tiles(sequence.q_len * (p.num_q_heads / p.num_kv_heads));
 }
 
 // Keys that one item of work stands for.

@@ -1,6 +1,6 @@
 // attention_prefill.cu: paged attention of sequences with more than 16 packed rows (rows times query heads of a KV head)
-// on tensor cores: prompts and their chunks. The same arithmetic as decode (attention_mma.cuh), so with balanced = 0 a
-// row's bits do not tell which of the two computed it.
+// on tensor cores: prompts and their chunks, speculation in large batches. The same arithmetic as decode
+// (attention_mma.cuh), so with balanced = 0 a row's bits do not tell which of the two computed it.
 //
 // A block takes kPrefillRows packed rows of a KV head (2 warps of 16, where heads are 256 wide, and two blocks), from the
 // last tile of the last sequence on: of a prompt the longest come first. Key and value tiles pass through one slot of
@@ -11,8 +11,10 @@
 // warp reads every tile from shared memory for 16 rows: 512 bytes for 8192 flops, so at 128 bytes a cycle at most 2048
 // flops a cycle and multiprocessor: all of an A100's, half of an H100's wgmma rate (about 470 TFLOP/s at 1.75 GHz).
 // Prediction for head_dim 128, bf16, prompts of 8k: 0.75 of FlashAttention-2, whose warps take 32 rows and read half as
-// much; 0.95, the target, needs that too. A chunk of few row tiles over a long cache is not split over its keys, so it
-// uses as many multiprocessors as it has row tiles times KV heads. Not yet run on a GPU.
+// much; 0.95, the target, needs that too. Two blocks of 4 warps a multiprocessor (at most 255 registers a thread; about
+// 68 KB of shared memory a block with bf16 heads of 128). A chunk of few row tiles over a long cache is not split over its
+// keys, so it uses as many multiprocessors as it has row tiles times KV heads; where these are few and a sequence has no
+// more than 64 packed rows, decode takes it (attention_plan.h). Not yet run on a GPU.
 #include "kernels/attention/attention_gpu.h"
 #include "kernels/attention/attention_rows.cuh"
 
@@ -24,13 +26,6 @@ struct PrefillArgs {
     AttentionArgs call;
     Plan plan;
 };
-
-// The sequence's rows that packed rows [first, first + count) belong to.
-__device__ __forceinline__ Tokens tokens_of(const ct_attention_params& p, const PlannedSequence& sequence,
-                                            int32_t first, int32_t count) {
-    const int32_t group = group_of(p), last = (first + count - 1) / group;
-    return {first / group, last < sequence.q_len ? last : sequence.q_len - 1};
-}
 
 // Keys [begin, end) that some of these rows see.
 struct SeenByAny {

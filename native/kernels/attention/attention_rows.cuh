@@ -85,6 +85,13 @@ struct Tokens {
     int32_t last;
 };
 
+// The sequence's rows that packed rows [first, first + count) belong to.
+__device__ __forceinline__ Tokens tokens_of(const ct_attention_params& p, const PlannedSequence& sequence,
+                                            int32_t first, int32_t count) {
+    const int32_t group = group_of(p), last = (first + count - 1) / group;
+    return {first / group, last < sequence.q_len ? last : sequence.q_len - 1};
+}
+
 // Each of these rows sees all keys of [begin, end).
 struct SeenByAll {
     int32_t begin;

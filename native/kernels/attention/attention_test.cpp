@@ -232,6 +232,7 @@ void refuses_wrong_arguments() {
         [](auto& p) { p.num_seqs = 100; },
         [](auto& p) { p.max_blocks = -1; },
         [](auto& p) { p.max_blocks = INT64_MAX; },
+        [](auto& p) { p.max_blocks = (int64_t{1} << 27) - 1; },
         [](auto& p) { p.num_blocks = -1; },
         [](auto& p) { p.num_blocks = 100; },
         [](auto& p) { p.num_blocks = INT64_MAX; },

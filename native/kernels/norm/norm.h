@@ -5,9 +5,16 @@
 
 namespace ct {
 
+struct NormWork {
+    const float* weight;  // null with CT_NORM_NONE
+    int64_t cols;
+    int32_t kind;
+    float eps, x_scale;
+};
+
 // One row; residual is nullable.
 template <typename T>
-using NormRow = void (*)(T* y, float* residual, const T* x, const float* weight, int64_t cols, float eps);
+using NormRow = void (*)(T* y, float* residual, const T* x, const NormWork& work);
 
 struct NormRows {
     NormRow<float> f32;

@@ -1,4 +1,4 @@
-// norm_avx2.cpp: RMSNorm compiled for avx2.
+// norm_avx2.cpp: the norms of a row compiled for avx2.
 #include "kernels/norm/norm_row.h"
 
 namespace ct {

@@ -1,4 +1,4 @@
-// norm_avx512.cpp: RMSNorm compiled for avx512.
+// norm_avx512.cpp: the norms of a row compiled for avx512.
 #include "kernels/norm/norm_row.h"
 
 namespace ct {

@@ -1,4 +1,4 @@
-// norm_scalar.cpp: RMSNorm compiled for scalar.
+// norm_scalar.cpp: the norms of a row compiled for scalar.
 #include "kernels/norm/norm_row.h"
 
 namespace ct {

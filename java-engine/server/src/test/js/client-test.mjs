@@ -38,6 +38,15 @@ const stream = await client.completions.create({ model, prompt: 'Once', max_toke
 for await (const chunk of stream) pieces += chunk.choices[0]?.text ?? '';
 assert.ok(pieces.length > 0);
 
+const texts = { model, input: ['Once', 'Once upon a time'] };
+const embedded = await client.embeddings.create(texts); // asks for base64 and decodes it
+const numbers = await client.embeddings.create({ ...texts, encoding_format: 'float' });
+assert.equal(embedded.data.length, 2);
+assert.ok(embedded.usage.prompt_tokens > 0);
+assert.deepEqual(Array.from(embedded.data[1].embedding), numbers.data[1].embedding.map(Math.fround));
+await assert.rejects(client.embeddings.create({ model, input: [] }), (e) =>
+  e instanceof OpenAI.BadRequestError && e.param === 'input');
+
 await assert.rejects(client.chat.completions.create({ ...ask, temperature: 9 }), (e) =>
   e instanceof OpenAI.BadRequestError && e.param === 'temperature' && /temperature/.test(e.message));
 await assert.rejects(client.chat.completions.create({ ...ask, model: 'none' }), (e) =>

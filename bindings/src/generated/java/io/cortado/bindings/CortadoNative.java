@@ -2873,7 +2873,103 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
-    private static class ct_rms_norm {
+    private static class ct_sum_rows {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_sum_rows");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_sum_rows(ct_buffer *sums, const ct_buffer *x, const ct_buffer *segments, int64_t num_segments, int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_sum_rows$descriptor() {
+        return ct_sum_rows.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_sum_rows(ct_buffer *sums, const ct_buffer *x, const ct_buffer *segments, int64_t num_segments, int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_sum_rows$handle() {
+        return ct_sum_rows.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_sum_rows(ct_buffer *sums, const ct_buffer *x, const ct_buffer *segments, int64_t num_segments, int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_sum_rows$address() {
+        return ct_sum_rows.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_sum_rows(ct_buffer *sums, const ct_buffer *x, const ct_buffer *segments, int64_t num_segments, int64_t cols, int64_t num_sums, int64_t x_rows, int64_t x_stride, int32_t dtype, ct_stream *stream)
+     * }
+     */
+    public static int ct_sum_rows(MemorySegment sums, MemorySegment x, MemorySegment segments, long num_segments, long cols, long num_sums, long x_rows, long x_stride, int dtype, MemorySegment stream) {
+        var mh$ = ct_sum_rows.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_sum_rows", sums, x, segments, num_segments, cols, num_sums, x_rows, x_stride, dtype, stream);
+            }
+            return (int)mh$.invokeExact(sums, x, segments, num_segments, cols, num_sums, x_rows, x_stride, dtype, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+    private static final int CT_NORM_RMS = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_norm_kind.CT_NORM_RMS = 0
+     * }
+     */
+    public static int CT_NORM_RMS() {
+        return CT_NORM_RMS;
+    }
+    private static final int CT_NORM_LAYER = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_norm_kind.CT_NORM_LAYER = 1
+     * }
+     */
+    public static int CT_NORM_LAYER() {
+        return CT_NORM_LAYER;
+    }
+    private static final int CT_NORM_NONE = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_norm_kind.CT_NORM_NONE = 2
+     * }
+     */
+    public static int CT_NORM_NONE() {
+        return CT_NORM_NONE;
+    }
+
+    private static class ct_norm {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,
             CortadoNative.C_POINTER,
@@ -2886,11 +2982,13 @@ public class CortadoNative extends CortadoNative$shared {
             CortadoNative.C_LONG,
             CortadoNative.C_LONG,
             CortadoNative.C_INT,
+            CortadoNative.C_INT,
+            CortadoNative.C_FLOAT,
             CortadoNative.C_FLOAT,
             CortadoNative.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_rms_norm");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_norm");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -2898,45 +2996,45 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ct_rms_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, float eps, ct_stream *stream)
+     * int32_t ct_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, int32_t kind, float eps, float x_scale, ct_stream *stream)
      * }
      */
-    public static FunctionDescriptor ct_rms_norm$descriptor() {
-        return ct_rms_norm.DESC;
+    public static FunctionDescriptor ct_norm$descriptor() {
+        return ct_norm.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ct_rms_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, float eps, ct_stream *stream)
+     * int32_t ct_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, int32_t kind, float eps, float x_scale, ct_stream *stream)
      * }
      */
-    public static MethodHandle ct_rms_norm$handle() {
-        return ct_rms_norm.HANDLE;
+    public static MethodHandle ct_norm$handle() {
+        return ct_norm.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ct_rms_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, float eps, ct_stream *stream)
+     * int32_t ct_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, int32_t kind, float eps, float x_scale, ct_stream *stream)
      * }
      */
-    public static MemorySegment ct_rms_norm$address() {
-        return ct_rms_norm.ADDR;
+    public static MemorySegment ct_norm$address() {
+        return ct_norm.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * int32_t ct_rms_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, float eps, ct_stream *stream)
+     * int32_t ct_norm(ct_buffer *y, ct_buffer *residual, const ct_buffer *x, const ct_buffer *weight, int64_t rows, int64_t cols, int64_t y_stride, int64_t residual_stride, int64_t x_stride, int32_t dtype, int32_t kind, float eps, float x_scale, ct_stream *stream)
      * }
      */
-    public static int ct_rms_norm(MemorySegment y, MemorySegment residual, MemorySegment x, MemorySegment weight, long rows, long cols, long y_stride, long residual_stride, long x_stride, int dtype, float eps, MemorySegment stream) {
-        var mh$ = ct_rms_norm.HANDLE;
+    public static int ct_norm(MemorySegment y, MemorySegment residual, MemorySegment x, MemorySegment weight, long rows, long cols, long y_stride, long residual_stride, long x_stride, int dtype, int kind, float eps, float x_scale, MemorySegment stream) {
+        var mh$ = ct_norm.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ct_rms_norm", y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, dtype, eps, stream);
+                traceDowncall("ct_norm", y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, dtype, kind, eps, x_scale, stream);
             }
-            return (int)mh$.invokeExact(y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, dtype, eps, stream);
+            return (int)mh$.invokeExact(y, residual, x, weight, rows, cols, y_stride, residual_stride, x_stride, dtype, kind, eps, x_scale, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3387,6 +3485,72 @@ public class CortadoNative extends CortadoNative$shared {
                 traceDowncall("ct_activation_mul", y, x, rows, cols, y_stride, x_stride, dtype, activation, stream);
             }
             return (int)mh$.invokeExact(y, x, rows, cols, y_stride, x_stride, dtype, activation, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_soft_cap {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_FLOAT,
+            CortadoNative.C_FLOAT,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_soft_cap");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_soft_cap(ct_buffer *x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_soft_cap$descriptor() {
+        return ct_soft_cap.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_soft_cap(ct_buffer *x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_soft_cap$handle() {
+        return ct_soft_cap.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_soft_cap(ct_buffer *x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_soft_cap$address() {
+        return ct_soft_cap.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_soft_cap(ct_buffer *x, int64_t rows, int64_t cols, int64_t stride, float scale, float cap, ct_stream *stream)
+     * }
+     */
+    public static int ct_soft_cap(MemorySegment x, long rows, long cols, long stride, float scale, float cap, MemorySegment stream) {
+        var mh$ = ct_soft_cap.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_soft_cap", x, rows, cols, stride, scale, cap, stream);
+            }
+            return (int)mh$.invokeExact(x, rows, cols, stride, scale, cap, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

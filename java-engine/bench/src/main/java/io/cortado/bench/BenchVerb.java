@@ -13,6 +13,7 @@ import picocli.CommandLine.Command;
             ThroughputBench.class,
             ServeBench.class,
             SchedulerBench.class,
+            TokenizerBench.class,
             JmhBench.class
         })
 final class BenchVerb {}

@@ -1,6 +1,8 @@
 package io.cortado.engine;
 
+import io.cortado.api.Scheduling;
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 
 /**
  * The engine's loop over an executor that takes no time, with a full batch that decodes. In the
@@ -16,6 +18,7 @@ public final class StepBed {
 
     private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
 
+    private final PrefixKeys prefixes = new PrefixKeys("bench", true, Integer.MAX_VALUE);
     private final EngineLoop loop;
     private final Door door;
 
@@ -27,7 +30,14 @@ public final class StepBed {
         int blocks = (running + 1) * BlockPool.blocksFor(PROMPT + OUTPUT);
         Limits limits = Limits.of(running, BUDGET, blocks);
         door = new Door(running, running + waiting);
-        loop = new EngineLoop(new BlockPool(blocks), limits, new Instant(), door, System::nanoTime);
+        loop =
+                new EngineLoop(
+                        new KvCache(blocks),
+                        limits,
+                        OrderedQueue.fcfs(),
+                        new Instant(),
+                        door,
+                        System::nanoTime);
         for (int i = 0; i < running + waiting; i++) {
             door.enter(1);
             loop.put(new Request(spec(i), door, System.nanoTime()));
@@ -43,15 +53,20 @@ public final class StepBed {
         return loop.counters().snapshot().generationTokens();
     }
 
-    private static RequestSpec spec(int seed) {
+    private RequestSpec spec(int seed) {
+        int[] prompt = new int[PROMPT];
+        prompt[0] = seed; // nobody shares a prefix
         return new RequestSpec(
-                new int[PROMPT],
+                prompt,
                 1,
                 OUTPUT,
                 seed,
                 GREEDY,
                 -1,
                 -1,
+                Scheduling.DEFAULT,
+                prefixes.of(prompt, 1, PROMPT + OUTPUT, ""),
+                null,
                 () -> new StopRules(new int[] {1}, OUTPUT, OUTPUT, null));
     }
 
@@ -65,7 +80,7 @@ public final class StepBed {
     /** Draws token 0 for every row, at once. */
     private static final class Instant implements Executor {
         @Override
-        public void submit(Batch batch) {}
+        public void submit(Batch batch, KvCache cache) {}
 
         @Override
         public void await(Batch batch) {

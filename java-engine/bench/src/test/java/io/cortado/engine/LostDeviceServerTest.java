@@ -8,6 +8,7 @@ import io.cortado.api.DeviceStatus;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
 import io.cortado.device.Device;
+import io.cortado.kv.KvCache;
 import io.cortado.server.Server;
 import io.cortado.server.ServerOptions;
 import java.net.URI;
@@ -48,8 +49,8 @@ class LostDeviceServerTest {
     /** Steps take so long that nobody is done before the device is lost. */
     private record Slow(Executor device) implements Executor {
         @Override
-        public void submit(Batch batch) {
-            device.submit(batch);
+        public void submit(Batch batch, KvCache cache) {
+            device.submit(batch, cache);
         }
 
         @Override

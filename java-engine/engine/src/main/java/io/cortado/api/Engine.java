@@ -24,8 +24,9 @@ import org.jspecify.annotations.Nullable;
 public interface Engine extends AutoCloseable {
 
     /**
-     * Loads a checkpoint folder ({@code config.json}, {@code *.safetensors}, and for text {@code
-     * tokenizer.json}) and starts the engine.
+     * Loads a checkpoint folder, or a model of the local Hugging Face cache by the name {@code
+     * ORG/NAME} ({@code config.json}, {@code *.safetensors}, and for text {@code tokenizer.json})
+     * and starts the engine.
      *
      * @throws EngineException INVALID_MODEL or UNSUPPORTED_MODEL with the file, the value and the
      *     limit; nothing stays allocated
@@ -57,6 +58,16 @@ public interface Engine extends AutoCloseable {
      *     {@link #failure} itself
      */
     GenerationStream generate(GenerationRequest request);
+
+    /**
+     * The embeddings of prompts, in their order. Waits until all are there; all were checked before
+     * the first ran. They share steps with generations, and a batch of any number takes no more
+     * places at once than the engine runs sequences.
+     *
+     * @throws EngineException as {@link #generate}, with {@code input} as the field, and NOT_FINITE
+     * @throws InterruptedException if the thread was interrupted; what still ran is cancelled then
+     */
+    List<Embedding> embed(EmbeddingRequest request) throws InterruptedException;
 
     /**
      * The ids of a prompt: what {@link #generate} would run.

@@ -1,5 +1,8 @@
 package io.cortado.api;
 
+import java.util.Locale;
+import java.util.Map;
+
 /**
  * Settings of an engine, read once at {@link Engine#open}. Zero means "choose": see each field.
  *
@@ -16,10 +19,17 @@ package io.cortado.api;
  * @param maxWaiting requests that may wait before QUEUE_FULL
  * @param kvCacheBytes memory for KV blocks; 0: what maxNumSeqs sequences of maxModelLen need, at
  *     most a quarter of the free memory
+ * @param prefixCaching keys and values of ended requests are kept until their blocks are needed,
+ *     and used again by requests that begin with the same tokens
+ * @param kvOffloadBytes host memory for blocks whose place on the device is needed, from where they
+ *     come back when they are wanted again; 0: none. Needs prefixCaching
+ * @param schedulingPolicy the order in which waiting requests start
+ * @param tenantWeights policy FAIR: shares of tenants by name, positive; 1 for those not named
  * @param dummyWeights random weights instead of reading {@code *.safetensors}
  * @param deterministic a request's tokens do not depend on what shares its batch; false lets a
  *     GPU's attention share its work out by the batch at hand and cuBLASLt multiply many rows,
  *     which changes the last bits. The CPU is always deterministic
+ * @param revision branch, tag or commit where the model is one of a Hugging Face cache; empty: main
  */
 public record EngineOptions(
         String device,
@@ -31,8 +41,15 @@ public record EngineOptions(
         int maxNumBatchedTokens,
         int maxWaiting,
         long kvCacheBytes,
+        boolean prefixCaching,
+        long kvOffloadBytes,
+        SchedulingPolicy schedulingPolicy,
+        Map<String, Double> tenantWeights,
         boolean dummyWeights,
-        boolean deterministic) {
+        boolean deterministic,
+        String revision) {
+
+    private static final int MAX_TENANT_WEIGHTS = 10_000;
 
     /** Type of activations between operations, and of the KV cache. */
     public enum Activations {
@@ -42,7 +59,20 @@ public record EngineOptions(
         F32
     }
 
+    /** The order in which waiting requests start, and who is thrown out last. */
+    public enum SchedulingPolicy {
+        /** First come, first served. */
+        FCFS,
+        /** The lowest {@link Scheduling#priority} first. */
+        PRIORITY,
+        /** Earliest deadline first, of {@link Scheduling#ttftMs} and {@link Scheduling#tpotMs}. */
+        DEADLINE,
+        /** Weighted fair sharing among tenants, by a virtual token counter each. */
+        FAIR
+    }
+
     public EngineOptions {
+        tenantWeights = Map.copyOf(tenantWeights);
         requireRange("threads", threads, 0, 1024);
         requireRange("max-model-len", maxModelLen, 0, 1 << 24);
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
@@ -53,6 +83,42 @@ public record EngineOptions(
                     "kv-cache-memory",
                     "kv-cache-memory must not be negative: kv-cache-memory=" + kvCacheBytes);
         }
+        requireOffload(prefixCaching, kvOffloadBytes);
+        requireWeights(schedulingPolicy, tenantWeights);
+    }
+
+    private static void requireOffload(boolean prefixCaching, long bytes) {
+        if (bytes < 0) {
+            throw EngineException.invalid(
+                    "kv-offload-gb", "kv-offload-gb must not be negative: bytes=" + bytes);
+        }
+        if (bytes > 0 && !prefixCaching) {
+            throw EngineException.invalid(
+                    "kv-offload-gb",
+                    "kv-offload-gb needs prefix caching, which is off: bytes=" + bytes);
+        }
+    }
+
+    private static void requireWeights(SchedulingPolicy policy, Map<String, Double> weights) {
+        if (!weights.isEmpty() && policy != SchedulingPolicy.FAIR) {
+            throw EngineException.invalid(
+                    "tenant-weights",
+                    "tenant-weights need scheduling-policy fair: scheduling-policy="
+                            + policy.name().toLowerCase(Locale.ROOT));
+        }
+        if (weights.size() > MAX_TENANT_WEIGHTS) {
+            throw EngineException.invalid(
+                    "tenant-weights",
+                    "tenant-weights must name at most %d tenants: %d"
+                            .formatted(MAX_TENANT_WEIGHTS, weights.size()));
+        }
+        weights.forEach((tenant, weight) -> {
+            if (!(weight >= 1e-6 && weight <= 1e6)) {
+                throw EngineException.invalid(
+                        "tenant-weights",
+                        "tenant-weights must be in [1e-6, 1e6]: " + tenant + "=" + weight);
+            }
+        });
     }
 
     private static void requireRange(String name, int value, int low, int high) {
@@ -64,171 +130,176 @@ public record EngineOptions(
 
     public static EngineOptions defaults() {
         return new EngineOptions(
-                "cpu", 0, "auto", Activations.BF16, 0, 64, 2048, 1024, 0, false, true);
+                "cpu",
+                0,
+                "auto",
+                Activations.BF16,
+                0,
+                64,
+                2048,
+                1024,
+                0,
+                true,
+                0,
+                SchedulingPolicy.FCFS,
+                Map.of(),
+                false,
+                true,
+                "");
+    }
+
+    /** All fields, to change one of them. */
+    private static final class Fields {
+        private String device;
+        private int threads;
+        private String isa;
+        private Activations activations;
+        private int maxModelLen;
+        private int maxNumSeqs;
+        private int maxNumBatchedTokens;
+        private int maxWaiting;
+        private long kvCacheBytes;
+        private boolean prefixCaching;
+        private long kvOffloadBytes;
+        private SchedulingPolicy schedulingPolicy;
+        private Map<String, Double> tenantWeights;
+        private boolean dummyWeights;
+        private boolean deterministic;
+        private String revision;
+
+        Fields(EngineOptions from) {
+            device = from.device;
+            threads = from.threads;
+            isa = from.isa;
+            activations = from.activations;
+            maxModelLen = from.maxModelLen;
+            maxNumSeqs = from.maxNumSeqs;
+            maxNumBatchedTokens = from.maxNumBatchedTokens;
+            maxWaiting = from.maxWaiting;
+            kvCacheBytes = from.kvCacheBytes;
+            prefixCaching = from.prefixCaching;
+            kvOffloadBytes = from.kvOffloadBytes;
+            schedulingPolicy = from.schedulingPolicy;
+            tenantWeights = from.tenantWeights;
+            dummyWeights = from.dummyWeights;
+            deterministic = from.deterministic;
+            revision = from.revision;
+        }
+
+        EngineOptions build() {
+            return new EngineOptions(
+                    device,
+                    threads,
+                    isa,
+                    activations,
+                    maxModelLen,
+                    maxNumSeqs,
+                    maxNumBatchedTokens,
+                    maxWaiting,
+                    kvCacheBytes,
+                    prefixCaching,
+                    kvOffloadBytes,
+                    schedulingPolicy,
+                    tenantWeights,
+                    dummyWeights,
+                    deterministic,
+                    revision);
+        }
     }
 
     public EngineOptions device(String value) {
-        return new EngineOptions(
-                value,
-                threads,
-                isa,
-                activations,
-                maxModelLen,
-                maxNumSeqs,
-                maxNumBatchedTokens,
-                maxWaiting,
-                kvCacheBytes,
-                dummyWeights,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.device = value;
+        return fields.build();
     }
 
     public EngineOptions threads(int value) {
-        return new EngineOptions(
-                device,
-                value,
-                isa,
-                activations,
-                maxModelLen,
-                maxNumSeqs,
-                maxNumBatchedTokens,
-                maxWaiting,
-                kvCacheBytes,
-                dummyWeights,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.threads = value;
+        return fields.build();
     }
 
     public EngineOptions isa(String value) {
-        return new EngineOptions(
-                device,
-                threads,
-                value,
-                activations,
-                maxModelLen,
-                maxNumSeqs,
-                maxNumBatchedTokens,
-                maxWaiting,
-                kvCacheBytes,
-                dummyWeights,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.isa = value;
+        return fields.build();
     }
 
     public EngineOptions activations(Activations value) {
-        return new EngineOptions(
-                device,
-                threads,
-                isa,
-                value,
-                maxModelLen,
-                maxNumSeqs,
-                maxNumBatchedTokens,
-                maxWaiting,
-                kvCacheBytes,
-                dummyWeights,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.activations = value;
+        return fields.build();
     }
 
     public EngineOptions maxModelLen(int value) {
-        return new EngineOptions(
-                device,
-                threads,
-                isa,
-                activations,
-                value,
-                maxNumSeqs,
-                maxNumBatchedTokens,
-                maxWaiting,
-                kvCacheBytes,
-                dummyWeights,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.maxModelLen = value;
+        return fields.build();
     }
 
     public EngineOptions maxNumSeqs(int value) {
-        return new EngineOptions(
-                device,
-                threads,
-                isa,
-                activations,
-                maxModelLen,
-                value,
-                maxNumBatchedTokens,
-                maxWaiting,
-                kvCacheBytes,
-                dummyWeights,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.maxNumSeqs = value;
+        return fields.build();
     }
 
     public EngineOptions maxNumBatchedTokens(int value) {
-        return new EngineOptions(
-                device,
-                threads,
-                isa,
-                activations,
-                maxModelLen,
-                maxNumSeqs,
-                value,
-                maxWaiting,
-                kvCacheBytes,
-                dummyWeights,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.maxNumBatchedTokens = value;
+        return fields.build();
     }
 
     public EngineOptions maxWaiting(int value) {
-        return new EngineOptions(
-                device,
-                threads,
-                isa,
-                activations,
-                maxModelLen,
-                maxNumSeqs,
-                maxNumBatchedTokens,
-                value,
-                kvCacheBytes,
-                dummyWeights,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.maxWaiting = value;
+        return fields.build();
     }
 
     public EngineOptions kvCacheBytes(long value) {
-        return new EngineOptions(
-                device,
-                threads,
-                isa,
-                activations,
-                maxModelLen,
-                maxNumSeqs,
-                maxNumBatchedTokens,
-                maxWaiting,
-                value,
-                dummyWeights,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.kvCacheBytes = value;
+        return fields.build();
+    }
+
+    public EngineOptions prefixCaching(boolean value) {
+        Fields fields = new Fields(this);
+        fields.prefixCaching = value;
+        return fields.build();
+    }
+
+    public EngineOptions kvOffloadBytes(long value) {
+        Fields fields = new Fields(this);
+        fields.kvOffloadBytes = value;
+        return fields.build();
+    }
+
+    public EngineOptions schedulingPolicy(SchedulingPolicy value) {
+        Fields fields = new Fields(this);
+        fields.schedulingPolicy = value;
+        return fields.build();
+    }
+
+    public EngineOptions tenantWeights(Map<String, Double> value) {
+        Fields fields = new Fields(this);
+        fields.tenantWeights = value;
+        return fields.build();
     }
 
     public EngineOptions dummyWeights(boolean value) {
-        return new EngineOptions(
-                device,
-                threads,
-                isa,
-                activations,
-                maxModelLen,
-                maxNumSeqs,
-                maxNumBatchedTokens,
-                maxWaiting,
-                kvCacheBytes,
-                value,
-                deterministic);
+        Fields fields = new Fields(this);
+        fields.dummyWeights = value;
+        return fields.build();
+    }
+
+    public EngineOptions revision(String value) {
+        Fields fields = new Fields(this);
+        fields.revision = value;
+        return fields.build();
     }
 
     public EngineOptions deterministic(boolean value) {
-        return new EngineOptions(
-                device,
-                threads,
-                isa,
-                activations,
-                maxModelLen,
-                maxNumSeqs,
-                maxNumBatchedTokens,
-                maxWaiting,
-                kvCacheBytes,
-                dummyWeights,
-                value);
+        Fields fields = new Fields(this);
+        fields.deterministic = value;
+        return fields.build();
     }
 }

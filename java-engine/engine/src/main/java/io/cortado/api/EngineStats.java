@@ -13,6 +13,7 @@ package io.cortado.api;
  * @param generationTokens tokens sampled since the start
  * @param preemptions sequences thrown back to waiting since the start
  * @param hostNanos time of the loop's own work (schedule, submit, accept) since the start
+ * @param cache the prefix cache
  */
 public record EngineStats(
         int running,
@@ -24,7 +25,24 @@ public record EngineStats(
         long promptTokens,
         long generationTokens,
         long preemptions,
-        long hostNanos) {
+        long hostNanos,
+        Cache cache) {
+    /**
+     * What the prefix cache holds and has done.
+     *
+     * @param keptBlocks blocks that nobody uses and that hold what may be asked for again
+     * @param hostBlocks blocks kept in host memory
+     * @param evictions blocks whose content had to go since the start
+     * @param reusedTokens tokens that were found rather than computed since the start
+     * @param tokensFromHost those of them that came back from host memory
+     */
+    public record Cache(
+            int keptBlocks,
+            int hostBlocks,
+            long evictions,
+            long reusedTokens,
+            long tokensFromHost) {}
+
     /** Mean number of sequences in a step's batch. */
     public double meanBatch() {
         return steps == 0 ? 0 : (double) scheduledSeqs / steps;

@@ -13,6 +13,7 @@ import java.util.List;
  * @param hasTokenizer text can go in and out
  * @param hasChatTemplate chats can go in
  * @param defaults sampling parameters of {@code generation_config.json}
+ * @param embedding how it embeds
  * @param parameters number of weights
  * @param device what it runs on, for display
  */
@@ -25,5 +26,6 @@ public record ModelInfo(
         boolean hasTokenizer,
         boolean hasChatTemplate,
         SamplingParams defaults,
+        EmbeddingInfo embedding,
         long parameters,
         String device) {}

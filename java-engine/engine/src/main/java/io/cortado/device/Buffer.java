@@ -58,7 +58,7 @@ public final class Buffer extends NativeHandle {
     }
 
     /** The bytes [offset, offset + bytes); offset is a multiple of {@link #ALIGNMENT}. */
-    Buffer view(long offset, long bytes) {
+    public Buffer view(long offset, long bytes) {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment out = call.allocate(CortadoNative.C_POINTER);
             check(CortadoNative.ct_buffer_view(out, address(), offset, bytes));

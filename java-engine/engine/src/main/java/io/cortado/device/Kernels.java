@@ -114,32 +114,61 @@ public final class Kernels {
                         stream.address()));
     }
 
-    public static void rmsNorm(
+    public static void sumRows(
+            Buffer sums,
+            Buffer x,
+            Buffer segments,
+            long numSegments,
+            long cols,
+            long numSums,
+            long xRows,
+            long xStride,
+            DType dtype,
+            Stream stream) {
+        check(
+                CortadoNative.ct_sum_rows(
+                        sums.address(),
+                        x.address(),
+                        segments.address(),
+                        numSegments,
+                        cols,
+                        numSums,
+                        xRows,
+                        xStride,
+                        dtype.code(),
+                        stream.address()));
+    }
+
+    public static void norm(
             Buffer y,
             @Nullable Buffer residual,
             Buffer x,
-            Buffer weight,
+            @Nullable Buffer weight,
             long rows,
             long cols,
             long yStride,
             long residualStride,
             long xStride,
             DType dtype,
+            NormKind kind,
             float eps,
+            float xScale,
             Stream stream) {
         check(
-                CortadoNative.ct_rms_norm(
+                CortadoNative.ct_norm(
                         y.address(),
                         addressOrNull(residual),
                         x.address(),
-                        weight.address(),
+                        addressOrNull(weight),
                         rows,
                         cols,
                         yStride,
                         residualStride,
                         xStride,
                         dtype.code(),
+                        kind.code(),
                         eps,
+                        xScale,
                         stream.address()));
     }
 
@@ -263,6 +292,14 @@ public final class Kernels {
                         dtype.code(),
                         activation.code(),
                         stream.address()));
+    }
+
+    /** x = cap * tanh(scale * x / cap), float32; cap 0: scale * x. */
+    public static void softCap(
+            Buffer x, long rows, long cols, long stride, float scale, float cap, Stream stream) {
+        check(
+                CortadoNative.ct_soft_cap(
+                        x.address(), rows, cols, stride, scale, cap, stream.address()));
     }
 
     public static void sample(

@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import io.cortado.model.Pooler;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -43,10 +44,20 @@ final class Batch {
     final int[] topIds;
     final float[] topLogprobs;
 
+    /** What is pooled: {@link Pooler#SEGMENT} integers each, at most one a sequence. */
+    final int[] segments;
+
+    /** Sums that hold a whole prompt after this step, and whose they are. */
+    final int[] finishedSums;
+
+    final int[] finishedSequences;
+
     private final int maxTokens;
     private int numTokens;
     private int numSeqs;
     private int numRows;
+    private int numSegments;
+    private int numFinishedSums;
     private int scoreRowsLeft;
     private int tops;
     private int promptTokens;
@@ -74,6 +85,9 @@ final class Batch {
         status = new int[rows];
         topIds = new int[rows * MAX_TOPS];
         topLogprobs = new float[rows * MAX_TOPS];
+        segments = new int[seqs * Pooler.SEGMENT];
+        finishedSums = new int[seqs];
+        finishedSequences = new int[seqs];
     }
 
     void clear(int scoreRows) {
@@ -81,6 +95,8 @@ final class Batch {
         numTokens = 0;
         numSeqs = 0;
         numRows = 0;
+        numSegments = 0;
+        numFinishedSums = 0;
         tops = 0;
         promptTokens = 0;
         maxQLen = 0;
@@ -98,6 +114,14 @@ final class Batch {
 
     int numRows() {
         return numRows;
+    }
+
+    int numSegments() {
+        return numSegments;
+    }
+
+    int numFinishedSums() {
+        return numFinishedSums;
     }
 
     int tokensLeft() {
@@ -191,6 +215,7 @@ final class Batch {
         seqlensKv[numSeqs] = start + count;
         cuSeqlensQ[numSeqs + 1] = numTokens;
         addRows(sequence, start, count);
+        addSegment(sequence, start, count);
         maxQLen = Math.max(maxQLen, count);
         promptTokens += Math.max(0, Math.min(sequence.prompt.length, start + count) - start);
         numSeqs++;
@@ -218,6 +243,40 @@ final class Batch {
             addRow(numTokens - 1, DRAW, sequence.length());
             tops = Math.max(tops, sequence.answer.tops());
         }
+    }
+
+    private void addSegment(Sequence sequence, int start, int count) {
+        PooledRow pooled = sequence.request.pooled;
+        if (pooled == null) {
+            return;
+        }
+        int firstToken = numTokens - count;
+        boolean isWhole = start + count == sequence.prompt.length;
+        switch (pooled.pooling) {
+            case MEAN -> segment(firstToken, numTokens, sequence.sum, start == 0);
+            case CLS -> {
+                if (start == 0) {
+                    segment(firstToken, firstToken + 1, sequence.sum, true);
+                }
+            }
+            case LAST -> {
+                if (isWhole) {
+                    segment(numTokens - 1, numTokens, sequence.sum, true);
+                }
+            }
+        }
+        if (isWhole) {
+            finishedSums[numFinishedSums] = sequence.sum;
+            finishedSequences[numFinishedSums++] = numSeqs;
+        }
+    }
+
+    private void segment(int first, int end, int sum, boolean restarts) {
+        int at = numSegments++ * Pooler.SEGMENT;
+        segments[at] = first;
+        segments[at + 1] = end;
+        segments[at + 2] = sum;
+        segments[at + 3] = restarts ? 1 : 0;
     }
 
     private void addRow(int tokenIndex, int forced, long position) {

@@ -1,5 +1,7 @@
 package io.cortado.engine;
 
+import io.cortado.api.Embedding;
+import io.cortado.api.EmbeddingRequest;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
@@ -9,7 +11,8 @@ import io.cortado.api.GenerationStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
-import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +23,8 @@ final class CortadoEngine implements Engine {
     private final ModelInfo model;
     private final Texts texts;
     private final RequestChecker checker;
+    private final EmbeddingChecker embeddingChecker;
+    private final int maxNumSeqs;
     private final Logprobs logprobs;
     private final Door door;
     private final EngineLoop loop;
@@ -32,7 +37,7 @@ final class CortadoEngine implements Engine {
             ModelInfo model,
             Texts texts,
             Executor executor,
-            int numBlocks,
+            KvCache cache,
             Limits limits,
             EngineOptions options) {
         this.model = model;
@@ -42,14 +47,27 @@ final class CortadoEngine implements Engine {
                 new RequestChecker(
                         model.vocabSize(),
                         model.maxModelLen(),
-                        numBlocks,
+                        cache.pool().total(),
                         model.endTokenIds(),
-                        texts.tokenizer());
+                        texts.tokenizer(),
+                        new PrefixKeys(
+                                model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
+        embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);
+        maxNumSeqs = limits.maxNumSeqs();
         logprobs = new Logprobs(texts.tokenizer());
         door = new Door(limits.maxNumSeqs(), options.maxWaiting());
-        loop = new EngineLoop(new BlockPool(numBlocks), limits, executor, door, System::nanoTime);
+        loop = new EngineLoop(cache, limits, queue(options), executor, door, System::nanoTime);
         loopThread = Thread.ofPlatform().daemon().name("cortado-engine").unstarted(loop);
         loopThread.start();
+    }
+
+    private static AdmissionQueue queue(EngineOptions options) {
+        return switch (options.schedulingPolicy()) {
+            case FCFS -> OrderedQueue.fcfs();
+            case PRIORITY -> OrderedQueue.priority();
+            case DEADLINE -> OrderedQueue.deadline();
+            case FAIR -> new FairQueue(options.tenantWeights());
+        };
     }
 
     @Override
@@ -76,6 +94,22 @@ final class CortadoEngine implements Engine {
                 door.leave(spec.n());
             }
         }
+    }
+
+    @Override
+    public List<Embedding> embed(EmbeddingRequest request) throws InterruptedException {
+        door.requireOpen();
+        EmbeddingChecker.Resolved params = embeddingChecker.check(request.params());
+        List<int[]> prompts = embeddingChecker.ids(request);
+        EmbeddingBatch batch =
+                new EmbeddingBatch(
+                        loop,
+                        door,
+                        params,
+                        request.scheduling(),
+                        model.embedding().dimensions(),
+                        maxNumSeqs);
+        return batch.run(prompts);
     }
 
     private AnswerReader[] readers(Request request, SamplingParams params, @Nullable String echo) {

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.DeviceStatus;
+import io.cortado.api.EmbeddingInfo;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
@@ -11,11 +12,15 @@ import io.cortado.device.Device;
 import io.cortado.device.NativeException;
 import io.cortado.device.Status;
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
+import io.cortado.model.FolderCheck;
 import io.cortado.model.GenerationDefaults;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
+import io.cortado.model.ModelFolder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
@@ -32,7 +37,7 @@ public final class CortadoEngineProvider implements EngineProvider {
 
     @Override
     public Engine open(Path folder, EngineOptions options) {
-        return open(folder, options, _ -> {}, executor -> executor);
+        return open(folder, options, _ -> {}, executor -> executor, TierRates.Rule.MEASURED);
     }
 
     @Override
@@ -50,18 +55,32 @@ public final class CortadoEngineProvider implements EngineProvider {
 
     /**
      * The same, for tests that make a device misbehave: they get the device before anything is on
-     * it, and may wrap the executor.
+     * it, and may wrap the executor. Host memory for KV blocks is used without asking whether it
+     * pays.
      */
     static Engine open(
-            Path folder,
+            Path named,
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap) {
+        return open(folder, options, onOpen, wrap, TierRates.Rule.ALWAYS);
+    }
+
+    private static Engine open(
+            Path folder,
+            EngineOptions options,
+            Consumer<Device> onOpen,
+            UnaryOperator<Executor> wrap,
+            TierRates.Rule rule) {
         try {
+            Path folder = ModelFolder.locate(named, options.revision(), System::getenv);
+            if (!Files.isRegularFile(folder)) {
+                FolderCheck.require(folder, !options.dummyWeights());
+            }
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             Texts texts = Texts.open(folder);
-            return load(folder, options, config, maxModelLen, texts, onOpen, wrap);
+            return load(folder, options, config, maxModelLen, texts, onOpen, wrap, rule);
         } catch (ModelException e) {
             throw new EngineException(
                     e.kind() == ModelException.Kind.INVALID
@@ -101,7 +120,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             int maxModelLen,
             Texts texts,
             Consumer<Device> onOpen,
-            UnaryOperator<Executor> wrap) {
+            UnaryOperator<Executor> wrap,
+            TierRates.Rule rule) {
         Activations activations =
                 switch (options.activations()) {
                     case BF16 -> Activations.BF16;
@@ -116,7 +136,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             int blocksPerSeq = BlockPool.blocksFor(maxModelLen);
             int numBlocks = numBlocks(model, device, options, blocksPerSeq);
             Limits limits =
-                    Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks);
+                    Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
+                            .otherAnglesAbove(config.otherAnglesAbove());
             model.allocate(
                     numBlocks,
                     limits.maxNumSeqs(),
@@ -124,9 +145,18 @@ public final class CortadoEngineProvider implements EngineProvider {
                     blocksPerSeq,
                     limits.maxRows(),
                     options.deterministic());
-            ModelInfo info = info(folder, config, maxModelLen, texts, model, device);
-            executor = wrap.apply(new ModelExecutor(device, model, limits, blocksPerSeq));
-            return new CortadoEngine(info, texts, executor, numBlocks, limits, options);
+            EmbeddingInfo embedding =
+                    EmbeddingFiles.read(
+                            folder,
+                            config,
+                            (int) Math.min(maxModelLen, (long) numBlocks * BlockPool.BLOCK_TOKENS));
+            ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
+            int hostBlocks = hostBlocks(model, options);
+            ModelExecutor onDevice =
+                    new ModelExecutor(device, model, limits, blocksPerSeq, numBlocks, hostBlocks, rule);
+            executor = wrap.apply(onDevice);
+            KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks());
+            return new CortadoEngine(info, texts, executor, cache, limits, options);
         } catch (RuntimeException | Error e) {
             if (executor != null) {
                 closeAfter(e, executor);
@@ -174,15 +204,27 @@ public final class CortadoEngineProvider implements EngineProvider {
         return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
     }
 
+    private static int hostBlocks(CausalLm model, EngineOptions options) {
+        long blocks = options.kvOffloadBytes() / model.kvBytesPerBlock();
+        if (options.kvOffloadBytes() > 0 && blocks == 0) {
+            throw EngineException.invalid(
+                    "kv-offload-gb",
+                    "kv-offload-gb must hold at least one block: bytes=%d block=%d"
+                            .formatted(options.kvOffloadBytes(), model.kvBytesPerBlock()));
+        }
+        return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
+    }
+
     private static ModelInfo info(
             Path folder,
             ModelConfig config,
             int maxModelLen,
             Texts texts,
+            EmbeddingInfo embedding,
             CausalLm model,
             Device device) {
         return new ModelInfo(
-                String.valueOf(folder.toAbsolutePath().normalize().getFileName()),
+                ModelFolder.nameOf(folder),
                 config.architecture(),
                 maxModelLen,
                 config.vocabSize(),
@@ -190,6 +232,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                 texts.tokenizer() != null,
                 texts.hasChatTemplate(),
                 defaults(config.generation()),
+                embedding,
                 model.numParameters(),
                 device.info().describe());
     }

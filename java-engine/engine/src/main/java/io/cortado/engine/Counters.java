@@ -2,10 +2,12 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineStats;
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 
 /** Counts on the loop's thread; any thread reads what was last published. */
 final class Counters {
     private final Scheduler scheduler;
+    private final KvCache cache;
     private final BlockPool pool;
     private long steps;
     private long scheduledSeqs;
@@ -22,10 +24,16 @@ final class Counters {
     private volatile long sharedGenerationTokens;
     private volatile long sharedPreemptions;
     private volatile long sharedHostNanos;
+    private volatile int sharedKept;
+    private volatile int sharedHostBlocks;
+    private volatile long sharedEvictions;
+    private volatile long sharedReused;
+    private volatile long sharedFromHost;
 
-    Counters(Scheduler scheduler, BlockPool pool) {
+    Counters(Scheduler scheduler, KvCache cache) {
         this.scheduler = scheduler;
-        this.pool = pool;
+        this.cache = cache;
+        pool = cache.pool();
     }
 
     void generated() {
@@ -54,6 +62,12 @@ final class Counters {
         sharedGenerationTokens = generationTokens;
         sharedPreemptions = scheduler.preemptions();
         sharedHostNanos = hostNanos;
+        BlockPool host = cache.hostPool();
+        sharedKept = pool.kept();
+        sharedHostBlocks = host == null ? 0 : host.kept() + host.used();
+        sharedEvictions = pool.evictions();
+        sharedReused = scheduler.reusedTokens();
+        sharedFromHost = scheduler.tokensFromHost();
     }
 
     EngineStats snapshot() {
@@ -67,6 +81,12 @@ final class Counters {
                 sharedPromptTokens,
                 sharedGenerationTokens,
                 sharedPreemptions,
-                sharedHostNanos);
+                sharedHostNanos,
+                new EngineStats.Cache(
+                        sharedKept,
+                        sharedHostBlocks,
+                        sharedEvictions,
+                        sharedReused,
+                        sharedFromHost));
     }
 }

@@ -12,6 +12,7 @@ final class Door {
     private final int maxWaiting;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition empty = lock.newCondition();
+    private final Condition room = lock.newCondition();
     private int liveSeqs;
     private int waitingRequests;
     private @Nullable EngineException shut;
@@ -42,7 +43,7 @@ final class Door {
         lock.lock();
         try {
             requireOpen();
-            if (liveSeqs + n > maxNumSeqs && waitingRequests >= maxWaiting) {
+            if (isFull(n)) {
                 throw new EngineException(
                         EngineException.Code.QUEUE_FULL,
                         "too many requests wait: waiting="
@@ -57,11 +58,38 @@ final class Door {
         }
     }
 
+    /** The same, for more of a batch that was let in before: waits while there are too many. */
+    void enterOnceThereIsRoom(int n) throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            requireOpen();
+            while (isFull(n)) {
+                room.await();
+                requireOpen();
+            }
+            liveSeqs += n;
+            waitingRequests++;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean isFull(int n) {
+        return liveSeqs + n > maxNumSeqs && waitingRequests >= maxWaiting;
+    }
+
+    private void tellRoom() {
+        if (lock.hasWaiters(room)) {
+            room.signalAll();
+        }
+    }
+
     /** A request waits no longer: it runs, or it ended before it did. */
     void started() {
         lock.lock();
         try {
             waitingRequests--;
+            tellRoom();
         } finally {
             lock.unlock();
         }
@@ -72,6 +100,7 @@ final class Door {
         lock.lock();
         try {
             liveSeqs -= n;
+            tellRoom();
             if (liveSeqs == 0) {
                 empty.signalAll();
             }
@@ -86,6 +115,7 @@ final class Door {
         try {
             if (shut == null || shut.code() == EngineException.Code.CLOSED) {
                 shut = why;
+                tellRoom();
             }
         } finally {
             lock.unlock();

@@ -4,7 +4,7 @@ import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
 import io.cortado.device.NativeException;
 import io.cortado.device.Status;
-import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
@@ -27,6 +27,7 @@ final class EngineLoop implements Runnable {
     private static final FinishReason CANCELLED = new FinishReason.Cancelled();
     private static final FinishReason LENGTH = new FinishReason.Length();
 
+    private final KvCache cache;
     private final Scheduler scheduler;
     private final Executor executor;
     private final Batch[] batches;
@@ -46,14 +47,21 @@ final class EngineLoop implements Runnable {
     private volatile @Nullable EngineException failure;
     private volatile @Nullable Thread thread;
 
-    EngineLoop(BlockPool pool, Limits limits, Executor executor, Door door, LongSupplier clock) {
+    EngineLoop(
+            KvCache cache,
+            Limits limits,
+            AdmissionQueue waiting,
+            Executor executor,
+            Door door,
+            LongSupplier clock) {
         this.executor = executor;
         this.door = door;
         this.clock = clock;
-        scheduler = new Scheduler(pool, limits, clock);
+        this.cache = cache;
+        scheduler = new Scheduler(cache, limits, waiting, clock);
         toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
-        counters = new Counters(scheduler, pool);
+        counters = new Counters(scheduler, cache);
     }
 
     /**
@@ -84,7 +92,7 @@ final class EngineLoop implements Runnable {
         if (!scheduler.next(next)) {
             return null;
         }
-        executor.submit(next);
+        executor.submit(next, cache);
         scheduler.advance(next);
         turn = 1 - turn;
         return next;
@@ -164,7 +172,7 @@ final class EngineLoop implements Runnable {
             Sequence sequence = batch.sequence(i);
             boolean isOver = sequence.maxOutput == 0 && batch.hasWholePrompt(i);
             if (!sequence.hasEnded() && isOver) {
-                end(sequence, LENGTH); // nothing was to be drawn, only the prompt to be scored
+                end(sequence, LENGTH); // only the prompt was to be scored or pooled
             }
         }
     }
@@ -182,6 +190,7 @@ final class EngineLoop implements Runnable {
             sequence.nextScore = promptToken + 1;
         } else {
             sequence.append(batch, row);
+            scheduler.drew(sequence);
             counters.generated();
             if (request.awaitsFirstToken()) {
                 request.markFirstToken(clock.getAsLong());

@@ -1,5 +1,7 @@
 package io.cortado.engine;
 
+import io.cortado.kv.KvCache;
+
 /**
  * Runs batches one after the other. The simulated one of the tests and the one on a device keep the
  * same contract.
@@ -9,11 +11,14 @@ interface Executor extends AutoCloseable {
     /**
      * Starts a batch; only enqueues. The one before may still run, not the one before that: two
      * batches take turns. What is fed comes from the rows of the batch submitted before.
+     *
+     * @param cache whose moves run before the batch; they are read before this returns
      */
-    void submit(Batch batch);
+    void submit(Batch batch, KvCache cache);
 
     /**
-     * Waits for a submitted batch and fills its token, logprob, rank, status and top arrays.
+     * Waits for a submitted batch and fills its token, logprob, rank, status and top arrays, and
+     * the pooled rows of requests whose prompt it finishes.
      *
      * @throws RuntimeException if the device has failed: nothing can run after that
      */

@@ -11,6 +11,8 @@ package io.cortado.engine;
  * @param maxPassedOver times that later ones overtake a waiting sequence that does not fit; then
  *     all behind it wait
  * @param watermarkBlocks blocks that admission leaves free for the running ones to grow
+ * @param otherAnglesAbove a sequence that grows longer than so many tokens is computed again from
+ *     its start: all its tokens then rotate by other angles (long rope)
  */
 record Limits(
         int maxNumSeqs,
@@ -18,7 +20,8 @@ record Limits(
         int maxScoreRows,
         int maxPreemptions,
         int maxPassedOver,
-        int watermarkBlocks) {
+        int watermarkBlocks,
+        int otherAnglesAbove) {
 
     private static final int SCORE_ROWS = 64;
     private static final int PREEMPTIONS = 3;
@@ -33,7 +36,19 @@ record Limits(
                 Math.min(SCORE_ROWS, maxNumBatchedTokens),
                 PREEMPTIONS,
                 PASSED_OVER,
-                Math.max(1, numBlocks * WATERMARK_PERCENT / 100));
+                Math.max(1, numBlocks * WATERMARK_PERCENT / 100),
+                Integer.MAX_VALUE);
+    }
+
+    Limits otherAnglesAbove(int tokens) {
+        return new Limits(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                tokens);
     }
 
     /** Rows of logits that a step may ask for. */

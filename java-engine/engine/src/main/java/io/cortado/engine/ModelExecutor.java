@@ -1,29 +1,54 @@
 package io.cortado.engine;
 
+import static java.lang.System.Logger.Level.INFO;
+
 import io.cortado.device.Device;
+import io.cortado.device.Event;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import io.cortado.kv.KvCache;
 import io.cortado.model.CausalLm;
+import io.cortado.model.KvTiers;
 
 /** Runs batches on a device, on one stream, in two places that take turns. */
 final class ModelExecutor implements Executor {
+    private static final System.Logger LOG = System.getLogger(ModelExecutor.class.getName());
     private static final long STALL_MS = 600_000;
 
     private final ResourceStack owned = new ResourceStack();
     private final Stream stream;
+    private final int hostBlocks;
     private StepSlot next;
     private StepSlot last;
 
-    /** Owns the device and the model from here on; not if this throws. */
-    ModelExecutor(Device device, CausalLm model, Limits limits, int maxBlocksPerSeq) {
+    /**
+     * Owns the device and the model from here on; not if this throws.
+     *
+     * @param numBlocks blocks of the cache
+     * @param hostBlocks blocks of its tier in host memory, if moving is faster than computing
+     */
+    ModelExecutor(
+            Device device,
+            CausalLm model,
+            Limits limits,
+            int maxBlocksPerSeq,
+            int numBlocks,
+            int hostBlocks,
+            TierRates.Rule rule) {
         // On the CPU a padded row is computed like any other.
         GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
-            next = new StepSlot(device, model, limits, sizes, maxBlocksPerSeq);
+            this.hostBlocks =
+                    hostBlocks == 0 || rule == TierRates.Rule.ALWAYS
+                            ? hostBlocks
+                            : usefulHostBlocks(device, model, limits, numBlocks, hostBlocks);
+            KvTiers tiers = model.createTiers(this.hostBlocks);
+            made.push(tiers::close);
+            next = new StepSlot(device, model, tiers, limits, sizes, maxBlocksPerSeq);
             made.push(next::close);
-            last = new StepSlot(device, model, limits, sizes, maxBlocksPerSeq);
+            last = new StepSlot(device, model, tiers, limits, sizes, maxBlocksPerSeq);
             made.push(last::close);
             // Made last, closed first: it waits for the steps under way.
             stream = device.createStream();
@@ -39,10 +64,34 @@ final class ModelExecutor implements Executor {
         owned.push(made::close);
     }
 
+    /** All that were asked for, or none where it is faster to compute again what had to go. */
+    private static int usefulHostBlocks(
+            Device device, CausalLm model, Limits limits, int numBlocks, int hostBlocks) {
+        try (KvTiers tiers = model.createTiers(hostBlocks);
+                Event done = device.createEvent();
+                Stream stream = device.createStream()) {
+            TierRates rates =
+                    TierRates.measure(model, tiers, stream, done, limits, numBlocks, hostBlocks);
+            LOG.log(
+                    INFO,
+                    "KV blocks in host memory {0}: to move a block out and in takes {1} us,"
+                            + " to compute it again {2} us",
+                    rates.movingPays() ? "are used" : "would not pay and are not used",
+                    rates.moveNanosPerBlock() / 1000.0,
+                    rates.computeNanosPerBlock() / 1000.0);
+            return rates.movingPays() ? hostBlocks : 0;
+        }
+    }
+
+    /** Blocks of the tier in host memory. */
+    int hostBlocks() {
+        return hostBlocks;
+    }
+
     @Override
-    public void submit(Batch batch) {
+    public void submit(Batch batch, KvCache cache) {
         StepSlot slot = next;
-        slot.submit(batch, last.tokens(), stream);
+        slot.submit(batch, cache, last.tokens(), stream);
         next = last;
         last = slot;
     }

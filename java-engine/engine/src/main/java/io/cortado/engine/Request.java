@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.EngineException;
+import io.cortado.kv.BlockKeys;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +15,8 @@ final class Request {
 
     final int[] prompt;
     final int maxOutput;
+    final int priority;
+    final String tenant;
     final long seed;
     final RowParams rowParams;
 
@@ -24,9 +27,16 @@ final class Request {
     final int promptLogprobs;
 
     final @Nullable PromptScores scores;
+
+    /** What comes of the prompt's hidden states; null where the request generates. */
+    final @Nullable PooledRow pooled;
+
     final Sequence[] sequences;
     private final Door door;
     private final long arrivalNanos;
+    private final long ttftTargetNanos;
+    private final long tpotTargetNanos;
+    private volatile int cachedTokens;
 
     // The loop thread's.
     boolean taken;
@@ -50,6 +60,10 @@ final class Request {
         this.door = door;
         arrivalNanos = nowNanos;
         prompt = spec.prompt();
+        priority = spec.scheduling().priority();
+        tenant = spec.scheduling().tenant();
+        ttftTargetNanos = spec.scheduling().ttftTargetNanos();
+        tpotTargetNanos = spec.scheduling().tpotTargetNanos();
         maxOutput = spec.maxOutput();
         seed = spec.seed();
         rowParams = spec.rowParams();
@@ -59,20 +73,41 @@ final class Request {
                 spec.promptLogprobs() < 0
                         ? null
                         : new PromptScores(prompt.length, spec.promptLogprobs());
+        pooled = spec.pooled();
         sequences = new Sequence[spec.n()];
         for (int i = 0; i < sequences.length; i++) {
-            sequences[i] = new Sequence(this, i, spec.stopRules().get());
+            BlockKeys keys = spec.keys() == null || i == 0 ? spec.keys() : spec.keys().fork();
+            sequences[i] = new Sequence(this, i, spec.stopRules().get(), keys);
         }
         openAnswers = sequences.length;
     }
 
-    /** The first of the request's sequences runs. */
-    void markStarted(long nowNanos) {
+    /**
+     * One of the request's sequences runs.
+     *
+     * @param reused tokens of it that the cache held
+     */
+    void markStarted(long nowNanos, int reused) {
         if (!started) {
             started = true;
             startedNanos = nowNanos;
+            cachedTokens = reused;
             door.started();
         }
+    }
+
+    /** Prompt tokens that the cache held when the request first ran. */
+    int cachedTokens() {
+        return cachedTokens;
+    }
+
+    /**
+     * When the next token is due.
+     *
+     * @param size tokens that there are
+     */
+    long deadlineNanos(int size) {
+        return arrivalNanos + ttftTargetNanos + size * tpotTargetNanos;
     }
 
     boolean awaitsFirstToken() {
@@ -86,7 +121,7 @@ final class Request {
     /** All answers have ended; to be called before the consumer can see it. */
     void markEnd(long nowNanos) {
         endNanos = nowNanos;
-        markStarted(nowNanos);
+        markStarted(nowNanos, 0);
         door.leave(sequences.length);
     }
 

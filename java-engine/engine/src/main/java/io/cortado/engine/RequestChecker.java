@@ -25,13 +25,16 @@ final class RequestChecker {
     private final int maxCachedTokens;
     private final List<Integer> endTokenIds;
     private final @Nullable Tokenizer tokenizer;
+    private final PrefixKeys prefixes;
 
     RequestChecker(
             int vocabSize,
             int maxModelLen,
             int numBlocks,
             List<Integer> endTokenIds,
-            @Nullable Tokenizer tokenizer) {
+            @Nullable Tokenizer tokenizer,
+            PrefixKeys prefixes) {
+        this.prefixes = prefixes;
         this.vocabSize = vocabSize;
         this.maxModelLen = maxModelLen;
         this.maxCachedTokens =
@@ -55,6 +58,13 @@ final class RequestChecker {
                 rowParams(params),
                 params.logprobs() == null ? -1 : params.logprobs(),
                 params.promptLogprobs() == null ? -1 : params.promptLogprobs(),
+                request.scheduling(),
+                prefixes.of(
+                        prompt,
+                        params.n(),
+                        prompt.length + maxOutput,
+                        request.scheduling().cacheSalt()),
+                null,
                 () -> new StopRules(endIds, minTokens, maxOutput, searcher.get()));
     }
 

@@ -1,12 +1,17 @@
 package io.cortado.engine;
 
+import io.cortado.api.Scheduling;
+import io.cortado.kv.BlockKeys;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A request that was checked: nothing in it can fail later.
  *
  * @param logprobs -1: none
  * @param promptLogprobs -1: none
+ * @param keys of the prompt's full blocks; null: nothing is shared
+ * @param pooled null: the request generates
  * @param stopRules makes the rules of one answer
  */
 record RequestSpec(
@@ -17,4 +22,7 @@ record RequestSpec(
         RowParams rowParams,
         int logprobs,
         int promptLogprobs,
+        Scheduling scheduling,
+        @Nullable BlockKeys keys,
+        @Nullable PooledRow pooled,
         Supplier<StopRules> stopRules) {}

@@ -117,7 +117,7 @@ final class RequestStream implements GenerationStream {
             tokens += reader.tokens();
         }
         return new GenerationEvent.Completed(
-                new Usage(request.prompt.length, tokens, 0),
+                new Usage(request.prompt.length, tokens, request.cachedTokens()),
                 new Timings(
                         request.queuedNanos(), request.ttftNanos(), request.e2eNanos(), tokens));
     }

@@ -1,49 +1,70 @@
 package io.cortado.engine;
 
+import io.cortado.kv.BlockHasher;
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import java.util.Objects;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Chooses each step's tokens within one budget: running decodes, then running prefill chunks, then
- * waiting sequences. Integers only, no allocation in the steady state, one thread.
+ * waiting sequences in the order of a policy. Integers only, no allocation in the steady state, one
+ * thread.
  *
  * <p>Blocks for all the tokens that a sequence has are taken when it starts, so only decodes ask
- * for more later. When none is free, the running sequence whose loss costs the least recomputation
- * is thrown out, its own included, and waits before all that never ran. After {@link
- * Limits#maxPreemptions} times it comes back only with all the blocks that it can ever need: it
- * then never asks and is never thrown out, hence there are finitely many preemptions and every step
- * between them makes progress.
+ * for more later. When none is free, a running sequence is thrown out, perhaps the one that asks:
+ * the policy's last, among equals the one whose loss costs the least recomputation, and it waits in
+ * the policy's order. Its full blocks stay in the cache until others need them, and beyond in host
+ * memory where there is such a tier. After {@link Limits#maxPreemptions} times it comes back only
+ * with all the blocks that it can ever need: it then never asks and is never thrown out, hence
+ * there are finitely many preemptions and every step between them makes progress.
  *
  * <p>The next step is chosen while the last one runs. What a running step computes counts as
  * computed, and the tokens that it draws count, unknown as they are. Blocks that are taken from a
- * sequence in a running step can go to others at once: the device runs steps one after the other,
- * so the new owner writes after the last read.
+ * sequence in a running step can go to others at once, and so can its sum: the device runs steps
+ * one after the other, so the new owner writes after the last read.
  */
 final class Scheduler {
-    /**
-     * Waiting sequences looked at in a step, so that a long queue costs no more than a short one.
-     */
-    private static final int SCAN = 32;
-
     private static final int MIN_SHARED_CHUNK = 64;
 
+    private final KvCache cache;
     private final BlockPool pool;
+    private final BlockHasher hasher = new BlockHasher();
     private final Limits limits;
     private final LongSupplier clock;
     private final @Nullable Sequence[] running;
-    private final WaitingQueue preempted = new WaitingQueue();
-    private final WaitingQueue waiting = new WaitingQueue();
+    private final AdmissionQueue waiting;
+
+    // Passed over in the look that is under way.
+    private final @Nullable Sequence[] passed = new @Nullable Sequence[AdmissionQueue.SCAN];
+    private int numPassed;
+
+    /** Sums of the device that no running sequence has, as a stack. */
+    private final int[] freeSums;
+
+    private int numFreeSums;
     private int numRunning;
+
+    /** Answers that wait for the first one of their request to compute the prompt. */
+    private int numHeld;
+
     private long nextOrder;
     private long preemptions;
+    private long reusedTokens;
+    private long tokensFromHost;
 
-    Scheduler(BlockPool pool, Limits limits, LongSupplier clock) {
-        this.pool = pool;
+    Scheduler(KvCache cache, Limits limits, AdmissionQueue waiting, LongSupplier clock) {
+        this.cache = cache;
         this.clock = clock;
         this.limits = limits;
+        this.waiting = waiting;
+        pool = cache.pool();
         running = new @Nullable Sequence[limits.maxNumSeqs()];
+        freeSums = new int[limits.maxNumSeqs()];
+        while (numFreeSums < freeSums.length) {
+            freeSums[numFreeSums] = numFreeSums++;
+        }
     }
 
     int running() {
@@ -51,11 +72,21 @@ final class Scheduler {
     }
 
     int waiting() {
-        return preempted.size() + waiting.size();
+        return waiting.size() + numHeld;
     }
 
     long preemptions() {
         return preemptions;
+    }
+
+    /** Tokens that were not computed because the cache held them, since the start. */
+    long reusedTokens() {
+        return reusedTokens;
+    }
+
+    /** Those of them that came back from host memory. */
+    long tokensFromHost() {
+        return tokensFromHost;
     }
 
     boolean isIdle() {
@@ -69,25 +100,49 @@ final class Scheduler {
     /** Adds a new sequence; the door has checked that it fits when alone. */
     void add(Sequence sequence) {
         sequence.order = nextOrder++;
-        waiting.addLast(sequence);
+        if (sequence.sharesTheFirstPrompt()) {
+            sequence.isHeld = true;
+            numHeld++;
+        } else {
+            waiting.add(sequence);
+        }
     }
 
-    /** Takes a sequence out, wherever it is, and frees its blocks. */
-    void remove(Sequence sequence) {
-        if (!removeRunning(sequence) && !waiting.remove(sequence)) {
-            preempted.remove(sequence);
+    /** The prompt of a request is in the cache: its other answers may start from there. */
+    private void releaseHeld(Request request) {
+        for (Sequence sequence : request.sequences) {
+            if (sequence.isHeld) {
+                drop(sequence);
+                waiting.add(sequence);
+            }
         }
+    }
+
+    private void drop(Sequence held) {
+        held.isHeld = false;
+        numHeld--;
+    }
+
+    /** Takes a sequence out, wherever it is, for good, and frees its blocks. */
+    void remove(Sequence sequence) {
+        if (sequence.isHeld) {
+            drop(sequence);
+        } else if (!removeRunning(sequence)) {
+            waiting.remove(sequence);
+        }
+        waiting.ended(sequence);
         sequence.table.release(pool);
     }
 
     /** Fills the batch with the next step's work; false if there is nothing to do. */
     boolean next(Batch batch) {
         batch.clear(limits.maxScoreRows());
+        restartLongOnes();
         boolean preemptedNow = makeRoom();
         addDecodes(batch);
         addPrefills(batch);
-        if (!preemptedNow && admit(preempted, batch)) {
-            admit(waiting, batch);
+        if (!preemptedNow) {
+            admit(batch);
         }
         if (batch.numTokens() == 0 && !isIdle() && !anyAwaitsItsEnd()) {
             throw new IllegalStateException(
@@ -108,8 +163,14 @@ final class Scheduler {
 
     /** The batch is under way: it is the step before of what is chosen next. */
     void advance(Batch batch) {
+        cache.commit();
         for (int i = 0; i < batch.numSeqs(); i++) {
-            batch.sequence(i).computed += batch.tokensOf(i);
+            Sequence sequence = batch.sequence(i);
+            sequence.computed += batch.tokensOf(i);
+            offer(sequence);
+            if (sequence.index == 0 && sequence.computed >= sequence.prompt.length) {
+                releaseHeld(sequence.request);
+            }
         }
         for (int row = 0; row < batch.numRows(); row++) {
             if (batch.rowForced[row] == Batch.DRAW) {
@@ -118,6 +179,35 @@ final class Scheduler {
                 sequence.drawingRow = row;
             }
         }
+    }
+
+    /** A step has drawn a token of a sequence that goes on. */
+    void drew(Sequence sequence) {
+        waiting.generated(sequence);
+        offer(sequence);
+    }
+
+    /** Lets others share the blocks that are full of known tokens. */
+    private void offer(Sequence sequence) {
+        if (sequence.keys != null && sequence.table.size() > 0) {
+            hasher.extend(sequence.keys, sequence, sequence.length() - sequence.drawing);
+            cache.offer(sequence.table, sequence.keys, sequence, sequence.computed);
+        }
+    }
+
+    /** What has outgrown one set of angles is computed again in its own blocks. */
+    private void restartLongOnes() {
+        for (int i = 0; i < numRunning; i++) {
+            Sequence sequence = running(i);
+            if (!sequence.isLong && isLong(sequence)) {
+                sequence.isLong = true;
+                sequence.computed = 0;
+            }
+        }
+    }
+
+    private boolean isLong(Sequence sequence) {
+        return sequence.cachedLength() > limits.otherAnglesAbove();
     }
 
     /** Takes the blocks that running sequences need now; true if that threw any out. */
@@ -138,7 +228,10 @@ final class Scheduler {
         return preemptions > before;
     }
 
-    /** Least recomputation, the youngest among equals. The asking one is never protected. */
+    /**
+     * The policy's last, then least recomputation, the youngest among equals. The asking one is
+     * never protected.
+     */
     private int cheapestVictim() {
         int best = -1;
         for (int i = 0; i < numRunning; i++) {
@@ -153,8 +246,15 @@ final class Scheduler {
         return best;
     }
 
-    private static boolean isCheaper(Sequence a, Sequence b) {
-        return a.computed != b.computed ? a.computed < b.computed : a.order > b.order;
+    private boolean isCheaper(Sequence a, Sequence b) {
+        long rankA = waiting.victimRank(a);
+        long rankB = waiting.victimRank(b);
+        if (rankA != rankB) {
+            return rankA > rankB;
+        }
+        int lossA = a.computed - a.reused;
+        int lossB = b.computed - b.reused;
+        return lossA != lossB ? lossA < lossB : a.order > b.order;
     }
 
     private boolean isProtected(Sequence sequence) {
@@ -165,9 +265,10 @@ final class Scheduler {
         removeRunning(sequence);
         sequence.table.release(pool);
         sequence.computed = 0;
+        sequence.reused = 0;
         sequence.preemptions++;
         sequence.passedOver = 0;
-        preempted.addInOrder(sequence);
+        waiting.add(sequence);
         preemptions++;
     }
 
@@ -196,50 +297,60 @@ final class Scheduler {
         }
     }
 
-    /**
-     * Starts what fits, passing over what does not; false if nothing after this queue may start.
-     */
-    private boolean admit(WaitingQueue queue, Batch batch) {
-        int passed = 0;
-        while (passed < Math.min(queue.size(), SCAN)) {
-            if (numRunning == limits.maxNumSeqs() || batch.tokensLeft() == 0) {
-                return false;
+    /** Starts what fits, passing over what does not. */
+    private void admit(Batch batch) {
+        waiting.begin();
+        numPassed = 0;
+        while (numRunning < limits.maxNumSeqs() && batch.tokensLeft() > 0) {
+            Sequence sequence = waiting.next();
+            if (sequence == null) {
+                break;
             }
-            Sequence sequence = queue.get(passed);
-            if (reserve(sequence)) {
-                queue.removeAt(passed);
-                start(sequence, batch);
-                if (overtake(queue, passed)) {
-                    return false;
+            KvCache.Admission admission = reserve(sequence);
+            if (admission != null) {
+                waiting.take();
+                start(sequence, admission, batch);
+                if (overtake()) {
+                    break;
                 }
             } else if (sequence.passedOver >= limits.maxPassedOver()) {
-                return false;
+                break;
             } else {
-                passed++;
+                passed[numPassed++] = sequence;
             }
         }
-        return true;
+        waiting.end();
     }
 
-    private boolean reserve(Sequence sequence) {
+    private KvCache.@Nullable Admission reserve(Sequence sequence) {
         int tokens = isProtected(sequence) ? sequence.maxCachedTokens() : sequence.cachedLength();
         int spare = numRunning == 0 ? 0 : limits.watermarkBlocks();
-        return sequence.table.missingFor(tokens) + spare <= pool.available()
-                && sequence.table.grow(pool, tokens);
+        return cache.admit(
+                sequence.table, sequence.keys, sequence, tokens, sequence.reusable(), spare);
     }
 
-    /** The first ones of a queue, and all preempted ones, were overtaken; true if one too often. */
-    private boolean overtake(WaitingQueue queue, int count) {
-        boolean tooOften = queue == waiting && overtake(preempted, preempted.size());
-        for (int i = 0; i < Math.min(count, SCAN); i++) {
-            tooOften |= ++queue.get(i).passedOver >= limits.maxPassedOver();
+    /** What was passed over in this look was overtaken; true if one too often. */
+    private boolean overtake() {
+        boolean tooOften = false;
+        for (int i = 0; i < numPassed; i++) {
+            Sequence sequence = Objects.requireNonNull(passed[i]);
+            tooOften |= ++sequence.passedOver >= limits.maxPassedOver();
         }
         return tooOften;
     }
 
-    private void start(Sequence sequence, Batch batch) {
+    private void start(Sequence sequence, KvCache.Admission admission, Batch batch) {
         running[numRunning++] = sequence;
-        sequence.request.markStarted(clock.getAsLong());
+        if (sequence.request.pooled != null) {
+            sequence.sum = freeSums[--numFreeSums];
+        }
+        sequence.isLong = isLong(sequence);
+        sequence.computed = admission.reused();
+        sequence.reused = admission.reused();
+        reusedTokens += admission.reused();
+        tokensFromHost += admission.fromHost();
+        sequence.request.markStarted(clock.getAsLong(), sequence.reused);
+        waiting.admitted(sequence, Math.max(0, sequence.prompt.length - sequence.computed));
         batch.add(sequence, sequence.pending());
     }
 
@@ -248,6 +359,9 @@ final class Scheduler {
             if (running[i] == sequence) {
                 System.arraycopy(running, i + 1, running, i, numRunning - i - 1);
                 running[--numRunning] = null;
+                if (sequence.request.pooled != null) {
+                    freeSums[numFreeSums++] = sequence.sum;
+                }
                 return true;
             }
         }

@@ -1,12 +1,16 @@
 package io.cortado.engine;
 
+import io.cortado.kv.BlockKeys;
+import io.cortado.kv.BlockPool;
 import io.cortado.kv.BlockTable;
+import io.cortado.kv.TokenSource;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One answer under way: prompt, output, blocks. The n answers of a request are n sequences that
  * share the prompt's array. Fields are the loop thread's.
  */
-final class Sequence {
+final class Sequence implements TokenSource {
     final Request request;
     final int index;
     final int[] prompt;
@@ -15,6 +19,9 @@ final class Sequence {
     final StopRules stops;
     final long seed;
     final int maxOutput;
+
+    /** Of its full blocks; null where nothing is to be shared. */
+    final @Nullable BlockKeys keys;
 
     /**
      * Tokens whose keys and values are in the cache, or will be when the running step has ended.
@@ -30,16 +37,37 @@ final class Sequence {
     /** The next prompt token to score; the prompt's length where none is left. */
     int nextScore;
 
+    /** Tokens that the cache held when the sequence last started. */
+    int reused;
+
+    /** Where the device sums its hidden states while it runs; only where they are pooled. */
+    int sum;
+
+    /** True if it rotates by the angles of long sequences; see {@link Limits}. */
+    boolean isLong;
+
     int preemptions;
     int passedOver;
+
+    /** Waits for the first answer of its request to compute the prompt; not in the queue. */
+    boolean isHeld;
+
+    // The waiting queue's.
+    long queueKey;
+    int heapIndex;
+    FairQueue.@Nullable Tenant tenant;
+    @Nullable Sequence queuedBefore;
+    @Nullable Sequence queuedAfter;
+    boolean isQueued;
 
     /** Place in the order of arrival. */
     long order;
 
-    Sequence(Request request, int index, StopRules stops) {
+    Sequence(Request request, int index, StopRules stops, @Nullable BlockKeys keys) {
         this.request = request;
         this.index = index;
         this.stops = stops;
+        this.keys = keys;
         prompt = request.prompt;
         maxOutput = request.maxOutput;
         seed = Seeds.ofAnswer(request.seed, index);
@@ -77,13 +105,36 @@ final class Sequence {
         answer.append(batch, row);
     }
 
-    int token(int position) {
+    @Override
+    public int token(int position) {
         return position < prompt.length ? prompt[position] : answer.id(position - prompt.length);
     }
 
     /** The most tokens that will ever be in the cache: the last one drawn is not computed. */
     int maxCachedTokens() {
         return prompt.length + Math.max(0, maxOutput - 1);
+    }
+
+    /**
+     * Tokens from the first on that need no computation if the cache holds them: not the last one,
+     * whose logits are wanted, nor those whose logits score the prompt, nor any that is pooled.
+     */
+    int reusable() {
+        if (request.pooled != null) {
+            return 0;
+        }
+        int last = length() - drawing - 1;
+        return nextScore < prompt.length ? Math.min(last, nextScore - 1) : last;
+    }
+
+    /** True if the prompt's blocks are better taken from the request's first answer. */
+    boolean sharesTheFirstPrompt() {
+        return index > 0 && keys != null && prompt.length > BlockPool.BLOCK_TOKENS;
+    }
+
+    /** When the next token is due. */
+    long deadlineNanos() {
+        return request.deadlineNanos(answer.size());
     }
 
     /** The first position whose row scores a prompt token still wanted. */

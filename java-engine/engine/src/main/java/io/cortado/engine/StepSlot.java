@@ -10,8 +10,11 @@ import io.cortado.device.Graph;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
 import io.cortado.kv.BlockTable;
+import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
+import io.cortado.model.KvTiers;
+import io.cortado.model.Pooler;
 import io.cortado.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +29,10 @@ final class StepSlot implements AutoCloseable {
     private final CausalLm model;
     private final GraphSizes sizes;
     private final BatchInputs inputs;
+    private final KvTiers tiers;
+    private final KvTiers.Pairs pairs;
     private final Sampler sampler;
+    private final Pooler pooler;
     private final Event done;
     private final int maxBlocksPerSeq;
 
@@ -42,8 +48,15 @@ final class StepSlot implements AutoCloseable {
     private int numSeqs;
     private int numRows;
 
-    StepSlot(Device device, CausalLm model, Limits limits, GraphSizes sizes, int maxBlocksPerSeq) {
+    StepSlot(
+            Device device,
+            CausalLm model,
+            KvTiers tiers,
+            Limits limits,
+            GraphSizes sizes,
+            int maxBlocksPerSeq) {
         this.model = model;
+        this.tiers = tiers;
         this.maxBlocksPerSeq = maxBlocksPerSeq;
         this.sizes = sizes;
         tableStamps = new long[limits.maxNumSeqs()];
@@ -53,9 +66,13 @@ final class StepSlot implements AutoCloseable {
         try {
             inputs = model.createInputs();
             owned.push(inputs::close);
+            pairs = tiers.createPairs();
+            owned.push(pairs::close);
             int vocabSize = model.config().vocabSize();
             sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, vocabSize);
             owned.push(sampler::close);
+            pooler = model.createPooler();
+            owned.push(pooler::close);
             done = device.createEvent();
             owned.push(done::close);
             built = true;
@@ -78,9 +95,13 @@ final class StepSlot implements AutoCloseable {
     /**
      * Fills the inputs and enqueues the step.
      *
+     * @param cache whose moves come before it
      * @param tokensBefore what the step before draws
      */
-    void submit(Batch next, Buffer tokensBefore, Stream stream) {
+    void submit(Batch next, KvCache cache, Buffer tokensBefore, Stream stream) {
+        if (cache.hasMoves()) {
+            move(cache, stream);
+        }
         batch = next;
         numTokens = next.numTokens();
         numSeqs = next.numSeqs();
@@ -91,6 +112,7 @@ final class StepSlot implements AutoCloseable {
             pad(next);
         }
         fillInputs(next);
+        pooler.write(next.segments, next.numSegments(), next.finishedSums, next.numFinishedSums());
         sampler.write();
         if (isReplayable && sizes.warmUp(numSeqs)) {
             graph(tokensBefore, stream).launch(stream);
@@ -100,17 +122,32 @@ final class StepSlot implements AutoCloseable {
         done.record(stream);
     }
 
+    private void move(KvCache cache, Stream stream) {
+        pairs.toHost(cache.toHost().array(), cache.toHost().size());
+        pairs.toDevice(cache.toDevice().array(), cache.toDevice().size());
+        pairs.within(cache.copies().array(), cache.copies().size());
+        tiers.enqueue(pairs, stream);
+    }
+
     /** Waits for the step; false if the time was over before. */
     boolean await(long timeoutMs) {
         return done.await(timeoutMs);
     }
 
-    /** Copies what the ended step has drawn to its batch. */
+    /**
+     * Copies what the ended step has drawn to its batch, and what it has pooled to its requests.
+     */
     void read(Batch ended) {
         int rows = ended.numRows();
         if (rows > 0) {
             sampler.read(rows, ended.token, ended.logprob, ended.rank, ended.status);
             sampler.readTops(rows, ended.tops(), ended.topIds, ended.topLogprobs);
+        }
+        for (int i = 0; i < ended.numFinishedSums(); i++) {
+            PooledRow pooled = ended.sequence(ended.finishedSequences[i]).request.pooled;
+            if (pooled != null) {
+                pooler.read(i, pooled.sums);
+            }
         }
     }
 
@@ -144,6 +181,7 @@ final class StepSlot implements AutoCloseable {
             inputs.feed(tokensBefore, numTokens, stream);
         }
         model.forward(inputs, numTokens, numSeqs, numRows, maxQLen, stream);
+        model.pool(pooler, numTokens, stream);
         if (numRows > 0) {
             sampler.enqueue(model.logits(), tops, stream);
         }
@@ -154,11 +192,24 @@ final class StepSlot implements AutoCloseable {
         MemorySegment.copy(from.ids, 0, to.ids(), JAVA_INT, 0, numTokens);
         MemorySegment.copy(from.fedRows, 0, to.fedRows(), JAVA_INT, 0, numTokens);
         MemorySegment.copy(from.positions, 0, to.positions(), JAVA_INT, 0, numTokens);
+        moveLongOnes(from, to.positions());
         MemorySegment.copy(from.slots, 0, to.slotMapping(), JAVA_LONG, 0, numTokens);
         MemorySegment.copy(from.cuSeqlensQ, 0, to.cuSeqlensQ(), JAVA_INT, 0, numSeqs + 1);
         MemorySegment.copy(from.seqlensKv, 0, to.seqlensKv(), JAVA_INT, 0, numSeqs);
         MemorySegment.copy(from.rowToken, 0, to.logitRows(), JAVA_INT, 0, numRows);
         fillBlockTable(from, to.blockTable());
+    }
+
+    /** The angles of long sequences stand behind the others. */
+    private void moveLongOnes(Batch from, MemorySegment positions) {
+        for (int i = 0; i < from.numSeqs(); i++) {
+            if (from.sequence(i).isLong) {
+                for (int t = from.cuSeqlensQ[i]; t < from.cuSeqlensQ[i + 1]; t++) {
+                    int position = from.positions[t] + model.firstLongPosition();
+                    positions.setAtIndex(JAVA_INT, t, position);
+                }
+            }
+        }
     }
 
     /** Copies only what a row does not hold yet: while decoding one block in 16 steps. */

@@ -7,7 +7,6 @@ import io.cortado.text.Tokenizer;
 import io.cortado.text.UnsupportedTokenizerException;
 import io.cortado.text.jinja.ChatTemplates;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -26,10 +25,10 @@ final class Texts {
 
     /** Reads what a model's folder has. */
     static Texts open(Path folder) {
-        if (!Files.isRegularFile(folder.resolve("tokenizer.json"))) {
-            return new Texts(null, null);
-        }
         try {
+            if (!Tokenizer.isIn(folder)) {
+                return new Texts(null, null);
+            }
             return new Texts(Tokenizer.open(folder), new ChatRenderer(ChatTemplates.open(folder)));
         } catch (UnsupportedTokenizerException e) {
             throw new EngineException(
@@ -104,7 +103,7 @@ final class Texts {
     private Tokenizer needTokenizer(String param) {
         if (tokenizer == null) {
             throw EngineException.invalid(
-                    param, "the model has no tokenizer.json: text cannot go in or out");
+                    param, "the model has no tokenizer: text cannot go in or out");
         }
         return tokenizer;
     }

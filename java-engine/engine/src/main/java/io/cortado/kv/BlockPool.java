@@ -1,29 +1,59 @@
 package io.cortado.kv;
 
+import org.jspecify.annotations.Nullable;
+
 /**
- * The free blocks of a KV cache. Takes and gives back in O(1), last in first out, so that a block
- * that is warm in the caches is used again first. For one thread.
+ * The blocks of a KV cache and what they hold. A block is blank, or in use by one or more owners,
+ * or kept: nobody uses it, but its key says what it holds. Kept blocks are taken again when no
+ * blank one is left, the one first that was given back longest ago; since a sequence gives its last
+ * block back first, no block goes before those that continue it. Take, share, give back, find and
+ * evict are O(1). For one thread.
  */
 public final class BlockPool {
     /** Tokens in a block. */
     public static final int BLOCK_TOKENS = 16;
 
-    private final int[] free;
-    private final boolean[] taken;
-    private int available;
+    private final int[] owners;
+    private final int[] blank;
+    private int numBlank;
+
+    // The kept blocks in the order in which they were given back, a ring through place `total`.
+    private final int[] next;
+    private final int[] previous;
+    private int numKept;
+
+    private final PrefixIndex index;
+    private final @Nullable Eviction eviction;
     private long lastStamp;
+    private long evictions;
+
+    /** Hears of a kept block whose content is about to go. */
+    @FunctionalInterface
+    interface Eviction {
+        void evict(PrefixIndex index, int block);
+    }
 
     public BlockPool(int numBlocks) {
+        this(numBlocks, null);
+    }
+
+    BlockPool(int numBlocks, @Nullable Eviction eviction) {
         if (numBlocks < 1) {
             throw new IllegalArgumentException(
                     "numBlocks must be at least 1: numBlocks=" + numBlocks);
         }
-        free = new int[numBlocks];
-        taken = new boolean[numBlocks];
-        available = numBlocks;
+        this.eviction = eviction;
+        index = new PrefixIndex(numBlocks);
+        owners = new int[numBlocks];
+        blank = new int[numBlocks];
+        numBlank = numBlocks;
         for (int i = 0; i < numBlocks; i++) {
-            free[i] = numBlocks - 1 - i;
+            blank[i] = numBlocks - 1 - i;
         }
+        next = new int[numBlocks + 1];
+        previous = new int[numBlocks + 1];
+        next[numBlocks] = numBlocks;
+        previous[numBlocks] = numBlocks;
     }
 
     /** Blocks that hold so many tokens. */
@@ -32,15 +62,35 @@ public final class BlockPool {
     }
 
     public int total() {
-        return free.length;
+        return owners.length;
     }
 
+    /** Blocks that can be taken: blank and kept ones. */
     public int available() {
-        return available;
+        return numBlank + numKept;
     }
 
     public int used() {
-        return free.length - available;
+        return owners.length - available();
+    }
+
+    /** Blocks that nobody uses and that still hold what their keys say. */
+    public int kept() {
+        return numKept;
+    }
+
+    /** Kept blocks that were taken for other content, since the start. */
+    public long evictions() {
+        return evictions;
+    }
+
+    /** Those who hold a block. */
+    public int owners(int block) {
+        return owners[block];
+    }
+
+    PrefixIndex index() {
+        return index;
     }
 
     /** A new number, at least 1, for blocks that a table takes from here on. */
@@ -50,38 +100,107 @@ public final class BlockPool {
 
     /** Takes a block; the caller has made sure that one is available. */
     public int take() {
-        if (available == 0) {
-            throw new IllegalStateException("no free block: total=" + free.length);
-        }
-        int block = free[--available];
-        taken[block] = true;
+        int block = numBlank > 0 ? blank[--numBlank] : evict();
+        owners[block] = 1;
         return block;
     }
 
-    /** Gives a taken block back. */
-    public void giveBack(int block) {
-        if (block < 0 || block >= free.length || !taken[block]) {
-            throw new IllegalStateException(
-                    "block is not taken: block=" + block + " total=" + free.length);
+    private int evict() {
+        if (numKept == 0) {
+            throw new IllegalStateException("no free block: total=" + owners.length);
         }
-        taken[block] = false;
-        free[available++] = block;
+        int block = next[owners.length];
+        unlink(block);
+        evictions++;
+        if (eviction != null) {
+            eviction.evict(index, block);
+        }
+        index.remove(block);
+        return block;
     }
 
-    /** Fails unless each block is either free once or taken. O(total): for tests. */
+    /** One more owner of a block that is in use or kept. */
+    void share(int block) {
+        if (owners[block] == 0) {
+            unlink(block);
+        }
+        owners[block]++;
+    }
+
+    /** An owner gives a block back. */
+    public void giveBack(int block) {
+        if (block < 0 || block >= owners.length || owners[block] == 0) {
+            throw new IllegalStateException(
+                    "block is not taken: block=" + block + " total=" + owners.length);
+        }
+        if (--owners[block] > 0) {
+            return;
+        }
+        if (index.isKeyed(block)) {
+            keep(block);
+        } else {
+            blank[numBlank++] = block;
+        }
+    }
+
+    /** Forgets what nobody uses; what is in use stays. */
+    public void forget() {
+        while (numKept > 0) {
+            int block = next[owners.length];
+            unlink(block);
+            index.remove(block);
+            blank[numBlank++] = block;
+        }
+    }
+
+    private void keep(int block) {
+        int end = owners.length;
+        int last = previous[end];
+        next[last] = block;
+        previous[block] = last;
+        next[block] = end;
+        previous[end] = block;
+        numKept++;
+    }
+
+    private void unlink(int block) {
+        next[previous[block]] = next[block];
+        previous[next[block]] = previous[block];
+        numKept--;
+    }
+
+    /** Fails unless each block is in exactly one state. O(total): for tests. */
     public void check() {
-        boolean[] seen = new boolean[free.length];
-        for (int i = 0; i < available; i++) {
-            int block = free[i];
-            if (seen[block] || taken[block]) {
-                throw new IllegalStateException("free block is taken or free twice: " + block);
-            }
-            seen[block] = true;
+        boolean[] seen = new boolean[owners.length];
+        for (int i = 0; i < numBlank; i++) {
+            see(seen, blank[i], index.isKeyed(blank[i]));
         }
-        for (int block = 0; block < free.length; block++) {
-            if (!seen[block] && !taken[block]) {
-                throw new IllegalStateException("block is neither free nor taken: " + block);
+        int count = 0;
+        for (int b = next[owners.length]; b != owners.length; b = next[b]) {
+            see(seen, b, !index.isKeyed(b));
+            count++;
+        }
+        int keyed = 0;
+        for (int block = 0; block < owners.length; block++) {
+            if (!seen[block] && owners[block] == 0) {
+                throw new IllegalStateException("block is in no state: " + block);
+            }
+            keyed += index.isKeyed(block) ? 1 : 0;
+            if (index.isKeyed(block) && index.find(index.high(block), index.low(block)) != block) {
+                throw new IllegalStateException("the index does not find block " + block);
             }
         }
+        if (count != numKept || keyed != index.size()) {
+            throw new IllegalStateException(
+                    "counts differ: kept=%d listed=%d keyed=%d indexed=%d"
+                            .formatted(numKept, count, keyed, index.size()));
+        }
+    }
+
+    private void see(boolean[] seen, int block, boolean wrongKey) {
+        if (seen[block] || owners[block] > 0 || wrongKey) {
+            throw new IllegalStateException("block is in two states: " + block);
+        }
+        seen[block] = true;
     }
 }

@@ -8,6 +8,7 @@ import java.util.Arrays;
 public final class BlockTable {
     private final int[] blocks;
     private int size;
+    private int offered;
     private long stamp;
 
     /**
@@ -32,17 +33,32 @@ public final class BlockTable {
         if (missing > pool.available()) {
             return false;
         }
-        if (size == 0 && missing > 0) {
-            stamp = pool.nextStamp();
-        }
         while (missing-- > 0) {
-            blocks[size++] = pool.take();
+            append(pool, pool.take());
         }
         return true;
     }
 
-    /** Gives all blocks back; again is harmless. */
+    /** Adds a block that the caller has taken or shared. */
+    void append(BlockPool pool, int block) {
+        if (size == 0) {
+            stamp = pool.nextStamp();
+        }
+        blocks[size++] = block;
+    }
+
+    /** Blocks from the first on that others may share, or whose content another block has. */
+    int offered() {
+        return offered;
+    }
+
+    void offered(int count) {
+        offered = count;
+    }
+
+    /** Gives all blocks back, the last one first; again is harmless. */
     public void release(BlockPool pool) {
+        offered = 0;
         while (size > 0) {
             pool.giveBack(blocks[--size]);
         }

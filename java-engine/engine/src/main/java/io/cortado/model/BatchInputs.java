@@ -48,7 +48,10 @@ public final class BatchInputs implements AutoCloseable {
         return mirror.host(IDS);
     }
 
-    /** int32[maxNumBatchedTokens]. */
+    /**
+     * int32[maxNumBatchedTokens]; of a sequence that is longer than {@link
+     * ModelConfig#otherAnglesAbove}, plus {@link CausalLm#firstLongPosition}.
+     */
     public MemorySegment positions() {
         return mirror.host(POSITIONS);
     }

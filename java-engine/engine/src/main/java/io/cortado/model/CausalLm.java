@@ -1,16 +1,13 @@
 package io.cortado.model;
 
-import static io.cortado.device.DType.F32;
-
-import io.cortado.device.AttentionParams;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
-import io.cortado.device.Kernels;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +23,7 @@ public final class CausalLm implements AutoCloseable {
     private final DecoderWeights weights;
     private final ResourceStack owned;
     private @Nullable DecoderState state;
+    private @Nullable DecoderStep step;
 
     private CausalLm(
             Device device,
@@ -107,11 +105,28 @@ public final class CausalLm implements AutoCloseable {
         DecoderState built = new DecoderState(device, config, dtype, limits, isDeterministic);
         owned.push(built::close);
         state = built;
+        step = new DecoderStep(shape, dtype, weights, built);
     }
 
     /** Where a step is described; the caller closes it. */
     public BatchInputs createInputs() {
         return new BatchInputs(device, state().limits);
+    }
+
+    /**
+     * The blocks of the cache, for copies, with a second tier of so many in host memory; the caller
+     * closes it.
+     */
+    public KvTiers createTiers(int hostBlocks) {
+        DecoderState s = state();
+        List<Buffer> blocks = new ArrayList<>(s.kCaches);
+        blocks.addAll(s.vCaches);
+        return new KvTiers(device, List.copyOf(blocks), s.limits.numBlocks(), hostBlocks);
+    }
+
+    /** What pools a step's hidden states; the caller closes it. */
+    public Pooler createPooler() {
+        return new Pooler(device, state().limits.maxNumSeqs(), shape.hiddenSize());
     }
 
     /** float32 [maxLogitRows][vocabSize]: row i belongs to logitRows[i] of the last step. */
@@ -126,6 +141,11 @@ public final class CausalLm implements AutoCloseable {
     /** Bytes of one block of 16 tokens, keys and values of all layers. */
     public long kvBytesPerBlock() {
         return 2L * shape.numLayers() * shape.kvSize() * DecoderState.BLOCK_SIZE * dtype.bytes();
+    }
+
+    /** Added to the positions of long sequences, where their angles are others. */
+    public int firstLongPosition() {
+        return state().positions;
     }
 
     public long numParameters() {
@@ -144,229 +164,36 @@ public final class CausalLm implements AutoCloseable {
             int numLogitRows,
             int maxQLen,
             Stream stream) {
+        step().forward(inputs, numTokens, numSeqs, numLogitRows, maxQLen, stream);
+    }
+
+    /**
+     * Enqueues, after {@link #forward} of the same step, what was written to the pooler: sums of
+     * hidden states after the final norm.
+     */
+    public void pool(Pooler pooler, int numTokens, Stream stream) {
         DecoderState s = state();
-        s.limits.check(numTokens, numSeqs, numLogitRows);
-        prepare(s, inputs, numTokens, numSeqs, maxQLen, stream);
-        int width = shape.hiddenSize();
-        Kernels.embedding(
-                s.hidden,
-                weights.embedding(),
-                inputs.idsBuffer(),
-                numTokens,
-                width,
-                dtype,
-                1,
-                stream);
-        Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
-        List<DecoderWeights.Layer> layers = weights.layers();
-        for (int i = 0; i < layers.size(); i++) {
-            DecoderWeights.Layer layer = layers.get(i);
-            addAndNorm(s, layer.inputNorm(), numTokens, stream);
-            attention(s, i, layer, inputs, numTokens, stream);
-            addAndNorm(s, layer.postNorm(), numTokens, stream);
-            mlp(s, layer, numTokens, stream);
+        pooler.upload(stream);
+        if (pooler.hasSegments()) {
+            step().finalNorm(numTokens, stream);
+            pooler.sum(s.sums, s.normed, numTokens, dtype, stream);
         }
-        if (numLogitRows > 0) {
-            head(s, inputs, numTokens, numLogitRows, stream);
-        }
-    }
-
-    /** What all layers share: their parameters, and the plan of their attention. */
-    private static void prepare(
-            DecoderState s,
-            BatchInputs in,
-            int numTokens,
-            int numSeqs,
-            int maxQLen,
-            Stream stream) {
-        s.rope.numTokens(numTokens);
-        for (AttentionParams params : s.attention) {
-            params.batch(numTokens, numSeqs).maxQLen(maxQLen);
-        }
-        if (s.plan != null) {
-            Kernels.attentionPlan(
-                    s.plan,
-                    in.cuSeqlensQBuffer(),
-                    in.seqlensKvBuffer(),
-                    s.attention.getFirst(),
-                    stream);
-        }
-    }
-
-    /** residual += hidden; normed = norm of residual. */
-    private void addAndNorm(DecoderState s, Buffer norm, int numTokens, Stream stream) {
-        int width = shape.hiddenSize();
-        Kernels.rmsNorm(
-                s.normed,
-                s.residual,
-                s.hidden,
-                norm,
-                numTokens,
-                width,
-                width,
-                width,
-                width,
-                dtype,
-                shape.normEps(),
-                stream);
-    }
-
-    private void attention(
-            DecoderState s,
-            int i,
-            DecoderWeights.Layer layer,
-            BatchInputs in,
-            int numTokens,
-            Stream stream) {
-        int width = shape.hiddenSize();
-        s.gemm.enqueue(
-                s.qkv,
-                s.normed,
-                layer.qkv(),
-                layer.qkvBias(),
-                numTokens,
-                shape.qkvSize(),
-                width,
-                dtype,
-                dtype,
-                stream);
-        Buffer k = s.kCaches.get(i);
-        Buffer v = s.vCaches.get(i);
-        Kernels.ropeKvWrite(
-                s.qkv,
-                k,
-                v,
-                s.qkv,
-                in.positionsBuffer(),
-                in.slotMappingBuffer(),
-                s.cosSin,
-                layer.qNorm(),
-                layer.kNorm(),
-                s.rope,
-                stream);
-        Kernels.pagedAttention(
-                s.attended,
-                null,
-                s.qkv,
-                k,
-                v,
-                in.blockTableBuffer(),
-                in.cuSeqlensQBuffer(),
-                in.seqlensKvBuffer(),
-                null,
-                null,
-                s.plan,
-                s.attention.get(i),
-                stream);
-        s.gemm.enqueue(
-                s.hidden,
-                s.attended,
-                layer.output(),
-                layer.outputBias(),
-                numTokens,
-                width,
-                shape.qSize(),
-                dtype,
-                dtype,
-                stream);
-    }
-
-    private void mlp(DecoderState s, DecoderWeights.Layer layer, int numTokens, Stream stream) {
-        int width = shape.hiddenSize();
-        int inner = shape.intermediateSize();
-        int both = 2 * inner;
-        s.gemm.enqueue(
-                s.gateUp,
-                s.normed,
-                layer.gateUp(),
-                layer.gateUpBias(),
-                numTokens,
-                both,
-                width,
-                dtype,
-                dtype,
-                stream);
-        Kernels.activationMul(
-                s.gateUp,
-                s.gateUp,
-                numTokens,
-                inner,
-                both,
-                both,
-                dtype,
-                shape.activation(),
-                stream);
-        s.gemm.enqueue(
-                s.hidden,
-                s.gateUp,
-                layer.down(),
-                layer.downBias(),
-                numTokens,
-                width,
-                both,
-                dtype,
-                dtype,
-                stream);
-    }
-
-    /** Final norm and logits, of the wanted rows only. */
-    private void head(DecoderState s, BatchInputs in, int numTokens, int numRows, Stream stream) {
-        int width = shape.hiddenSize();
-        Buffer rows = in.logitRowsBuffer();
-        Kernels.gatherRows(
-                s.lastResidual,
-                s.residual,
-                rows,
-                numRows,
-                width,
-                numTokens,
-                width,
-                width,
-                F32,
-                stream);
-        Kernels.gatherRows(
-                s.lastHidden,
-                s.hidden,
-                rows,
-                numRows,
-                width,
-                numTokens,
-                width,
-                width,
-                dtype,
-                stream);
-        Kernels.rmsNorm(
-                s.lastNormed,
-                s.lastResidual,
-                s.lastHidden,
-                weights.norm(),
-                numRows,
-                width,
-                width,
-                width,
-                width,
-                dtype,
-                shape.normEps(),
-                stream);
-        s.gemm.enqueue(
-                s.logits,
-                s.lastNormed,
-                weights.head(),
-                null,
-                numRows,
-                shape.vocabSize(),
-                width,
-                F32,
-                dtype,
-                stream);
+        pooler.download(s.sums, stream);
     }
 
     private DecoderState state() {
-        DecoderState allocated = state;
-        if (allocated == null) {
+        return allocated(state);
+    }
+
+    private DecoderStep step() {
+        return allocated(step);
+    }
+
+    private static <T> T allocated(@Nullable T made) {
+        if (made == null) {
             throw new IllegalStateException("call allocate first");
         }
-        return allocated;
+        return made;
     }
 
     @Override

@@ -14,6 +14,10 @@ import java.util.TreeSet;
  * The tensors of a model's folder: {@code model.safetensors}, or the shards that an index names.
  */
 final class Checkpoint implements TensorSource {
+    private static final String BACKBONE = "model.";
+
+    private static final int MAX_NAMED = 40;
+
     private final Path folder;
     private final List<SafetensorsFile> files = new ArrayList<>();
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -48,9 +52,25 @@ final class Checkpoint implements TensorSource {
             throw ModelException.invalid(
                     "there is neither " + single + " nor " + index.getFileName() + " beside it");
         }
+        if (tensors.containsKey("embed_tokens.weight")
+                && !tensors.containsKey(BACKBONE + "embed_tokens.weight")) {
+            nameBackbone();
+        }
+    }
+
+    /** Embedding models are published as the decoder alone, its names without {@code model.}. */
+    private void nameBackbone() {
+        Map<String, Tensor> stored = new LinkedHashMap<>(tensors);
+        tensors.clear();
+        stored.forEach((name, tensor) ->
+                tensors.put(name.startsWith("lm_head.") ? name : BACKBONE + name, tensor));
     }
 
     private void addShards(ShardIndex index) {
+        if (!index.missing().isEmpty()) {
+            throw ModelException.invalid(
+                    index.file() + " names files that are not there: " + index.missing());
+        }
         for (String shard : index.shards()) {
             SafetensorsFile file = add(folder.resolve(shard));
             for (String name : file.tensors().keySet()) {
@@ -87,6 +107,32 @@ final class Checkpoint implements TensorSource {
                     }
                 });
         return file;
+    }
+
+    @Override
+    public void require(Map<String, List<Long>> shapes) {
+        List<String> problems = new ArrayList<>();
+        shapes.forEach((name, shape) -> {
+            Tensor tensor = tensors.get(name);
+            if (tensor == null) {
+                problems.add(name + " of shape " + shape + " is missing");
+            } else if (!tensor.shape().equals(shape)) {
+                problems.add(name + " must have shape " + shape + ": " + tensor.shape());
+            }
+        });
+        if (!problems.isEmpty()) {
+            throw ModelException.invalid(
+                    "%s: %d of %d tensors are missing or have a wrong shape: %s%s"
+                            .formatted(
+                                    folder,
+                                    problems.size(),
+                                    shapes.size(),
+                                    String.join(
+                                            "; ",
+                                            problems.subList(
+                                                    0, Math.min(MAX_NAMED, problems.size()))),
+                                    problems.size() > MAX_NAMED ? "; ..." : ""));
+        }
     }
 
     @Override

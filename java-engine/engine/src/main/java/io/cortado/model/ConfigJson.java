@@ -30,6 +30,12 @@ final class ConfigJson {
         return find(key) != null;
     }
 
+    /** True if the key is there and its value is null. */
+    boolean saysNull(String key) {
+        JsonNode value = root.get(key);
+        return value != null && value.isNull();
+    }
+
     /** The value, or null if it is absent or null. */
     @Nullable JsonNode find(String key) {
         understood.add(key);
@@ -120,6 +126,25 @@ final class ConfigJson {
         return texts;
     }
 
+    /** A list of numbers, each within the limits. */
+    List<Double> numbers(String key, double low, double high) {
+        JsonNode value = find(key);
+        if (value == null || !value.isArray()) {
+            throw ModelException.invalid(where + ": " + key + " must be a list of numbers");
+        }
+        List<Double> numbers = new ArrayList<>();
+        for (JsonNode item : value) {
+            double number = item.isNumber() ? item.doubleValue() : Double.NaN;
+            if (!(number >= low && number <= high)) {
+                throw ModelException.invalid(
+                        "%s: %s must hold numbers in [%s, %s]: %s"
+                                .formatted(where, key, low, high, shortened(item)));
+            }
+            numbers.add(number);
+        }
+        return List.copyOf(numbers);
+    }
+
     /** One id or a list of them; those outside [0, limit) can never be drawn and are left out. */
     List<Integer> ids(String key, int limit) {
         JsonNode value = find(key);
@@ -149,6 +174,31 @@ final class ConfigJson {
             throw ModelException.invalid(where + ": " + key + " must be an object");
         }
         return new ConfigJson(where + ": " + key, value);
+    }
+
+    /** A key that may only say what this engine does. */
+    void require(String key, String expected) {
+        require(key, expected, text(key));
+    }
+
+    void require(String key, boolean expected) {
+        require(key, expected, flag(key, expected));
+    }
+
+    void require(String key, double expected) {
+        require(key, expected, number(key, -1e9, 1e9, expected));
+    }
+
+    private void require(String key, Object expected, @Nullable Object value) {
+        if (value != null && !value.equals(expected)) {
+            throw ModelException.unsupported(
+                    "%s: %s must be %s here: %s=%s".formatted(where, key, expected, key, value));
+        }
+    }
+
+    /** True if someone has asked for the key. */
+    boolean isUnderstood(String key) {
+        return understood.contains(key);
     }
 
     void ignore(Set<String> keys) {

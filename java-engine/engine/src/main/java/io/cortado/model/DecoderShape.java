@@ -1,153 +1,95 @@
 package io.cortado.model;
 
 import io.cortado.device.Activation;
-import java.util.Collections;
+import io.cortado.device.NormKind;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A dense decoder as data: what a family's file decides and {@link CausalLm} runs.
+ * A dense decoder as data: what a family's file decides by a {@link ShapeBuilder}, {@link
+ * WeightLoader} looks for and {@link CausalLm} runs.
  *
- * @param windows per layer: 0, or the number of tokens that a token sees, itself included
- * @param qkvBias q, k and v projections have a bias
- * @param outputBias the attention's output projection has one
- * @param mlpBias gate, up and down have one
- * @param qkNorm each head of q and k is normed before rope
+ * @param layers what differs from layer to layer
+ * @param isParallel attention and MLP read the same normed input and are added together
+ * @param activation between gate and up
  * @param tiedEmbeddings the embedding is the head too
  */
 record DecoderShape(
         int vocabSize,
         int hiddenSize,
         int intermediateSize,
-        int numLayers,
         int numQHeads,
         int numKvHeads,
         int headDim,
-        float normEps,
+        List<Layer> layers,
+        Norms norms,
+        Scores scores,
+        Biases biases,
+        Fusion fusion,
+        boolean isParallel,
         Activation activation,
-        List<Integer> windows,
-        boolean qkvBias,
-        boolean outputBias,
-        boolean mlpBias,
-        boolean qkNorm,
+        Multipliers multipliers,
         boolean tiedEmbeddings) {
 
-    /** The sizes that all families name alike; no biases, no norms on heads, no windows. */
-    static DecoderShape read(ConfigJson c) {
-        int hidden = c.integer("hidden_size", 1, 1 << 16);
-        int layers = c.integer("num_hidden_layers", 1, 1024);
-        int heads = c.integer("num_attention_heads", 1, 1024);
-        int kvHeads = c.integer("num_key_value_heads", 1, 1024, heads);
-        if (heads % kvHeads != 0) {
-            throw ModelException.invalid(
-                    c.where()
-                            + ": num_attention_heads must be a multiple of num_key_value_heads: "
-                            + heads
-                            + ", "
-                            + kvHeads);
+    /**
+     * @param window 0: none; or the number of tokens that a token sees, itself included
+     */
+    record Layer(int window, Rope rope) {}
+
+    /**
+     * @param offset added to every stored weight: 1 where the file holds w and 1 + w is meant
+     * @param places the names of the norms of a layer
+     */
+    record Norms(NormKind kind, float eps, float offset, NormPlaces places, QkNorm qk) {}
+
+    /** Names in a layer of the norms around attention and MLP; null: there is none. */
+    record NormPlaces(
+            @Nullable String attentionIn,
+            @Nullable String attentionOut,
+            @Nullable String mlpIn,
+            @Nullable String mlpOut) {
+        int count() {
+            return one(attentionIn) + one(attentionOut) + one(mlpIn) + one(mlpOut);
         }
-        return new DecoderShape(
-                c.integer("vocab_size", 1, 1 << 24),
-                hidden,
-                c.integer("intermediate_size", 1, 1 << 20),
-                layers,
-                heads,
-                kvHeads,
-                headDim(c, hidden, heads),
-                (float) c.number("rms_norm_eps", 0, 1, 1e-6),
-                activation(c),
-                Collections.nCopies(layers, 0),
-                false,
-                false,
-                false,
-                false,
-                c.flag("tie_word_embeddings", false));
-    }
 
-    private static int headDim(ConfigJson c, int hidden, int heads) {
-        if (!c.has("head_dim") && hidden % heads != 0) {
-            throw ModelException.invalid(
-                    "%s: hidden_size must be a multiple of num_attention_heads: %d, %d"
-                            .formatted(c.where(), hidden, heads));
+        private static int one(@Nullable String name) {
+            return name == null ? 0 : 1;
         }
-        int dim = c.integer("head_dim", 1, 1 << 16, hidden / heads);
-        if (dim < 16 || dim > 256 || dim % 16 != 0) {
-            throw ModelException.unsupported(
-                    c.where()
-                            + ": head_dim must be a multiple of 16 in [16, 256]: head_dim="
-                            + dim);
-        }
-        return dim;
     }
 
-    private static Activation activation(ConfigJson c) {
-        String name = c.text("hidden_act");
-        return switch (name == null ? "silu" : name) {
-            case "silu", "swish" -> Activation.SILU;
-            case "gelu_pytorch_tanh", "gelu_new" -> Activation.GELU_TANH;
-            default ->
-                    throw ModelException.unsupported(
-                            c.where()
-                                    + ": hidden_act must be silu or gelu_pytorch_tanh here:"
-                                    + " hidden_act="
-                                    + name);
-        };
+    /** Norms of q and k before rope. */
+    enum QkNorm {
+        NONE,
+        /** Each head on its own, all with the same weights. */
+        EACH_HEAD,
+        /** All heads together. */
+        ALL_HEADS
     }
 
-    DecoderShape withBiases(boolean qkv, boolean output, boolean mlp) {
-        return new DecoderShape(
-                vocabSize,
-                hiddenSize,
-                intermediateSize,
-                numLayers,
-                numQHeads,
-                numKvHeads,
-                headDim,
-                normEps,
-                activation,
-                windows,
-                qkv,
-                output,
-                mlp,
-                qkNorm,
-                tiedEmbeddings);
+    /**
+     * @param scale of q k^T
+     * @param softCap of the scores; 0: none
+     */
+    record Scores(float scale, float softCap) {}
+
+    /** Which projections have a bias. */
+    record Biases(boolean qkv, boolean output, boolean mlp) {}
+
+    /** Which projections the file stores as one matrix: q, k, v; gate, up. */
+    record Fusion(boolean qkv, boolean gateUp) {}
+
+    /**
+     * @param residual of what attention and MLP add to the residual stream
+     * @param logitSoftCap of the multiplied logits; 0: none
+     */
+    record Multipliers(float embedding, float residual, float logits, float logitSoftCap) {}
+
+    int numLayers() {
+        return layers.size();
     }
 
-    DecoderShape withQkNorm() {
-        return new DecoderShape(
-                vocabSize,
-                hiddenSize,
-                intermediateSize,
-                numLayers,
-                numQHeads,
-                numKvHeads,
-                headDim,
-                normEps,
-                activation,
-                windows,
-                qkvBias,
-                outputBias,
-                mlpBias,
-                true,
-                tiedEmbeddings);
-    }
-
-    DecoderShape withWindows(List<Integer> perLayer) {
-        return new DecoderShape(
-                vocabSize,
-                hiddenSize,
-                intermediateSize,
-                numLayers,
-                numQHeads,
-                numKvHeads,
-                headDim,
-                normEps,
-                activation,
-                List.copyOf(perLayer),
-                qkvBias,
-                outputBias,
-                mlpBias,
-                qkNorm,
-                tiedEmbeddings);
+    List<Integer> windows() {
+        return layers.stream().map(Layer::window).toList();
     }
 
     int qSize() {
@@ -162,17 +104,36 @@ record DecoderShape(
         return qSize() + 2 * kvSize();
     }
 
+    /** Weights of the norms of q and of k. */
+    int qNormSize() {
+        return qkNormSize(qSize());
+    }
+
+    int kNormSize() {
+        return qkNormSize(kvSize());
+    }
+
+    private int qkNormSize(int allHeads) {
+        return switch (norms.qk) {
+            case NONE -> 0;
+            case EACH_HEAD -> headDim;
+            case ALL_HEADS -> allHeads;
+        };
+    }
+
     /** Weights, in elements: a tied head counts once. */
     long numParameters() {
         long hidden = hiddenSize;
         long attention = hidden * qkvSize() + hidden * qSize();
-        long biases =
-                (qkvBias ? qkvSize() : 0)
-                        + (outputBias ? hidden : 0)
-                        + (mlpBias ? 2L * intermediateSize + hidden : 0)
-                        + (qkNorm ? 2L * headDim : 0);
-        long layer = attention + 3 * hidden * intermediateSize + biases + 2 * hidden;
+        long vectors =
+                (biases.qkv ? qkvSize() : 0)
+                        + (biases.output ? hidden : 0)
+                        + (biases.mlp ? 2L * intermediateSize + hidden : 0)
+                        + qNormSize()
+                        + kNormSize()
+                        + norms.places.count() * hidden;
+        long layer = attention + 3 * hidden * intermediateSize + vectors;
         long embeddings = (tiedEmbeddings ? 1 : 2) * hidden * vocabSize;
-        return embeddings + numLayers * layer + hidden;
+        return embeddings + numLayers() * layer + hidden;
     }
 }

@@ -10,7 +10,9 @@ import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
 import io.cortado.device.Staging;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What a decoder computes in: the KV cache and the activations between operations. */
@@ -29,8 +31,15 @@ final class DecoderState implements AutoCloseable {
     final @Nullable Buffer plan;
 
     final DenseGemm gemm;
-    final RopeParams rope;
-    final Buffer cosSin;
+
+    /** Per layer. */
+    final List<Rotation> rotations = new ArrayList<>();
+
+    /** Rows of the tables of angles before those of long sequences. */
+    final int positions;
+
+    /** How a layer rotates; layers that rotate alike share it. cosSin null: not at all. */
+    record Rotation(RopeParams params, @Nullable Buffer cosSin) {}
 
     /** float32 [tokens][hidden]: the residual stream. */
     final Buffer residual;
@@ -40,6 +49,10 @@ final class DecoderState implements AutoCloseable {
 
     final Buffer normed;
     final Buffer qkv;
+
+    /** The keys in {@link #qkv}, for norms over all heads. Null: there are none. */
+    final @Nullable Buffer keys;
+
     final Buffer attended;
 
     /** [tokens][2 * intermediate]: gate and up, then their product in the first half. */
@@ -49,6 +62,9 @@ final class DecoderState implements AutoCloseable {
     final Buffer lastHidden;
     final Buffer lastNormed;
     final Buffer logits;
+
+    /** float32 [sequences][hidden]: what pooling has summed of prompts that run. */
+    final Buffer sums;
 
     DecoderState(
             Device device,
@@ -66,35 +82,35 @@ final class DecoderState implements AutoCloseable {
         try (Staging staging = new Staging(device)) {
             gemm = DenseGemm.of(device, isDeterministic);
             owned.push(gemm::close);
-            long positions = Math.min(config.maxPositions(), (long) limits.maxBlocksPerSeq() * 16);
-            int dim = shape.headDim();
-            cosSin =
-                    own(
-                            staging.create(
-                                    positions * dim * 4,
-                                    bytes ->
-                                            RopeTable.fill(
-                                                    bytes, config.rope(), dim, (int) positions)));
+            positions = Math.min(config.maxPositions(), limits.maxBlocksPerSeq() * BLOCK_SIZE);
+            Map<Rope, Rotation> byRope = new HashMap<>();
             long blockElements = (long) shape.kvSize() * BLOCK_SIZE;
             for (int i = 0; i < shape.numLayers(); i++) {
                 kCaches.add(buffer(limits.numBlocks(), blockElements, dtype));
                 vCaches.add(buffer(limits.numBlocks(), blockElements, dtype));
+                DecoderShape.Layer layer = shape.layers().get(i);
                 attention.add(
-                        attentionParams(shape, dtype, shape.windows().get(i))
-                                .balanced(!isDeterministic));
+                        attentionParams(shape, dtype, layer.window()).balanced(!isDeterministic));
+                rotations.add(
+                        byRope.computeIfAbsent(
+                                layer.rope(), rope -> rotation(staging, shape, dtype, rope)));
             }
             plan = plan();
-            rope = ropeParams(shape, dtype, positions);
             residual = buffer(tokens, width, DType.F32);
             hidden = buffer(tokens, width, dtype);
             normed = buffer(tokens, width, dtype);
             qkv = buffer(tokens, shape.qkvSize(), dtype);
+            keys =
+                    shape.norms().qk() == DecoderShape.QkNorm.ALL_HEADS
+                            ? keys(qkv, shape, dtype)
+                            : null;
             attended = buffer(tokens, shape.qSize(), dtype);
             gateUp = buffer(tokens, 2L * shape.intermediateSize(), dtype);
             lastResidual = buffer(rows, width, DType.F32);
             lastHidden = buffer(rows, width, dtype);
             lastNormed = buffer(rows, width, dtype);
             logits = buffer(rows, shape.vocabSize(), DType.F32);
+            sums = buffer(limits.maxNumSeqs(), width, DType.F32);
             built = true;
         } finally {
             if (!built) {
@@ -106,6 +122,16 @@ final class DecoderState implements AutoCloseable {
     private Buffer buffer(long rows, long cols, DType dtype) {
         long elements = Math.multiplyExact(rows, cols);
         return own(device.createBuffer(Math.multiplyExact(elements, (long) dtype.bytes())));
+    }
+
+    private Buffer keys(Buffer qkv, DecoderShape shape, DType dtype) {
+        long offset = (long) shape.qSize() * dtype.bytes();
+        if (offset % Buffer.ALIGNMENT != 0) {
+            throw ModelException.unsupported(
+                    "with norms over all heads, the q of a token must fill a multiple of %d bytes: %d"
+                            .formatted(Buffer.ALIGNMENT, offset));
+        }
+        return own(qkv.view(offset, qkv.bytes() - offset));
     }
 
     private Buffer own(Buffer buffer) {
@@ -131,17 +157,30 @@ final class DecoderState implements AutoCloseable {
                 .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
                 .window(window)
                 .dtypes(dtype, dtype)
-                .scores((float) (1 / Math.sqrt(shape.headDim())), 0);
+                .scores(shape.scores().scale(), shape.scores().softCap());
     }
 
-    private RopeParams ropeParams(DecoderShape shape, DType dtype, long positions) {
-        return new RopeParams(device)
-                .limits(positions, (long) limits.numBlocks() * BLOCK_SIZE)
-                .strides(shape.qkvSize(), shape.qkvSize(), (long) shape.kvSize() * BLOCK_SIZE)
-                .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
-                .rotation(RopeStyle.HALVES, shape.headDim())
-                .dtypes(dtype, dtype)
-                .eps(shape.normEps());
+    private Rotation rotation(Staging staging, DecoderShape shape, DType dtype, Rope rope) {
+        long rows = RopeTable.rows(rope, positions);
+        @Nullable Buffer cosSin =
+                rope.style() == RopeStyle.NONE
+                        ? null
+                        : own(
+                                staging.create(
+                                        rows * rope.rotaryDim() * 4,
+                                        bytes -> RopeTable.fill(bytes, rope, positions)));
+        RopeParams params =
+                new RopeParams(device)
+                        .limits(rows, (long) limits.numBlocks() * BLOCK_SIZE)
+                        .strides(
+                                shape.qkvSize(),
+                                shape.qkvSize(),
+                                (long) shape.kvSize() * BLOCK_SIZE)
+                        .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
+                        .rotation(rope.style(), rope.rotaryDim())
+                        .dtypes(dtype, dtype)
+                        .eps(shape.norms().eps());
+        return new Rotation(params, cosSin);
     }
 
     @Override

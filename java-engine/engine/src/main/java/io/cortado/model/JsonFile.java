@@ -32,17 +32,30 @@ final class JsonFile {
 
     /** The object in a file of at most maxBytes. */
     static JsonNode object(Path file, long maxBytes) {
+        JsonNode root = value(file, maxBytes);
+        if (!root.isObject()) {
+            throw ModelException.invalid(file + " must hold a JSON object");
+        }
+        return root;
+    }
+
+    /** The array in a file of at most maxBytes. */
+    static JsonNode array(Path file, long maxBytes) {
+        JsonNode root = value(file, maxBytes);
+        if (!root.isArray()) {
+            throw ModelException.invalid(file + " must hold a JSON array");
+        }
+        return root;
+    }
+
+    private static JsonNode value(Path file, long maxBytes) {
         try {
             long bytes = Files.size(file);
             if (bytes > maxBytes) {
                 throw ModelException.invalid(
                         file + " is too long: bytes=" + bytes + ", limit=" + maxBytes);
             }
-            JsonNode root = MAPPER.readTree(Files.readAllBytes(file));
-            if (!root.isObject()) {
-                throw ModelException.invalid(file + " must hold a JSON object");
-            }
-            return root;
+            return MAPPER.readTree(Files.readAllBytes(file));
         } catch (IOException e) {
             throw ModelException.invalid("cannot read " + file + ": " + e, e);
         } catch (JacksonException e) {

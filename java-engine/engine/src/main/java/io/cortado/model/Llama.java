@@ -5,9 +5,9 @@ final class Llama {
     private Llama() {}
 
     static DecoderShape shape(ConfigJson c) {
-        DecoderShape shape = DecoderShape.read(c);
         boolean attentionBias = c.flag("attention_bias", false);
-        return shape.withBiases(attentionBias, attentionBias, c.flag("mlp_bias", false))
-                .withWindows(Windows.none(c, shape.numLayers()));
+        return new ShapeBuilder(c)
+                .biases(attentionBias, attentionBias, c.flag("mlp_bias", false))
+                .build();
     }
 }

@@ -5,7 +5,7 @@ final class Mistral {
     private Mistral() {}
 
     static DecoderShape shape(ConfigJson c) {
-        DecoderShape shape = DecoderShape.read(c);
-        return shape.withWindows(Windows.everywhere(c, shape.numLayers()));
+        ShapeBuilder shape = new ShapeBuilder(c);
+        return shape.windows(Windows.everywhere(c, shape.numLayers())).build();
     }
 }

@@ -29,16 +29,17 @@ public final class ModelConfig {
                                     + " encoder_no_repeat_ngram_size prefix name_or_path model_max_length"
                                     + " unsloth_version unsloth_fixed max_window_layers use_return_dict"
                                     + " torchscript output_attentions output_hidden_states use_bfloat16"
-                                    + " attn_implementation rope_theta")
+                                    + " attn_implementation cache_implementation")
                             .split(" "));
 
     private final String modelType;
     private final String architecture;
     private final DecoderShape shape;
-    private final Rope rope;
     private final int maxPositions;
     private final List<Integer> endTokenIds;
     private final GenerationDefaults generation;
+    private final List<Integer> matryoshkaDimensions;
+    private final boolean isMatryoshka;
 
     private ModelConfig(ConfigJson config, ConfigJson generation) {
         modelType = requireText(config, "model_type");
@@ -49,14 +50,14 @@ public final class ModelConfig {
             throw ModelException.unsupported(
                     config.where() + ": quantization_config is not supported");
         }
-        Rope.requireWholeHead(config);
-        rope = Rope.read(config, positions);
-        maxPositions = stretched(positions, rope.scaling());
+        maxPositions = stretched(positions);
         Set<Integer> ends = new LinkedHashSet<>(config.ids("eos_token_id", shape.vocabSize()));
         ends.addAll(generation.ids("eos_token_id", shape.vocabSize()));
         endTokenIds = List.copyOf(new ArrayList<>(ends));
         this.generation = GenerationDefaults.read(generation);
         refuseScales(config);
+        matryoshkaDimensions = config.ids("matryoshka_dimensions", shape.hiddenSize() + 1);
+        isMatryoshka = config.flag("is_matryoshka", false) || !matryoshkaDimensions.isEmpty();
         config.ignore(HARMLESS);
         config.refuseWhatNobodyUnderstood();
     }
@@ -78,15 +79,25 @@ public final class ModelConfig {
 
     private DecoderShape shape(ConfigJson config) {
         return switch (modelType) {
+            case "cohere2" -> Cohere2.shape(config);
+            case "gemma2" -> Gemma2.shape(config);
+            case "gemma3_text" -> Gemma3.shape(config);
+            case "glm" -> Glm.shape(config);
+            case "glm4" -> Glm.withOutputNorms(config);
+            case "granite" -> Granite.shape(config);
             case "llama" -> Llama.shape(config);
             case "mistral" -> Mistral.shape(config);
+            case "olmo2" -> Olmo2.shape(config);
+            case "phi3" -> Phi3.shape(config);
             case "qwen2" -> Qwen2.shape(config);
             case "qwen3" -> Qwen3.shape(config);
+            case "smollm3" -> SmolLm3.shape(config);
             default ->
                     throw ModelException.unsupported(
                             config.where()
-                                    + ": model_type must be llama, mistral, qwen2 or qwen3 here:"
-                                    + " model_type="
+                                    + ": model_type must be cohere2, gemma2, gemma3_text, glm,"
+                                    + " glm4, granite, llama, mistral, olmo2, phi3, qwen2, qwen3"
+                                    + " or smollm3 here: model_type="
                                     + modelType);
         };
     }
@@ -112,16 +123,17 @@ public final class ModelConfig {
     }
 
     /** Published YaRN recipes leave max_position_embeddings at the original length. */
-    private static int stretched(int positions, Rope.Scaling scaling) {
-        return scaling instanceof Rope.Yarn yarn
-                ? (int)
-                        Math.min(
-                                MAX_POSITIONS,
-                                Math.max(positions, yarn.originalPositions() * yarn.factor()))
-                : positions;
+    private int stretched(int positions) {
+        double longest = positions;
+        for (DecoderShape.Layer layer : shape.layers()) {
+            if (layer.rope().scaling() instanceof Rope.Yarn yarn) {
+                longest = Math.max(longest, yarn.originalPositions() * yarn.factor());
+            }
+        }
+        return (int) Math.min(MAX_POSITIONS, longest);
     }
 
-    /** Multipliers of related families: fine where they change nothing. */
+    /** Multipliers that the family does not have: fine where they change nothing. */
     private static void refuseScales(ConfigJson config) {
         for (String key :
                 List.of(
@@ -129,10 +141,8 @@ public final class ModelConfig {
                         "embedding_multiplier",
                         "logits_scaling",
                         "logit_scale")) {
-            double value = config.number(key, -1e9, 1e9, 1);
-            if (value != 1) {
-                throw ModelException.unsupported(
-                        config.where() + ": " + key + " is not supported: " + key + "=" + value);
+            if (!config.isUnderstood(key)) {
+                config.require(key, 1);
             }
         }
     }
@@ -147,8 +157,37 @@ public final class ModelConfig {
         return maxPositions;
     }
 
+    /**
+     * All tokens of a sequence that is longer than this rotate by other angles than those of a
+     * shorter one (long rope). No sequence is where one set of angles serves all.
+     */
+    public int otherAnglesAbove() {
+        int above = maxPositions;
+        for (DecoderShape.Layer layer : shape.layers()) {
+            if (layer.rope().scaling() instanceof Rope.Long both) {
+                above = Math.min(above, both.originalPositions());
+            }
+        }
+        return above;
+    }
+
     public int vocabSize() {
         return shape.vocabSize();
+    }
+
+    /** Dimensions of a hidden state. */
+    public int hiddenSize() {
+        return shape.hiddenSize();
+    }
+
+    /** True if the first dimensions of an embedding are an embedding too. */
+    public boolean isMatryoshka() {
+        return isMatryoshka;
+    }
+
+    /** The numbers of first dimensions that the model was trained for; empty: any. */
+    public List<Integer> matryoshkaDimensions() {
+        return List.copyOf(matryoshkaDimensions);
     }
 
     public int numLayers() {
@@ -170,9 +209,5 @@ public final class ModelConfig {
 
     DecoderShape shape() {
         return shape;
-    }
-
-    Rope rope() {
-        return rope;
     }
 }

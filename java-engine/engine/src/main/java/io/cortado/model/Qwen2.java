@@ -7,9 +7,10 @@ final class Qwen2 {
     private Qwen2() {}
 
     static DecoderShape shape(ConfigJson c) {
-        DecoderShape shape = DecoderShape.read(c);
+        ShapeBuilder shape = new ShapeBuilder(c);
         c.ignore(Set.of("attention_bias"));
-        return shape.withBiases(true, false, false)
-                .withWindows(Windows.upperLayers(c, shape.numLayers()));
+        return shape.biases(true, false, false)
+                .windows(Windows.upperLayers(c, shape.numLayers()))
+                .build();
     }
 }

@@ -5,10 +5,11 @@ final class Qwen3 {
     private Qwen3() {}
 
     static DecoderShape shape(ConfigJson c) {
-        DecoderShape shape = DecoderShape.read(c);
+        ShapeBuilder shape = new ShapeBuilder(c);
         boolean attentionBias = c.flag("attention_bias", false);
-        return shape.withQkNorm()
-                .withBiases(attentionBias, attentionBias, false)
-                .withWindows(Windows.upperLayers(c, shape.numLayers()));
+        return shape.qkNorm(DecoderShape.QkNorm.EACH_HEAD)
+                .biases(attentionBias, attentionBias, false)
+                .windows(Windows.upperLayers(c, shape.numLayers()))
+                .build();
     }
 }

@@ -10,15 +10,31 @@ import java.lang.foreign.ValueLayout;
 final class RopeTable {
     private RopeTable() {}
 
-    /** out float32[numPositions][dim]: dim / 2 cosines, then as many sines. */
-    static void fill(MemorySegment out, Rope rope, int dim, int numPositions) {
-        float[] frequencies = inverseFrequencies(rope, dim);
+    /** Rows of the table: long rope has another set of angles for long sequences. */
+    static long rows(Rope rope, int numPositions) {
+        return rope.scaling() instanceof Rope.Long ? 2L * numPositions : numPositions;
+    }
+
+    /**
+     * out float32[rows][rotaryDim]: rotaryDim / 2 cosines, then as many sines. Behind the positions
+     * of short sequences stand those of long ones, where they differ.
+     */
+    static void fill(MemorySegment out, Rope rope, int numPositions) {
         float factor = attentionFactor(rope.scaling());
-        int half = dim / 2;
+        fill(out, frequencies(rope, false), factor, numPositions);
+        if (rope.scaling() instanceof Rope.Long) {
+            MemorySegment behind = out.asSlice(4L * numPositions * rope.rotaryDim());
+            fill(behind, frequencies(rope, true), factor, numPositions);
+        }
+    }
+
+    private static void fill(
+            MemorySegment out, float[] frequencies, float factor, int numPositions) {
+        int half = frequencies.length;
         for (int position = 0; position < numPositions; position++) {
             for (int i = 0; i < half; i++) {
                 float angle = position * frequencies[i];
-                long at = (long) position * dim + i;
+                long at = (long) position * 2 * half + i;
                 float cos = (float) Math.cos(angle) * factor;
                 float sin = (float) Math.sin(angle) * factor;
                 out.setAtIndex(ValueLayout.JAVA_FLOAT, at, cos);
@@ -28,29 +44,33 @@ final class RopeTable {
     }
 
     static float attentionFactor(Rope.Scaling scaling) {
-        return scaling instanceof Rope.Yarn yarn ? (float) yarn.attentionFactor() : 1;
+        return switch (scaling) {
+            case Rope.Yarn yarn -> (float) yarn.attentionFactor();
+            case Rope.Long both -> (float) both.attentionFactor();
+            case Rope.None _, Rope.Linear _, Rope.Llama3 _ -> 1;
+        };
     }
 
-    static float[] inverseFrequencies(Rope rope, int dim) {
-        float[] plain = new float[dim / 2];
-        for (int i = 0; i < plain.length; i++) {
-            plain[i] = 1f / (float) Math.pow(rope.theta(), 2f * i / dim);
+    /**
+     * @param isLong of a sequence beyond the original length, where that makes a difference
+     */
+    static float[] frequencies(Rope rope, boolean isLong) {
+        int dim = rope.rotaryDim();
+        float[] result = new float[dim / 2];
+        for (int i = 0; i < result.length; i++) {
+            float power = (float) Math.pow(rope.theta(), 2f * i / dim);
+            result[i] =
+                    switch (rope.scaling()) {
+                        case Rope.None _, Rope.Yarn _ -> 1f / power;
+                        case Rope.Linear linear -> 1f / power / (float) linear.factor();
+                        case Rope.Llama3 llama3 -> llama3(llama3, 1f / power);
+                        case Rope.Long both -> 1f / (both.divisor(isLong, i) * power);
+                    };
         }
-        switch (rope.scaling()) {
-            case Rope.None _ -> {}
-            case Rope.Linear linear -> {
-                for (int i = 0; i < plain.length; i++) {
-                    plain[i] /= (float) linear.factor();
-                }
-            }
-            case Rope.Llama3 llama3 -> {
-                for (int i = 0; i < plain.length; i++) {
-                    plain[i] = llama3(llama3, plain[i]);
-                }
-            }
-            case Rope.Yarn yarn -> yarn(yarn, rope.theta(), dim, plain);
+        if (rope.scaling() instanceof Rope.Yarn yarn) {
+            yarn(yarn, rope.theta(), dim, result);
         }
-        return plain;
+        return result;
     }
 
     /** Long waves are stretched, short ones kept, those between blended (Llama 3.1). */

@@ -74,12 +74,14 @@ final class SafetensorsFile implements AutoCloseable {
         long headerBytes = bytes.get(LENGTH, 0);
         long limit = Math.min(MAX_HEADER_BYTES, bytes.byteSize() - 8);
         if (headerBytes < 2 || headerBytes > limit) {
+            refusePickle(bytes);
             throw SafetensorsHeader.malformed(
                     "header length must be in [2, %d]: %s"
                             .formatted(limit, Long.toUnsignedString(headerBytes)));
         }
         byte[] header = bytes.asSlice(8, headerBytes).toArray(ValueLayout.JAVA_BYTE);
         if (header[0] != '{') {
+            refusePickle(bytes);
             throw SafetensorsHeader.malformed("header must begin with {");
         }
         List<SafetensorsHeader.Entry> entries;
@@ -93,6 +95,19 @@ final class SafetensorsFile implements AutoCloseable {
             tensors.put(e.name(), new Tensor(e.name(), e.type(), e.shape(), data));
         }
         return tensors;
+    }
+
+    /** By its magic, once it is known not to be safetensors. */
+    private static void refusePickle(MemorySegment bytes) {
+        int first = bytes.get(ValueLayout.JAVA_BYTE, 0) & 0xFF;
+        int second = bytes.get(ValueLayout.JAVA_BYTE, 1) & 0xFF;
+        boolean isPickle = first == 0x80 && second >= 2 && second <= 5;
+        boolean isZip = first == 'P' && second == 'K' && bytes.get(ValueLayout.JAVA_BYTE, 2) == 3;
+        if (isPickle || isZip) {
+            throw SafetensorsHeader.malformed(
+                    "is %s under another name, which is refused because reading it runs code"
+                            .formatted(isZip ? "a zip archive, as PyTorch writes," : "a pickle"));
+        }
     }
 
     private static void requireTiling(List<SafetensorsHeader.Entry> entries, long dataBytes) {

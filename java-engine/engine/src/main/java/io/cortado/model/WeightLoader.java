@@ -46,6 +46,7 @@ final class WeightLoader {
     }
 
     DecoderWeights load() {
+        source.require(TensorNeeds.of(shape));
         long hidden = shape.hiddenSize();
         boolean tied = shape.tiedEmbeddings();
         Weights embedding =
@@ -57,7 +58,7 @@ final class WeightLoader {
         for (int i = 0; i < shape.numLayers(); i++) {
             layers.add(layer("model.layers." + i + "."));
         }
-        Buffer norm = vector("weight", new Part("model.norm", hidden));
+        Buffer norm = norm("model.norm", hidden);
         Weights head =
                 tied
                         ? embedding
@@ -70,37 +71,62 @@ final class WeightLoader {
     private DecoderWeights.Layer layer(String at) {
         long hidden = shape.hiddenSize();
         long inner = shape.intermediateSize();
-        Part[] qkv = {
-            new Part(at + "self_attn.q_proj", shape.qSize()),
-            new Part(at + "self_attn.k_proj", shape.kvSize()),
-            new Part(at + "self_attn.v_proj", shape.kvSize())
-        };
+        Part[] qkv = qkv(at + "self_attn.");
         Part output = new Part(at + "self_attn.o_proj", hidden);
-        Part[] gateUp = {
-            new Part(at + "mlp.gate_proj", inner), new Part(at + "mlp.up_proj", inner)
-        };
+        Part[] gateUp = gateUp(at + "mlp.");
         Part down = new Part(at + "mlp.down_proj", hidden);
+        DecoderShape.NormPlaces norms = shape.norms().places();
+        DecoderShape.Biases biases = shape.biases();
         return new DecoderWeights.Layer(
-                vector("weight", new Part(at + "input_layernorm", hidden)),
+                normIf(at, norms.attentionIn(), hidden),
                 matrix(Weights.Use.LINEAR, hidden, qkv),
-                biasIf(shape.qkvBias(), qkv),
-                headNorm(at + "self_attn.q_norm"),
-                headNorm(at + "self_attn.k_norm"),
+                biasIf(biases.qkv(), qkv),
+                normIf(at, hasQkNorm() ? "self_attn.q_norm" : null, shape.qNormSize()),
+                normIf(at, hasQkNorm() ? "self_attn.k_norm" : null, shape.kNormSize()),
                 matrix(Weights.Use.LINEAR, shape.qSize(), output),
-                biasIf(shape.outputBias(), output),
-                vector("weight", new Part(at + "post_attention_layernorm", hidden)),
+                biasIf(biases.output(), output),
+                normIf(at, norms.attentionOut(), hidden),
+                normIf(at, norms.mlpIn(), hidden),
                 matrix(Weights.Use.LINEAR, hidden, gateUp),
-                biasIf(shape.mlpBias(), gateUp),
+                biasIf(biases.mlp(), gateUp),
                 matrix(Weights.Use.LINEAR, inner, down),
-                biasIf(shape.mlpBias(), down));
+                biasIf(biases.mlp(), down),
+                normIf(at, norms.mlpOut(), hidden));
     }
 
-    private @Nullable Buffer headNorm(String prefix) {
-        return shape.qkNorm() ? vector("weight", new Part(prefix, shape.headDim())) : null;
+    private Part[] qkv(String at) {
+        if (shape.fusion().qkv()) {
+            return new Part[] {new Part(at + "qkv_proj", shape.qkvSize())};
+        }
+        return new Part[] {
+            new Part(at + "q_proj", shape.qSize()),
+            new Part(at + "k_proj", shape.kvSize()),
+            new Part(at + "v_proj", shape.kvSize())
+        };
+    }
+
+    private Part[] gateUp(String at) {
+        long inner = shape.intermediateSize();
+        if (shape.fusion().gateUp()) {
+            return new Part[] {new Part(at + "gate_up_proj", 2 * inner)};
+        }
+        return new Part[] {new Part(at + "gate_proj", inner), new Part(at + "up_proj", inner)};
+    }
+
+    private boolean hasQkNorm() {
+        return shape.norms().qk() != DecoderShape.QkNorm.NONE;
+    }
+
+    private @Nullable Buffer normIf(String at, @Nullable String name, long size) {
+        return name == null ? null : norm(at + name, size);
+    }
+
+    private Buffer norm(String prefix, long size) {
+        return vector("weight", shape.norms().offset(), new Part(prefix, size));
     }
 
     private @Nullable Buffer biasIf(boolean present, Part... parts) {
-        return present ? vector("bias", parts) : null;
+        return present ? vector("bias", 0, parts) : null;
     }
 
     /** The parts stacked by rows. */
@@ -117,24 +143,24 @@ final class WeightLoader {
         return weights;
     }
 
-    /** The parts one after the other, as float32. */
-    private Buffer vector(String suffix, Part... parts) {
+    /** The parts one after the other, as float32, the offset added. */
+    private Buffer vector(String suffix, float offset, Part... parts) {
         long elements = 0;
         for (Part part : parts) {
             elements += part.rows;
         }
-        Buffer buffer = staging.create(elements * 4, bytes -> fill(bytes, suffix, parts));
+        Buffer buffer = staging.create(elements * 4, bytes -> fill(bytes, suffix, offset, parts));
         owner.push(buffer::close);
         source.release();
         return buffer;
     }
 
-    private void fill(MemorySegment bytes, String suffix, Part... parts) {
+    private void fill(MemorySegment bytes, String suffix, float offset, Part... parts) {
         long at = 0;
         for (Part part : parts) {
             Tensor tensor = source.take(part.prefix + "." + suffix, part.rows);
             for (long i = 0; i < part.rows; i++) {
-                bytes.setAtIndex(ValueLayout.JAVA_FLOAT, at++, element(tensor, i));
+                bytes.setAtIndex(ValueLayout.JAVA_FLOAT, at++, offset + element(tensor, i));
             }
         }
     }

@@ -3,6 +3,7 @@ package io.cortado.model;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
 /** Which layers see a sliding window, and how far. */
@@ -28,10 +29,14 @@ final class Windows {
         boolean used = c.flag("use_sliding_window", false);
         int given = c.integer("sliding_window", 1, MAX_WINDOW, 0);
         int first = c.integer("max_window_layers", 0, 1 << 16, 28);
-        int window = used ? given : 0;
+        return some(c, layers, used ? given : 0, layer -> layer >= first);
+    }
+
+    /** The layers that the family's rule names, unless {@code layer_types} says otherwise. */
+    static List<Integer> some(ConfigJson c, int layers, int window, IntPredicate isSliding) {
         List<Integer> windows = new ArrayList<>();
         for (int layer = 0; layer < layers; layer++) {
-            windows.add(layer >= first ? window : 0);
+            windows.add(isSliding.test(layer) ? window : 0);
         }
         return byLayerTypes(c, layers, window, windows);
     }

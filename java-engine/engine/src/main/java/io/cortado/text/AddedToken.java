@@ -14,4 +14,18 @@ record AddedToken(
         boolean lstrip,
         boolean rstrip,
         boolean normalized,
-        boolean special) {}
+        boolean special) {
+    /** One that is found exactly as it is spelled. */
+    static AddedToken plain(int id, String content, boolean special) {
+        if (content.isEmpty() || content.length() > TokenizerFile.MAX_ADDED_TOKEN_CHARS) {
+            throw new TokenizerFormatException(
+                    "control token must have 1 to "
+                            + TokenizerFile.MAX_ADDED_TOKEN_CHARS
+                            + " characters: chars="
+                            + content.length()
+                            + " id="
+                            + id);
+        }
+        return new AddedToken(id, content, content, false, false, false, false, special);
+    }
+}

@@ -10,9 +10,11 @@ import org.jspecify.annotations.Nullable;
 final class AddedTokens {
     /** Takes the pieces from left to right: an added token, or normalized text. */
     interface Sink {
-        void token(int id);
+        /** A token, which stands at the units {@code [start, end)} of a text. */
+        void token(AddedToken token, AlignedText text, int start, int end);
 
-        void text(String normalized);
+        /** Normalized text that is not empty, and whether it may spell control tokens. */
+        void text(AlignedText text, int start, int end, boolean trusted);
     }
 
     @FunctionalInterface
@@ -30,42 +32,52 @@ final class AddedTokens {
         normalized = new TokenTrie(tokens.stream().filter(AddedToken::normalized).toList());
     }
 
-    void cut(PromptText prompt, Normalizer normalizer, Sink sink) {
+    void cut(PromptText prompt, Places places, Normalizer normalizer, Sink sink) {
+        var cursor = new Places.Cursor(prompt.text(), places);
         cut(
                 raw,
+                prompt.text(),
                 prompt,
                 (token, start, end) -> {
                     if (token != null) {
-                        sink.token(token.id());
-                    } else if (normalized.isEmpty()) {
-                        emit(normalizer.normalize(prompt.text().substring(start, end)), sink);
+                        sink.token(token, cursor.part(start, end, false), 0, end - start);
                     } else {
-                        cutNormalized(prompt.part(start, end).normalized(normalizer), sink);
+                        boolean isMixed = !normalized.isEmpty() && !prompt.isOneStretch(start, end);
+                        AlignedText part = normalizer.normalize(cursor.part(start, end, isMixed));
+                        boolean trusted = !prompt.isGuarded(start, end);
+                        cutNormalized(
+                                part,
+                                isMixed
+                                        ? new Trust.OfPlaces(prompt, part)
+                                        : new Trust.Uniform(prompt.of(start, end)),
+                                trusted,
+                                sink);
                     }
                 });
     }
 
-    private void cutNormalized(PromptText part, Sink sink) {
+    private void cutNormalized(AlignedText part, Trust trust, boolean trusted, Sink sink) {
+        if (normalized.isEmpty()) {
+            if (!part.isEmpty()) {
+                sink.text(part, 0, part.length(), trusted);
+            }
+            return;
+        }
         cut(
                 normalized,
-                part,
+                part.text(),
+                trust,
                 (token, start, end) -> {
                     if (token != null) {
-                        sink.token(token.id());
+                        sink.token(token, part, start, end);
                     } else {
-                        emit(part.text().substring(start, end), sink);
+                        AlignedText rest = part.slice(start, end);
+                        sink.text(rest, 0, rest.length(), trusted);
                     }
                 });
     }
 
-    private static void emit(String text, Sink sink) {
-        if (!text.isEmpty()) {
-            sink.text(text);
-        }
-    }
-
-    private static void cut(TokenTrie trie, PromptText prompt, PartSink sink) {
-        String text = prompt.text();
+    private static void cut(TokenTrie trie, String text, Trust trust, PartSink sink) {
         int done = 0;
         int at = 0;
         while (at < text.length()) {
@@ -73,7 +85,7 @@ final class AddedTokens {
                 at++;
                 continue;
             }
-            Candidate match = find(trie, prompt, at);
+            Candidate match = find(trie, text, trust, at);
             if (match == null) {
                 at++;
                 continue;
@@ -81,15 +93,20 @@ final class AddedTokens {
             int start = at;
             at = match.end;
             AddedToken token = match.token;
-            if (!prompt.trust(start, match.end).allows(token)
+            if (!trust.of(start, match.end).allows(token)
                     || !standsAlone(token, text, start, match.end)) {
                 continue;
             }
-            int from = token.lstrip() ? Math.max(spacesBefore(text, start), done) : start;
+            int from =
+                    token.lstrip()
+                            ? Math.clamp(spacesBefore(text, start), Math.min(done, start), start)
+                            : start;
             if (done < from) {
                 sink.part(null, done, from);
             }
             int to = token.rstrip() ? spacesAfter(text, match.end) : match.end;
+            // Of a token that the one before swallowed as white space the reference makes a token
+            // all the same.
             sink.part(token, from, to);
             done = to;
         }
@@ -103,13 +120,13 @@ final class AddedTokens {
      * allowed to is no match at all: what a user writes must not hide the template's own token
      * behind it.
      */
-    private static @Nullable Candidate find(TokenTrie trie, PromptText prompt, int start) {
+    private static @Nullable Candidate find(TokenTrie trie, String text, Trust trust, int start) {
         var found = new Candidate[1];
         trie.visit(
-                prompt.text(),
+                text,
                 start,
                 (token, end) -> {
-                    if (prompt.isOneStretch(start, end) || prompt.trust(start, end).allows(token)) {
+                    if (trust.isOneStretch(start, end) || trust.of(start, end).allows(token)) {
                         found[0] = new Candidate(token, end);
                     }
                 });

@@ -5,6 +5,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The alphabet of byte-level models: one printable letter for each byte, as GPT-2 laid it down. */
 final class ByteLetters {
+    /** The letter of the byte of a space. */
+    static final char SPACE = '\u0120';
+
     private static final char[] LETTER = new char[256];
     private static final short[] BYTE = new short[0x144];
 
@@ -21,7 +24,10 @@ final class ByteLetters {
     private ByteLetters() {}
 
     static String spell(String text) {
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        return spell(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    static String spell(byte[] bytes) {
         var letters = new char[bytes.length];
         for (int i = 0; i < bytes.length; i++) {
             letters[i] = LETTER[bytes[i] & 0xFF];

@@ -1,5 +1,7 @@
 package io.cortado.text;
 
+import java.util.BitSet;
+
 /** The Unicode classes that published split patterns are made of. */
 final class CharKind {
     private static final int LETTER =
@@ -25,6 +27,11 @@ final class CharKind {
                     | 1 << Character.FINAL_QUOTE_PUNCTUATION
                     | 1 << Character.OTHER_PUNCTUATION;
 
+    private static final BitSet NO_PUNCTUATION =
+            Unicode9.parse(
+                    "2e43-2e44 1144b-1144f 1145b 1145d 11660-1166c 11c41-11c45 11c70-11c71"
+                            + " 1e95e-1e95f");
+
     private CharKind() {}
 
     static boolean isLetter(int c) {
@@ -39,12 +46,22 @@ final class CharKind {
         return is(c, NUMBER);
     }
 
-    /** ASCII punctuation and symbols, and everything of category P. */
+    /**
+     * ASCII punctuation and symbols, and what was of category P in Unicode 8, whose tables the
+     * reference has here.
+     */
     static boolean isPunctuation(int c) {
         if (c < 0x80) {
             return c > ' ' && c < 0x7F && !is(c, LETTER | NUMBER);
         }
-        return is(c, PUNCTUATION);
+        return c == 0x166D
+                || c == 0x111C9
+                || (is(c, PUNCTUATION) && !Unicode9.isYounger(c) && !NO_PUNCTUATION.get(c));
+    }
+
+    /** A digit or number; the reference's tables are of Unicode 17 here. */
+    static boolean isNumeric(int c) {
+        return is(c, NUMBER) || (c >= 0x11DE0 && c <= 0x11DE9) || (c >= 0x16FF4 && c <= 0x16FF6);
     }
 
     /** The White_Space property: what {@code \s} means in every published pattern. */

@@ -22,6 +22,22 @@ final class IntList {
         size += more.length;
     }
 
+    int at(int index) {
+        return items[index];
+    }
+
+    void set(int index, int item) {
+        items[index] = item;
+    }
+
+    int removeLast() {
+        return items[--size];
+    }
+
+    void clear() {
+        size = 0;
+    }
+
     int size() {
         return size;
     }

@@ -1,24 +1,27 @@
 package io.cortado.text;
 
 import java.util.Arrays;
+import java.util.BitSet;
 
 /**
  * Merges the symbols of one long word: a heap of candidate pairs over a linked list, O(n log n).
  */
 final class MergeQueue {
     private static final int GONE = -1;
+    private static final int MAX_SCANNED_SYMBOLS = 24;
 
     private final PairTable merges;
+    private final BitSet forbidden;
     private final int[] symbols;
     private final int[] next;
     private final int[] previous;
     private long[] heap;
     private int heapSize;
 
-    MergeQueue(int[] symbols, PairTable merges) {
-        int n = symbols.length;
+    private MergeQueue(int[] symbols, int n, PairTable merges, BitSet forbidden) {
         this.merges = merges;
-        this.symbols = symbols.clone();
+        this.forbidden = forbidden;
+        this.symbols = symbols;
         next = new int[n];
         previous = new int[n];
         heap = new long[n + 1];
@@ -31,8 +34,35 @@ final class MergeQueue {
         }
     }
 
-    int[] merge() {
-        int n = symbols.length;
+    /**
+     * Joins the symbols of a word in place: short words by looking at all pairs each time, long
+     * ones with a heap.
+     *
+     * @param bytes how long each symbol is; joined with the symbols
+     * @param forbidden ids that no merge may make
+     * @return how many symbols are left
+     */
+    static int merge(int[] symbols, int[] bytes, int n, PairTable merges, BitSet forbidden) {
+        return n <= MAX_SCANNED_SYMBOLS
+                ? mergeByScanning(symbols, bytes, n, merges, forbidden)
+                : mergeByHeap(symbols, bytes, n, merges, forbidden);
+    }
+
+    static int mergeByHeap(int[] symbols, int[] bytes, int n, PairTable merges, BitSet forbidden) {
+        var queue = new MergeQueue(symbols, n, merges, forbidden);
+        queue.run(bytes);
+        int left = 0;
+        for (int i = 0; i < n; i++) {
+            if (symbols[i] != GONE) {
+                symbols[left] = symbols[i];
+                bytes[left++] = bytes[i];
+            }
+        }
+        return left;
+    }
+
+    private void run(int[] bytes) {
+        int n = next.length;
         while (heapSize > 0) {
             long top = poll();
             int rank = (int) (top >>> 32);
@@ -43,11 +73,12 @@ final class MergeQueue {
                 continue;
             }
             int right = next[left];
-            long found = merges.find(symbols[left], symbols[right]);
+            long found = find(merges, forbidden, symbols[left], symbols[right]);
             if (found == PairTable.ABSENT || (int) (found >>> 32) != rank) {
                 continue;
             }
             symbols[left] = (int) found;
+            bytes[left] += bytes[right];
             symbols[right] = GONE;
             next[left] = next[right];
             if (next[left] < n) {
@@ -58,37 +89,50 @@ final class MergeQueue {
                 offer(previous[left]);
             }
         }
-        return Arrays.stream(symbols).filter(s -> s != GONE).toArray();
     }
 
     /**
      * The same result by looking at every pair for each merge: quicker for a handful of symbols.
      */
-    static int[] mergeByScanning(int[] word, PairTable merges) {
-        int[] symbols = word.clone();
-        int n = symbols.length;
+    static int mergeByScanning(
+            int[] symbols, int[] bytes, int count, PairTable merges, BitSet forbidden) {
+        int n = count;
+        var found = new long[n];
+        for (int i = 0; i + 1 < n; i++) {
+            found[i] = find(merges, forbidden, symbols[i], symbols[i + 1]);
+        }
         while (n > 1) {
-            long best = Long.MAX_VALUE;
             int at = 0;
-            for (int i = 0; i + 1 < n; i++) {
-                long found = merges.find(symbols[i], symbols[i + 1]);
-                if (found != PairTable.ABSENT && found >>> 32 < best >>> 32) {
-                    best = found;
-                    at = i;
-                }
+            for (int i = 1; i + 1 < n; i++) {
+                // ABSENT is -1, the largest rank of all when read without a sign.
+                at = found[i] >>> 32 < found[at] >>> 32 ? i : at;
             }
-            if (best == Long.MAX_VALUE) {
+            if (found[at] == PairTable.ABSENT) {
                 break;
             }
-            symbols[at] = (int) best;
+            symbols[at] = (int) found[at];
+            bytes[at] += bytes[at + 1];
             System.arraycopy(symbols, at + 2, symbols, at + 1, n - at - 2);
+            System.arraycopy(bytes, at + 2, bytes, at + 1, n - at - 2);
+            System.arraycopy(found, at + 2, found, at + 1, n - at - 2);
             n--;
+            if (at > 0) {
+                found[at - 1] = find(merges, forbidden, symbols[at - 1], symbols[at]);
+            }
+            if (at + 1 < n) {
+                found[at] = find(merges, forbidden, symbols[at], symbols[at + 1]);
+            }
         }
-        return Arrays.copyOf(symbols, n);
+        return n;
+    }
+
+    private static long find(PairTable merges, BitSet forbidden, int left, int right) {
+        long found = merges.find(left, right);
+        return found != PairTable.ABSENT && forbidden.get((int) found) ? PairTable.ABSENT : found;
     }
 
     private void offer(int left) {
-        long found = merges.find(symbols[left], symbols[next[left]]);
+        long found = find(merges, forbidden, symbols[left], symbols[next[left]]);
         if (found == PairTable.ABSENT) {
             return;
         }

@@ -7,32 +7,20 @@ import java.util.List;
 interface Normalizer {
     Normalizer NONE = text -> text;
 
-    String normalize(String text);
+    AlignedText normalize(AlignedText text);
+
+    /** The text alone. */
+    default String normalize(String text) {
+        return normalize(AlignedText.plain(text, true)).text();
+    }
 
     static Normalizer sequence(List<Normalizer> parts) {
         return text -> {
-            String result = text;
+            AlignedText result = text;
             for (Normalizer part : parts) {
                 result = part.normalize(result);
             }
             return result;
         };
-    }
-
-    /** Character by character, without the rules of words: a final sigma stays σ. */
-    static String lowercase(String text) {
-        var out = new StringBuilder(text.length());
-        text.codePoints()
-                .forEach(c -> {
-                    if (c == 0x130) {
-                        out.append("i\u0307");
-                    } else if (c >= 0x16EA0 && c <= 0x16EB8) {
-                        // Beria Erfe, of Unicode 17: the reference is one version ahead of the JDK.
-                        out.appendCodePoint(c + 0x1B);
-                    } else {
-                        out.appendCodePoint(Character.toLowerCase(c));
-                    }
-                });
-        return out.toString();
     }
 }

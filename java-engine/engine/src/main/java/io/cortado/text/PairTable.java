@@ -1,6 +1,7 @@
 package io.cortado.text;
 
 import java.util.Arrays;
+import java.util.function.IntPredicate;
 
 /**
  * From a pair of ids to the rank of its merge and the id it makes: open addressing over primitive
@@ -35,6 +36,16 @@ final class PairTable {
     long find(int left, int right) {
         int slot = slot(pair(left, right));
         return keys[slot] == EMPTY ? ABSENT : values[slot];
+    }
+
+    /** Whether any pair has a member of the kind. */
+    boolean joinsAny(IntPredicate kind) {
+        for (long key : keys) {
+            if (key != EMPTY && (kind.test((int) (key >>> 32)) || kind.test((int) key))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private int slot(long key) {

@@ -4,7 +4,7 @@ import java.util.function.IntPredicate;
 
 /** Finds the stretches of a text that a split is about. */
 interface PieceFinder {
-    /** Hands over every match from left to right, without overlaps. */
+    /** Hands over every match from left to right, without overlaps; an empty one cuts there. */
     void find(String text, MatchSink sink);
 
     /** Takes one match. */
@@ -13,16 +13,33 @@ interface PieceFinder {
         void match(int start, int end);
     }
 
+    /** The same in a part of a text that is taken for a text of its own. */
+    default void find(String text, int start, int end, MatchSink sink) {
+        if (start == 0) {
+            find(end == text.length() ? text : text.substring(0, end), sink);
+        } else {
+            find(text.substring(start, end), (from, to) -> sink.match(start + from, start + to));
+        }
+    }
+
     /** Each character of a class by itself. */
     static PieceFinder each(IntPredicate isMember) {
-        return (text, sink) -> {
-            for (int i = 0; i < text.length(); ) {
-                int c = text.codePointAt(i);
-                int end = i + Character.charCount(c);
-                if (isMember.test(c)) {
-                    sink.match(i, end);
+        return new PieceFinder() {
+            @Override
+            public void find(String text, MatchSink sink) {
+                find(text, 0, text.length(), sink);
+            }
+
+            @Override
+            public void find(String text, int start, int end, MatchSink sink) {
+                for (int i = start; i < end; ) {
+                    int c = text.codePointAt(i);
+                    int next = i + Character.charCount(c);
+                    if (isMember.test(c)) {
+                        sink.match(i, next);
+                    }
+                    i = next;
                 }
-                i = end;
             }
         };
     }
@@ -39,5 +56,26 @@ interface PieceFinder {
                 sink.match(i, i + needle.length());
             }
         };
+    }
+
+    /** Each run of word characters, and each run of what is neither a word nor white space. */
+    static PieceFinder wordsAndSymbols() {
+        return (text, sink) -> {
+            for (int i = 0; i < text.length(); ) {
+                int kind = wordKind(text.codePointAt(i));
+                int end = i;
+                while (end < text.length() && wordKind(text.codePointAt(end)) == kind) {
+                    end = text.offsetByCodePoints(end, 1);
+                }
+                if (kind != 0) {
+                    sink.match(i, end);
+                }
+                i = end;
+            }
+        };
+    }
+
+    private static int wordKind(int c) {
+        return CharKind.isSpace(c) ? 0 : CharKind.isWord(c) ? 1 : 2;
     }
 }

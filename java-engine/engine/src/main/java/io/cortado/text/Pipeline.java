@@ -2,128 +2,14 @@ package io.cortado.text;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
+import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
-/**
- * Reads what stands around the model in a {@code tokenizer.json}; unknown parts are refused by
- * their name.
- */
+/** How the parts of a {@code tokenizer.json} are read: each by its type, with known fields only. */
 final class Pipeline {
     private static final int MAX_PARTS = 64;
 
-    private final JsonNode root;
-
-    Pipeline(JsonNode root) {
-        this.root = root;
-    }
-
-    Normalizer normalizer() {
-        return normalizer(root.path("normalizer"));
-    }
-
-    private static Normalizer normalizer(JsonNode node) {
-        if (TokenizerFile.isAbsent(node)) {
-            return Normalizer.NONE;
-        }
-        return switch (type(node)) {
-            case "NFC" -> new Unicode9Nfc();
-            case "Lowercase" -> Normalizer::lowercase;
-            case "Sequence" ->
-                    Normalizer.sequence(
-                            parts(node, "normalizers").stream().map(Pipeline::normalizer).toList());
-            case String other -> throw unsupported("normalizer", other);
-        };
-    }
-
-    PreTokenizer preTokenizer() {
-        return preTokenizer(root.path("pre_tokenizer"));
-    }
-
-    static PreTokenizer preTokenizer(JsonNode node) {
-        if (TokenizerFile.isAbsent(node)) {
-            return PreTokenizer.WHOLE;
-        }
-        return switch (type(node)) {
-            case "ByteLevel" ->
-                    PreTokenizer.byteLevel(
-                            node.path("add_prefix_space").asBoolean(true),
-                            node.path("use_regex").asBoolean(true));
-            case "Split" ->
-                    PreTokenizer.split(
-                            finder(node.path("pattern")),
-                            behavior(node, "Isolated"),
-                            node.path("invert").asBoolean(false));
-            case "Digits" ->
-                    PreTokenizer.split(
-                            PieceFinder.each(CharKind::isNumber),
-                            node.path("individual_digits").asBoolean(false)
-                                    ? SplitBehavior.ISOLATED
-                                    : SplitBehavior.CONTIGUOUS,
-                            false);
-            case "Punctuation" ->
-                    PreTokenizer.split(
-                            PieceFinder.each(CharKind::isPunctuation),
-                            behavior(node, "Isolated"),
-                            false);
-            case "Sequence" ->
-                    PreTokenizer.sequence(
-                            parts(node, "pretokenizers").stream()
-                                    .map(Pipeline::preTokenizer)
-                                    .toList());
-            case String other -> throw unsupported("pre_tokenizer", other);
-        };
-    }
-
-    private static PieceFinder finder(JsonNode pattern) {
-        if (pattern.path("Regex").isString()) {
-            return SplitPatterns.compile(pattern.path("Regex").stringValue());
-        }
-        if (pattern.path("String").isString()) {
-            return PieceFinder.literal(pattern.path("String").stringValue());
-        }
-        throw new TokenizerFormatException(
-                "Split has neither Regex nor String: pattern="
-                        + TokenizerFile.clip(pattern.toString()));
-    }
-
-    private static SplitBehavior behavior(JsonNode node, String fallback) {
-        String name = TokenizerFile.text(node, "behavior", fallback);
-        for (SplitBehavior behavior : SplitBehavior.values()) {
-            if (behavior.name().replace("_", "").equals(name.toUpperCase(Locale.ROOT))) {
-                return behavior;
-            }
-        }
-        throw unsupported("split behavior", name);
-    }
-
-    PostProcessor postProcessor(int vocabSize) {
-        return PostProcessors.read(root.path("post_processor"), vocabSize);
-    }
-
-    void requireByteLevelDecoder() {
-        requireByteLevelDecoder(root.path("decoder"));
-    }
-
-    private static void requireByteLevelDecoder(JsonNode node) {
-        if (TokenizerFile.isAbsent(node)) {
-            throw unsupported("decoder", "null");
-        }
-        String type = type(node);
-        if (type.equals("Sequence")) {
-            List<JsonNode> decoders =
-                    parts(node, "decoders").stream().filter(d -> !type(d).equals("Fuse")).toList();
-            if (decoders.size() == 1) {
-                requireByteLevelDecoder(decoders.getFirst());
-                return;
-            }
-            throw unsupported(
-                    "decoder", "Sequence of " + decoders.stream().map(Pipeline::type).toList());
-        }
-        if (!type.equals("ByteLevel")) {
-            throw unsupported("decoder", type);
-        }
-    }
+    private Pipeline() {}
 
     static List<JsonNode> parts(JsonNode node, String field) {
         return elements(node.path(field), field);
@@ -152,5 +38,92 @@ final class Pipeline {
     static UnsupportedTokenizerException unsupported(String what, String name) {
         return new UnsupportedTokenizerException(
                 "tokenizer part not supported: " + what + "=" + TokenizerFile.clip(name));
+    }
+
+    /** Refuses a part with a field that would be ignored. */
+    static void requireFields(String what, JsonNode node, String... known) {
+        Set<String> names = Set.of(known);
+        for (String name : node.propertyNames()) {
+            if (!name.equals("type") && !names.contains(name)) {
+                throw unsupported(what + " field", name);
+            }
+        }
+    }
+
+    /** A field that must be true or false where it is there. */
+    static boolean flag(JsonNode node, String field, boolean fallback) {
+        JsonNode value = node.path(field);
+        if (TokenizerFile.isAbsent(value)) {
+            return fallback;
+        }
+        if (!value.isBoolean()) {
+            throw new TokenizerFormatException(
+                    "tokenizer field must be true or false: "
+                            + field
+                            + "="
+                            + TokenizerFile.brief(value));
+        }
+        return value.booleanValue();
+    }
+
+    /** A field that must be a whole number in {@code [0, max]} where it is there. */
+    static int count(JsonNode node, String field, int fallback, int max) {
+        JsonNode value = node.path(field);
+        if (TokenizerFile.isAbsent(value)) {
+            return fallback;
+        }
+        if (!value.isIntegralNumber()
+                || !value.canConvertToInt()
+                || value.intValue() < 0
+                || value.intValue() > max) {
+            throw new TokenizerFormatException(
+                    "tokenizer field must be a whole number in [0, "
+                            + max
+                            + "]: "
+                            + field
+                            + "="
+                            + TokenizerFile.brief(value));
+        }
+        return value.intValue();
+    }
+
+    /** A field that must be there and hold one character. */
+    static String character(JsonNode node, String field) {
+        String text = TokenizerFile.text(node, field, "");
+        if (text.isEmpty() || text.codePointCount(0, text.length()) != 1) {
+            throw new TokenizerFormatException(
+                    "tokenizer field must be one character: "
+                            + field
+                            + "="
+                            + TokenizerFile.clip(text));
+        }
+        return text;
+    }
+
+    /** A field that must be there and hold a text. */
+    static String required(JsonNode node, String field) {
+        if (TokenizerFile.isAbsent(node.path(field))) {
+            throw new TokenizerFormatException(
+                    "tokenizer field is missing: " + type(node) + "." + field);
+        }
+        return TokenizerFile.text(node, field, "");
+    }
+
+    /** The {@code pattern} of a Split or a Replace. */
+    static PieceFinder finder(JsonNode pattern) {
+        if (pattern.path("Regex").isString()) {
+            return SplitPatterns.compile(pattern.path("Regex").stringValue());
+        }
+        return PieceFinder.literal(literal(pattern));
+    }
+
+    /** The string of a {@code pattern} that is no regular expression. */
+    static String literal(JsonNode pattern) {
+        if (pattern.path("String").isString() && !pattern.path("String").stringValue().isEmpty()) {
+            return pattern.path("String").stringValue();
+        }
+        throw new TokenizerFormatException(
+                "pattern is neither a Regex nor a String that is not empty: pattern="
+                        + TokenizerFile.clip(pattern.toString()));
     }
 }

@@ -21,35 +21,68 @@ final class PostProcessors {
             return PostProcessor.NONE;
         }
         return switch (Pipeline.type(node)) {
-            // It changes offsets only.
-            case "ByteLevel" -> PostProcessor.NONE;
-            case "TemplateProcessing" ->
-                    new PostProcessor(template(node, "single", 1), template(node, "pair", 2));
-            case "RobertaProcessing" ->
-                    PostProcessor.roberta(
-                            knownId(node.path("cls").path(1), "cls"),
-                            knownId(node.path("sep").path(1), "sep"));
-            case "Sequence" -> sequence(Pipeline.parts(node, "processors"));
+            case "ByteLevel" -> {
+                Pipeline.requireFields(
+                        "ByteLevel", node, "add_prefix_space", "trim_offsets", "use_regex");
+                yield PostProcessor.NONE.withTrims(trims(node));
+            }
+            case "TemplateProcessing" -> {
+                Pipeline.requireFields(
+                        "TemplateProcessing", node, "single", "pair", "special_tokens");
+                yield new PostProcessor(
+                        template(node, "single", 1), template(node, "pair", 2), List.of());
+            }
+            case "RobertaProcessing" -> {
+                Pipeline.requireFields(
+                        "RobertaProcessing",
+                        node,
+                        "sep",
+                        "cls",
+                        "trim_offsets",
+                        "add_prefix_space");
+                yield PostProcessor.roberta(
+                        knownId(node.path("cls").path(1), "cls"),
+                        knownId(node.path("sep").path(1), "sep"),
+                        trims(node));
+            }
+            case "BertProcessing" -> {
+                Pipeline.requireFields("BertProcessing", node, "sep", "cls");
+                yield PostProcessor.bert(
+                        knownId(node.path("cls").path(1), "cls"),
+                        knownId(node.path("sep").path(1), "sep"));
+            }
+            case "Sequence" -> {
+                Pipeline.requireFields("Sequence", node, "processors");
+                yield sequence(Pipeline.parts(node, "processors"));
+            }
             case String other -> throw Pipeline.unsupported("post_processor", other);
         };
     }
 
+    private static List<Boolean> trims(JsonNode node) {
+        return Pipeline.flag(node, "trim_offsets", true)
+                ? List.of(Pipeline.flag(node, "add_prefix_space", true))
+                : List.of();
+    }
+
     private PostProcessor sequence(List<JsonNode> processors) {
         PostProcessor only = PostProcessor.NONE;
+        var trims = new ArrayList<Boolean>();
         for (JsonNode processor : processors) {
             PostProcessor next = read(processor);
-            if (next.equals(PostProcessor.NONE)) {
+            trims.addAll(next.trims());
+            if (next.hasPartsOf(PostProcessor.NONE)) {
                 continue;
             }
             // The reference gives a second template the parts of the first as if they were texts.
-            if (!only.equals(PostProcessor.NONE)) {
+            if (!only.hasPartsOf(PostProcessor.NONE)) {
                 throw Pipeline.unsupported(
                         "post_processor",
                         "Sequence of " + processors.stream().map(Pipeline::type).toList());
             }
             only = next;
         }
-        return only;
+        return only.withTrims(trims);
     }
 
     private List<PostProcessor.Part> template(JsonNode node, String field, int texts) {

@@ -8,18 +8,24 @@ import java.util.List;
  *
  * <p>Lone surrogates have no UTF-8 and become U+FFFD.
  */
-record PromptText(String text, int[] ends, AddedTokenMatch[] trust) {
+record PromptText(String text, int[] ends, AddedTokenMatch[] trust, boolean[] guarded)
+        implements Trust {
 
+    /** A text that the model's pieces may spell as they like, as in the reference. */
     static PromptText of(String text, AddedTokenMatch match) {
         String wellFormed = replaceLoneSurrogates(text);
         return new PromptText(
-                wellFormed, new int[] {wellFormed.length()}, new AddedTokenMatch[] {match});
+                wellFormed,
+                new int[] {wellFormed.length()},
+                new AddedTokenMatch[] {match},
+                new boolean[1]);
     }
 
     static PromptText of(List<Segment> segments, AddedTokenMatch userMatch) {
         var text = new StringBuilder();
         var ends = new int[segments.size()];
         var trust = new AddedTokenMatch[segments.size()];
+        var guarded = new boolean[segments.size()];
         for (int i = 0; i < ends.length; i++) {
             Segment segment = segments.get(i);
             text.append(segment.text());
@@ -29,12 +35,27 @@ record PromptText(String text, int[] ends, AddedTokenMatch[] trust) {
                         case TEMPLATE -> AddedTokenMatch.ALL;
                         case USER -> userMatch;
                     };
+            guarded[i] = trust[i] != AddedTokenMatch.ALL;
         }
-        return new PromptText(replaceLoneSurrogates(text.toString()), ends, trust);
+        return new PromptText(replaceLoneSurrogates(text.toString()), ends, trust, guarded);
     }
 
-    /** The least trust of any stretch that {@code [start, end)} touches. */
-    AddedTokenMatch trust(int start, int end) {
+    /** Whether {@code [start, end)} touches text that must not spell a control token in any way. */
+    boolean isGuarded(int start, int end) {
+        for (int i = firstStretch(start); i < ends.length; i++) {
+            int from = i == 0 ? 0 : ends[i - 1];
+            if (from >= end) {
+                break;
+            }
+            if (guarded[i] && ends[i] > from) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public AddedTokenMatch of(int start, int end) {
         AddedTokenMatch least = AddedTokenMatch.ALL;
         for (int i = firstStretch(start); i < ends.length; i++) {
             int from = i == 0 ? 0 : ends[i - 1];
@@ -48,53 +69,10 @@ record PromptText(String text, int[] ends, AddedTokenMatch[] trust) {
         return least;
     }
 
-    /** Whether one stretch holds all of {@code [start, end)}. */
-    boolean isOneStretch(int start, int end) {
+    @Override
+    public boolean isOneStretch(int start, int end) {
         int i = firstStretch(start);
         return i < ends.length && end <= ends[i];
-    }
-
-    /** The part {@code [start, end)} with its trust. */
-    PromptText part(int start, int end) {
-        int first = firstStretch(start);
-        int last = first;
-        while (last < ends.length - 1 && ends[last] < end) {
-            last++;
-        }
-        if (first >= ends.length) {
-            return of(text.substring(start, end), AddedTokenMatch.NONE);
-        }
-        int[] partEnds = Arrays.copyOfRange(ends, first, last + 1);
-        for (int i = 0; i < partEnds.length; i++) {
-            partEnds[i] = Math.min(partEnds[i], end) - start;
-        }
-        return new PromptText(
-                text.substring(start, end), partEnds, Arrays.copyOfRange(trust, first, last + 1));
-    }
-
-    /**
-     * This text normalized. Where the normalizer moves text over a border of trust the least trust
-     * goes for the whole.
-     */
-    PromptText normalized(Normalizer normalizer) {
-        String whole = normalizer.normalize(text);
-        if (whole.equals(text)) {
-            return this;
-        }
-        if (ends.length > 1) {
-            var parts = new StringBuilder();
-            var partEnds = new int[ends.length];
-            for (int i = 0; i < ends.length; i++) {
-                int from = i == 0 ? 0 : ends[i - 1];
-                parts.append(normalizer.normalize(text.substring(from, ends[i])));
-                partEnds[i] = parts.length();
-            }
-            if (whole.contentEquals(parts)) {
-                return new PromptText(whole, partEnds, trust);
-            }
-        }
-        return new PromptText(
-                whole, new int[] {whole.length()}, new AddedTokenMatch[] {trust(0, text.length())});
     }
 
     private int firstStretch(int start) {

@@ -2,7 +2,6 @@ package io.cortado.text;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
 
 /** What becomes of the matches of a split and of the text between them. */
 enum SplitBehavior {
@@ -15,20 +14,11 @@ enum SplitBehavior {
     /** A stretch of the text: a match of the pattern, or what lies between two. */
     record Span(int start, int end, boolean isMatch) {}
 
-    /**
-     * Hands the pieces that are left of {@code spans}, which cover the whole text, to {@code out}.
-     */
-    void cut(String text, List<Span> spans, Consumer<String> out) {
-        for (Span span : arrange(spans)) {
-            if (span.start < span.end && !(this == REMOVED && span.isMatch)) {
-                out.accept(text.substring(span.start, span.end));
-            }
-        }
-    }
-
-    private List<Span> arrange(List<Span> spans) {
+    /** The pieces that are left of {@code spans}, which cover a whole text. */
+    List<Span> arrange(List<Span> spans) {
         return switch (this) {
-            case REMOVED, ISOLATED -> spans;
+            case REMOVED -> spans.stream().filter(span -> !span.isMatch).toList();
+            case ISOLATED -> spans;
             case MERGED_WITH_PREVIOUS -> mergeIntoPrevious(spans);
             case MERGED_WITH_NEXT -> mergeIntoNext(spans);
             case CONTIGUOUS -> mergeAlike(spans);

@@ -7,32 +7,43 @@ package io.cortado.text;
 public final class StreamingDecoder {
     private final Vocabulary vocabulary;
     private final boolean skipSpecialTokens;
-    private final Utf8Stream utf8 = new Utf8Stream();
+    private final StringBuilder text = new StringBuilder();
+    private final TokenStream stream;
 
     public StreamingDecoder(Tokenizer tokenizer, boolean skipSpecialTokens) {
         this.vocabulary = tokenizer.vocabulary();
         this.skipSpecialTokens = skipSpecialTokens;
+        stream = tokenizer.decoder().open(text);
     }
 
-    /** The text that is certain after this id; empty while a character is unfinished. */
+    /** The text that is certain after this id; empty while that hangs on the ids to come. */
     public String feed(int id) {
-        if (skipSpecialTokens && vocabulary.isSkipped(id)) {
-            return "";
+        if (!(skipSpecialTokens && vocabulary.isSkipped(id))) {
+            String token = vocabulary.text(id);
+            if (token != null) {
+                stream.accept(token, true);
+            }
         }
-        var out = new StringBuilder();
-        utf8.feed(vocabulary.bytes(id), out);
-        return out.toString();
+        return take();
     }
 
-    /** True if the last id ended inside a character. */
+    /** True if text of the last ids is held back, such as the bytes of an unfinished character. */
     public boolean isMidCharacter() {
-        return utf8.isMidCharacter();
+        return stream.holdsText();
     }
 
     /** Ends the stream: what is left of an unfinished character is one U+FFFD. */
     public String flush() {
-        var out = new StringBuilder();
-        utf8.flush(out);
-        return out.toString();
+        stream.finish();
+        return take();
+    }
+
+    private String take() {
+        if (text.isEmpty()) {
+            return "";
+        }
+        String taken = text.toString();
+        text.setLength(0);
+        return taken;
     }
 }

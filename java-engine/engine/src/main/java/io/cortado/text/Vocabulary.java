@@ -1,55 +1,57 @@
 package io.cortado.text;
 
-import java.nio.charset.StandardCharsets;
 import java.util.BitSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Every id with its token, the bytes it stands for and whether it is special. Ids may have holes.
  */
 final class Vocabulary {
+    private static final byte[] NO_BYTES = new byte[0];
+
     private final Map<String, Integer> ids;
     private final @Nullable String[] texts;
     private final byte[][] bytes;
     private final BitSet special = new BitSet();
     private final BitSet skipped = new BitSet();
 
-    Vocabulary(Map<String, Integer> model, List<AddedToken> added) {
-        ids = new HashMap<>(model);
-        int width = 0;
-        for (int id : model.values()) {
-            width = Math.max(width, id + 1);
-        }
+    /**
+     * @param model the model's tokens by their ids, null for a hole
+     */
+    Vocabulary(@Nullable String[] model, List<AddedToken> added, Decoder decoder) {
+        int width = model.length;
         for (AddedToken token : added) {
             width = Math.max(width, token.id() + 1);
         }
+        ids = HashMap.newHashMap(width);
         texts = new String[width];
         bytes = new byte[width][];
-        model.forEach(this::define);
+        for (int id = 0; id < model.length; id++) {
+            texts[id] = model[id];
+            if (model[id] != null) {
+                ids.put(model[id], id);
+            }
+        }
+        Set<String> specialContents = new HashSet<>();
         for (AddedToken token : added) {
             ids.put(token.content(), token.id());
-            define(token.spelling(), token.id());
+            texts[token.id()] = token.spelling();
             if (token.special()) {
                 special.set(token.id());
-                // The reference skips by text: a token printed otherwise than declared is not
-                // skipped.
-                skipped.set(token.id(), token.spelling().equals(token.content()));
+                specialContents.add(token.content());
             }
         }
         for (int id = 0; id < width; id++) {
-            if (texts[id] == null) {
-                bytes[id] = new byte[0];
-            }
+            String text = texts[id];
+            bytes[id] = text == null ? NO_BYTES : decoder.bytes(text);
+            // The reference skips by text: a token printed otherwise than declared is not skipped.
+            skipped.set(id, text != null && specialContents.contains(text));
         }
-    }
-
-    private void define(String text, int id) {
-        texts[id] = text;
-        byte[] spelled = ByteLetters.bytes(text);
-        bytes[id] = spelled != null ? spelled : text.getBytes(StandardCharsets.UTF_8);
     }
 
     int size() {
@@ -74,6 +76,11 @@ final class Vocabulary {
 
     boolean isSkipped(int id) {
         return skipped.get(check(id));
+    }
+
+    /** The ids of the special tokens. */
+    BitSet special() {
+        return special;
     }
 
     private int check(int id) {

@@ -22,64 +22,69 @@ record WordScanner(Style style, int maxDigits, boolean lettersTakeMarks) impleme
 
     @Override
     public void find(String text, MatchSink sink) {
-        for (int i = 0; i < text.length(); ) {
-            int end = pieceEnd(text, i);
-            sink.match(i, end);
-            i = end;
+        find(text, 0, text.length(), sink);
+    }
+
+    @Override
+    public void find(String text, int start, int end, MatchSink sink) {
+        for (int i = start; i < end; ) {
+            int next = pieceEnd(text, i, end);
+            sink.match(i, next);
+            i = next;
         }
     }
 
-    private int pieceEnd(String text, int start) {
+    private int pieceEnd(String text, int start, int limit) {
         int c = text.codePointAt(start);
         if (c == '\'') {
-            int end = contractionEnd(text, start);
+            int end = contractionEnd(text, start, limit);
             if (end > start) {
                 return end;
             }
         }
         int next = start + Character.charCount(c);
-        int end = wordEnd(text, start, next, c);
+        int end = wordEnd(text, start, next, limit, c);
         if (end > start) {
             return end;
         }
         if (CharKind.isSpace(c)) {
-            return spacesEnd(text, start);
+            return spacesEnd(text, start, limit);
         }
-        return othersEnd(text, next);
+        return othersEnd(text, next, limit);
     }
 
     /**
      * The end of a word, a number or (after a space) of other characters, or {@code start} if none
      * is here.
      */
-    private int wordEnd(String text, int start, int next, int c) {
+    private int wordEnd(String text, int start, int next, int limit, int c) {
         if (isLetter(c)) {
-            return lettersEnd(text, next);
+            return lettersEnd(text, next, limit);
         }
         if (CharKind.isNumber(c)) {
-            return numberEnd(text, next, maxDigits - 1);
+            return numberEnd(text, next, limit, maxDigits - 1);
         }
-        if (next == text.length()) {
+        if (next == limit) {
             return start;
         }
         int follower = text.codePointAt(next);
         if (isLetter(follower) && (style == Style.GPT2 ? c == ' ' : !CharKind.isNewline(c))) {
-            return lettersEnd(text, next);
+            return lettersEnd(text, next, limit);
         }
         if (c == ' ') {
             if (style == Style.GPT2 && CharKind.isNumber(follower)) {
-                return numberEnd(text, next, maxDigits);
+                return numberEnd(text, next, limit, maxDigits);
             }
             if (isOther(follower)) {
-                return othersEnd(text, next);
+                return othersEnd(text, next, limit);
             }
         }
         return start;
     }
 
-    private int lettersEnd(String text, int from) {
+    private int lettersEnd(String text, int from, int limit) {
         int i = from;
-        while (i < text.length()) {
+        while (i < limit) {
             int c = text.codePointAt(i);
             if (!isLetter(c)) {
                 break;
@@ -89,9 +94,9 @@ record WordScanner(Style style, int maxDigits, boolean lettersTakeMarks) impleme
         return i;
     }
 
-    private static int numberEnd(String text, int from, int most) {
+    private static int numberEnd(String text, int from, int limit, int most) {
         int i = from;
-        for (int left = most; left > 0 && i < text.length(); left--) {
+        for (int left = most; left > 0 && i < limit; left--) {
             int c = text.codePointAt(i);
             if (!CharKind.isNumber(c)) {
                 break;
@@ -101,25 +106,25 @@ record WordScanner(Style style, int maxDigits, boolean lettersTakeMarks) impleme
         return i;
     }
 
-    private int othersEnd(String text, int from) {
+    private int othersEnd(String text, int from, int limit) {
         int i = from;
-        while (i < text.length()) {
+        while (i < limit) {
             int c = text.codePointAt(i);
             if (!isOther(c)) {
                 break;
             }
             i += Character.charCount(c);
         }
-        while (style == Style.CL100K && i < text.length() && CharKind.isNewline(text.charAt(i))) {
+        while (style == Style.CL100K && i < limit && CharKind.isNewline(text.charAt(i))) {
             i++;
         }
         return i;
     }
 
-    private int spacesEnd(String text, int start) {
+    private int spacesEnd(String text, int start, int limit) {
         int end = start;
         int afterNewline = start;
-        while (end < text.length() && CharKind.isSpace(text.charAt(end))) {
+        while (end < limit && CharKind.isSpace(text.charAt(end))) {
             if (CharKind.isNewline(text.charAt(end))) {
                 afterNewline = end + 1;
             }
@@ -128,12 +133,12 @@ record WordScanner(Style style, int maxDigits, boolean lettersTakeMarks) impleme
         if (style == Style.CL100K && afterNewline > start) {
             return afterNewline;
         }
-        return end == text.length() || end - start == 1 ? end : end - 1;
+        return end == limit || end - start == 1 ? end : end - 1;
     }
 
-    private int contractionEnd(String text, int start) {
-        char c = at(text, start + 1);
-        char d = at(text, start + 2);
+    private int contractionEnd(String text, int start, int limit) {
+        char c = at(text, start + 1, limit);
+        char d = at(text, start + 2, limit);
         if (c == 's' || c == 't' || c == 'm' || c == 'd') {
             return start + 2;
         }
@@ -147,8 +152,8 @@ record WordScanner(Style style, int maxDigits, boolean lettersTakeMarks) impleme
      * The character at {@code i}, with its case folded where the pattern ignores case; 0 past the
      * end.
      */
-    private char at(String text, int i) {
-        if (i >= text.length()) {
+    private char at(String text, int i, int limit) {
+        if (i >= limit) {
             return 0;
         }
         char c = text.charAt(i);

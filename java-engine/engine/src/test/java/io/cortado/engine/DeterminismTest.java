@@ -152,6 +152,64 @@ class DeterminismTest {
         }
     }
 
+    /** Callers whose prompts begin alike, up to different places. */
+    private static GenerationRequest alike(int i) {
+        int[] prompt = Requests.prompt(40 + 3 * i);
+        prompt[prompt.length - 1] = 200 + i;
+        return new GenerationRequest(Prompt.tokens(prompt), params(i, 12));
+    }
+
+    @Test
+    void aRequestsBitsDoNotDependOnWhatTheCacheHolds() throws Exception {
+        List<List<Token>> computed;
+        EngineOptions plain = options().prefixCaching(false);
+        try (Engine engine = Engine.open(TinyModel.in(folder), plain)) {
+            computed = alone(engine, CALLERS, DeterminismTest::alike);
+            assertEquals(0, engine.stats().cache().reusedTokens());
+        }
+        try (Engine engine = Engine.open(folder, options())) {
+            assertEquals(computed, alone(engine, CALLERS, DeterminismTest::alike), "shared");
+            assertEquals(computed, together(engine, CALLERS, DeterminismTest::alike), "whole");
+            assertTrue(engine.stats().cache().reusedTokens() > 0, () -> "" + engine.stats());
+        }
+        EngineOptions tight = options().maxModelLen(96).kvCacheBytes(9 * blockBytes());
+        EngineOptions tiered = tight.kvOffloadBytes(40 * blockBytes());
+        try (Engine engine = CortadoEngineProvider.open(folder, tiered, _ -> {}, e -> e)) {
+            for (int round = 0; round < 2; round++) {
+                assertEquals(computed, together(engine, CALLERS, DeterminismTest::alike), "tiers");
+                together(engine, CALLERS, DeterminismTest::caller); // takes all their blocks
+            }
+            assertTrue(engine.stats().preemptions() > 0, () -> "" + engine.stats());
+            assertTrue(engine.stats().cache().tokensFromHost() > 0, () -> "" + engine.stats());
+            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
+        }
+    }
+
+    /** The answers of one request share its prompt; each is what it would be with its own. */
+    @Test
+    void answersThatShareAPromptAreTheirOwn() throws Exception {
+        GenerationRequest three =
+                new GenerationRequest(
+                        Prompt.tokens(Requests.prompt(45)),
+                        params(1, 10).toBuilder().n(3).temperature(1).build());
+        List<List<Integer>> apart;
+        try (Engine engine =
+                Engine.open(TinyModel.in(folder), options().prefixCaching(false).maxNumSeqs(1))) {
+            apart = answers(engine, three);
+        }
+        try (Engine engine = Engine.open(folder, options())) {
+            assertEquals(apart, answers(engine, three));
+            assertTrue(engine.stats().cache().reusedTokens() >= 2 * 32, "" + engine.stats());
+        }
+    }
+
+    private static List<List<Integer>> answers(Engine engine, GenerationRequest request)
+            throws Exception {
+        Answers answers = Answers.read(engine.generate(request));
+        assertNull(answers.failure);
+        return answers.answers.stream().map(answer -> answer.ids).toList();
+    }
+
     /** Decodes are replayed from graphs, unless someone's bias is in the batch. */
     @Test
     void aReplayedStepHasTheBitsOfAnEnqueuedOne() throws Exception {

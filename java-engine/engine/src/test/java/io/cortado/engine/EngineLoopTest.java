@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.cortado.api.EngineException;
-import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -14,7 +14,7 @@ class EngineLoopTest {
     private static final int BLOCKS = 16;
     private static final Limits LIMITS = Limits.of(2, 64, BLOCKS);
 
-    private final BlockPool pool = new BlockPool(BLOCKS);
+    private final KvCache cache = new KvCache(BLOCKS);
     private final Door door = new Door(2, 4);
 
     /** Gives a block back under its owner's feet, and falls over. */
@@ -25,14 +25,15 @@ class EngineLoopTest {
 
         @Override
         public void await(Batch batch) {
-            pool.giveBack(batch.sequence(0).table.block(0));
+            cache.pool().giveBack(batch.sequence(0).table.block(0));
             throw new IllegalStateException("the device fell over");
         }
     }
 
     @Test
     void tellsEveryRequestOfTheEndAlsoWhereItsBlocksAreInDisorder() {
-        EngineLoop loop = new EngineLoop(pool, LIMITS, new Disorder(), door, () -> 1);
+        EngineLoop loop =
+                new EngineLoop(cache, LIMITS, OrderedQueue.fcfs(), new Disorder(), door, () -> 1);
         List<Request> requests = new ArrayList<>();
         for (int i = 0; i < 4; i++) { // two run, two wait
             requests.add(Requests.request(door, 20, 1, 8, i));
@@ -52,7 +53,13 @@ class EngineLoopTest {
     @Test
     void tellsARequestThatComesAfterTheEnd() {
         EngineLoop loop =
-                new EngineLoop(pool, LIMITS, new SimulatedExecutor(1000, BLOCKS), door, () -> 1);
+                new EngineLoop(
+                        cache,
+                        LIMITS,
+                        OrderedQueue.fcfs(),
+                        new SimulatedExecutor(1000, BLOCKS),
+                        door,
+                        () -> 1);
         loop.close();
         loop.run();
         Request late = request(door);

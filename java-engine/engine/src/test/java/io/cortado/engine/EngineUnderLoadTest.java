@@ -15,6 +15,7 @@ import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
+import io.cortado.kv.KvCache;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -205,7 +206,7 @@ class EngineUnderLoadTest {
     /** Gives the victim's 30th token an id that makes its hidden state NaN. */
     private record BadIds(Executor device) implements Executor {
         @Override
-        public void submit(Batch batch) {
+        public void submit(Batch batch, KvCache cache) {
             for (int i = 0; i < batch.numSeqs(); i++) {
                 int first = batch.cuSeqlensQ[i];
                 if (isVictim(batch.sequence(i)) && batch.positions[first] == 30) {
@@ -213,7 +214,7 @@ class EngineUnderLoadTest {
                     batch.fedRows[first] = Batch.KNOWN;
                 }
             }
-            device.submit(batch);
+            device.submit(batch, cache);
         }
 
         @Override
@@ -247,8 +248,8 @@ class EngineUnderLoadTest {
     /** Draws an id for the victim that is no token. */
     private record OddTokens(Executor device) implements Executor {
         @Override
-        public void submit(Batch batch) {
-            device.submit(batch);
+        public void submit(Batch batch, KvCache cache) {
+            device.submit(batch, cache);
         }
 
         @Override
@@ -289,8 +290,8 @@ class EngineUnderLoadTest {
         }
 
         @Override
-        public void submit(Batch batch) {
-            device.submit(batch);
+        public void submit(Batch batch, KvCache cache) {
+            device.submit(batch, cache);
         }
 
         @Override

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.cortado.api.EngineException;
 import io.cortado.api.GenerationEvent;
-import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import java.util.Arrays;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -19,7 +19,8 @@ class RequestStreamTest {
 
     private final Door door = new Door(4, 4);
     private final EngineLoop loop =
-            new EngineLoop(new BlockPool(16), LIMITS, new NotFinite(), door, () -> 1);
+            new EngineLoop(
+                    new KvCache(16), LIMITS, OrderedQueue.fcfs(), new NotFinite(), door, () -> 1);
 
     /** Every row's logits are not finite, which fails the row's request. */
     private static final class NotFinite extends SimulatedExecutor {

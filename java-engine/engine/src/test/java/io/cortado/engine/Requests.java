@@ -1,8 +1,11 @@
 package io.cortado.engine;
 
+import io.cortado.api.Scheduling;
+
 /** Makes requests for tests that need no text. */
 final class Requests {
     static final int[] NO_IDS = {};
+    static final PrefixKeys PREFIXES = new PrefixKeys("tests", true, Integer.MAX_VALUE);
 
     private Requests() {}
 
@@ -15,6 +18,9 @@ final class Requests {
                 RowParams.RAW,
                 -1,
                 -1,
+                Scheduling.DEFAULT,
+                PREFIXES.of(prompt, n, prompt.length + maxOutput, ""),
+                null,
                 () -> new StopRules(endIds, 0, maxOutput, null));
     }
 

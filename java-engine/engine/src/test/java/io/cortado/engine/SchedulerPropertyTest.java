@@ -1,14 +1,19 @@
 package io.cortado.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.FinishReason;
+import io.cortado.api.Pooling;
+import io.cortado.api.Scheduling;
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -16,7 +21,7 @@ import org.junit.jupiter.api.Test;
  * cancels, mixed lengths and a tiny KV cache, checked after every step.
  */
 class SchedulerPropertyTest {
-    private static final int STEPS = 100_000;
+    private static final int STEPS = Integer.getInteger("cortado.steps", 100_000);
     private static final int STEPS_PER_WORLD = 2_000;
     private static final int VOCAB = 1000;
 
@@ -24,20 +29,43 @@ class SchedulerPropertyTest {
     void keepsItsPromisesThroughARandomLife() {
         long seed = Long.getLong("cortado.seed", System.nanoTime());
         Random seeds = new Random(seed);
+        Sights sights = new Sights();
         try {
             for (int done = 0; done < STEPS; done += STEPS_PER_WORLD) {
-                new World(new Random(seeds.nextLong())).run(STEPS_PER_WORLD);
+                new World(new Random(seeds.nextLong()), sights).run(STEPS_PER_WORLD);
             }
+            sights.requireAll();
         } catch (AssertionError | RuntimeException e) {
             throw new AssertionError("re-run with -Dcortado.seed=" + seed, e);
+        }
+    }
+
+    /** What a random life must have come across, or the test proves nothing about it. */
+    private static final class Sights {
+        private long toHost;
+        private long toDevice;
+        private long copies;
+        private long reused;
+        private long preemptions;
+
+        void requireAll() {
+            assertTrue(
+                    Math.min(Math.min(toHost, toDevice), Math.min(copies, reused)) > 100
+                            && preemptions > 100,
+                    "toHost=%d toDevice=%d copies=%d reused=%d preemptions=%d"
+                            .formatted(toHost, toDevice, copies, reused, preemptions));
         }
     }
 
     /** One engine without threads, and what is known about it from outside. */
     private static final class World {
         private final Random random;
+        private final Sights sights;
         private final Limits limits;
+        private final KvCache cache;
         private final BlockPool pool;
+        private final int[][] topics = new int[3][];
+        private final PrefixKeys prefixes;
         private final Door door;
         private final Checker checker;
         private final EngineLoop loop;
@@ -46,8 +74,9 @@ class SchedulerPropertyTest {
         private int accepted;
         private int ended;
 
-        World(Random random) {
+        World(Random random, Sights sights) {
             this.random = random;
+            this.sights = sights;
             int blocks = 4 + random.nextInt(60);
             Limits usual = Limits.of(1 + random.nextInt(24), 16 + random.nextInt(200), blocks);
             limits =
@@ -57,11 +86,44 @@ class SchedulerPropertyTest {
                             1 + random.nextInt(usual.maxScoreRows()),
                             random.nextInt(4),
                             random.nextInt(20),
-                            usual.watermarkBlocks());
-            pool = new BlockPool(blocks);
+                            usual.watermarkBlocks(),
+                            random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100));
+            int hostBlocks = random.nextInt(3) * random.nextInt(40);
+            cache = new KvCache(blocks, hostBlocks);
+            pool = cache.pool();
+            prefixes = new PrefixKeys("world", random.nextInt(4) > 0, limits.otherAnglesAbove());
+            for (int i = 0; i < topics.length; i++) {
+                topics[i] = random.ints(600, 0, VOCAB).toArray();
+            }
             door = new Door(limits.maxNumSeqs(), 1_000_000);
-            checker = new Checker(this);
-            loop = new EngineLoop(pool, limits, checker, door, () -> now);
+            checker = new Checker(this, hostBlocks);
+            loop = new EngineLoop(cache, limits, policy(), checker, door, () -> now);
+        }
+
+        private AdmissionQueue policy() {
+            return switch (random.nextInt(4)) {
+                case 0 -> OrderedQueue.fcfs();
+                case 1 -> OrderedQueue.priority();
+                case 2 -> OrderedQueue.deadline();
+                default -> new FairQueue(Map.of("tenant 1", 2.0));
+            };
+        }
+
+        /** Begins like others, up to a random place. */
+        private int[] prompt(int length) {
+            int[] prompt = topics[random.nextInt(topics.length)].clone();
+            for (int i = random.nextInt(length + 1); i < length; i++) {
+                prompt[i] = random.nextInt(VOCAB);
+            }
+            return Arrays.copyOf(prompt, length);
+        }
+
+        private Scheduling scheduling() {
+            return Scheduling.DEFAULT
+                    .priority(random.nextInt(3))
+                    .tenant("tenant " + random.nextInt(4))
+                    .targets(1 + random.nextInt(50), 1 + random.nextInt(5))
+                    .cacheSalt(random.nextInt(5) == 0 ? "salt" : "");
         }
 
         void run(int steps) {
@@ -81,6 +143,8 @@ class SchedulerPropertyTest {
                 assertTrue(bound-- > 0, "some request never ends: " + open.size());
             }
             assertEquals(accepted, ended);
+            sights.reused += loop.counters().snapshot().cache().reusedTokens();
+            sights.preemptions += loop.counters().snapshot().preemptions();
             assertEquals(0, pool.used());
         }
 
@@ -88,24 +152,36 @@ class SchedulerPropertyTest {
             int capacity = pool.total() * BlockPool.BLOCK_TOKENS;
             int prompt = 1 + random.nextInt(Math.min(capacity, 1 + random.nextInt(400)));
             int room = capacity - prompt + 1;
-            int output = random.nextInt(Math.min(room, 1 + random.nextInt(120)) + 1);
-            int n = random.nextInt(5) == 0 ? 1 + random.nextInt(4) : 1;
-            boolean scored = random.nextInt(6) == 0;
+            boolean pools = random.nextInt(4) == 0;
+            int output = pools ? 0 : random.nextInt(Math.min(room, 1 + random.nextInt(120)) + 1);
+            int n = !pools && random.nextInt(5) == 0 ? 1 + random.nextInt(4) : 1;
+            boolean scored = !pools && random.nextInt(6) == 0;
             door.enter(n);
+            int[] ids = prompt(prompt);
+            Scheduling scheduling = scheduling();
             RequestSpec spec =
                     new RequestSpec(
-                            Requests.prompt(prompt),
+                            ids,
                             n,
                             output,
                             random.nextLong(),
                             RowParams.RAW,
                             random.nextInt(3) - 1,
                             scored ? random.nextInt(3) : -1,
+                            scheduling,
+                            pools
+                                    ? null
+                                    : prefixes.of(ids, n, prompt + output, scheduling.cacheSalt()),
+                            pools ? new PooledRow(anyPooling(), 1) : null,
                             () -> new StopRules(new int[] {7}, 0, output, null));
             Request request = new Request(spec, door, now);
             open.add(request);
             accepted++;
             loop.put(request);
+        }
+
+        private Pooling anyPooling() {
+            return Pooling.values()[random.nextInt(Pooling.values().length)];
         }
 
         private void cancel(Request request) {
@@ -117,20 +193,24 @@ class SchedulerPropertyTest {
             loop.step();
             now++;
             pool.check();
-            int held = 0;
-            boolean[] owned = new boolean[pool.total()];
+            BlockPool host = cache.hostPool();
+            if (host != null) {
+                host.check();
+                assertEquals(0, host.used(), "a move holds a block for ever");
+            }
+            int[] held = new int[pool.total()];
             for (Request request : open) {
                 for (Sequence sequence : request.sequences) {
                     for (int block : sequence.table.toArray()) {
-                        assertFalse(owned[block], "a block belongs to two sequences");
-                        owned[block] = true;
-                        held++;
+                        held[block]++;
                     }
                     assertTrue(!sequence.hasEnded() || sequence.table.size() == 0, "leak");
                     assertTrue(sequence.preemptions <= limits.maxPreemptions(), "victim again");
                 }
             }
-            assertEquals(pool.used(), held, "blocks without an owner");
+            for (int block = 0; block < held.length; block++) {
+                assertEquals(held[block], pool.owners(block), "owners of block " + block);
+            }
             open.removeIf(this::checkEnd);
         }
 
@@ -149,6 +229,17 @@ class SchedulerPropertyTest {
                 for (int t = 1; t < request.prompt.length; t++) {
                     assertEquals(-request.prompt[t] / 100f, scores.logprobs[t]);
                 }
+            }
+            PooledRow pooled = request.pooled;
+            if (pooled != null && !request.isCancelled()) {
+                int[] prompt = request.prompt;
+                float expected =
+                        switch (pooled.pooling) {
+                            case MEAN -> IntStream.of(prompt).sum();
+                            case LAST -> prompt[prompt.length - 1];
+                            case CLS -> prompt[0];
+                        };
+                assertEquals(expected, pooled.sums[0], pooled.pooling + " of a prompt");
             }
             return true;
         }
@@ -176,14 +267,17 @@ class SchedulerPropertyTest {
     private static final class Checker extends SimulatedExecutor {
         private final World world;
 
-        Checker(World world) {
-            super(VOCAB, world.pool.total());
+        Checker(World world, int hostBlocks) {
+            super(VOCAB, world.pool.total(), hostBlocks);
             this.world = world;
         }
 
         @Override
-        public void submit(Batch batch) {
-            super.submit(batch);
+        public void submit(Batch batch, KvCache cache) {
+            super.submit(batch, cache);
+            world.sights.toHost += cache.toHost().size();
+            world.sights.toDevice += cache.toDevice().size();
+            world.sights.copies += cache.copies().size();
             assertTrue(batch.numTokens() <= world.limits.maxNumBatchedTokens(), "budget");
             assertTrue(batch.numSeqs() <= world.limits.maxNumSeqs(), "sequences");
             assertTrue(batch.numRows() <= world.limits.maxRows(), "rows");

@@ -4,22 +4,27 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import org.junit.jupiter.api.Test;
 
 class SchedulerTest {
     private final Door door = new Door(1000, 1000);
     private final SimulatedExecutor executor = new SimulatedExecutor(1000, 200);
+    private int prompts;
 
+    /** A prompt that shares nothing with others. */
     private Sequence add(Scheduler scheduler, int prompt, int maxOutput) {
-        Sequence sequence = Requests.request(door, prompt, 1, maxOutput, 3).sequences[0];
+        int[] ids = Requests.prompt(prompt);
+        ids[0] = 100 + prompts++;
+        door.enter(1);
+        Sequence sequence = new Request(Requests.spec(ids, 1, maxOutput, 3), door, 1).sequences[0];
         scheduler.add(sequence);
         return sequence;
     }
 
     /** Runs the chosen batch; each row's token is appended. */
     private void run(Scheduler scheduler, Batch batch) {
-        executor.submit(batch);
+        executor.submit(batch, new KvCache(1));
         scheduler.advance(batch);
         executor.await(batch);
         for (int row = 0; row < batch.numRows(); row++) {
@@ -39,14 +44,14 @@ class SchedulerTest {
     @Test
     void doesNothingWhenIdle() {
         Limits limits = Limits.of(4, 64, 100);
-        Scheduler scheduler = new Scheduler(new BlockPool(100), limits, () -> 1);
+        Scheduler scheduler = new Scheduler(new KvCache(100), limits, OrderedQueue.fcfs(), () -> 1);
         assertFalse(scheduler.next(new Batch(limits)));
     }
 
     @Test
     void neverPausesADecodeForAPrefill() {
         Limits limits = Limits.of(4, 64, 100);
-        Scheduler scheduler = new Scheduler(new BlockPool(100), limits, () -> 1);
+        Scheduler scheduler = new Scheduler(new KvCache(100), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         Sequence decoding = add(scheduler, 10, 50);
         scheduler.next(batch);
@@ -63,7 +68,7 @@ class SchedulerTest {
     @Test
     void letsAShortPromptInBesideALongOne() {
         Limits limits = Limits.of(4, 256, 200);
-        Scheduler scheduler = new Scheduler(new BlockPool(200), limits, () -> 1);
+        Scheduler scheduler = new Scheduler(new KvCache(200), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         Sequence longPrompt = add(scheduler, 2000, 5);
         scheduler.next(batch);
@@ -76,8 +81,8 @@ class SchedulerTest {
 
     @Test
     void passesOverWhatDoesNotFitUntilItIsTooOld() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0);
-        Scheduler scheduler = new Scheduler(new BlockPool(20), limits, () -> 1);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
+        Scheduler scheduler = new Scheduler(new KvCache(20), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         add(scheduler, 160, 50);
         scheduler.next(batch);
@@ -97,15 +102,15 @@ class SchedulerTest {
 
     @Test
     void throwsOutTheSequenceThatIsCheapestToRecompute() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0);
-        BlockPool pool = new BlockPool(6);
-        Scheduler scheduler = new Scheduler(pool, limits, () -> 1);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
+        KvCache cache = new KvCache(6);
+        Scheduler scheduler = new Scheduler(cache, limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         Sequence large = add(scheduler, 64, 30);
         Sequence cheap = add(scheduler, 17, 30);
         scheduler.next(batch);
         run(scheduler, batch);
-        assertEquals(0, pool.available());
+        assertEquals(0, cache.pool().available());
         scheduler.next(batch);
         assertEquals(1, cheap.preemptions);
         assertEquals(0, cheap.table.size());
@@ -115,8 +120,8 @@ class SchedulerTest {
 
     @Test
     void keepsAWatermarkFreeAtAdmissionUnlessNothingRuns() {
-        Limits limits = new Limits(8, 512, 8, 3, 100, 2);
-        Scheduler scheduler = new Scheduler(new BlockPool(6), limits, () -> 1);
+        Limits limits = new Limits(8, 512, 8, 3, 100, 2, Integer.MAX_VALUE);
+        Scheduler scheduler = new Scheduler(new KvCache(6), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         Sequence whole = add(scheduler, 80, 10);
         Sequence second = add(scheduler, 10, 5);
@@ -127,5 +132,33 @@ class SchedulerTest {
         scheduler.remove(whole);
         scheduler.next(batch);
         assertEquals(10, tokensOf(batch, second));
+    }
+
+    @Test
+    void computesASequenceAgainWhenItOutgrowsOneSetOfAngles() {
+        Limits limits = Limits.of(4, 16, 100).otherAnglesAbove(20);
+        Scheduler scheduler = new Scheduler(new KvCache(100), limits, OrderedQueue.fcfs(), () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence growing = add(scheduler, 18, 10);
+        Sequence longPrompt = add(scheduler, 21, 2);
+        Sequence fitting = add(scheduler, 10, 11);
+        int recomputed = 0;
+        for (int step = 0; step < 20; step++) {
+            if (!scheduler.next(batch)) {
+                break;
+            }
+            for (int i = 0; i < batch.numSeqs(); i++) {
+                Sequence sequence = batch.sequence(i);
+                assertEquals(sequence.cachedLength() > 20, sequence.isLong);
+                boolean isAgain = sequence == growing && growing.isLong;
+                recomputed += isAgain ? batch.tokensOf(i) : 0;
+            }
+            run(scheduler, batch);
+        }
+        assertTrue(growing.isLong);
+        assertTrue(longPrompt.isLong);
+        assertFalse(fitting.isLong, "its last token is never computed: 20 are");
+        assertEquals(18 + 9, recomputed, "all tokens once more, none of them twice");
+        assertEquals(0, growing.preemptions);
     }
 }

@@ -1,7 +1,12 @@
 package io.cortado.engine;
 
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
+import io.cortado.kv.Moves;
+import io.cortado.model.Pooler;
+import java.util.Map;
 import java.util.Objects;
+import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,19 +15,30 @@ import org.jspecify.annotations.Nullable;
  * sequence finds in its blocks is what was last written there before.
  */
 class SimulatedExecutor implements Executor {
+    /** The most that any limits allow. */
+    private static final int MAX_SEQS = 4096;
+
     private final int vocabSize;
 
-    // By slot: whose keys lie there, and of which of its tokens.
-    private final @Nullable Sequence[] keyOwners;
-    private final int[] keyPositions;
+    // By slot: what the keys that lie there were made from, all the tokens up to their own.
+    private final long[] onDevice;
+    private final long[] onHost;
+
+    private final Map<Sequence, long[]> histories = new WeakHashMap<>();
+    private final float[] sums;
 
     private @Nullable Batch last;
     private long steps;
 
     SimulatedExecutor(int vocabSize, int numBlocks) {
+        this(vocabSize, numBlocks, 0);
+    }
+
+    SimulatedExecutor(int vocabSize, int numBlocks, int hostBlocks) {
         this.vocabSize = vocabSize;
-        keyOwners = new @Nullable Sequence[numBlocks * BlockPool.BLOCK_TOKENS];
-        keyPositions = new int[keyOwners.length];
+        onDevice = new long[numBlocks * BlockPool.BLOCK_TOKENS];
+        onHost = new long[hostBlocks * BlockPool.BLOCK_TOKENS];
+        sums = new float[MAX_SEQS];
     }
 
     /** The token that a sequence must get at a position, whatever shares its batch. */
@@ -31,8 +47,17 @@ class SimulatedExecutor implements Executor {
     }
 
     @Override
-    public void submit(Batch batch) {
+    public void submit(Batch batch, KvCache cache) {
         steps++;
+        move(cache.toHost(), onDevice, onHost);
+        move(cache.toDevice(), onHost, onDevice);
+        for (int i = 0; i < cache.copies().size(); i++) {
+            for (int other = 0; other < cache.copies().size(); other++) {
+                int destination = cache.copies().destination(other);
+                check(destination != cache.copies().source(i), "copy from a destination");
+            }
+        }
+        move(cache.copies(), onDevice, onDevice);
         for (int i = 0; i < batch.numSeqs(); i++) {
             Sequence sequence = batch.sequence(i);
             int first = batch.cuSeqlensQ[i];
@@ -41,23 +66,85 @@ class SimulatedExecutor implements Executor {
                 check(batch.positions[t] == position, "position");
                 checkId(batch, t, sequence, position);
                 check(batch.slots[t] == sequence.table.slot(position), "slot");
-                keyOwners[(int) batch.slots[t]] = sequence;
-                keyPositions[(int) batch.slots[t]] = position;
+                onDevice[(int) batch.slots[t]] = content(sequence, position);
             }
             check(batch.seqlensKv[i] == sequence.computed + batch.tokensOf(i), "length");
         }
         for (int i = 0; i < batch.numSeqs(); i++) {
             checkKeys(batch.sequence(i), batch.seqlensKv[i]);
         }
+        pool(batch);
         last = batch;
     }
 
-    /** All that attention reads is the sequence's own. One place of each block a step, in turn. */
+    /** A hidden state of one dimension: the token's id. */
+    private void pool(Batch batch) {
+        for (int i = 0; i < batch.numSegments(); i++) {
+            int at = i * Pooler.SEGMENT;
+            int sum = batch.segments[at + 2];
+            sums[sum] = batch.segments[at + 3] == 1 ? 0 : sums[sum];
+            for (int t = batch.segments[at]; t < batch.segments[at + 1]; t++) {
+                sums[sum] += batch.ids[t];
+            }
+        }
+        for (int i = 0; i < batch.numFinishedSums(); i++) {
+            Request request = batch.sequence(batch.finishedSequences[i]).request;
+            Objects.requireNonNull(request.pooled).sums[0] = sums[batch.finishedSums[i]];
+        }
+    }
+
+    /** The moves of one kind run in any order. */
+    private static void move(Moves moves, long[] from, long[] to) {
+        for (int i = 0; i < moves.size(); i++) {
+            for (int other = 0; other < moves.size(); other++) {
+                check(
+                        other == i || moves.destination(other) != moves.destination(i),
+                        "destination of two moves");
+            }
+            System.arraycopy(
+                    from,
+                    moves.source(i) * BlockPool.BLOCK_TOKENS,
+                    to,
+                    moves.destination(i) * BlockPool.BLOCK_TOKENS,
+                    BlockPool.BLOCK_TOKENS);
+        }
+    }
+
+    /** What keys are made from: the tokens up to theirs, and the angles. */
+    private long content(Sequence sequence, int position) {
+        return history(sequence, position) ^ (sequence.isLong ? Long.MIN_VALUE : 0);
+    }
+
+    /** A hash of a sequence's tokens up to a position, drawn ones included. */
+    private long history(Sequence sequence, int position) {
+        long[] known =
+                histories.computeIfAbsent(
+                        sequence, s -> new long[1 + s.prompt.length + s.maxOutput]);
+        if (known[position + 1] == 0) {
+            long before = 17;
+            for (int p = 0; p <= position; p++) {
+                if (known[p + 1] == 0) {
+                    int token =
+                            p < sequence.prompt.length
+                                    ? sequence.prompt[p]
+                                    : tokenAt(sequence.seed, p, vocabSize);
+                    known[p + 1] = Seeds.ofAnswer(before, token) | 1;
+                }
+                before = known[p + 1];
+            }
+        }
+        return known[position + 1];
+    }
+
+    /**
+     * All that attention reads is of the sequence's own tokens. One place of each block a step, in
+     * turn.
+     */
     private void checkKeys(Sequence sequence, int length) {
         int first = (int) (steps % BlockPool.BLOCK_TOKENS);
         for (int position = first; position < length; position += BlockPool.BLOCK_TOKENS) {
             int slot = (int) sequence.table.slot(position);
-            check(keyOwners[slot] == sequence && keyPositions[slot] == position, "key");
+            check(onDevice[slot] == content(sequence, position), "key");
         }
     }
 

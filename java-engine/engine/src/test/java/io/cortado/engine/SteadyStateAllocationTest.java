@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import java.lang.management.ManagementFactory;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -23,7 +24,13 @@ class SteadyStateAllocationTest {
         long[] now = {1};
         SimulatedExecutor executor = new SimulatedExecutor(1000, blocks);
         EngineLoop loop =
-                new EngineLoop(new BlockPool(blocks), limits, executor, door, () -> now[0]++);
+                new EngineLoop(
+                        new KvCache(blocks),
+                        limits,
+                        OrderedQueue.fcfs(),
+                        executor,
+                        door,
+                        () -> now[0]++);
         for (int i = 0; i < seqs; i++) {
             loop.put(Requests.request(door, PROMPT, 1, OUTPUT, i));
         }

@@ -10,6 +10,8 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -59,6 +61,23 @@ class CheckpointTest {
         }
     }
 
+    @Test
+    void aDecoderAloneIsReadByTheNamesOfOneWithAHead() throws IOException {
+        shard("model-1.safetensors", "embed_tokens.weight");
+        shard("model-2.safetensors", "lm_head.weight");
+        shard("model-3.safetensors", "norm.weight");
+        index(
+                "{\"embed_tokens.weight\":\"model-1.safetensors\",\"lm_head.weight\":"
+                        + "\"model-2.safetensors\",\"norm.weight\":\"model-3.safetensors\"}");
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            for (String name :
+                    List.of("model.embed_tokens.weight", "model.norm.weight", "lm_head.weight")) {
+                assertEquals(8, checkpoint.take(name, 2).data().byteSize(), name);
+            }
+            checkpoint.requireAllTaken(Set.of());
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -81,7 +100,7 @@ class CheckpointTest {
     @Test
     void aShardThatIsNotThereIsRefused() throws IOException {
         index("{\"a\":\"model-1.safetensors\"}");
-        assertRefused("which is not there");
+        assertRefused("not there");
     }
 
     @Test
@@ -112,5 +131,28 @@ class CheckpointTest {
     @Test
     void anEmptyFolderIsRefusedWithWhatItLacks() {
         assertRefused("model.safetensors");
+    }
+
+    @Test
+    void namesAllMissingTensorsAndWrongShapesAtOnce() throws IOException {
+        shard("model.safetensors", "a");
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            checkpoint.require(Map.of("a", List.of(2L)));
+            var refused =
+                    assertThrows(
+                            ModelException.class,
+                            () ->
+                                    checkpoint.require(
+                                            Map.of(
+                                                    "a", List.of(3L),
+                                                    "b", List.of(4L, 5L),
+                                                    "c", List.of(6L))));
+            for (String part :
+                    new String[] {
+                        "3 of 3", "a must have shape [3]: [2]", "b of shape [4, 5]", "c of"
+                    }) {
+                assertTrue(String.valueOf(refused.getMessage()).contains(part), refused.toString());
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.cortado.device.RopeStyle;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,12 +27,20 @@ class ModelConfigTest {
         return ModelConfig.read(folder);
     }
 
+    private static Rope halves(int rotaryDim, double theta, Rope.Scaling scaling) {
+        return new Rope(RopeStyle.HALVES, rotaryDim, theta, scaling);
+    }
+
+    private static Rope rope(ModelConfig config, int layer) {
+        return config.shape().layers().get(layer).rope();
+    }
+
     @Test
     void absentKeysHaveTheFamilysDefaults() throws IOException {
         ModelConfig config = read("llama", "");
         assertEquals(4, config.shape().numKvHeads());
         assertEquals(16, config.shape().headDim());
-        assertEquals(new Rope(10000, new Rope.None()), config.rope());
+        assertEquals(halves(16, 10000, new Rope.None()), rope(config, 0));
         assertEquals(List.of(), config.endTokenIds());
         assertEquals(List.of(0, 0, 0, 0), config.shape().windows());
     }
@@ -65,11 +74,12 @@ class ModelConfigTest {
         String values =
                 "'factor':8,'low_freq_factor':1,'high_freq_factor':4,"
                         + "'original_max_position_embeddings':64,'rope_type':'llama3'";
-        Rope classic = read("llama", ",'rope_theta':500000,'rope_scaling':{" + values + "}").rope();
+        Rope classic =
+                rope(read("llama", ",'rope_theta':500000,'rope_scaling':{" + values + "}"), 0);
         Rope modern =
-                read("llama", ",'rope_parameters':{'rope_theta':500000," + values + "}").rope();
+                rope(read("llama", ",'rope_parameters':{'rope_theta':500000," + values + "}"), 0);
         assertEquals(classic, modern);
-        assertEquals(new Rope(500000, new Rope.Llama3(8, 1, 4, 64)), modern);
+        assertEquals(halves(16, 500000, new Rope.Llama3(8, 1, 4, 64)), modern);
     }
 
     @Test
@@ -84,7 +94,6 @@ class ModelConfigTest {
             quoteCharacter = '"',
             value = {
                 ",'rope_scaling':{'type':'dynamic','factor':2} | rope_type=dynamic",
-                ",'rope_scaling':{'rope_type':'longrope'} | rope_type=longrope",
                 ",'rope_parameters':{'full_attention':{'rope_theta':1}} | full_attention",
                 ",'rope_scaling':{'rope_type':'default','mrope_section':[1]} | mrope_section",
                 ",'quantization_config':{'quant_method':'awq'} | quantization_config",
@@ -122,6 +131,7 @@ class ModelConfigTest {
                 ",'rope_scaling':{'type':'linear'} | factor",
                 ",'rope_scaling':{'type':'linear','factor':0} | factor",
                 ",'rope_scaling':7 | rope_scaling",
+                ",'rope_scaling':{'rope_type':'longrope'} | short_factor",
                 ",'tie_word_embeddings':1 | tie_word_embeddings",
                 ",'eos_token_id':'x' | eos_token_id",
                 ",'layer_types':['full_attention'] | layer_types",

@@ -82,21 +82,18 @@ class HostileTokenizerFileTest {
     @Test
     void unknownPartsAreRefusedByName() {
         String good = TinyTokenizer.json("[]", "[]");
+        String added = "\"added_tokens\"";
         refuses(
-                "normalizer=NFKD",
-                good.replace(
-                        "\"added_tokens\"", "\"normalizer\":{\"type\":\"NFKD\"},\"added_tokens\""));
+                "normalizer=NFX",
+                good.replace(added, "\"normalizer\":{\"type\":\"NFX\"}," + added));
+        refuses(
+                "NFC field=deep",
+                good.replace(added, "\"normalizer\":{\"type\":\"NFC\",\"deep\":1}," + added));
+        refuses("tokenizer.json field=extra", good.replace(added, "\"extra\":1," + added));
+        refuses("version=2.0", good.replace(added, "\"version\":\"2.0\"," + added));
         refuses("dropout", good.replace("\"merges\"", "\"dropout\":0.1,\"merges\""));
-        refuses("byte_fallback", good.replace("\"merges\"", "\"byte_fallback\":true,\"merges\""));
-        refuses("type=Unigram", good.replace("\"merges\"", "\"type\":\"Unigram\",\"merges\""));
-    }
-
-    @Test
-    void patternThatIsNotLinearIsStoppedByItsBudget() {
-        String pattern =
-                "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\"}";
-        var split = PreTokenization.parse(pattern.getBytes(StandardCharsets.UTF_8));
-        assertThrows(TextBudgetException.class, () -> split.split("a".repeat(5000) + "b"));
+        refuses("model=Bigram", good.replace("\"merges\"", "\"type\":\"Bigram\",\"merges\""));
+        refuses("BPE field=speed", good.replace("\"merges\"", "\"speed\":1,\"merges\""));
     }
 
     private static void refuses(String reason, String json) {

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -66,13 +68,14 @@ class TokenizerTest {
 
     @Test
     void pairWithoutATemplateIsOneTextAfterTheOther() {
-        EncodedPair pair = tokenizer.encodePair("a<end>", "b", true, AddedTokenMatch.ALL);
+        Encoding pair = tokenizer.encodeRow("a<end>", "b", true, AddedTokenMatch.ALL);
         // No merge runs over the border.
         assertArrayEquals(new int[] {'a', END, 'b'}, pair.ids());
         assertArrayEquals(new int[] {0, 0, 1}, pair.typeIds());
+        assertArrayEquals(new int[] {0, 1, 1, 6, 0, 1}, pair.offsets());
         assertArrayEquals(
                 new int[] {'a', 'b'},
-                tokenizer.encodePair("a", "b", false, AddedTokenMatch.NONE).ids());
+                tokenizer.encodeRow("a", "b", false, AddedTokenMatch.NONE).ids());
     }
 
     @Test
@@ -119,10 +122,26 @@ class TokenizerTest {
         for (int round = 0; round < 300; round++) {
             int[] word = random.ints(2 + random.nextInt(40), 0, 4).toArray();
             assertArrayEquals(
-                    MergeQueue.mergeByScanning(word, table),
-                    new MergeQueue(word, table).merge(),
+                    merged(word, table, false),
+                    merged(word, table, true),
                     "seed 11, round " + round);
         }
+    }
+
+    /** The symbols and how many of the first ones each is made of. */
+    private static int[] merged(int[] word, PairTable table, boolean byHeap) {
+        int[] symbols = word.clone();
+        var lengths = new int[word.length];
+        Arrays.fill(lengths, 1);
+        BitSet forbidden = WordModel.NOTHING;
+        int left =
+                byHeap
+                        ? MergeQueue.mergeByHeap(symbols, lengths, word.length, table, forbidden)
+                        : MergeQueue.mergeByScanning(
+                                symbols, lengths, word.length, table, forbidden);
+        return IntStream.concat(
+                        IntStream.of(symbols).limit(left), IntStream.of(lengths).limit(left))
+                .toArray();
     }
 
     @Test

@@ -64,6 +64,14 @@ final class ApiError extends RuntimeException {
                 "engine_dead");
     }
 
+    static ApiError timeout() {
+        return of(
+                HttpResponseStatus.GATEWAY_TIMEOUT,
+                "The request took longer than the server allows.",
+                null,
+                "timeout");
+    }
+
     static ApiError internal() {
         return of(
                 HttpResponseStatus.INTERNAL_SERVER_ERROR,

@@ -135,7 +135,7 @@ final class GenerationRun {
                 metrics.completed(completed.usage(), completed.timings(), n);
                 yield null;
             }
-            case Failed failed -> isLate ? timeout() : ApiError.from(failed.error());
+            case Failed failed -> isLate ? ApiError.timeout() : ApiError.from(failed.error());
         };
     }
 
@@ -203,7 +203,7 @@ final class GenerationRun {
             throws InterruptedException {
         if (reason instanceof FinishReason.Cancelled) {
             // The client did not ask for it: a false finish would look like a whole answer.
-            return isLate ? timeout() : ApiError.draining();
+            return isLate ? ApiError.timeout() : ApiError.draining();
         }
         choice.reason = reason;
         metrics.finished(reason);
@@ -211,14 +211,6 @@ final class GenerationRun {
             send(format.finish(choice));
         }
         return null;
-    }
-
-    private static ApiError timeout() {
-        return ApiError.of(
-                HttpResponseStatus.GATEWAY_TIMEOUT,
-                "The request took longer than the server allows.",
-                null,
-                "timeout");
     }
 
     private void send(@Nullable String chunk) throws InterruptedException {

@@ -18,6 +18,7 @@ final class Routes {
     private final ServerOptions options;
     private final ServerMetrics metrics;
     private final RequestReader reader;
+    private final EmbeddingRun embeddingRun;
     private final BooleanSupplier isDraining;
     private final long created = System.currentTimeMillis() / 1000;
     private final List<Route> routes;
@@ -34,11 +35,13 @@ final class Routes {
         this.options = options;
         this.metrics = metrics;
         this.reader = new RequestReader(model, names, options);
+        this.embeddingRun = new EmbeddingRun(engine, metrics, options.limits().generationMs());
         this.isDraining = isDraining;
         this.routes =
                 List.of(
                         Route.post("/v1/chat/completions", this::chat),
                         Route.post("/v1/completions", this::completion),
+                        Route.post("/v1/embeddings", this::embeddings),
                         Route.get("/v1/models", false, this::models),
                         Route.get(MODELS, false, this::oneModel),
                         Route.post("/tokenize", this::tokenize),
@@ -66,6 +69,12 @@ final class Routes {
     private void completion(Exchange exchange) throws InterruptedException {
         Ask ask = reader.completion(Json.object(exchange.body()));
         run(exchange, ask, new CompletionFormat(id(exchange), ask));
+    }
+
+    private void embeddings(Exchange exchange) throws InterruptedException {
+        EmbeddingAsk ask = reader.embedding(Json.object(exchange.body()));
+        requireAlive();
+        embeddingRun.run(exchange, ask);
     }
 
     private void run(Exchange exchange, Ask ask, AnswerFormat format) throws InterruptedException {

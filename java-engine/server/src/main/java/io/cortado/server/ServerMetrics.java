@@ -1,5 +1,6 @@
 package io.cortado.server;
 
+import io.cortado.api.Embedding;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineStats;
 import io.cortado.api.FinishReason;
@@ -140,6 +141,19 @@ final class ServerMetrics {
 
     void finished(FinishReason reason) {
         finished.add(reason.apiName(), 1);
+    }
+
+    void aborted() {
+        finished.add("abort", 1);
+    }
+
+    /** A prompt was pooled: nothing was drawn. */
+    void embedded(Embedding embedding) {
+        finished.add("stop", 1);
+        promptTokens.add(embedding.promptTokens());
+        e2e.observe(embedding.timings().e2eNanos() / 1e9);
+        queue.observe(embedding.timings().queuedNanos() / 1e9);
+        promptLength.observe(embedding.promptTokens());
     }
 
     void failed() {

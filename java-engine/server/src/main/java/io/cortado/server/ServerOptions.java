@@ -1,5 +1,6 @@
 package io.cortado.server;
 
+import io.cortado.api.EmbeddingParams;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +15,11 @@ import org.jspecify.annotations.Nullable;
  * @param allowedHosts Host names that are right beside loopback ones
  * @param allowedOrigins web origins that browsers may call from
  * @param strict fields that nobody knows are refused instead of ignored
+ * @param trustRequestChatTemplate requests may bring a chat template, which may write control
+ *     tokens
  * @param accessLog one line per request on the log
+ * @param embedding how embeddings are pooled and normalized where a request does not say; its nulls
+ *     are the model's own
  * @param limits what a client may take
  */
 public record ServerOptions(
@@ -25,7 +30,9 @@ public record ServerOptions(
         List<String> allowedHosts,
         List<String> allowedOrigins,
         boolean strict,
+        boolean trustRequestChatTemplate,
         boolean accessLog,
+        EmbeddingParams embedding,
         Limits limits) {
 
     /**
@@ -101,7 +108,9 @@ public record ServerOptions(
                 List.of(),
                 List.of(),
                 false,
+                false,
                 true,
+                EmbeddingParams.defaults(),
                 Limits.defaults());
     }
 
@@ -114,13 +123,25 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
+                embedding,
                 limits);
     }
 
     public ServerOptions servedModelNames(List<String> names) {
         return new ServerOptions(
-                host, port, names, apiKey, allowedHosts, allowedOrigins, strict, accessLog, limits);
+                host,
+                port,
+                names,
+                apiKey,
+                allowedHosts,
+                allowedOrigins,
+                strict,
+                trustRequestChatTemplate,
+                accessLog,
+                embedding,
+                limits);
     }
 
     public ServerOptions apiKey(@Nullable String key) {
@@ -132,13 +153,25 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
+                embedding,
                 limits);
     }
 
     public ServerOptions allowed(List<String> hosts, List<String> origins) {
         return new ServerOptions(
-                host, port, servedModelNames, apiKey, hosts, origins, strict, accessLog, limits);
+                host,
+                port,
+                servedModelNames,
+                apiKey,
+                hosts,
+                origins,
+                strict,
+                trustRequestChatTemplate,
+                accessLog,
+                embedding,
+                limits);
     }
 
     public ServerOptions strict(boolean on) {
@@ -150,7 +183,24 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 on,
+                trustRequestChatTemplate,
                 accessLog,
+                embedding,
+                limits);
+    }
+
+    public ServerOptions trustRequestChatTemplate(boolean on) {
+        return new ServerOptions(
+                host,
+                port,
+                servedModelNames,
+                apiKey,
+                allowedHosts,
+                allowedOrigins,
+                strict,
+                on,
+                accessLog,
+                embedding,
                 limits);
     }
 
@@ -163,7 +213,24 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 on,
+                embedding,
+                limits);
+    }
+
+    public ServerOptions embedding(EmbeddingParams params) {
+        return new ServerOptions(
+                host,
+                port,
+                servedModelNames,
+                apiKey,
+                allowedHosts,
+                allowedOrigins,
+                strict,
+                trustRequestChatTemplate,
+                accessLog,
+                params,
                 limits);
     }
 
@@ -176,7 +243,9 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
+                embedding,
                 newLimits);
     }
 }

@@ -1,5 +1,9 @@
 package io.cortado.server;
 
+import io.cortado.api.Embedding;
+import io.cortado.api.EmbeddingInfo;
+import io.cortado.api.EmbeddingParams;
+import io.cortado.api.EmbeddingRequest;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineStats;
@@ -8,6 +12,7 @@ import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.ModelInfo;
+import io.cortado.api.Pooling;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Timings;
@@ -18,6 +23,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -32,11 +38,13 @@ final class FakeEngine implements Engine {
     static final int VOCAB = 1000;
     static final int END = 2;
     static final int CONTEXT = 512;
+    static final int DIMENSIONS = 6;
     private static final List<String> WORDS = List.of("Hello", " there", ",", " wörld", " 🙂", ".");
 
     final AtomicInteger cancelled = new AtomicInteger();
     final AtomicInteger active = new AtomicInteger();
     final List<GenerationRequest> seen = new CopyOnWriteArrayList<>();
+    final List<EmbeddingRequest> embedded = new CopyOnWriteArrayList<>();
     private volatile boolean isClosed;
     volatile @Nullable EngineException failure;
 
@@ -51,6 +59,7 @@ final class FakeEngine implements Engine {
                 true,
                 true,
                 SamplingParams.builder().temperature(0.7f).build(),
+                new EmbeddingInfo(DIMENSIONS, Pooling.MEAN, true, CONTEXT, true, List.of(), null),
                 42,
                 "fake");
     }
@@ -93,6 +102,51 @@ final class FakeEngine implements Engine {
         };
     }
 
+    /** Gives the prompt's length and then ever smaller numbers; the same words choose. */
+    @Override
+    public List<Embedding> embed(EmbeddingRequest request) throws InterruptedException {
+        List<Embedding> all = new ArrayList<>();
+        embedded.add(request);
+        for (Prompt prompt : request.prompts()) {
+            switch (script(prompt)) {
+                case "full" ->
+                        throw new EngineException(
+                                EngineException.Code.QUEUE_FULL, "queue full: limit=1");
+                case "broken" -> throw new IllegalStateException("secret /path/of/ours");
+                case "nan" ->
+                        throw new EngineException(
+                                EngineException.Code.NOT_FINITE, "secret io.cortado.X");
+                case "hang" -> hangUntilInterrupted();
+                default -> all.add(embedding(tokenize(prompt), request.params()));
+            }
+        }
+        return all;
+    }
+
+    private void hangUntilInterrupted() throws InterruptedException {
+        active.incrementAndGet();
+        try {
+            new CountDownLatch(1).await();
+        } finally {
+            active.decrementAndGet();
+            cancelled.incrementAndGet();
+        }
+    }
+
+    private static Embedding embedding(int[] ids, EmbeddingParams params) {
+        if (ids.length > CONTEXT) {
+            throw new EngineException(
+                    EngineException.Code.CONTEXT_LENGTH_EXCEEDED,
+                    "input is longer than the " + CONTEXT + " tokens: tokens=" + ids.length,
+                    "input");
+        }
+        float[] values = new float[params.dimensions() == null ? DIMENSIONS : params.dimensions()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = ids.length / (i + 1f);
+        }
+        return new Embedding(values, ids.length, new Timings(1_000_000, 2_000_000, 2_000_000, 0));
+    }
+
     @Override
     public int[] tokenize(Prompt prompt) {
         if (prompt instanceof Prompt.Tokens tokens) {
@@ -129,7 +183,8 @@ final class FakeEngine implements Engine {
         if (isClosed) {
             throw new EngineException(EngineException.Code.CLOSED, "closed");
         }
-        return new EngineStats(active.get(), 0, 5, 10, 7, 14, 3, 4, 0, 1000);
+        return new EngineStats(
+                active.get(), 0, 5, 10, 7, 14, 3, 4, 0, 1000, new EngineStats.Cache(2, 0, 0, 6, 0));
     }
 
     @Override

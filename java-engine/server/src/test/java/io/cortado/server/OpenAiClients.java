@@ -16,9 +16,12 @@ import com.openai.models.chat.completions.ChatCompletionCreateParams;
 import com.openai.models.chat.completions.ChatCompletionStreamOptions;
 import com.openai.models.completions.Completion;
 import com.openai.models.completions.CompletionCreateParams;
+import com.openai.models.embeddings.CreateEmbeddingResponse;
+import com.openai.models.embeddings.EmbeddingCreateParams;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Assumptions;
 
@@ -43,6 +46,7 @@ final class OpenAiClients {
             assertEquals(text, streamed(client, model));
             twoChoices(client, model);
             completions(client, model);
+            embeddings(client, model);
             errors(client, model);
             cancel(client, model);
         } finally {
@@ -97,6 +101,32 @@ final class OpenAiClients {
             stream.stream().forEach(chunk -> chunk.choices().forEach(c -> pieces.append(c.text())));
         }
         assertEquals(text, pieces.toString());
+    }
+
+    /** The client asks for base64 where nothing is said, and gives numbers all the same. */
+    private static void embeddings(OpenAIClient client, String model) {
+        EmbeddingCreateParams.Builder params =
+                EmbeddingCreateParams.builder()
+                        .model(model)
+                        .inputOfArrayOfStrings(List.of("Once", "Once upon a time"));
+        CreateEmbeddingResponse answer = client.embeddings().create(params.build());
+        CreateEmbeddingResponse numbers =
+                client.embeddings()
+                        .create(
+                                params.encodingFormat(EmbeddingCreateParams.EncodingFormat.FLOAT)
+                                        .build());
+        assertEquals(2, answer.data().size());
+        assertTrue(answer.usage().promptTokens() > 0);
+        assertEquals(numbers.data().getLast().embedding(), answer.data().getLast().embedding());
+        assertThrows(
+                BadRequestException.class,
+                () ->
+                        client.embeddings()
+                                .create(
+                                        EmbeddingCreateParams.builder()
+                                                .model(model)
+                                                .input("")
+                                                .build()));
     }
 
     private static void errors(OpenAIClient client, String model) {

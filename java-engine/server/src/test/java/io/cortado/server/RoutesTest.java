@@ -73,7 +73,7 @@ class RoutesTest {
             TestServer.error(405, server.post("/health", "{}"));
             TestServer.error(404, server.get("/"));
             TestServer.error(404, server.post("/api/pull", "{}"));
-            TestServer.error(404, server.post("/v1/embeddings", "{}"));
+            TestServer.error(404, server.post("/v1/rerank", "{}"));
             String end = " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
             String head = server.raw("HEAD /health" + end);
             assertTrue(head.startsWith("HTTP/1.1 200 "), head);
@@ -100,6 +100,7 @@ class RoutesTest {
                     List.of(
                             "/v1/chat/completions",
                             "/v1/completions",
+                            "/v1/embeddings",
                             "/tokenize",
                             "/detokenize")) {
                 TestServer.error(401, server.post(path, "{}"));

@@ -38,8 +38,14 @@ final class GoldenRun {
 
     /** With bf16 activations on the CPU: on the scale of what the reference itself then shows. */
     static GoldenRun rounded(LmDriver driver, GoldenFile golden) {
-        double scale = golden.bf16Scale().orElse(Double.POSITIVE_INFINITY);
-        return new GoldenRun(driver, golden, false, BF16_TIMES_SEEN * scale);
+        return new GoldenRun(driver, golden, false, tolerance(golden, false));
+    }
+
+    /** What a logit may differ by from the reference's. */
+    static double tolerance(GoldenFile golden, boolean isExact) {
+        return isExact
+                ? TOLERANCE
+                : BF16_TIMES_SEEN * golden.bf16Scale().orElse(Double.POSITIVE_INFINITY);
     }
 
     /**

@@ -1,21 +1,23 @@
 package io.cortado.bench.conformance;
 
-import io.cortado.model.Activations;
-import io.cortado.model.ModelConfig;
+import io.cortado.api.Engine;
 import io.cortado.model.ModelException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
+import java.util.OptionalDouble;
 import java.util.stream.Stream;
 
 /**
- * Tiny models of each family, their logits and greedy runs, as Hugging Face transformers gave them.
+ * Tiny models of each family, their logits and greedy runs, as Hugging Face transformers gave them;
+ * for some the log-probabilities of prompts and pooled hidden states as well.
  */
 public final class GoldenSuite implements Suite {
     private static final String GOLDEN = "golden.json";
+    private static final String ADAPTER = "adapter_config.json";
 
     @Override
     public String name() {
@@ -25,15 +27,18 @@ public final class GoldenSuite implements Suite {
     @Override
     public Report run(Path path, SuiteOptions options, PrintStream out) throws IOException {
         Tally all = new Tally();
-        for (Path folder : folders(path)) {
+        Path absolute = path.toAbsolutePath().normalize();
+        for (Path folder : folders(absolute)) {
             Tally tally = new Tally();
             String name = folder.getFileName().toString();
-            String remark = runFolder(folder, options, tally);
+            List<String> files = files(folder);
+            if (Files.isRegularFile(absolute)) {
+                files.removeIf(file -> !absolute.endsWith(file));
+            }
+            List<String> remarks = runFolder(folder, files, options, tally);
             Report report = tally.report(name);
             report.printGroup(out, 10);
-            if (!remark.isEmpty()) {
-                out.println("    " + remark);
-            }
+            remarks.forEach(remark -> out.println("    " + remark));
             all.add(report);
         }
         Report report = all.report(name());
@@ -42,80 +47,106 @@ public final class GoldenSuite implements Suite {
     }
 
     private static List<Path> folders(Path path) throws IOException {
-        Path absolute = path.toAbsolutePath().normalize();
-        if (Files.isRegularFile(absolute)) {
-            return List.of(absolute.getParent());
+        if (Files.isRegularFile(path)) {
+            return List.of(path.getParent());
         }
-        if (Files.exists(absolute.resolve(GOLDEN))) {
-            return List.of(absolute);
+        if (!files(path).isEmpty()) {
+            return List.of(path);
         }
-        try (Stream<Path> children = Files.list(absolute)) {
+        try (Stream<Path> children = Files.list(path)) {
             List<Path> folders = children.filter(Files::isDirectory).sorted().toList();
             if (folders.isEmpty()) {
-                throw new IOException("there is no " + GOLDEN + " in " + absolute);
+                throw new IOException("there is no " + GOLDEN + " in " + path);
             }
             return folders;
         }
     }
 
-    /** Returns what there is to say beside the counts. */
-    private static String runFolder(Path folder, SuiteOptions options, Tally tally)
-            throws IOException {
-        if (!Files.exists(folder.resolve(GOLDEN))) {
-            tally.refused("no " + GOLDEN + " beside a model: not a kind this suite runs");
-            return "";
+    /** The golden files of a folder. */
+    private static List<String> files(Path folder) {
+        List<String> files = new ArrayList<>();
+        for (String name : List.of(GOLDEN, PromptLogprobGolden.FILE, EmbeddingGolden.FILE)) {
+            if (Files.isRegularFile(folder.resolve(name))) {
+                files.add(name);
+            }
         }
-        GoldenFile golden = GoldenFile.read(folder.resolve(GOLDEN));
+        return files;
+    }
+
+    /** Returns what there is to say beside the counts. */
+    private static List<String> runFolder(
+            Path folder, List<String> files, SuiteOptions options, Tally tally) throws IOException {
+        if (files.isEmpty()) {
+            tally.refused("no " + GOLDEN + " beside a model: not a kind this suite runs");
+            return List.of();
+        }
+        if (Files.isRegularFile(folder.resolve(ADAPTER))) {
+            tally.refused(ADAPTER + ": adapters are not built");
+            return List.of();
+        }
+        List<String> remarks = new ArrayList<>();
+        GoldenFile golden =
+                Files.isRegularFile(folder.resolve(GOLDEN))
+                        ? GoldenFile.read(folder.resolve(GOLDEN))
+                        : new GoldenFile(List.of(), OptionalDouble.empty());
         try {
-            return runModel(folder, golden, options, tally);
+            GoldenModel model = GoldenModel.read(folder, options);
+            for (String file : files) {
+                remarks.add(runFile(model, file, golden, options.limit(), tally));
+            }
         } catch (ModelException e) {
             if (e.kind() == ModelException.Kind.UNSUPPORTED) {
                 tally.refused(String.valueOf(e.getMessage()), Math.max(1, golden.prompts().size()));
             } else {
                 tally.wrong(String.valueOf(e.getMessage()));
             }
-            return "";
+        }
+        return remarks;
+    }
+
+    private static String runFile(
+            GoldenModel model, String file, GoldenFile golden, int limit, Tally tally)
+            throws IOException {
+        if (file.equals(GOLDEN)) {
+            return runModel(model, golden, limit, tally);
+        }
+        Path path = model.folder().resolve(file);
+        try (Engine engine = model.openEngine()) {
+            if (file.equals(EmbeddingGolden.FILE)) {
+                return new EmbeddingGolden(engine, model.isExact()).run(path, limit, tally);
+            }
+            try (LmDriver driver = model.openDriver()) {
+                double tolerance = GoldenRun.tolerance(golden, model.isExact());
+                return new PromptLogprobGolden(engine, driver, tolerance).run(path, limit, tally);
+            }
         }
     }
 
-    private static String runModel(
-            Path folder, GoldenFile golden, SuiteOptions options, Tally tally) {
-        var flags = options.engineFlags();
-        Activations activations =
-                Activations.valueOf(
-                        flags.getOrDefault("activations", "bf16").toUpperCase(Locale.ROOT));
-        String device = flags.getOrDefault("device", "cpu");
-        int threads = Integer.parseInt(flags.getOrDefault("threads", "0"));
-        String isa = flags.getOrDefault("isa", "auto");
-        ModelConfig config = ModelConfig.read(folder);
-        boolean isExact = activations == Activations.F32;
+    private static String runModel(GoldenModel model, GoldenFile golden, int limit, Tally tally) {
         String seen = "";
         double cpuDifference = Double.NaN;
-        if (!isExact && !device.equals("cpu")) {
-            cpuDifference = cpuDifference(folder, config, golden, options.limit(), threads);
+        if (!model.isExact() && !model.isOnCpu()) {
+            cpuDifference = cpuDifference(model, golden, limit);
             seen = " (the cpu's with bf16: %.3f)".formatted(cpuDifference);
-        } else if (!isExact && golden.bf16Scale().isPresent()) {
+        } else if (!model.isExact() && golden.bf16Scale().isPresent()) {
             seen =
                     " (transformers' own with bf16: %.3f)"
                             .formatted(golden.bf16Scale().getAsDouble());
         }
-        try (LmDriver driver = LmDriver.open(folder, config, activations, device, threads, isa)) {
+        try (LmDriver driver = model.openDriver()) {
             GoldenRun run =
-                    isExact
+                    model.isExact()
                             ? GoldenRun.exact(driver, golden)
-                            : device.equals("cpu")
+                            : model.isOnCpu()
                                     ? GoldenRun.rounded(driver, golden)
                                     : GoldenRun.rounded(driver, golden, cpuDifference);
-            run.run(options.limit(), tally);
+            run.run(limit, tally);
             return "largest |dlogit| %.6f%s".formatted(run.largestDifference(), seen);
         }
     }
 
-    /** What bf16 costs on the CPU: the scale by which other devices are judged. */
-    private static double cpuDifference(
-            Path folder, ModelConfig config, GoldenFile golden, int limit, int threads) {
-        try (LmDriver driver =
-                LmDriver.open(folder, config, Activations.BF16, "cpu", threads, "auto")) {
+    private static double cpuDifference(GoldenModel model, GoldenFile golden, int limit) {
+        try (LmDriver driver = model.openDriverOnCpu()) {
             GoldenRun run = GoldenRun.rounded(driver, golden);
             run.run(limit, new Tally());
             return run.largestDifference();

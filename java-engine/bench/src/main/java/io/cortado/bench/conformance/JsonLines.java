@@ -41,6 +41,13 @@ final class JsonLines {
         }
     }
 
+    /** The whole content of a file. */
+    static byte[] bytes(Path file) throws IOException {
+        try (InputStream in = open(file)) {
+            return in.readAllBytes();
+        }
+    }
+
     static int[] ints(JsonNode array) {
         var ints = new int[array.size()];
         for (int i = 0; i < ints.length; i++) {

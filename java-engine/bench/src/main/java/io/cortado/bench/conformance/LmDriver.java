@@ -37,14 +37,26 @@ public final class LmDriver implements AutoCloseable {
         private int[] ids;
         private float[][] logits = new float[0][];
 
-        private Sequence(int[] blocks, int[] ids) {
+        private final int otherAnglesAbove;
+
+        private Sequence(int[] blocks, int[] ids, int otherAnglesAbove) {
             this.blocks = blocks;
             this.ids = ids;
+            this.otherAnglesAbove = otherAnglesAbove;
         }
 
+        /** Where that makes the sequence a long one, all its tokens wait again. */
         public void append(int id) {
+            boolean wasLong = isLong();
             ids = Arrays.copyOf(ids, ids.length + 1);
             ids[ids.length - 1] = id;
+            if (isLong() != wasLong) {
+                logits = new float[0][];
+            }
+        }
+
+        private boolean isLong() {
+            return ids.length > otherAnglesAbove;
         }
 
         /** One row a computed token. */
@@ -125,7 +137,7 @@ public final class LmDriver implements AutoCloseable {
             all[i] = all[j];
             all[j] = block;
         }
-        return new Sequence(all, ids.clone());
+        return new Sequence(all, ids.clone(), lm.config().otherAnglesAbove());
     }
 
     /** One step: the next counts[i] tokens of sequences[i]; keeps the logits of each. */
@@ -137,11 +149,12 @@ public final class LmDriver implements AutoCloseable {
         for (int s = 0; s < sequences.length; s++) {
             Sequence sequence = sequences[s];
             int from = sequence.logits.length;
+            int firstPosition = sequence.isLong() ? lm.firstLongPosition() : 0;
             for (int position = from; position < from + counts[s]; position++, token++) {
                 int block = sequence.blocks[position / BLOCK_SIZE];
                 long slot = (long) block * BLOCK_SIZE + position % BLOCK_SIZE;
                 set(in.ids(), token, sequence.ids[position]);
-                set(in.positions(), token, position);
+                set(in.positions(), token, firstPosition + position);
                 set(in.logitRows(), token, token);
                 in.slotMapping().setAtIndex(ValueLayout.JAVA_LONG, token, slot);
             }

@@ -4,6 +4,7 @@ import io.cortado.device.Activation;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Kernels;
+import io.cortado.device.NormKind;
 import io.cortado.device.Probe;
 import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
@@ -42,7 +43,7 @@ final class RowCases {
         return memoryBound(
                 count * (2 + 4 + 4 + 2),
                 i ->
-                        Kernels.rmsNorm(
+                        Kernels.norm(
                                 y[i],
                                 residual[i],
                                 x[i],
@@ -53,7 +54,9 @@ final class RowCases {
                                 HIDDEN,
                                 HIDDEN,
                                 DType.BF16,
+                                NormKind.RMS,
                                 1e-6f,
+                                1,
                                 bed.stream()));
     }
 

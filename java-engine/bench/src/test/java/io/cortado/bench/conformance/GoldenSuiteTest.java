@@ -10,6 +10,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -39,34 +40,115 @@ class GoldenSuiteTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"f32,auto,0", "bf16,auto,0", "f32,scalar,1", "f32,avx2,2"})
+    void promptLogprobsAndEmbeddingsAreThoseOfTransformers(
+            String activations, String isa, String threads) throws IOException {
+        assertEquals(
+                4,
+                run(GOLDENS.resolve("llama/prompt_logprobs.json"), activations, isa, threads)
+                        .right());
+        assertEquals(
+                6,
+                run(GOLDENS.resolve("qwen3/embeddings.json"), activations, isa, threads).right());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "llama|prompt_logprobs.json|\"rank\": 171|\"rank\": 160",
+                "llama|prompt_logprobs.json|-9.05091|-9.06",
+                "llama|prompt_logprobs.json|[361, -1.90179]|[360, -1.90179]",
+                "llama|prompt_logprobs.json|\"tokens\": [null|\"tokens\": [null, null",
+                "qwen3|embeddings.json|-0.098754|-0.099"
+            })
+    void oneWrongNumberIsFound(
+            String model, String file, String right, String wrong, @TempDir Path folder)
+            throws IOException {
+        Path original = GOLDENS.resolve(model);
+        Assumptions.assumeTrue(Files.exists(original), "absent here: " + original);
+        for (String name : List.of("config.json", "model.safetensors")) {
+            Files.copy(original.resolve(name), folder.resolve(name));
+        }
+        String text = Files.readString(original.resolve(file));
+        int at = text.indexOf(right);
+        Files.writeString(
+                folder.resolve(file),
+                text.substring(0, at) + wrong + text.substring(at + right.length()));
+        SuiteOptions options =
+                new SuiteOptions(Integer.MAX_VALUE, false, Map.of("activations", "f32"));
+        Report report =
+                new GoldenSuite()
+                        .run(folder, options, new PrintStream(new ByteArrayOutputStream()));
+        assertEquals(1, report.wrong(), report::toString);
+        assertTrue(report.failures().getFirst().startsWith(file), report::toString);
+    }
+
+    @Test
+    void aPoolingThatIsNotBuiltIsRefusedAndNamed(@TempDir Path folder) throws IOException {
+        Path original = GOLDENS.resolve("qwen3");
+        Assumptions.assumeTrue(Files.exists(original), "absent here: " + original);
+        for (String name : List.of("config.json", "model.safetensors")) {
+            Files.copy(original.resolve(name), folder.resolve(name));
+        }
+        String text = Files.readString(original.resolve("embeddings.json"));
+        Files.writeString(folder.resolve("embeddings.json"), text.replace("\"last\"", "\"max\""));
+        Report report = run(folder, "f32", "auto", "0");
+        assertEquals(3, report.right());
+        assertEquals(3, report.refused());
+        assertTrue(report.refusals().getFirst().contains("max"), report::toString);
+    }
+
+    @ParameterizedTest
     @ValueSource(
             strings = {
+                "cohere2",
+                "gemma2",
+                "gemma3",
+                "gemma3-t5",
+                "glm4",
+                "granite",
                 "llama",
                 "llama-bias",
                 "llama-rope3",
                 "llama-rope3-t5",
                 "llama-yarn",
                 "mistral-window",
+                "olmo2",
+                "phi3",
+                "phi3-longrope",
                 "qwen2",
                 "qwen3",
-                "qwen3-t5"
+                "qwen3-t5",
+                "smollm3"
             })
     void logitsAndGreedyRunsAreThoseOfTransformers(String folder) throws IOException {
-        assertEquals(4, run(GOLDENS.resolve(folder), "f32", "auto", "0").right());
-        assertEquals(4, run(GOLDENS.resolve(folder), "bf16", "auto", "0").right());
+        Path golden = GOLDENS.resolve(folder).resolve("golden.json");
+        assertEquals(4, run(golden, "f32", "auto", "0").right());
+        assertEquals(4, run(golden, "bf16", "auto", "0").right());
     }
 
     @ParameterizedTest
     @CsvSource({"scalar,1", "scalar,2", "avx2,1", "avx2,2"})
     void everyInstructionSetAndThreadCountGivesThem(String isa, String threads) throws IOException {
-        assertEquals(4, run(GOLDENS.resolve("qwen3"), "f32", isa, threads).right());
+        assertEquals(10, run(GOLDENS.resolve("qwen3"), "f32", isa, threads).right());
+        for (String folder : List.of("gemma2", "cohere2")) {
+            assertEquals(4, run(GOLDENS.resolve(folder), "f32", isa, threads).right());
+        }
     }
 
     @Test
     void familiesThatAreNotBuiltAreRefusedAndNamed() throws IOException {
-        Report report = run(GOLDENS.resolve("gemma3"), "f32", "auto", "0");
+        Report report = run(GOLDENS.resolve("mixtral"), "f32", "auto", "0");
         assertEquals(0, report.right());
-        assertTrue(report.refusals().getFirst().contains("model_type=gemma3"), report::toString);
+        assertTrue(report.refusals().getFirst().contains("model_type=mixtral"), report::toString);
+    }
+
+    @Test
+    void adaptersAreRefusedAndNamed() throws IOException {
+        Report report = run(GOLDENS.resolve("lora/qwen3"), "f32", "auto", "0");
+        assertEquals(2, report.refused());
+        assertTrue(report.refusals().getFirst().contains("adapter"), report::toString);
     }
 
     @Test

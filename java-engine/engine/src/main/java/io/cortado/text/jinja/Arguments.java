@@ -47,9 +47,27 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
                 positional.subList(Math.min(index, positional.size()), positional.size()), named);
     }
 
+    /** Refuses more arguments than there are names, and names that are not known. */
+    void known(String what, String... names) {
+        atMost(names.length, what);
+        for (String name : named.keySet()) {
+            if (!List.of(names).contains(name)) {
+                throw new TemplateException(what + "() has no argument '" + name + "'");
+            }
+        }
+    }
+
     void noneNamed(String what) {
         if (!named.isEmpty()) {
             throw new TemplateException(what + "() takes no keyword arguments: " + named.keySet());
+        }
+    }
+
+    void exactly(int count, String what) {
+        noneNamed(what);
+        if (positional.size() != count) {
+            throw new TemplateException(
+                    what + "() takes " + count + " arguments: got=" + positional.size());
         }
     }
 

@@ -50,7 +50,7 @@ final class Arithmetic {
 
     private static Object power(long a, long b) {
         if (b < 0) {
-            return Math.pow(a, b);
+            return decimal("**", a, b);
         }
         return Math.unsignedPowExact(Math.abs(a), (int) Math.min(b, 64))
                 * (a < 0 && b % 2 != 0 ? -1 : 1);
@@ -72,16 +72,35 @@ final class Arithmetic {
             case "-" -> a - b;
             case "*" -> a * b;
             case "/" -> a / b;
-            case "//" -> Math.floor(a / b);
-            case "%" -> a - b * Math.floor(a / b);
-            default -> Math.pow(a, b);
+            case "//" -> (a - modulo(a, b)) / b;
+            case "%" -> modulo(a, b);
+            default -> power(a, b);
         };
+    }
+
+    /** Has the sign of {@code b}, as in Python. */
+    private static double modulo(double a, double b) {
+        double rest = a % b;
+        return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+    }
+
+    private static double power(double a, double b) {
+        if (a == 0 && b < 0) {
+            throw new TemplateException("0.0 cannot be raised to a negative power");
+        }
+        double result = Math.pow(a, b);
+        if (Double.isNaN(result) && !Double.isNaN(a) && !Double.isNaN(b)) {
+            throw new TemplateException("the power of a negative number is complex: exponent=" + b);
+        }
+        return result;
     }
 
     private static Object plus(Object a, Object b, Budget budget) {
         if (a instanceof Str x && b instanceof Str y) {
             budget.text((long) x.text().length() + y.text().length());
-            return x.plus(y);
+            return x.isMarkup() == y.isMarkup()
+                    ? x.plus(y)
+                    : Html.markup(x, budget).plus(Html.markup(y, budget));
         }
         if (a instanceof List<?> x && b instanceof List<?> y) {
             return joined(Operators.objects(x), Operators.objects(y), budget);
@@ -108,17 +127,24 @@ final class Arithmetic {
                 budget.step();
                 out.append(s);
             }
-            return out.build();
+            return out.build().markup(s.isMarkup());
         }
         if (value instanceof List<?> list) {
-            budget.list((long) list.size() * count);
-            var out = new ArrayList<Object>();
-            for (int i = 0; i < count && !list.isEmpty(); i++) {
-                out.addAll(list);
-            }
-            return out;
+            return repeated(Operators.objects(list), count, budget);
+        }
+        if (value instanceof Tuple tuple) {
+            return new Tuple(repeated(tuple.items(), count, budget));
         }
         return fail("*", value, times);
+    }
+
+    private static List<Object> repeated(List<Object> list, int count, Budget budget) {
+        budget.list((long) list.size() * count);
+        var out = new ArrayList<Object>();
+        for (int i = 0; i < count && !list.isEmpty(); i++) {
+            out.addAll(list);
+        }
+        return out;
     }
 
     private static long fail(String operator, Object a, Object b) {

@@ -3,7 +3,6 @@ package io.cortado.text.jinja;
 import io.cortado.text.Origin;
 import io.cortado.text.Segment;
 import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -16,12 +15,12 @@ import org.jspecify.annotations.Nullable;
 public final class ChatTemplate {
     private static final int MAX_SOURCE_CHARS = 1 << 20;
 
-    private final List<Stmt> body;
+    private final Parser.Parsed parsed;
     private final int sourceChars;
     private final TemplateOptions options;
 
-    private ChatTemplate(List<Stmt> body, int sourceChars, TemplateOptions options) {
-        this.body = body;
+    private ChatTemplate(Parser.Parsed parsed, int sourceChars, TemplateOptions options) {
+        this.parsed = parsed;
         this.sourceChars = sourceChars;
         this.options = options;
     }
@@ -33,13 +32,13 @@ public final class ChatTemplate {
 
     public static ChatTemplate compile(String source, TemplateOptions options) {
         if (source.length() > MAX_SOURCE_CHARS) {
-            throw new TemplateException(
+            throw TemplateException.budget(
                     "template too long: chars=" + source.length() + " limit=" + MAX_SOURCE_CHARS);
         }
         try {
             return new ChatTemplate(Parser.parse(source, options), source.length(), options);
         } catch (StackOverflowError e) {
-            throw new TemplateException("template nested too deep: chars=" + source.length());
+            throw TemplateException.budget("template nested too deep: chars=" + source.length());
         }
     }
 
@@ -62,9 +61,15 @@ public final class ChatTemplate {
         Map<String, Object> names = Globals.create(options, budget);
         names.putAll(copies);
         try {
-            return rendered(new Interpreter(budget).render(body, new Scope(names).inner()));
+            Scope top = new Scope(names).inner();
+            var interpreter = new Interpreter(budget, top);
+            if (!parsed.blocks().isEmpty()) {
+                names.put("self", interpreter.self(parsed.blocks()));
+            }
+            return rendered(interpreter.render(parsed.body()));
         } catch (StackOverflowError e) {
-            throw new TemplateException("template nested too deep to render: chars=" + sourceChars);
+            throw TemplateException.budget(
+                    "template nested too deep to render: chars=" + sourceChars);
         }
     }
 

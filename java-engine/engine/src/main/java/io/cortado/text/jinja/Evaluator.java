@@ -1,16 +1,14 @@
 package io.cortado.text.jinja;
 
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Evaluates expressions. */
 final class Evaluator {
-    private static final Set<String> MARKING_FILTERS = Set.of("safe", "e", "escape", "forceescape");
-
     private final Budget budget;
     private final Filters filters;
 
@@ -21,6 +19,13 @@ final class Evaluator {
 
     Object evaluate(Expr expr, Scope scope) {
         budget.step();
+        budget.nest();
+        Object value = value(expr, scope);
+        budget.unnest();
+        return value;
+    }
+
+    private Object value(Expr expr, Scope scope) {
         return switch (expr) {
             case Expr.Constant c -> c.value();
             case Expr.Name name -> scope.find(name.name());
@@ -61,16 +66,12 @@ final class Evaluator {
             case Expr.Call call ->
                     call(evaluate(call.function(), scope), arguments(call.arguments(), scope));
             case Expr.Filter filter -> filter(filter, null, scope);
-            // No value carries a mark: escaped is what a filter has just marked.
-            case Expr.Test test when test.name().equals("escaped") ->
-                    test.input() instanceof Expr.Filter filter
-                            && MARKING_FILTERS.contains(filter.name());
             case Expr.Test test ->
                     Tests.run(
                             test.name(),
                             evaluate(test.input(), scope),
                             arguments(test.arguments(), scope),
-                            filters);
+                            budget);
         };
     }
 
@@ -108,13 +109,39 @@ final class Evaluator {
     }
 
     Arguments arguments(Expr.CallArguments arguments, Scope scope) {
-        if (arguments.positional().isEmpty() && arguments.named().isEmpty()) {
+        if (arguments.positional().isEmpty()
+                && arguments.named().isEmpty()
+                && arguments.rest() == null
+                && arguments.namedRest() == null) {
             return Arguments.NONE;
         }
-        var named = new LinkedHashMap<String, Object>();
         List<Object> positional = all(arguments.positional(), scope);
+        var named = new LinkedHashMap<String, Object>();
         arguments.named().forEach((name, value) -> named.put(name, evaluate(value, scope)));
+        if (arguments.rest() != null) {
+            List<Object> rest = Operators.items(evaluate(arguments.rest(), scope), budget);
+            budget.list((long) positional.size() + rest.size());
+            positional.addAll(rest);
+        }
+        if (arguments.namedRest() != null) {
+            addNamed(evaluate(arguments.namedRest(), scope), named);
+        }
         return new Arguments(positional, named);
+    }
+
+    private void addNamed(Object rest, Map<String, Object> named) {
+        if (!(rest instanceof Map<?, ?> map)) {
+            throw new TemplateException(
+                    "argument after ** must be a mapping, not " + Operators.typeName(rest));
+        }
+        budget.items(map.size());
+        Operators.map(map)
+                .forEach((key, value) -> {
+                    String name = Operators.text(key, "keyword").text();
+                    if (named.put(name, value) != null) {
+                        throw new TemplateException("keyword argument repeated: name=" + name);
+                    }
+                });
     }
 
     private List<Object> all(List<Expr> exprs, Scope scope) {
@@ -130,7 +157,7 @@ final class Evaluator {
         for (Map.Entry<Expr, Expr> entry : dict.entries()) {
             budget.step(map.size() >> 6);
             Object key = evaluate(entry.getKey(), scope);
-            Operators.put(map, key, evaluate(entry.getValue(), scope));
+            Operators.put(map, key, evaluate(entry.getValue(), scope), budget);
         }
         return map;
     }
@@ -143,18 +170,15 @@ final class Evaluator {
         if (value instanceof Double d) {
             return negative ? -d : d;
         }
-        long whole = Operators.whole(value);
-        if (negative && whole == Long.MIN_VALUE) {
-            throw new TemplateException("arithmetic: long overflow in -");
-        }
-        return negative ? -whole : whole;
+        BigInteger whole = NumberText.big(value);
+        return Numerals.small(negative ? whole.negate() : whole);
     }
 
     private Object compare(Expr.Compare compare, Scope scope) {
         Object left = evaluate(compare.first(), scope);
         for (int i = 0; i < compare.operators().size(); i++) {
             Object right = evaluate(compare.others().get(i), scope);
-            if (!holds(compare.operators().get(i), left, right)) {
+            if (!holds(compare.operators().get(i), left, right, budget)) {
                 return false;
             }
             left = right;
@@ -162,23 +186,23 @@ final class Evaluator {
         return true;
     }
 
-    static boolean holds(String operator, Object left, Object right) {
+    private static boolean holds(String operator, Object left, Object right, Budget budget) {
         return switch (operator) {
-            case "==" -> Operators.areEqual(left, right);
-            case "!=" -> !Operators.areEqual(left, right);
-            case "in" -> Operators.contains(right, left);
-            case "not in" -> !Operators.contains(right, left);
-            case "<" -> Operators.compare(left, right) < 0;
-            case "<=" -> Operators.compare(left, right) <= 0;
-            case ">" -> Operators.compare(left, right) > 0;
-            default -> Operators.compare(left, right) >= 0;
+            case "==" -> Operators.areEqual(left, right, budget);
+            case "!=" -> !Operators.areEqual(left, right, budget);
+            case "in" -> Operators.contains(right, left, budget);
+            case "not in" -> !Operators.contains(right, left, budget);
+            case "<" -> Operators.compare(left, right, budget) < 0;
+            case "<=" -> Operators.compare(left, right, budget) <= 0;
+            case ">" -> Operators.compare(left, right, budget) > 0;
+            default -> Operators.compare(left, right, budget) >= 0;
         };
     }
 
     private Object concat(Expr.Concat concat, Scope scope) {
         var out = new Str.Builder();
         for (Expr part : concat.parts()) {
-            out.append(Repr.str(evaluate(part, scope)));
+            out.append(Repr.str(evaluate(part, scope), budget));
             budget.bound(out.length());
         }
         budget.text(out.length());

@@ -45,5 +45,12 @@ sealed interface Expr {
 
     record Test(Expr input, String name, CallArguments arguments) implements Expr {}
 
-    record CallArguments(List<Expr> positional, Map<String, Expr> named) {}
+    /** What a call is given; {@code rest} and {@code namedRest} stand after one and two stars. */
+    record CallArguments(
+            List<Expr> positional,
+            Map<String, Expr> named,
+            @Nullable Expr rest,
+            @Nullable Expr namedRest) {
+        static final CallArguments NONE = new CallArguments(List.of(), Map.of(), null, null);
+    }
 }

@@ -1,6 +1,5 @@
 package io.cortado.text.jinja;
 
-import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -13,10 +12,12 @@ import org.jspecify.annotations.Nullable;
 /** Parses expressions by the grammar of Jinja2, whose precedence is not quite Python's. */
 final class ExprParser {
     private static final int MAX_CHAIN = 500;
+    private static final int MAX_DIGITS = 1000;
     private static final Set<String> COMPARISONS = Set.of("==", "!=", "<", "<=", ">", ">=");
 
     private final Tokens tokens;
     private final Set<String> names = new HashSet<>();
+    private final List<TemplateException> unknown = new ArrayList<>();
 
     ExprParser(Tokens tokens) {
         this.tokens = tokens;
@@ -27,6 +28,14 @@ final class ExprParser {
      */
     Set<String> names() {
         return names;
+    }
+
+    /**
+     * Filters and tests so far that do not exist. They fail the template here, except inside
+     * conditions and what depends on them, where they fail when they run: as in Jinja2.
+     */
+    List<TemplateException> unknown() {
+        return unknown;
     }
 
     Expr expression() {
@@ -64,6 +73,7 @@ final class ExprParser {
     }
 
     private Expr condition() {
+        int before = unknown.size();
         Expr expr = or();
         for (int chain = 0; tokens.skipName("if"); chain++) {
             bound(chain);
@@ -75,6 +85,7 @@ final class ExprParser {
                 tokens.leave();
             }
             expr = new Expr.Condition(test, expr, otherwise);
+            unknown.subList(before, unknown.size()).clear();
         }
         return expr;
     }
@@ -204,8 +215,7 @@ final class ExprParser {
             case NAME -> name(token.text());
             case STRING -> strings(token);
             case INTEGER -> new Expr.Constant(integer(token.text().replace("_", "")));
-            case FLOAT ->
-                    new Expr.Constant(new BigDecimal(token.text().replace("_", "")).doubleValue());
+            case FLOAT -> new Expr.Constant(Double.valueOf(token.text().replace("_", "")));
             case OPERATOR -> bracketed(token);
             case DATA, VARIABLE_BEGIN, VARIABLE_END, BLOCK_BEGIN, BLOCK_END, END ->
                     throw unexpected(token);
@@ -240,12 +250,15 @@ final class ExprParser {
                     case 'b', 'B' -> 2;
                     default -> 10;
                 };
-        try {
-            return new BigInteger(radix == 10 ? digits : digits.substring(2), radix)
-                    .longValueExact();
-        } catch (ArithmeticException | NumberFormatException e) {
+        if (digits.length() > MAX_DIGITS) {
             throw tokens.error(
-                    "integer out of range: digits=" + digits.length() + " limit=64 bits");
+                    "integer too long: digits=" + digits.length() + " limit=" + MAX_DIGITS);
+        }
+        try {
+            return Numerals.small(
+                    new BigInteger(radix == 10 ? digits : digits.substring(2), radix));
+        } catch (NumberFormatException e) {
+            throw tokens.error("malformed integer: digits=" + digits.length());
         }
     }
 
@@ -343,24 +356,31 @@ final class ExprParser {
         tokens.expectOperator("(");
         var positional = new ArrayList<Expr>();
         var named = new LinkedHashMap<String, Expr>();
+        Expr rest = null;
+        Expr namedRest = null;
         while (!tokens.skipOperator(")")) {
-            if (tokens.current().isOperator("*") || tokens.current().isOperator("**")) {
-                throw tokens.error("unpacking of arguments is not supported");
-            }
-            if (tokens.current().kind() == Token.Kind.NAME && tokens.ahead().isOperator("=")) {
+            if (namedRest == null && tokens.skipOperator("**")) {
+                namedRest = expression();
+            } else if (rest == null && namedRest == null && tokens.skipOperator("*")) {
+                rest = expression();
+            } else if (namedRest == null
+                    && tokens.current().kind() == Token.Kind.NAME
+                    && tokens.ahead().isOperator("=")) {
                 String name = tokens.next().text();
                 tokens.next();
-                named.put(name, expression());
-            } else if (named.isEmpty()) {
+                if (named.put(name, expression()) != null) {
+                    throw tokens.error("keyword argument repeated: name=" + name);
+                }
+            } else if (named.isEmpty() && rest == null && namedRest == null) {
                 positional.add(expression());
             } else {
-                throw tokens.error("positional argument after a named one");
+                throw tokens.error("invalid order of a call's arguments");
             }
             if (!tokens.current().isOperator(")")) {
                 tokens.expectOperator(",");
             }
         }
-        return new Expr.CallArguments(List.copyOf(positional), named);
+        return new Expr.CallArguments(List.copyOf(positional), named, rest, namedRest);
     }
 
     private Expr filters(Expr start) {
@@ -395,14 +415,22 @@ final class ExprParser {
 
     private Expr filterCall(@Nullable Expr input) {
         String name = dottedName("filter");
+        if (!Filters.isKnown(name)) {
+            unknown.add(tokens.error("no filter named '" + name + "'"));
+        }
         return new Expr.Filter(
-                input, name, tokens.current().isOperator("(") ? arguments() : noArguments());
+                input,
+                name,
+                tokens.current().isOperator("(") ? arguments() : Expr.CallArguments.NONE);
     }
 
     private Expr test(Expr input) {
         boolean negated = tokens.skipName("not");
         String name = dottedName("test");
-        Expr.CallArguments arguments = noArguments();
+        if (!Tests.NAMES.contains(name)) {
+            unknown.add(tokens.error("no test named '" + name + "'"));
+        }
+        Expr.CallArguments arguments = Expr.CallArguments.NONE;
         Token token = tokens.current();
         if (token.isOperator("(")) {
             arguments = arguments();
@@ -410,7 +438,7 @@ final class ExprParser {
             if (token.isName("is")) {
                 throw tokens.error("tests cannot be chained with is");
             }
-            arguments = new Expr.CallArguments(List.of(postfix(primary())), Map.of());
+            arguments = new Expr.CallArguments(List.of(postfix(primary())), Map.of(), null, null);
         }
         Expr test = new Expr.Test(input, name, arguments);
         return negated ? new Expr.Unary("not", test) : test;
@@ -440,13 +468,11 @@ final class ExprParser {
         return name.toString();
     }
 
-    private static Expr.CallArguments noArguments() {
-        return new Expr.CallArguments(List.of(), Map.of());
-    }
-
     private void bound(int chain) {
         if (chain > MAX_CHAIN) {
-            throw tokens.error("expression too long: operators=" + chain + " limit=" + MAX_CHAIN);
+            throw TemplateException.budget(
+                            "expression too long: operators=" + chain + " limit=" + MAX_CHAIN)
+                    .atLine(tokens.current().line());
         }
     }
 

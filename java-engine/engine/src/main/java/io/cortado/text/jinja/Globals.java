@@ -1,7 +1,6 @@
 package io.cortado.text.jinja;
 
 import java.time.ZonedDateTime;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,8 +13,8 @@ final class Globals {
     static Map<String, Object> create(TemplateOptions options, Budget budget) {
         var globals = new HashMap<String, Object>();
         globals.put("range", (Callable) args -> range(args, budget));
-        globals.put("dict", (Callable) Globals::dict);
-        globals.put("namespace", (Callable) Globals::namespace);
+        globals.put("dict", (Callable) args -> dict(args, budget));
+        globals.put("namespace", (Callable) args -> namespace(args, budget));
         globals.put("joiner", (Callable) Globals::joiner);
         globals.put("cycler", (Callable) Globals::cycler);
         globals.put(
@@ -23,16 +22,24 @@ final class Globals {
                 (Callable)
                         args -> {
                             throw TemplateException.raised(
-                                    Repr.str(args.required(0, "message")).text());
+                                    Repr.str(args.required(0, "message"), budget).text());
                         });
         globals.put(
                 "strftime_now",
                 (Callable)
-                        args ->
-                                Str.literal(
-                                        Strftime.format(
-                                                args.text(0, "format").text(),
-                                                ZonedDateTime.now(options.clock()))));
+                        args -> {
+                            Str format = args.text(0, "format");
+                            budget.scan(format.text().length());
+                            return format.derive(
+                                    Strftime.format(
+                                            format.text(), ZonedDateTime.now(options.clock())));
+                        });
+        globals.put(
+                "lipsum",
+                (Callable)
+                        _ -> {
+                            throw new TemplateException("lipsum is refused: its text is random");
+                        });
         return globals;
     }
 
@@ -42,45 +49,39 @@ final class Globals {
         long start = single ? 0 : args.whole(0, "start", 0);
         long stop = single ? args.whole(0, "stop", 0) : args.whole(1, "stop", 0);
         long step = args.whole(2, "step", 1);
-        if (step == 0) {
-            throw new TemplateException("range() step must not be zero");
-        }
+        args.noneNamed("range");
         if (args.size() == 0) {
             throw new TemplateException("range expected at least 1 argument, got 0");
         }
-        double count = Math.ceil(((double) stop - start) / step);
-        budget.list((long) Math.max(0, count));
-        var items = new ArrayList<Object>();
-        for (long i = start; step > 0 ? i < stop : i > stop; i += step) {
-            items.add(i);
-        }
-        return items;
+        return Range.of(start, stop, step, budget);
     }
 
-    private static Object dict(Arguments args) {
+    private static Map<Object, Object> dict(Arguments args, Budget budget) {
         var map = new LinkedHashMap<Object, Object>();
         if (!args.positional().isEmpty()) {
             Object source = args.positional().getFirst();
             if (source instanceof Map<?, ?> other) {
+                budget.items(other.size());
                 map.putAll(Operators.map(other));
             } else {
-                for (Object pair : Operators.items(source)) {
-                    List<Object> entry = Operators.items(pair);
+                for (Object pair : Operators.items(source, budget)) {
+                    List<Object> entry = Operators.items(pair, budget);
                     if (entry.size() != 2) {
                         throw new TemplateException("dict needs pairs: items=" + entry.size());
                     }
-                    Operators.put(map, entry.get(0), entry.get(1));
+                    Operators.put(map, entry.get(0), entry.get(1), budget);
                 }
             }
         }
-        args.named().forEach((name, value) -> map.put(Str.literal(name), value));
+        args.named().forEach((name, value) -> map.put(Str.name(name), value));
         return map;
     }
 
-    private static Object namespace(Arguments args) {
+    private static Object namespace(Arguments args, Budget budget) {
         var namespace = new Namespace();
-        Operators.map((Map<?, ?>) dict(args))
-                .forEach((name, value) -> namespace.attributes().put(Repr.str(name).text(), value));
+        dict(args, budget)
+                .forEach((name, value) ->
+                        namespace.attributes().put(Repr.str(name, budget).text(), value));
         return namespace;
     }
 
@@ -99,20 +100,6 @@ final class Globals {
         if (args.positional().isEmpty()) {
             throw new TemplateException("at least one item has to be provided");
         }
-        var cycler = new Namespace();
-        int[] at = {0};
-        cycler.attributes()
-                .put(
-                        "next",
-                        (Callable) _ -> args.positional().get(at[0]++ % args.positional().size()));
-        cycler.attributes()
-                .put(
-                        "reset",
-                        (Callable)
-                                _ -> {
-                                    at[0] = 0;
-                                    return None.NONE;
-                                });
-        return cycler;
+        return new Cycler(args.positional());
     }
 }

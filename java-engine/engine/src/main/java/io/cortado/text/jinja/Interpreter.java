@@ -16,16 +16,27 @@ final class Interpreter {
 
     private final Budget budget;
     private final Evaluator evaluator;
+    private final Scope top;
     private Str.Builder out = new Str.Builder();
 
-    Interpreter(Budget budget) {
+    /** Runs statements whose outermost names are those of {@code top}. */
+    Interpreter(Budget budget, Scope top) {
         this.budget = budget;
         this.evaluator = new Evaluator(budget);
+        this.top = top;
     }
 
-    Str render(List<Stmt> body, Scope scope) {
-        run(body, scope);
+    Str render(List<Stmt> body) {
+        run(body, top);
         return out.build();
+    }
+
+    /** What {@code self} is: the named blocks, to be called. */
+    Namespace self(Map<String, Stmt.NamedBlock> blocks) {
+        var self = new Namespace();
+        blocks.forEach((name, block) ->
+                self.attributes().put(name, (Callable) _ -> capture(block.body(), top.inner())));
+        return self;
     }
 
     /** What statements print, as a value. */
@@ -43,21 +54,21 @@ final class Interpreter {
     }
 
     private Flow run(List<Stmt> body, Scope scope) {
-        for (Stmt stmt : body) {
+        budget.nest();
+        Flow flow = Flow.NORMAL;
+        for (int i = 0; i < body.size() && flow == Flow.NORMAL; i++) {
             budget.step();
-            Flow flow = run(stmt, scope);
-            if (flow != Flow.NORMAL) {
-                return flow;
-            }
+            flow = run(body.get(i), scope);
         }
-        return Flow.NORMAL;
+        budget.unnest();
+        return flow;
     }
 
     private Flow run(Stmt stmt, Scope scope) {
         return switch (stmt) {
             case Stmt.Text text -> print(text.text());
             case Stmt.Print print ->
-                    at(print.line(), () -> print(Repr.str(evaluate(print.value(), scope))));
+                    at(print.line(), () -> print(Repr.str(evaluate(print.value(), scope), budget)));
             case Stmt.If branches -> runIf(branches, scope);
             case Stmt.For loop -> runFor(loop, scope);
             case Stmt.Set set ->
@@ -72,14 +83,23 @@ final class Interpreter {
                                                     evaluator.filterBlock(
                                                             filter.filter(),
                                                             capture(filter.body(), scope.inner()),
-                                                            scope))));
+                                                            scope),
+                                                    budget)));
             case Stmt.Macro macro -> {
                 scope.set(macro.code().name(), new Macro(macro.code(), scope, this));
                 yield Flow.NORMAL;
             }
             case Stmt.CallBlock call -> at(call.line(), () -> callBlock(call, scope));
             case Stmt.With with -> runWith(with, scope);
-            case Stmt.Block block -> run(block.body(), scope);
+            case Stmt.Block block -> run(block.body(), scope.inner());
+            case Stmt.NamedBlock block ->
+                    run(block.body(), block.isScoped() ? scope.inner() : top.inner());
+            case Stmt.Refused refused ->
+                    at(
+                            refused.line(),
+                            () -> {
+                                throw new TemplateException(refused.reason());
+                            });
             case Stmt.Break _ -> Flow.BREAK;
             case Stmt.Continue _ -> Flow.CONTINUE;
         };
@@ -93,7 +113,7 @@ final class Interpreter {
         try {
             return step.run();
         } catch (TemplateException e) {
-            throw e.isRaisedByTemplate() ? e : e.atLine(line);
+            throw e.atLine(line);
         }
     }
 
@@ -130,24 +150,28 @@ final class Interpreter {
     }
 
     private void loop(Stmt.For loop, Object iterable, Scope scope, int depth) {
-        List<Object> items = kept(loop, Operators.items(iterable), scope);
+        List<Object> items = kept(loop, Operators.items(iterable, budget), scope);
         Callable again =
                 loop.recursive()
                         ? arguments ->
                                 recurse(loop, arguments.required(0, "iterable"), scope, depth + 1)
                         : null;
         var state = new LoopState(items, depth, again);
+        // As in Jinja2: else is for a loop of which no round came to its end.
+        boolean anyEnded = false;
         for (Object item : items) {
             state.advance();
             budget.step();
             Scope inner = scope.inner();
             inner.set("loop", state);
             assign(loop.target(), item, inner);
-            if (run(loop.body(), inner) == Flow.BREAK) {
-                return;
+            Flow flow = run(loop.body(), inner);
+            anyEnded |= flow == Flow.NORMAL;
+            if (flow == Flow.BREAK) {
+                break;
             }
         }
-        if (items.isEmpty()) {
+        if (!anyEnded) {
             run(loop.otherwise(), scope.inner());
         }
     }
@@ -188,7 +212,8 @@ final class Interpreter {
                 }
                 namespace.attributes().put(attribute.attribute(), value);
             }
-            case Stmt.TupleTarget tuple -> unpack(tuple.targets(), Operators.items(value), scope);
+            case Stmt.TupleTarget tuple ->
+                    unpack(tuple.targets(), Operators.items(value, budget), scope);
         }
         return Flow.NORMAL;
     }
@@ -218,7 +243,9 @@ final class Interpreter {
         named.put("caller", new Macro(call.caller(), scope, this));
         Object function = evaluate(call.call().function(), scope);
         return print(
-                Repr.str(evaluator.call(function, new Arguments(arguments.positional(), named))));
+                Repr.str(
+                        evaluator.call(function, new Arguments(arguments.positional(), named)),
+                        budget));
     }
 
     private Flow runWith(Stmt.With with, Scope scope) {

@@ -3,6 +3,7 @@ package io.cortado.text.jinja;
 import io.cortado.text.Origin;
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 
@@ -20,25 +21,29 @@ final class JsonText {
     private final Str keySeparator;
     private final boolean sortKeys;
     private final boolean ensureAscii;
+    private final Budget budget;
     private int nesting;
 
-    private JsonText(Arguments arguments) {
+    private JsonText(Arguments arguments, Budget budget) {
+        this.budget = budget;
         Object indentation = arguments.optional(1, "indent", None.NONE);
         pretty = indentation != None.NONE;
         indent =
                 switch (indentation) {
                     case Str s -> s;
                     case None _ -> Str.EMPTY;
-                    default ->
-                            Str.literal(
-                                    " ".repeat(Math.clamp(Operators.whole(indentation), 0, 64)));
+                    default -> {
+                        long width = Math.max(0, Operators.whole(indentation));
+                        budget.text(width);
+                        yield Str.literal(" ".repeat((int) width));
+                    }
                 };
         Object separators = arguments.optional(2, "separators", None.NONE);
         if (separators == None.NONE) {
             itemSeparator = Str.literal(pretty ? "," : ", ");
             keySeparator = Str.literal(": ");
         } else {
-            List<Object> pair = Operators.items(separators);
+            List<Object> pair = Operators.items(separators, budget);
             if (pair.size() != 2) {
                 throw new TemplateException(
                         "tojson separators must be a pair: items=" + pair.size());
@@ -52,12 +57,13 @@ final class JsonText {
 
     /** Arguments, in this order or by name: ensure_ascii, indent, separators, sort_keys. */
     static Str of(Object value, Arguments arguments, Budget budget) {
-        var json = new JsonText(arguments);
-        json.append(value, budget);
+        arguments.known("tojson", "ensure_ascii", "indent", "separators", "sort_keys");
+        var json = new JsonText(arguments, budget);
+        json.append(value);
         return json.out.build();
     }
 
-    private void append(Object value, Budget budget) {
+    private void append(Object value) {
         budget.step();
         budget.bound(out.length());
         switch (value) {
@@ -66,10 +72,10 @@ final class JsonText {
             case Long n -> literal(n.toString());
             case BigInteger n -> literal(n.toString());
             case Double d -> literal(number(d));
-            case Str s -> out.append(quote(s.text()), s.origin());
-            case List<?> list -> list(Operators.objects(list), budget);
-            case Tuple tuple -> list(tuple.items(), budget);
-            case Map<?, ?> map -> map(Operators.map(map), budget);
+            case Str s -> string(s);
+            case List<?> list -> list(Operators.objects(list));
+            case Tuple tuple -> list(tuple.items());
+            case Map<?, ?> map -> map(Operators.map(map));
             default ->
                     throw new TemplateException(
                             "Object of type "
@@ -78,7 +84,7 @@ final class JsonText {
         }
     }
 
-    private void list(List<Object> items, Budget budget) {
+    private void list(List<Object> items) {
         if (items.isEmpty()) {
             literal("[]");
             return;
@@ -89,12 +95,12 @@ final class JsonText {
                 out.append(itemSeparator);
             }
             newLine();
-            append(items.get(i), budget);
+            append(items.get(i));
         }
         leave("]");
     }
 
-    private void map(Map<Object, Object> map, Budget budget) {
+    private void map(Map<Object, Object> map) {
         if (map.isEmpty()) {
             literal("{}");
             return;
@@ -102,7 +108,7 @@ final class JsonText {
         enter("{");
         var entries = new ArrayList<>(map.entrySet());
         if (sortKeys) {
-            entries.sort((a, b) -> Operators.compare(a.getKey(), b.getKey()));
+            entries.sort((a, b) -> Operators.compare(a.getKey(), b.getKey(), budget));
         }
         boolean first = true;
         for (Map.Entry<Object, Object> entry : entries) {
@@ -111,10 +117,9 @@ final class JsonText {
             }
             first = false;
             newLine();
-            Str key = key(entry.getKey());
-            out.append(quote(key.text()), key.origin());
+            string(key(entry.getKey()));
             out.append(keySeparator);
-            append(entry.getValue(), budget);
+            append(entry.getValue());
         }
         leave("}");
     }
@@ -133,9 +138,15 @@ final class JsonText {
         };
     }
 
+    private void string(Str s) {
+        budget.text(s.text().length());
+        out.append(quote(s.text()), s.origin());
+    }
+
     private void enter(String open) {
         if (++nesting > MAX_NESTING) {
-            throw new TemplateException("value nested too deep for tojson: limit=" + MAX_NESTING);
+            throw TemplateException.budget(
+                    "value nested too deep for tojson: limit=" + MAX_NESTING);
         }
         literal(open);
     }
@@ -152,6 +163,8 @@ final class JsonText {
             for (int i = 0; i < nesting; i++) {
                 out.append(indent);
             }
+            budget.step(nesting);
+            budget.bound(out.length());
         }
     }
 
@@ -182,7 +195,7 @@ final class JsonText {
                 case '\f' -> quoted.append("\\f");
                 default -> {
                     if (c < 0x20 || (ensureAscii && c > 0x7E)) {
-                        quoted.append(String.format("\\u%04x", (int) c));
+                        quoted.append("\\u").append(HexFormat.of().toHexDigits(c));
                     } else {
                         quoted.append(c);
                     }

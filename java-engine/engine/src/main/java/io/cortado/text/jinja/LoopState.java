@@ -32,7 +32,12 @@ final class LoopState {
         return again.call(arguments);
     }
 
-    @Nullable Object attribute(String name) {
+    @Override
+    public String toString() {
+        return "<LoopContext " + (index + 1) + "/" + items.size() + ">";
+    }
+
+    @Nullable Object attribute(String name, Budget budget) {
         int length = items.size();
         return switch (name) {
             case "index" -> index + 1L;
@@ -64,7 +69,7 @@ final class LoopState {
                                 Object now = new Tuple(args.positional());
                                 boolean changed =
                                         lastChanged == null
-                                                || !Operators.areEqual(lastChanged, now);
+                                                || !Operators.areEqual(lastChanged, now, budget);
                                 lastChanged = now;
                                 return changed;
                             };

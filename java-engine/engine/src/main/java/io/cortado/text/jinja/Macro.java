@@ -25,6 +25,8 @@ final class Macro implements Callable {
                     new Tuple(
                             code.parameters().stream().map(p -> (Object) Str.literal(p)).toList());
             case "caller" -> code.takesCaller();
+            case "catch_kwargs" -> code.takesKwargs();
+            case "catch_varargs" -> code.takesVarargs();
             default -> null;
         };
     }
@@ -81,7 +83,7 @@ final class Macro implements Callable {
         }
         if (code.takesKwargs()) {
             var kwargs = new LinkedHashMap<Object, Object>();
-            extra.forEach((name, value) -> kwargs.put(Str.literal(name), value));
+            extra.forEach((name, value) -> kwargs.put(Str.name(name), value));
             inner.set("kwargs", kwargs);
         } else if (!extra.isEmpty()) {
             throw new TemplateException(

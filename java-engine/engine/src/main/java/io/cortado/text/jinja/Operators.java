@@ -20,6 +20,7 @@ final class Operators {
             case List<?> _ -> "list";
             case Map<?, ?> _ -> "dict";
             case Tuple _ -> "tuple";
+            case Range _ -> "range";
             case Undefined _ -> "Undefined";
             case Generator _ -> "generator";
             case DictView view -> view.kind();
@@ -39,6 +40,7 @@ final class Operators {
             case Map<?, ?> map -> !map.isEmpty();
             case Tuple tuple -> !tuple.items().isEmpty();
             case DictView view -> !view.items().isEmpty();
+            case Range range -> range.length() > 0;
             default -> true;
         };
     }
@@ -81,26 +83,37 @@ final class Operators {
         };
     }
 
-    /** The items of anything that can be looped over, or null if {@code value} cannot. */
-    static @Nullable List<Object> itemsOrNull(Object value) {
+    static boolean isIterable(Object value) {
         return switch (value) {
-            case List<?> list -> objects(list);
-            case Tuple tuple -> tuple.items();
-            case Map<?, ?> map -> new ArrayList<>(map.keySet());
-            case Str s -> characters(s);
-            case Generator generator -> generator.take();
-            case DictView view -> view.items();
-            case Undefined _ -> List.of();
-            default -> null;
+            case List<?> _, Tuple _, Map<?, ?> _, Str _, Generator _, DictView _, Range _ -> true;
+            case Undefined _ -> true;
+            default -> false;
         };
     }
 
-    static List<Object> items(Object value) {
-        List<Object> items = itemsOrNull(value);
-        if (items == null) {
-            throw new TemplateException("'" + typeName(value) + "' object is not iterable");
-        }
-        return items;
+    /** The items of anything that can be looped over. */
+    static List<Object> items(Object value, Budget budget) {
+        return switch (value) {
+            case List<?> list -> objects(list);
+            case Tuple tuple -> tuple.items();
+            case Map<?, ?> map -> {
+                budget.items(map.size());
+                yield new ArrayList<>(map.keySet());
+            }
+            case Str s -> {
+                budget.items(s.text().length());
+                yield s.characters();
+            }
+            case Range range -> {
+                budget.items(range.length());
+                yield range.items();
+            }
+            case Generator generator -> generator.take();
+            case DictView view -> view.items();
+            case Undefined _ -> List.of();
+            default ->
+                    throw new TemplateException("'" + typeName(value) + "' object is not iterable");
+        };
     }
 
     // Lists are only ever made of objects, here and in Values; the wildcard comes from pattern
@@ -115,74 +128,84 @@ final class Operators {
         return (Map<Object, Object>) map;
     }
 
-    private static List<Object> characters(Str s) {
-        var characters = new ArrayList<Object>();
-        for (int i = 0; i < s.text().length(); ) {
-            int end = i + Character.charCount(s.text().codePointAt(i));
-            characters.add(s.part(i, end));
-            i = end;
-        }
-        return characters;
-    }
-
-    static boolean areEqual(Object a, Object b) {
+    /** Both values are walked, so both are paid for: a list may hold one list many times over. */
+    static boolean areEqual(Object a, Object b, Budget budget) {
+        budget.step();
         if (isNumber(a) && isNumber(b)) {
-            return (isWhole(a) && isWhole(b)) ? whole(a) == whole(b) : decimal(a) == decimal(b);
+            return compareNumbers(a, b) == 0 && !isNan(a) && !isNan(b);
         }
         if (a instanceof List<?> x && b instanceof List<?> y) {
-            return areAllEqual(objects(x), objects(y));
+            return areAllEqual(objects(x), objects(y), budget);
         }
         if (a instanceof Tuple x && b instanceof Tuple y) {
-            return areAllEqual(x.items(), y.items());
+            return areAllEqual(x.items(), y.items(), budget);
         }
         if (a instanceof Map<?, ?> x && b instanceof Map<?, ?> y) {
-            return areMapsEqual(map(x), map(y));
+            return areMapsEqual(map(x), map(y), budget);
+        }
+        if (a instanceof Range x && b instanceof Range y) {
+            return x.isSameSequence(y);
+        }
+        if (a instanceof Str x && b instanceof Str y) {
+            budget.scan(Math.min(x.text().length(), y.text().length()));
+            return x.equals(y);
         }
         if (a instanceof Undefined && b instanceof Undefined) {
             return true;
         }
-        return a.equals(b);
+        // Functions, namespaces and the like are equal to themselves alone; so is None.
+        return isSame(a, b);
     }
 
-    private static boolean areMapsEqual(Map<Object, Object> x, Map<Object, Object> y) {
+    @SuppressWarnings("ReferenceEquality")
+    static boolean isSame(Object a, Object b) {
+        return a == b;
+    }
+
+    private static boolean isNan(Object value) {
+        return value instanceof Double d && d.isNaN();
+    }
+
+    private static boolean areMapsEqual(
+            Map<Object, Object> x, Map<Object, Object> y, Budget budget) {
         if (x.size() != y.size()) {
             return false;
         }
         for (Map.Entry<Object, Object> entry : x.entrySet()) {
-            Object other = find(y, entry.getKey());
-            if (other == null || !areEqual(entry.getValue(), other)) {
+            Object other = find(y, entry.getKey(), budget);
+            if (other == null || !areEqual(entry.getValue(), other, budget)) {
                 return false;
             }
         }
         return true;
     }
 
-    private static boolean areAllEqual(List<Object> x, List<Object> y) {
+    private static boolean areAllEqual(List<Object> x, List<Object> y, Budget budget) {
         if (x.size() != y.size()) {
             return false;
         }
         for (int i = 0; i < x.size(); i++) {
-            if (!areEqual(x.get(i), y.get(i))) {
+            if (!areEqual(x.get(i), y.get(i), budget)) {
                 return false;
             }
         }
         return true;
     }
 
-    static int compare(Object a, Object b) {
+    static int compare(Object a, Object b, Budget budget) {
+        budget.step();
         if (isNumber(a) && isNumber(b)) {
-            return isWhole(a) && isWhole(b)
-                    ? Long.compare(whole(a), whole(b))
-                    : Double.compare(decimal(a), decimal(b));
+            return compareNumbers(a, b);
         }
         if (a instanceof Str x && b instanceof Str y) {
+            budget.scan(Math.min(x.text().length(), y.text().length()));
             return x.compareTo(y);
         }
         if (a instanceof List<?> x && b instanceof List<?> y) {
-            return compareAll(objects(x), objects(y));
+            return compareAll(objects(x), objects(y), budget);
         }
         if (a instanceof Tuple x && b instanceof Tuple y) {
-            return compareAll(x.items(), y.items());
+            return compareAll(x.items(), y.items(), budget);
         }
         if (a instanceof Undefined u) {
             throw u.error();
@@ -194,24 +217,42 @@ final class Operators {
                 "no order between '" + typeName(a) + "' and '" + typeName(b) + "'");
     }
 
-    private static int compareAll(List<Object> x, List<Object> y) {
+    private static int compareNumbers(Object a, Object b) {
+        if (isWhole(a) && isWhole(b)) {
+            return Long.compare(whole(a), whole(b));
+        }
+        if (a instanceof Double || b instanceof Double) {
+            double x = decimal(a);
+            double y = decimal(b);
+            return x == y ? 0 : Double.compare(x, y);
+        }
+        return big(a).compareTo(big(b));
+    }
+
+    private static BigInteger big(Object value) {
+        return value instanceof BigInteger n ? n : BigInteger.valueOf(whole(value));
+    }
+
+    private static int compareAll(List<Object> x, List<Object> y, Budget budget) {
         for (int i = 0; i < Math.min(x.size(), y.size()); i++) {
-            if (!areEqual(x.get(i), y.get(i))) {
-                return compare(x.get(i), y.get(i));
+            if (!areEqual(x.get(i), y.get(i), budget)) {
+                return compare(x.get(i), y.get(i), budget);
             }
         }
         return Integer.compare(x.size(), y.size());
     }
 
-    static boolean contains(Object container, Object item) {
+    static boolean contains(Object container, Object item, Budget budget) {
         if (container instanceof Str s) {
-            return s.text().contains(text(item, "left side of 'in'").text());
+            String sub = text(item, "left side of 'in'").text();
+            budget.scan((long) s.text().length() + sub.length());
+            return TextSearch.contains(s.text(), sub);
         }
         if (container instanceof Map<?, ?> map) {
-            return find(map(map), item) != null;
+            return find(map(map), item, budget) != null;
         }
-        for (Object candidate : items(container)) {
-            if (areEqual(candidate, item)) {
+        for (Object candidate : items(container, budget)) {
+            if (areEqual(candidate, item, budget)) {
                 return true;
             }
         }
@@ -219,20 +260,22 @@ final class Operators {
     }
 
     /** The value under a key, or null. Numbers that are equal are one key: 1, 1.0 and True. */
-    static @Nullable Object find(Map<Object, Object> map, Object key) {
-        Object value = map.get(hashable(key));
-        return value == null && isNumber(key) ? map.get(storedKey(map, key)) : value;
+    static @Nullable Object find(Map<Object, Object> map, Object key, Budget budget) {
+        return map.get(key(key, budget)) instanceof Object value
+                ? value
+                : isNumber(key) ? map.get(storedKey(map, key, budget)) : null;
     }
 
     /** Stores under the key that is there already, if an equal one is. */
-    static void put(Map<Object, Object> map, Object key, Object value) {
-        map.put(isNumber(key) ? storedKey(map, key) : hashable(key), value);
+    static void put(Map<Object, Object> map, Object key, Object value, Budget budget) {
+        map.put(isNumber(key) ? storedKey(map, key, budget) : key(key, budget), value);
     }
 
-    private static Object storedKey(Map<Object, Object> map, Object key) {
+    private static Object storedKey(Map<Object, Object> map, Object key, Budget budget) {
         if (!map.containsKey(key)) {
             for (Object candidate : map.keySet()) {
-                if (isNumber(candidate) && areEqual(candidate, key)) {
+                budget.step();
+                if (isNumber(candidate) && compareNumbers(candidate, key) == 0) {
                     return candidate;
                 }
             }
@@ -240,19 +283,24 @@ final class Operators {
         return key;
     }
 
-    private static Object hashable(Object value) {
+    /** A value that may be a key; hashing it is paid for. */
+    private static Object key(Object value, Budget budget) {
+        budget.step();
         if (value instanceof List<?> || value instanceof Map<?, ?>) {
             throw new TemplateException("unhashable type: '" + typeName(value) + "'");
+        }
+        if (value instanceof Tuple tuple) {
+            tuple.items().forEach(item -> key(item, budget));
         }
         return value;
     }
 
-    /** A value to group or compare by: equal numbers become one object. */
-    static Object key(Object value) {
+    /** A value to group by: equal numbers become one object. */
+    static Object groupKey(Object value, Budget budget) {
         return switch (value) {
             case Boolean b -> b ? 1L : 0L;
             case Double d when d == Math.rint(d) && Math.abs(d) < 1e15 -> d.longValue();
-            default -> hashable(value);
+            default -> key(value, budget);
         };
     }
 }

@@ -6,26 +6,43 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /** Parses statements. */
 final class Parser {
     private final Tokens tokens;
     private final ExprParser expressions;
+    private final Map<String, Stmt.NamedBlock> blocks = new HashMap<>();
+
+    /** Loops that a break would end. */
     private int loops;
+
+    /** Loops around, also those outside a macro. */
+    private int outerLoops;
+
+    /** A template's statements, and its blocks by name. */
+    record Parsed(List<Stmt> body, Map<String, Stmt.NamedBlock> blocks) {}
 
     private Parser(Tokens tokens) {
         this.tokens = tokens;
         this.expressions = new ExprParser(tokens);
     }
 
-    static List<Stmt> parse(String source, TemplateOptions options) {
+    static Parsed parse(String source, TemplateOptions options) {
         var tokens = new Tokens(new Lexer(source, options).tokenize());
         var parser = new Parser(tokens);
         List<Stmt> body = parser.body(Set.of(), "template");
         if (tokens.current().kind() != Token.Kind.END) {
             throw tokens.error("unexpected " + tokens.current().describe());
         }
-        return body;
+        parser.failUnknown(0);
+        return new Parsed(body, Map.copyOf(parser.blocks));
+    }
+
+    private void failUnknown(int before) {
+        if (expressions.unknown().size() > before) {
+            throw expressions.unknown().get(before);
+        }
     }
 
     /** Statements up to one of the tags {@code ends}, whose name is the current token then. */
@@ -66,15 +83,21 @@ final class Parser {
     private Stmt statement(Token tag) {
         return switch (tag.text()) {
             case "if" -> ifStatement(tag.line());
-            case "for" -> forStatement(tag.line());
+            case "for" -> strict(() -> forStatement(tag.line()));
             case "set" -> setStatement(tag.line());
-            case "macro" -> macro();
-            case "call" -> callBlock(tag.line());
-            case "filter" -> filterBlock(tag.line());
-            case "with" -> with(tag.line());
+            case "macro" -> strict(this::macro);
+            case "call" -> strict(() -> callBlock(tag.line()));
+            case "filter" -> strict(() -> filterBlock(tag.line()));
+            case "with" -> strict(() -> with(tag.line()));
+            case "print" -> print(tag.line());
+            case "block" -> strict(this::block);
+            case "autoescape" -> autoEscape();
             case "generation" -> {
                 endTag();
+                int around = loops;
+                loops = 0;
                 List<Stmt> body = body(Set.of("endgeneration"), "generation");
+                loops = around;
                 endBlock();
                 yield new Stmt.Block(body);
             }
@@ -85,11 +108,80 @@ final class Parser {
                 endTag();
                 yield tag.text().equals("break") ? new Stmt.Break() : new Stmt.Continue();
             }
+            case "include", "import", "from", "extends" -> otherTemplate(tag);
             default -> throw tokens.error("unknown tag: name=" + tag.text());
         };
     }
 
+    /** A statement in which unknown filters fail the template even inside a condition. */
+    private Stmt strict(Supplier<Stmt> parse) {
+        int before = expressions.unknown().size();
+        Stmt stmt = parse.get();
+        failUnknown(before);
+        return stmt;
+    }
+
+    private Stmt print(int line) {
+        Expr value = expressions.tuple(true);
+        endTag();
+        List<Expr> parts = value instanceof Expr.TupleOf tuple ? tuple.items() : List.of(value);
+        return new Stmt.Print(new Expr.Concat(parts), line);
+    }
+
+    private Stmt block() {
+        String name = tokens.expect(Token.Kind.NAME, "a block's name").text();
+        boolean isScoped = tokens.skipName("scoped");
+        if (tokens.current().isName("required")) {
+            throw tokens.error("a required block needs another template: name=" + name);
+        }
+        endTag();
+        int around = loops;
+        loops = 0;
+        List<Stmt> body = body(Set.of("endblock"), "block");
+        loops = around;
+        tokens.next();
+        if (tokens.current().kind() == Token.Kind.NAME && !tokens.skipName(name)) {
+            throw tokens.error("endblock must name its block: expected=" + name);
+        }
+        endTag();
+        var block = new Stmt.NamedBlock(name, body, isScoped);
+        if (blocks.put(name, block) != null) {
+            throw tokens.error("block defined twice: name=" + name);
+        }
+        return block;
+    }
+
+    private Stmt autoEscape() {
+        if (!(expressions.expression() instanceof Expr.Constant(Boolean on)) || on) {
+            throw tokens.error("autoescape can only be false: a prompt is no HTML");
+        }
+        endTag();
+        List<Stmt> body = body(Set.of("endautoescape"), "autoescape");
+        endBlock();
+        return new Stmt.Block(body);
+    }
+
+    /** Transformers has no loader either: such a tag fails when it runs. */
+    private Stmt otherTemplate(Token tag) {
+        while (tokens.current().kind() != Token.Kind.BLOCK_END) {
+            if (tokens.current().kind() == Token.Kind.END) {
+                throw tokens.error("unterminated " + tag.text());
+            }
+            tokens.next();
+        }
+        endTag();
+        return new Stmt.Refused(
+                "tag '" + tag.text() + "' needs other templates, and there are none", tag.line());
+    }
+
     private Stmt ifStatement(int line) {
+        int before = expressions.unknown().size();
+        Stmt.If stmt = branches(line);
+        expressions.unknown().subList(before, expressions.unknown().size()).clear();
+        return stmt;
+    }
+
+    private Stmt.If branches(int line) {
         var branches = new ArrayList<Stmt.Branch>();
         List<Stmt> otherwise = List.of();
         while (true) {
@@ -119,8 +211,10 @@ final class Parser {
         boolean recursive = tokens.skipName("recursive");
         endTag();
         loops++;
+        outerLoops++;
         List<Stmt> body = body(Set.of("endfor", "else"), "for");
         loops--;
+        outerLoops--;
         List<Stmt> otherwise = List.of();
         if (tokens.skipName("else")) {
             endTag();
@@ -137,10 +231,12 @@ final class Parser {
             endTag();
             return new Stmt.Set(target, value, line);
         }
+        int before = expressions.unknown().size();
         Expr filter = tokens.skipOperator("|") ? expressions.blockFilters() : null;
         endTag();
         List<Stmt> body = body(Set.of("endset"), "set");
         endBlock();
+        failUnknown(before);
         return new Stmt.SetBlock(target, filter, body, line);
     }
 
@@ -174,11 +270,16 @@ final class Parser {
         endTag();
         var outerNames = new HashSet<>(expressions.names());
         expressions.names().clear();
-        int outerLoops = loops;
+        int around = loops;
         loops = 0;
         List<Stmt> body = body(Set.of(end), name);
-        loops = outerLoops;
+        loops = around;
         endBlock();
+        if (expressions.names().contains("caller")
+                && parameters.contains("caller")
+                && !defaults.containsKey("caller")) {
+            throw tokens.error("a parameter named caller needs a default: macro=" + name);
+        }
         var code =
                 new Stmt.MacroCode(
                         name,
@@ -266,6 +367,9 @@ final class Parser {
         if (tokens.skipOperator(".")) {
             return new Stmt.AttributeTarget(
                     name, tokens.expect(Token.Kind.NAME, "an attribute's name").text());
+        }
+        if (name.equals("loop") && outerLoops > 0) {
+            throw tokens.error("cannot assign to loop inside a loop");
         }
         return new Stmt.NameTarget(name);
     }

@@ -1,128 +1,193 @@
 package io.cortado.text.jinja;
 
 import java.math.BigDecimal;
-import java.math.RoundingMode;
+import java.math.BigInteger;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** Python's {@code format % values}; what the format says keeps its origin, as do the values. */
 final class PercentFormat {
+    private static final long MAX_DIGITS = 9999;
     private static final Pattern FIELD =
             Pattern.compile(
-                    "%(?:\\((?<key>[^)]*)\\))?(?<flags>[-+ 0#]*)(?<width>\\d{0,6})(?:\\.(?<digits>\\d{0,3}))?(?<kind>[sdifgrxXoeEc%])");
+                    "%(?:\\((?<key>[^)]*)\\))?(?<flags>[-+ 0#]{0,8})(?<width>\\*|\\d{0,7})"
+                            + "(?:\\.(?<digits>\\*|\\d{0,4}))?[hlL]?(?<kind>[sradiufFgGxXoeEc%])");
 
-    private PercentFormat() {}
+    private final Str format;
+    private final Object values;
+    private final List<Object> list;
+    private final Budget budget;
+    private int next;
+
+    private PercentFormat(Str format, Object values, Budget budget) {
+        this.format = format;
+        this.values = values;
+        this.list = values instanceof Tuple tuple ? tuple.items() : List.of(values);
+        this.budget = budget;
+    }
 
     static Str format(Str format, Object values, Budget budget) {
-        List<Object> list = values instanceof Tuple tuple ? tuple.items() : List.of(values);
+        return new PercentFormat(format, values, budget).run().markup(format.isMarkup());
+    }
+
+    private Str run() {
+        String text = format.text();
         var out = new Str.Builder();
-        int next = 0;
         int from = 0;
-        Matcher field = FIELD.matcher(format.text());
-        for (int percent = format.text().indexOf('%');
-                percent >= 0;
-                percent = format.text().indexOf('%', from)) {
-            out.append(format, from, percent);
-            if (!field.region(percent, format.text().length()).lookingAt()) {
+        Matcher field = FIELD.matcher(text);
+        for (int at = text.indexOf('%'); at >= 0; at = text.indexOf('%', from)) {
+            out.append(format, from, at);
+            if (!field.region(at, text.length()).lookingAt()) {
                 throw new TemplateException(
                         "unsupported format: "
-                                + format.text()
-                                        .substring(
-                                                percent,
-                                                Math.min(percent + 10, format.text().length())));
+                                + text.substring(at, Math.min(at + 10, text.length())));
             }
             from = field.end();
-            if ("%".equals(field.group("kind"))) {
-                out.append(format, from - 1, from);
-                continue;
-            }
-            String key = field.group("key");
-            Object value;
-            if (key != null) {
-                value =
-                        values instanceof Map<?, ?> map
-                                        && map.get(Str.literal(key)) instanceof Object found
-                                ? found
-                                : missing();
-            } else {
-                value = next < list.size() ? list.get(next++) : missing();
-            }
-            Str text = one(field, value, budget);
-            budget.bound((long) out.length() + text.text().length());
-            out.append(text);
+            out.append(field(field));
+            budget.step();
+            budget.bound(out.length());
         }
-        if (next < list.size() && !(values instanceof Map<?, ?>)) {
+        boolean mayRemain = values instanceof Map<?, ?> || values instanceof List<?>;
+        if (next < list.size() && !mayRemain) {
             throw new TemplateException("not all arguments converted during string formatting");
         }
-        return out.append(format, from, format.text().length()).build();
+        budget.text(out.length());
+        return out.append(format, from, text.length()).build();
     }
 
-    private static Object missing() {
-        throw new TemplateException("not enough arguments for format string");
+    private Str field(Matcher field) {
+        char kind = field.group("kind").charAt(0);
+        if (kind == '%' && field.end() - field.start() == 2) {
+            return format.part(field.start(), field.start() + 1);
+        }
+        String key = field.group("key");
+        int width = number(field.group("width"), 0, Budget.OUTPUT_BASE_CHARS);
+        int digits = number(field.group("digits"), -1, MAX_DIGITS);
+        Object value = key == null ? positional() : named(key);
+        if (kind == '%') {
+            throw new TemplateException("unsupported format: " + field.group());
+        }
+        budget.text(Math.abs(width));
+        String flags = field.group("flags") + (width < 0 ? "-" : "");
+        return "sra".indexOf(kind) >= 0 || kind == 'c'
+                ? padded(text(kind, digits, value), "", flags.replace("0", ""), Math.abs(width))
+                : number(kind, digits, value, flags, Math.abs(width));
     }
 
-    private static Str one(Matcher field, Object value, Budget budget) {
-        String kind = field.group("kind");
-        String digits = field.group("digits");
-        String flags = field.group("flags");
-        int width = field.group("width").isEmpty() ? 0 : Integer.parseInt(field.group("width"));
-        budget.text(width);
-        Str text = convert(kind, digits, value);
-        if (flags.contains("+") && Operators.isNumber(value) && !text.text().startsWith("-")) {
-            text = Str.literal("+").plus(text);
+    private int number(@Nullable String written, int fallback, long limit) {
+        if (written == null) {
+            return fallback;
         }
-        int missing = width - text.length();
-        if (missing <= 0) {
-            return text;
+        if (!written.equals("*")) {
+            return written.isEmpty() ? 0 : Integer.parseInt(written);
         }
-        if (flags.contains("-")) {
-            return text.plus(Str.literal(" ".repeat(missing)));
+        long given = Operators.whole(positional());
+        if (given > limit || given < -limit) {
+            throw TemplateException.budget(
+                    "format width or precision too large: value=" + given + " limit=" + limit);
         }
-        if (flags.contains("0") && Operators.isNumber(value)) {
-            boolean signed = text.text().startsWith("-") || text.text().startsWith("+");
-            int at = signed ? 1 : 0;
-            return text.part(0, at)
-                    .plus(Str.literal("0".repeat(missing)))
-                    .plus(text.part(at, text.text().length()));
-        }
-        return Str.literal(" ".repeat(missing)).plus(text);
+        return (int) given;
     }
 
-    private static Str convert(String kind, String digits, Object value) {
-        int places = digits == null || digits.isEmpty() ? 6 : Integer.parseInt(digits);
-        return switch (kind) {
-            case "s", "c" -> {
-                Str s = Repr.str(value);
-                yield digits == null
+    private Object positional() {
+        if (next >= list.size()) {
+            throw new TemplateException("not enough arguments for format string");
+        }
+        return list.get(next++);
+    }
+
+    private Object named(String key) {
+        if (!(values instanceof Map<?, ?> map)) {
+            throw new TemplateException("format requires a mapping");
+        }
+        if (map.get(Str.literal(key)) instanceof Object found) {
+            return found;
+        }
+        throw new TemplateException("format key not given: key=" + key);
+    }
+
+    private Str text(char kind, int digits, Object value) {
+        Str s =
+                switch (kind) {
+                    case 's' -> Repr.str(value, budget);
+                    case 'r' -> Repr.repr(value, budget);
+                    case 'a' -> ascii(Repr.repr(value, budget));
+                    default ->
+                            value instanceof Str one && one.length() == 1
+                                    ? one
+                                    : Str.literal(Character.toString(character(value)));
+                };
+        Str cut =
+                digits < 0 || s.length() <= digits
                         ? s
-                        : s.part(0, s.text().offsetByCodePoints(0, Math.min(places, s.length())));
-            }
-            case "r" -> Repr.repr(value);
-            case "d", "i" ->
-                    Str.literal(
-                            String.valueOf(
-                                    value instanceof Double d
-                                            ? d.longValue()
-                                            : Operators.whole(value)));
-            case "x" -> Str.literal(Long.toHexString(Operators.whole(value)));
-            case "X" ->
-                    Str.literal(Long.toHexString(Operators.whole(value)).toUpperCase(Locale.ROOT));
-            case "o" -> Str.literal(Long.toOctalString(Operators.whole(value)));
-            case "f" -> Str.literal(fixed(Operators.decimal(value), places));
-            default ->
-                    Str.literal(
-                            String.format(
-                                    Locale.ROOT, "%." + places + kind, Operators.decimal(value)));
-        };
+                        : s.part(0, s.text().offsetByCodePoints(0, digits));
+        return format.isMarkup() ? Html.markup(cut, budget) : cut;
     }
 
-    static String fixed(double value, int places) {
-        if (Double.isNaN(value) || Double.isInfinite(value)) {
-            return Repr.decimal(value);
+    private Str number(char kind, int digits, Object value, String flags, int width) {
+        boolean isDecimal = "eEfFgG".indexOf(kind) >= 0;
+        boolean isNegative;
+        String shown;
+        if (isDecimal) {
+            double number = Operators.decimal(value);
+            isNegative = Double.compare(number, 0) < 0;
+            shown = NumberText.decimal(number, kind, digits < 0 ? 6 : digits, flags.contains("#"));
+        } else {
+            BigInteger number =
+                    value instanceof Double d && "diu".indexOf(kind) >= 0
+                            ? truncated(d)
+                            : NumberText.big(value);
+            isNegative = number.signum() < 0;
+            shown = NumberText.whole(number, kind, flags.contains("#"));
+            shown = "0".repeat(Math.max(0, digits - shown.length())) + shown;
         }
-        return new BigDecimal(value).setScale(places, RoundingMode.HALF_EVEN).toPlainString();
+        budget.text(shown.length());
+        String sign = isNegative ? "-" : flags.contains("+") ? "+" : flags.contains(" ") ? " " : "";
+        return padded(Str.literal(shown), sign, flags, width);
+    }
+
+    private static BigInteger truncated(double value) {
+        if (Double.isNaN(value) || Double.isInfinite(value)) {
+            throw new TemplateException("cannot convert float to integer: value=" + value);
+        }
+        return new BigDecimal(value).toBigInteger();
+    }
+
+    private static Str padded(Str body, String sign, String flags, int width) {
+        int missing = Math.max(0, width - body.length() - sign.length());
+        Str signed = Str.literal(sign);
+        if (flags.contains("-")) {
+            return signed.plus(body).plus(Str.literal(" ".repeat(missing)));
+        }
+        return flags.contains("0")
+                ? signed.plus(Str.literal("0".repeat(missing))).plus(body)
+                : Str.literal(" ".repeat(missing)).plus(signed).plus(body);
+    }
+
+    static int character(Object value) {
+        long code = Operators.whole(value);
+        if (code < 0 || code > Character.MAX_CODE_POINT) {
+            throw new TemplateException("character code out of range: code=" + code);
+        }
+        return (int) code;
+    }
+
+    /** A representation with everything beyond ASCII escaped. */
+    static Str ascii(Str repr) {
+        return repr.map(text -> {
+            var out = new StringBuilder(text.length());
+            text.codePoints()
+                    .forEach(c -> {
+                        if (c < 0x80) {
+                            out.append((char) c);
+                        } else {
+                            out.append(Repr.escaped(c));
+                        }
+                    });
+            return out.toString();
+        });
     }
 }

@@ -2,6 +2,10 @@ package io.cortado.text.jinja;
 
 import io.cortado.text.Origin;
 import java.math.BigDecimal;
+import java.math.MathContext;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -9,46 +13,77 @@ import java.util.Map;
 final class Repr {
     private static final int MAX_NESTING = 200;
 
+    private final Budget budget;
+    private final boolean sortsKeys;
     private final Str.Builder out = new Str.Builder();
     private int nesting;
 
-    private Repr() {}
+    private Repr(Budget budget, boolean sortsKeys) {
+        this.budget = budget;
+        this.sortsKeys = sortsKeys;
+    }
 
-    static Str str(Object value) {
+    static Str str(Object value, Budget budget) {
         return switch (value) {
             case Str s -> s;
             case Undefined _ -> Str.EMPTY;
-            default -> repr(value);
+            default -> repr(value, budget);
         };
     }
 
-    static Str repr(Object value) {
-        var repr = new Repr();
+    static Str repr(Object value, Budget budget) {
+        return repr(value, budget, false);
+    }
+
+    /** As pprint prints what fits on a line: the keys of mappings are sorted. */
+    static Str sorted(Object value, Budget budget) {
+        return repr(value, budget, true);
+    }
+
+    private static Str repr(Object value, Budget budget, boolean sortsKeys) {
+        var repr = new Repr(budget, sortsKeys);
         repr.append(value);
         return repr.out.build();
     }
 
     private void append(Object value) {
+        budget.step();
+        budget.bound(out.length());
         if (++nesting > MAX_NESTING) {
-            throw new TemplateException("value nested too deep to print: limit=" + MAX_NESTING);
+            throw TemplateException.budget("value nested too deep to print: limit=" + MAX_NESTING);
         }
         switch (value) {
             case None _ -> literal("None");
             case Boolean b -> literal(b ? "True" : "False");
             case Double d -> literal(decimal(d));
-            case Str s -> out.append(quote(s.text()), s.origin());
+            case Str s -> quoted(s);
             case List<?> list -> list("[", Operators.objects(list), "]");
             case Tuple tuple -> list("(", tuple.items(), tuple.items().size() == 1 ? ",)" : ")");
             case Map<?, ?> map -> map(Operators.map(map));
             case DictView view -> list(view.kind() + "([", view.items(), "])");
             case Undefined _ -> literal("Undefined");
-            case Namespace _ -> literal("<Namespace>");
+            case Range range -> literal(range.toString());
+            case Namespace namespace -> {
+                literal("<Namespace ");
+                var attributes = new LinkedHashMap<Object, Object>();
+                namespace.attributes().forEach((k, v) -> attributes.put(Str.name(k), v));
+                map(attributes);
+                literal(">");
+            }
+            case LoopState loop -> literal(loop.toString());
             case Long n -> literal(n.toString());
             case java.math.BigInteger n -> literal(n.toString());
             case Generator _ -> literal("<generator object>");
             default -> literal("<function>");
         }
         nesting--;
+    }
+
+    private void quoted(Str s) {
+        budget.text(s.text().length());
+        literal(s.isMarkup() ? "Markup(" : "");
+        out.append(quote(s.text()), s.origin());
+        literal(s.isMarkup() ? ")" : "");
     }
 
     private void literal(String text) {
@@ -67,18 +102,22 @@ final class Repr {
     }
 
     private void map(Map<Object, Object> map) {
+        List<Object> keys = new ArrayList<>(map.keySet());
+        if (sortsKeys) {
+            keys.sort((a, b) -> Operators.compare(a, b, budget));
+        }
         String separator = "{";
-        for (Map.Entry<Object, Object> entry : map.entrySet()) {
+        for (Object key : keys) {
             literal(separator);
-            append(entry.getKey());
+            append(key);
             literal(": ");
-            append(entry.getValue());
+            append(map.getOrDefault(key, None.NONE));
             separator = ", ";
         }
         literal(map.isEmpty() ? "{}" : "}");
     }
 
-    private static String quote(String text) {
+    static String quote(String text) {
         char quote = text.indexOf('\'') >= 0 && text.indexOf('"') < 0 ? '"' : '\'';
         var out = new StringBuilder().append(quote);
         text.codePoints()
@@ -94,9 +133,7 @@ final class Repr {
                             } else if (isPrintable(c)) {
                                 out.appendCodePoint(c);
                             } else {
-                                String format =
-                                        c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x";
-                                out.append(String.format(format, c));
+                                out.append(escaped(c));
                             }
                         }
                     }
@@ -104,7 +141,15 @@ final class Repr {
         return out.append(quote).toString();
     }
 
-    private static boolean isPrintable(int c) {
+    /** A character by its number: two, four or eight digits. */
+    static String escaped(int c) {
+        HexFormat hex = HexFormat.of();
+        return c < 0x100
+                ? "\\x" + hex.toHexDigits(c, 2)
+                : c < 0x10000 ? "\\u" + hex.toHexDigits(c, 4) : "\\U" + hex.toHexDigits(c, 8);
+    }
+
+    static boolean isPrintable(int c) {
         return switch (Character.getType(c)) {
             case Character.CONTROL,
                     Character.FORMAT,
@@ -134,6 +179,11 @@ final class Repr {
             return 1 / value < 0 ? "-0.0" : "0.0";
         }
         BigDecimal exact = new BigDecimal(Double.toString(value)).stripTrailingZeros();
+        BigDecimal shorter = exact.round(new MathContext(1));
+        if (exact.precision() == 2 && shorter.doubleValue() == value) {
+            exact = shorter.stripTrailingZeros(); // Double.toString never gives fewer than two
+            // digits
+        }
         int exponent = exact.precision() - exact.scale() - 1;
         if (exponent >= -4 && exponent < 16) {
             String plain = exact.toPlainString();

@@ -37,8 +37,14 @@ sealed interface Stmt {
 
     record With(List<Map.Entry<Target, Expr>> values, List<Stmt> body, int line) implements Stmt {}
 
-    /** A part of the template that stands for itself, such as what a generation tag encloses. */
+    /** A part of the template with names of its own, such as what a generation tag encloses. */
     record Block(List<Stmt> body) implements Stmt {}
+
+    /** A named block; it sees the template's own names, and those around it only if scoped. */
+    record NamedBlock(String name, List<Stmt> body, boolean isScoped) implements Stmt {}
+
+    /** What fails when it runs, as a tag that needs other templates. */
+    record Refused(String reason, int line) implements Stmt {}
 
     record Break() implements Stmt {}
 

@@ -1,7 +1,10 @@
 package io.cortado.text.jinja;
 
 import io.cortado.text.Origin;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,27 +12,45 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Equality is that of the text. {@code ends} and {@code first} describe stretches of alternating
  * origin: stretch 0 has the origin {@code first} and ends at {@code ends[0]}, and so on.
+ *
+ * <p>What {@code safe} and {@code escape} give is marked up, as MarkupSafe's Markup is: plain text
+ * that is added to it is escaped.
  */
 final class Str implements Comparable<Str> {
-    static final Str EMPTY = new Str("", Origin.TEMPLATE, new int[] {0});
+    static final Str EMPTY = new Str("", Origin.TEMPLATE, new int[] {0}, false);
 
     private final String text;
     private final Origin first;
     private final int[] ends;
+    private final boolean isMarkup;
 
-    private Str(String text, Origin first, int[] ends) {
+    private Str(String text, Origin first, int[] ends, boolean isMarkup) {
         this.text = text;
         this.first = first;
         this.ends = ends;
+        this.isMarkup = isMarkup;
     }
 
     static Str of(String text, Origin origin) {
-        return text.isEmpty() ? EMPTY : new Str(text, origin, new int[] {text.length()});
+        return text.isEmpty() ? EMPTY : new Str(text, origin, new int[] {text.length()}, false);
+    }
+
+    boolean isMarkup() {
+        return isMarkup;
+    }
+
+    Str markup(boolean on) {
+        return on == isMarkup ? this : new Str(text, first, ends, on);
     }
 
     /** A text that the template or the engine itself wrote. */
     static Str literal(String text) {
         return of(text, Origin.TEMPLATE);
+    }
+
+    /** A keyword or attribute as a text: two stars may have taken it from a client's mapping. */
+    static Str name(String name) {
+        return of(name, Origin.USER);
     }
 
     String text() {
@@ -49,12 +70,23 @@ final class Str implements Comparable<Str> {
 
     /** Another text computed from this one. */
     Str derive(String changed) {
-        return of(changed, origin());
+        return of(changed, origin()).markup(isMarkup);
+    }
+
+    /** Each stretch changed for itself, so that it keeps its origin. */
+    Str map(UnaryOperator<String> change) {
+        if (ends.length == 1) {
+            return derive(change.apply(text));
+        }
+        var out = new Builder();
+        stretches((piece, origin) -> out.append(change.apply(piece), origin));
+        return out.build().markup(isMarkup);
     }
 
     /** Another text computed from this one and an argument. */
     Str derive(String changed, Str argument) {
-        return of(changed, origin() == Origin.USER ? Origin.USER : argument.origin());
+        return of(changed, origin() == Origin.USER ? Origin.USER : argument.origin())
+                .markup(isMarkup);
     }
 
     /** A part by UTF-16 indexes; each character keeps its origin. */
@@ -63,18 +95,31 @@ final class Str implements Comparable<Str> {
             return this;
         }
         if (ends.length == 1) {
-            return of(text.substring(start, end), first);
+            return of(text.substring(start, end), first).markup(isMarkup);
         }
         var out = new Builder();
         out.append(this, start, end);
-        return out.build();
+        return out.build().markup(isMarkup);
     }
 
     Str plus(Str other) {
         if (isEmpty() || other.isEmpty()) {
-            return isEmpty() ? other : this;
+            return (isEmpty() ? other : this).markup(isMarkup || other.isMarkup);
         }
-        return new Builder().append(this).append(other).build();
+        return new Builder().append(this).append(other).build().markup(isMarkup || other.isMarkup);
+    }
+
+    /** The characters, each with its own origin. */
+    List<Object> characters() {
+        var characters = new ArrayList<Object>(text.length());
+        stretches((piece, origin) -> {
+            for (int i = 0; i < piece.length(); ) {
+                int end = i + Character.charCount(piece.codePointAt(i));
+                characters.add(of(piece.substring(i, end), origin));
+                i = end;
+            }
+        });
+        return characters;
     }
 
     /** The number of characters as Python counts them. */
@@ -148,22 +193,25 @@ final class Str implements Comparable<Str> {
         }
 
         Builder append(String piece, Origin origin) {
-            text.append(piece);
-            mark(origin);
+            // Nothing is no stretch: it must not change whose the next one is.
+            if (!piece.isEmpty()) {
+                text.append(piece);
+                mark(origin);
+            }
             return this;
         }
 
         Builder append(Str piece, int start, int end) {
-            Origin origin = piece.first;
-            int from = 0;
-            for (int stretchEnd : piece.ends) {
-                int low = Math.max(start, from);
-                int high = Math.min(end, stretchEnd);
+            int found = Arrays.binarySearch(piece.ends, start);
+            int stretch = found < 0 ? -found - 1 : found + 1;
+            Origin origin = stretch % 2 == 0 ? piece.first : opposite(piece.first);
+            for (int low = start; low < end && stretch < piece.ends.length; stretch++) {
+                int high = Math.min(end, piece.ends[stretch]);
                 if (low < high) {
                     text.append(piece.text, low, high);
                     mark(origin);
                 }
-                from = stretchEnd;
+                low = high;
                 origin = opposite(origin);
             }
             return this;
@@ -176,17 +224,14 @@ final class Str implements Comparable<Str> {
         Str build() {
             return stretches == 0
                     ? EMPTY
-                    : new Str(text.toString(), first, Arrays.copyOf(ends, stretches));
+                    : new Str(text.toString(), first, Arrays.copyOf(ends, stretches), false);
         }
 
         private void mark(Origin origin) {
-            if (text.isEmpty()) {
-                return;
-            }
             if (stretches == 0) {
                 first = origin;
                 stretches = 1;
-            } else if (origin != last && text.length() > ends[stretches - 1]) {
+            } else if (origin != last) {
                 stretches++;
             }
             if (stretches > ends.length) {

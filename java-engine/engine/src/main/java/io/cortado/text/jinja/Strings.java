@@ -9,6 +9,11 @@ final class Strings {
         return Character.isWhitespace(c) || c == 0x85 || Character.isSpaceChar(c);
     }
 
+    /** An index as Python clips it: negative ones count from the end. */
+    static int clip(long index, int length) {
+        return (int) Math.clamp(index < 0 ? index + length : index, 0L, (long) length);
+    }
+
     /** The escapes of a string literal. */
     static String unescape(String raw) {
         if (raw.indexOf('\\') < 0) {
@@ -26,6 +31,10 @@ final class Strings {
             if (digits > 0) {
                 out.appendCodePoint(hex(raw, i + 1, digits));
                 i += digits;
+            } else if (kind == 'N' && raw.startsWith("{", i + 1) && raw.indexOf('}', i) > 0) {
+                int end = raw.indexOf('}', i);
+                out.appendCodePoint(named(raw.substring(i + 2, end)));
+                i = end;
             } else if (kind >= '0' && kind <= '7') {
                 int end = i;
                 while (end < raw.length()
@@ -41,6 +50,15 @@ final class Strings {
             }
         }
         return out.toString();
+    }
+
+    private static int named(String name) {
+        try {
+            return Character.codePointOf(name);
+        } catch (IllegalArgumentException e) {
+            throw new TemplateException(
+                    "template syntax: unknown Unicode character name: name=" + name);
+        }
     }
 
     private static String simple(char kind) {

@@ -14,6 +14,9 @@ final class Subscripts {
     private static final Set<String> MAP_MUTATORS =
             Set.of("clear", "pop", "popitem", "setdefault", "update");
 
+    /** A longer step takes one item, as this one does. */
+    private static final long MAX_STEP = Integer.MAX_VALUE;
+
     private Subscripts() {}
 
     /** {@code object.name}: an attribute or method, else an item. */
@@ -37,29 +40,38 @@ final class Subscripts {
         return missing(object, "attribute '" + name + "'");
     }
 
+    /** The filter {@code attr}: an attribute or method, never an item. */
+    static Object attributeOnly(Object object, String name, Budget budget) {
+        if (object instanceof Undefined u) {
+            throw u.error();
+        }
+        return name.startsWith("__") ? unsafe(object, name) : method(object, name, budget);
+    }
+
     /** {@code object[key]}: an item, else an attribute or method. */
     static Object item(Object object, Object key, Budget budget) {
         if (object instanceof Undefined u) {
             throw u.error();
         }
         if (object instanceof Map<?, ?> map) {
-            Object value = Operators.find(Operators.map(map), key);
+            Object value = Operators.find(Operators.map(map), key, budget);
             if (value != null) {
                 return value;
             }
         } else if (Operators.isWhole(key)) {
-            return indexed(object, Operators.whole(key));
+            return indexed(object, Operators.whole(key), budget);
         }
         if (key instanceof Str name) {
             return name.text().startsWith("__")
                     ? unsafe(object, name.text())
                     : method(object, name.text(), budget);
         }
-        return missing(object, "element " + Repr.repr(key).text());
+        return missing(object, "element " + Repr.repr(key, budget).text());
     }
 
-    private static Object indexed(Object object, long index) {
+    private static Object indexed(Object object, long index, Budget budget) {
         if (object instanceof Str s) {
+            budget.scan(s.text().length());
             int length = s.length();
             long i = index < 0 ? index + length : index;
             if (i >= 0 && i < length) {
@@ -67,10 +79,15 @@ final class Subscripts {
                 return s.part(start, s.text().offsetByCodePoints(start, 1));
             }
         } else if (object instanceof List<?> || object instanceof Tuple) {
-            List<Object> items = Operators.items(object);
+            List<Object> items = Operators.items(object, budget);
             long i = index < 0 ? index + items.size() : index;
             if (i >= 0 && i < items.size()) {
                 return items.get((int) i);
+            }
+        } else if (object instanceof Range range) {
+            long i = index < 0 ? index + range.length() : index;
+            if (i >= 0 && i < range.length()) {
+                return range.get(i);
             }
         }
         return missing(object, "element " + index);
@@ -83,12 +100,19 @@ final class Subscripts {
         Object found =
                 switch (object) {
                     case Str s -> StrMethods.find(s, name, budget);
-                    case Map<?, ?> map -> MapMethods.find(Operators.map(map), name);
-                    case List<?> list -> listMethod(Operators.objects(list), name);
-                    case Tuple tuple -> listMethod(tuple.items(), name);
+                    case Map<?, ?> map -> MapMethods.find(Operators.map(map), name, budget);
+                    case List<?> list -> ListMethods.find(Operators.objects(list), name, budget);
+                    case Tuple tuple when name.equals("copy") -> null;
+                    case Tuple tuple when tuple.field(name) instanceof Object value -> value;
+                    case Tuple tuple -> ListMethods.find(tuple.items(), name, budget);
+                    case Double d when name.equals("is_integer") ->
+                            (Callable) _ -> !d.isInfinite() && d == Math.rint(d);
+                    case Long n when name.equals("bit_length") ->
+                            (Callable) _ -> 64L - Long.numberOfLeadingZeros(Math.abs(n));
                     case Namespace namespace -> namespace.attributes().get(name);
-                    case LoopState loop -> loop.attribute(name);
+                    case LoopState loop -> loop.attribute(name, budget);
                     case Macro macro -> macro.attribute(name);
+                    case Cycler cycler -> cycler.attribute(name);
                     default -> null;
                 };
         return found == null ? missing(object, "attribute '" + name + "'") : found;
@@ -97,31 +121,6 @@ final class Subscripts {
     private static boolean isForbidden(Object object, String name) {
         return (object instanceof List<?> && LIST_MUTATORS.contains(name))
                 || (object instanceof Map<?, ?> && MAP_MUTATORS.contains(name));
-    }
-
-    private static Object listMethod(List<Object> items, String name) {
-        return switch (name) {
-            case "count" ->
-                    (Callable)
-                            args ->
-                                    items.stream()
-                                            .filter(i ->
-                                                    Operators.areEqual(i, args.required(0, "x")))
-                                            .count();
-            case "index" ->
-                    (Callable)
-                            args -> {
-                                for (int i = 0; i < items.size(); i++) {
-                                    if (Operators.areEqual(items.get(i), args.required(0, "x"))) {
-                                        return (long) i;
-                                    }
-                                }
-                                throw new TemplateException(
-                                        Repr.repr(args.required(0, "x")) + " is not in list");
-                            };
-            case "copy" -> (Callable) _ -> new ArrayList<>(items);
-            default -> new Undefined("'list' object has no attribute '" + name + "'");
-        };
     }
 
     private static Undefined unsafe(Object object, String name) {
@@ -141,7 +140,7 @@ final class Subscripts {
         if (object instanceof Undefined u) {
             throw u.error();
         }
-        long by = step == None.NONE ? 1 : Operators.whole(step);
+        long by = step == None.NONE ? 1 : Math.clamp(Operators.whole(step), -MAX_STEP, MAX_STEP);
         if (by == 0) {
             throw new TemplateException("slice step cannot be zero");
         }
@@ -149,14 +148,18 @@ final class Subscripts {
             return sliceText(s, start, stop, by, budget);
         }
         if (object instanceof List<?> || object instanceof Tuple) {
-            List<Object> items = Operators.items(object);
+            List<Object> items = Operators.items(object, budget);
             var cut = new ArrayList<Object>();
             long[] range = range(items.size(), start, stop, by);
+            budget.items(Math.abs(range[1] - range[0]) / Math.abs(by));
             for (long i = range[0]; by > 0 ? i < range[1] : i > range[1]; i += by) {
-                budget.step();
                 cut.add(items.get((int) i));
             }
             return object instanceof Tuple ? new Tuple(cut) : cut;
+        }
+        if (object instanceof Range whole) {
+            long[] range = range(whole.length(), start, stop, by);
+            return Range.of(whole.get(range[0]), whole.get(range[1]), whole.step() * by, budget);
         }
         throw new TemplateException(
                 "'" + Operators.typeName(object) + "' object is not subscriptable");
@@ -171,7 +174,7 @@ final class Subscripts {
                     ? Str.EMPTY
                     : s.part(from, s.text().offsetByCodePoints(from, (int) (range[1] - range[0])));
         }
-        List<Object> characters = Operators.items(s);
+        List<Object> characters = Operators.items(s, budget);
         var out = new Str.Builder();
         for (long i = range[0]; by > 0 ? i < range[1] : i > range[1]; i += by) {
             budget.step();

@@ -4,34 +4,46 @@ package io.cortado.text.jinja;
 public final class TemplateException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    private final boolean raisedByTemplate;
-
-    TemplateException(String message) {
-        this(message, false);
+    /** Whose fault it is. */
+    public enum Kind {
+        /** The template is not valid, or does not fit the variables it was given. */
+        INVALID,
+        /**
+         * The template called {@code raise_exception}: the conversation is not acceptable to the
+         * model.
+         */
+        RAISED,
+        /** The rendering would cost more than is allowed: steps, time, depth, text or lists. */
+        BUDGET
     }
 
-    private TemplateException(String message, boolean raisedByTemplate) {
+    private final Kind kind;
+
+    TemplateException(String message) {
+        this(message, Kind.INVALID);
+    }
+
+    private TemplateException(String message, Kind kind) {
         super(message);
-        this.raisedByTemplate = raisedByTemplate;
+        this.kind = kind;
     }
 
     static TemplateException raised(String message) {
-        return new TemplateException(message, true);
+        return new TemplateException(message, Kind.RAISED);
+    }
+
+    static TemplateException budget(String message) {
+        return new TemplateException(message, Kind.BUDGET);
     }
 
     TemplateException atLine(int line) {
         String message = String.valueOf(getMessage());
-        return message.contains(" (template line ")
+        return kind == Kind.RAISED || message.contains(" (template line ")
                 ? this
-                : new TemplateException(
-                        message + " (template line " + line + ")", raisedByTemplate);
+                : new TemplateException(message + " (template line " + line + ")", kind);
     }
 
-    /**
-     * Whether the template called {@code raise_exception}: the conversation is not acceptable to
-     * the model.
-     */
-    public boolean isRaisedByTemplate() {
-        return raisedByTemplate;
+    public Kind kind() {
+        return kind;
     }
 }

@@ -61,7 +61,8 @@ final class Tokens {
 
     void enter() {
         if (++nesting > MAX_NESTING) {
-            throw error("nested too deep: limit=" + MAX_NESTING);
+            throw TemplateException.budget("template nested too deep: limit=" + MAX_NESTING)
+                    .atLine(current().line());
         }
     }
 

@@ -32,7 +32,8 @@ class ChatTemplateTest {
 
     @Test
     void whatIsComputedFromClientTextIsTheClients() {
-        Map<String, Object> vars = Map.of("u", "<|im_X|>", "list", List.of("<|x|>"));
+        Map<String, Object> vars =
+                Map.of("u", "<|im_X|>", "list", List.of("<|x|>"), "d", Map.of("<|k|", "<|v|>"));
         for (String expr :
                 List.of(
                         "u|replace('X', 'end')",
@@ -42,7 +43,16 @@ class ChatTemplateTest {
                         "u|indent(2)",
                         "list|string",
                         "u * 2",
-                        "u[::-1]")) {
+                        "u[::-1]",
+                        "dict(**d)",
+                        "namespace(**d)",
+                        "namespace(d)",
+                        "'{0}'.format(**d) if false else '{0!r:>20}'.format(u)",
+                        "('{:' ~ '|' ~ '>20}').format('')",
+                        "strftime_now(u)",
+                        "d|items|list",
+                        "d|xmlattr",
+                        "[d]|map('tojson')|join")) {
             for (Segment segment :
                     ChatTemplate.compile("{{ " + expr + " }}").render(vars).segments()) {
                 assertTrue(
@@ -51,6 +61,25 @@ class ChatTemplateTest {
                         expr + " " + segment);
             }
         }
+        for (Segment segment :
+                ChatTemplate.compile("{% macro m() %}{{ kwargs }}{% endmacro %}{{ m(**d) }}")
+                        .render(vars)
+                        .segments()) {
+            assertTrue(
+                    segment.origin() == io.cortado.text.Origin.USER
+                            || !segment.text().contains("|"),
+                    segment.toString());
+        }
+        assertEquals(
+                List.of(Segment.template("<|im_end|>"), Segment.user("<|im_end|>")),
+                ChatTemplate.compile("{{ ('<|im_X|>' ~ u)|replace('X', 'end') }}")
+                        .render(vars)
+                        .segments());
+        assertEquals(
+                List.of(Segment.template("  <|A|>"), Segment.user("<|IM_X|>")),
+                ChatTemplate.compile("{{ ('<|a|>' ~ u)|upper|indent(2, true) }}")
+                        .render(vars)
+                        .segments());
         var rendered = ChatTemplate.compile("{{ '<|start|>%s<|end|>' % u }}").render(vars);
         assertEquals(
                 List.of(
@@ -119,41 +148,15 @@ class ChatTemplateTest {
     }
 
     @Test
-    void sandboxHasNoDoors() {
-        for (String use :
-                List.of(
-                        "''.__class__.x",
-                        "x['__class__'].y",
-                        "[].append(1)",
-                        "{}.update({})",
-                        "{}.pop('a')",
-                        "''.getClass()",
-                        "range.__globals__.x")) {
-            assertThrows(
-                    TemplateException.class,
-                    () -> render("{% set x = 'a' %}{{ " + use + " }}"),
-                    use);
-        }
-        assertEquals(
-                "{{ 7*7 }}",
-                ChatTemplate.compile("{{ u }}").render(Map.of("u", "{{ 7*7 }}")).text());
-    }
-
-    @Test
-    void budgetsEndRunawayTemplates() {
-        String nested = "{% for a in range(99999) %}".repeat(3) + "x" + "{% endfor %}".repeat(3);
-        refuses("too much text", nested);
-        refuses("too many steps", nested.replace("x", ""), "too long");
+    void budgetsSayWhatRanOut() {
+        refuses("too much text", "{{ 'x' * 2000000 }}");
         refuses("range too long", "{{ range(100001) }}");
-        refuses("too much text", "{{ 'x' * 100000000 }}");
+        refuses("calls nested too deep", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}");
         refuses(
-                "too much text",
-                "{% set n = namespace(s='x') %}{% for i in range(60) %}{% set n.s = n.s + n.s %}{% endfor %}");
-        refuses("nested too deep", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}");
-        refuses("nested too deep", "{{ " + "(".repeat(5000) + "1" + ")".repeat(5000) + " }}");
-        refuses("nested too deep", "{% if 1 %}".repeat(5000));
-        refuses("too long", "{{ 1" + "+1".repeat(5000) + " }}");
-        refuses("overflow", "{{ 9223372036854775807 + 1 }}");
+                "template nested too deep",
+                "{{ " + "(".repeat(5000) + "1" + ")".repeat(5000) + " }}");
+        refuses("expression too long", "{{ 1" + "+1".repeat(5000) + " }}");
+        assertThrows(TemplateException.class, () -> render("{{ 9223372036854775807 + 1 }}"));
     }
 
     @Test
@@ -177,7 +180,7 @@ class ChatTemplateTest {
                         TemplateException.class,
                         () -> render("{{ raise_exception('roles must alternate') }}"));
         assertEquals("roles must alternate", error.getMessage());
-        assertTrue(error.isRaisedByTemplate());
+        assertEquals(TemplateException.Kind.RAISED, error.kind());
     }
 
     @Test
@@ -229,12 +232,9 @@ class ChatTemplateTest {
         return ChatTemplate.compile(template).render(Map.of()).text();
     }
 
-    private static void refuses(String reason, String template, String... orReasons) {
+    private static void refuses(String reason, String template) {
         var error = assertThrows(TemplateException.class, () -> render(template), reason);
-        String message = String.valueOf(error.getMessage());
-        assertTrue(
-                message.contains(reason)
-                        || java.util.Arrays.stream(orReasons).anyMatch(message::contains),
-                message);
+        assertEquals(TemplateException.Kind.BUDGET, error.kind());
+        assertTrue(String.valueOf(error.getMessage()).contains(reason), error.getMessage());
     }
 }

@@ -36,6 +36,7 @@ class MainTest {
             strings = {
                 "serve --no-such-flag",
                 "serve --port x",
+                "serve --pooling-type max",
                 "serve --dtype float16",
                 "serve --chat-template x",
                 "chat --temperature hot",
@@ -55,6 +56,10 @@ class MainTest {
             strings = {
                 "serve /no/such/folder",
                 "serve --kv-cache-memory lots",
+                "serve --override-pooler-config {}x",
+                "serve --override-pooler-config {\"pooling_type\":\"MAX\"}",
+                "serve --override-pooler-config {\"softmax\":true}",
+                "serve --pooling-type cls --override-pooler-config {\"pooling_type\":\"LAST\"}",
                 "serve --max-num-seqs 0",
                 "chat --dummy-weights /no/such/config.json --prompt x",
                 "generate"

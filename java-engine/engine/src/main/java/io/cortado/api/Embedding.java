@@ -1,0 +1,8 @@
+package io.cortado.api;
+
+/**
+ * The embedding of one prompt.
+ *
+ * @param values finite
+ */
+public record Embedding(float[] values, int promptTokens, Timings timings) {}
