@@ -39,10 +39,8 @@ final class LinearCases {
     }
 
     /** The bytes of a quantised matrix are those it occupies packed. */
-    private static KernelWork prepare(
-            KernelBed bed, WeightFormat format, DType dtype, long rows) {
-        Weights[] weights =
-                new Weights[Math.toIntExact(ROTATED_BYTES / format.bytes(SIZE * SIZE))];
+    private static KernelWork prepare(KernelBed bed, WeightFormat format, DType dtype, long rows) {
+        Weights[] weights = new Weights[Math.toIntExact(ROTATED_BYTES / format.bytes(SIZE * SIZE))];
         for (int i = 0; i < weights.length; i++) {
             weights[i] = bed.weights(SIZE, SIZE, format, Weights.Use.LINEAR);
         }
