@@ -63,11 +63,11 @@ public final class CortadoEngineProvider implements EngineProvider {
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap) {
-        return open(folder, options, onOpen, wrap, TierRates.Rule.ALWAYS);
+        return open(named, options, onOpen, wrap, TierRates.Rule.ALWAYS);
     }
 
     private static Engine open(
-            Path folder,
+            Path named,
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,

@@ -50,14 +50,20 @@ public final class CausalLm implements AutoCloseable {
             ModelConfig config,
             Activations activations,
             boolean dummyWeights) {
-        requireMemory(device, config);
         ResourceStack owned = new ResourceStack();
         boolean loaded = false;
         try (Staging staging = new Staging(device);
-                TensorSource source =
-                        dummyWeights ? new DummyTensors(device) : Checkpoint.open(folder)) {
+                TensorSource source = open(device, folder, config, dummyWeights)) {
+            requireMemory(device, config, source);
             DecoderWeights weights =
-                    new WeightLoader(device, staging, source, config.shape(), owned).load();
+                    new WeightLoader(
+                                    device,
+                                    staging,
+                                    source,
+                                    config.shape(),
+                                    activations.dtype(),
+                                    owned)
+                            .load();
             loaded = true;
             return new CausalLm(device, config, activations.dtype(), weights, owned);
         } finally {
@@ -67,9 +73,21 @@ public final class CausalLm implements AutoCloseable {
         }
     }
 
-    /** Two bytes a weight is the least that any supported dtype packs to. */
-    private static void requireMemory(Device device, ModelConfig config) {
-        long needed = config.numParameters() * 2;
+    static TensorSource open(Device device, Path folder, ModelConfig config, boolean dummyWeights) {
+        if (dummyWeights) {
+            return new DummyTensors(device);
+        }
+        if (GgufModel.isGguf(folder)) {
+            return new GgufTensors(folder);
+        }
+        Checkpoint checkpoint = Checkpoint.open(folder);
+        Quantization quantization = config.quantization();
+        return quantization == null ? checkpoint : new QuantizedTensors(checkpoint, quantization);
+    }
+
+    /** Quantised weights may stay as they are stored; of others two bytes are the least. */
+    private static void requireMemory(Device device, ModelConfig config, TensorSource source) {
+        long needed = Math.min(config.numParameters() * 2, source.bytes());
         long total = device.info().totalMemoryBytes();
         if (needed > total) {
             throw ModelException.unsupported(

@@ -1,5 +1,6 @@
 package io.cortado.model;
 
+import io.cortado.device.Weights;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -7,8 +8,10 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.LongStream;
 
 /**
  * The tensors of a model's folder: {@code model.safetensors}, or the shards that an index names.
@@ -135,13 +138,14 @@ final class Checkpoint implements TensorSource {
         }
     }
 
-    @Override
-    public Tensor take(String name, long... shape) {
+    boolean has(String name) {
+        return tensors.containsKey(name);
+    }
+
+    /** The tensor of this name and shape, of any type, or an error that names both. */
+    Tensor stored(String name, long... shape) {
         Tensor tensor = tensors.get(name);
-        List<Long> wanted = new ArrayList<>();
-        for (long dimension : shape) {
-            wanted.add(dimension);
-        }
+        List<Long> wanted = LongStream.of(shape).boxed().toList();
         if (tensor == null) {
             throw ModelException.invalid(folder + " has no tensor " + name + " of shape " + wanted);
         }
@@ -150,13 +154,40 @@ final class Checkpoint implements TensorSource {
                     "%s: tensor %s must have shape %s: %s"
                             .formatted(folder, name, wanted, tensor.shape()));
         }
+        taken.add(name);
+        return tensor;
+    }
+
+    /** The tensor of this name, which is there, taken. */
+    Tensor storedAnyhow(String name) {
+        taken.add(name);
+        return peek(name);
+    }
+
+    /** The same, not taken. */
+    Tensor peek(String name) {
+        return Objects.requireNonNull(tensors.get(name), name);
+    }
+
+    @Override
+    public Tensor take(String name, long... shape) {
+        Tensor tensor = stored(name, shape);
         if (tensor.type().dtype() == null) {
             throw ModelException.unsupported(
                     "%s: tensor %s must be BF16, F16 or F32: %s"
                             .formatted(folder, name, tensor.type()));
         }
-        taken.add(name);
         return tensor;
+    }
+
+    @Override
+    public Weights.Part matrix(String name, long rows, long cols) {
+        return take(name, rows, cols).asMatrix();
+    }
+
+    @Override
+    public long bytes() {
+        return tensors.values().stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
     }
 
     @Override

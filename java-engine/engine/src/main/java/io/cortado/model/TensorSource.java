@@ -1,5 +1,6 @@
 package io.cortado.model;
 
+import io.cortado.device.Weights;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -16,6 +17,17 @@ interface TensorSource extends AutoCloseable {
      * @param shapes shapes by name
      */
     default void require(Map<String, List<Long>> shapes) {}
+
+    /** The matrix of this name [rows][cols] as it is stored, or an error that names both. */
+    Weights.Part matrix(String name, long rows, long cols);
+
+    /** Norms are stored with what their family adds to them already added. */
+    default boolean normsHoldOffset() {
+        return false;
+    }
+
+    /** Of all tensors, as they are stored. */
+    long bytes();
 
     /** What was taken so far is packed: its memory may go. */
     void release();

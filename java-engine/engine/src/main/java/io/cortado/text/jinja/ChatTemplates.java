@@ -42,6 +42,21 @@ public final class ChatTemplates {
                 TemplateFiles.sources(modelDir), TemplateFiles.specialTokens(modelDir), options);
     }
 
+    /**
+     * The templates that a GGUF file carries.
+     *
+     * @param metadata the file's keys: {@code tokenizer.chat_template}, {@code
+     *     tokenizer.chat_template.NAME} and {@code tokenizer.ggml.*}, decoded
+     */
+    public static ChatTemplates fromGguf(Map<String, ?> metadata) {
+        return fromGguf(metadata, TemplateOptions.CHAT);
+    }
+
+    public static ChatTemplates fromGguf(Map<String, ?> metadata, TemplateOptions options) {
+        return compile(
+                GgufTemplates.sources(metadata), GgufTemplates.specialTokens(metadata), options);
+    }
+
     private static ChatTemplates compile(
             Map<String, String> sources,
             Map<String, String> specialTokens,
