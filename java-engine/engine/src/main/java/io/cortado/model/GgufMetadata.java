@@ -205,8 +205,8 @@ final class GgufMetadata {
     }
 
     /**
-     * The decoded values of these keys: Long or BigInteger, Float or Double, Boolean,
-     * String, or a list of these.
+     * The decoded values of these keys: Long or BigInteger, Float or Double, Boolean, String, or a
+     * list of these.
      */
     Map<String, Object> decoded(Predicate<String> keys) {
         Map<String, Object> decoded = new LinkedHashMap<>();

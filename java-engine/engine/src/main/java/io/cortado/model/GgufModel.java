@@ -163,10 +163,9 @@ public final class GgufModel implements AutoCloseable {
      */
     public Map<String, Object> tokenizerKeys() {
         return metadata()
-                .decoded(
-                        key ->
-                                key.startsWith("tokenizer.ggml.")
-                                        || key.startsWith("tokenizer.chat_template"));
+                .decoded(key ->
+                        key.startsWith("tokenizer.ggml.")
+                                || key.startsWith("tokenizer.chat_template"));
     }
 
     @Override

@@ -52,8 +52,7 @@ class SafetensorsFileTest {
     }
 
     @Test
-    void aHeaderThatAJsonParserWouldTakeForUtf16IsRefused(@TempDir Path folder)
-            throws IOException {
+    void aHeaderThatAJsonParserWouldTakeForUtf16IsRefused(@TempDir Path folder) throws IOException {
         byte[] bytes = ByteBuffer.allocate(12).order(ByteOrder.LITTLE_ENDIAN).putLong(4).array();
         bytes[8] = '{';
         bytes[10] = '}';
