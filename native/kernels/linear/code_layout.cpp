@@ -21,14 +21,18 @@ struct PlaneList {
     Plane high;  // no lines: none
 };
 constexpr PlaneList kPlanes[kNumPlanes] = {
-    {{4, 4}, {0, 0}}, {{4, 4}, {1, 1}}, {{4, 4}, {2, 2}}, {{2, 2}, {0, 0}}, {{2, 2}, {1, 1}}, {{8, 8}, {0, 0}},
-    {{8, 8}, {0, 0}},
+    {{4, 4}, {0, 0}}, {{4, 4}, {1, 1}}, {{4, 4}, {2, 2}}, {{2, 2}, {0, 0}},
+    {{2, 2}, {1, 1}}, {{8, 8}, {0, 0}}, {{8, 8}, {0, 0}},
 };
 
 CodeFormat make(int32_t format, Planes planes, ScaleKind scales) {
     const quant::Format& blocks = *quant::format_of(format);
     CodeFormat made = {planes, scales, blocks.has_min || format == CT_FORMAT_INT4, {}};
-    if (planes == kBytes || planes == kE4m3) return made;
+    if (planes == kBytes) return made;
+    if (planes == kE4m3) {
+        for (int i = 0; i < kMaxValues; ++i) made.values[i] = to_bf16(to_float(e4m3{static_cast<uint8_t>(i)})).bits;
+        return made;
+    }
     const int bits = kPlanes[planes].low.bits + kPlanes[planes].high.bits;
     for (int i = 0; i < kMaxValues; ++i) {
         const int code = i & ((1 << bits) - 1);
@@ -47,13 +51,13 @@ const std::array<Kept, 15>& all_kept() {
         return Kept{format, make(format, planes, scales)};
     };
     static const std::array<Kept, 15> all = {
-        kept(CT_FORMAT_F8_E4M3, kE4m3, kFloat),   kept(CT_FORMAT_INT4, kNibbles, kFloatZero),
-        kept(CT_FORMAT_Q4_0, kNibbles, kHalf),    kept(CT_FORMAT_Q4_1, kNibbles, kHalfMin),
-        kept(CT_FORMAT_Q5_0, kFive, kHalf),       kept(CT_FORMAT_Q5_1, kFive, kHalfMin),
-        kept(CT_FORMAT_Q8_0, kBytes, kHalf),      kept(CT_FORMAT_Q2_K, kPairs, kSuperNibbles),
-        kept(CT_FORMAT_Q3_K, kThree, kSuper),     kept(CT_FORMAT_Q4_K, kNibbles, kSuperMin),
-        kept(CT_FORMAT_Q5_K, kFive, kSuperMin),   kept(CT_FORMAT_Q6_K, kSix, kSuper),
-        kept(CT_FORMAT_IQ4_NL, kNibbles, kHalf),  kept(CT_FORMAT_IQ4_XS, kNibbles, kSuper),
+        kept(CT_FORMAT_F8_E4M3, kE4m3, kFloat),  kept(CT_FORMAT_INT4, kNibbles, kFloatZero),
+        kept(CT_FORMAT_Q4_0, kNibbles, kHalf),   kept(CT_FORMAT_Q4_1, kNibbles, kHalfMin),
+        kept(CT_FORMAT_Q5_0, kFive, kHalf),      kept(CT_FORMAT_Q5_1, kFive, kHalfMin),
+        kept(CT_FORMAT_Q8_0, kBytes, kHalf),     kept(CT_FORMAT_Q2_K, kPairs, kSuperNibbles),
+        kept(CT_FORMAT_Q3_K, kThree, kSuper),    kept(CT_FORMAT_Q4_K, kNibbles, kSuperMin),
+        kept(CT_FORMAT_Q5_K, kFive, kSuperMin),  kept(CT_FORMAT_Q6_K, kSix, kSuper),
+        kept(CT_FORMAT_IQ4_NL, kNibbles, kHalf), kept(CT_FORMAT_IQ4_XS, kNibbles, kSuper),
         kept(CT_FORMAT_MXFP4, kNibbles, kPower),
     };
     return all;
@@ -101,9 +105,7 @@ int64_t CodeLayout::group_panels(int64_t panel) const {
     return std::min<int64_t>(kGroupPanels, panels - panel / kGroupPanels * kGroupPanels);
 }
 
-int64_t CodeLayout::chunk_cols(int64_t chunk) const {
-    return std::min<int64_t>(kChunkCols, cols - chunk * kChunkCols);
-}
+int64_t CodeLayout::chunk_cols(int64_t chunk) const { return std::min<int64_t>(kChunkCols, cols - chunk * kChunkCols); }
 
 int64_t CodeLayout::panel_scale_bytes(int64_t chunk) const {
     const int64_t n = subs(chunk);
@@ -159,7 +161,8 @@ void row_scales(float* scales, float* mins, const CodeLayout& layout, const unsi
     const int64_t panel = row / kPanelRows;
     const int64_t lane = row % kPanelRows;
     const int subs = layout.subs(chunk);
-    const unsigned char* from = segment + layout.at(panel, chunk) + panel % kGroupPanels * layout.panel_scale_bytes(chunk);
+    const unsigned char* from =
+        segment + layout.at(panel, chunk) + panel % kGroupPanels * layout.panel_scale_bytes(chunk);
     const auto half = [&](int64_t index) { return to_float(load<f16>(from + (index * kPanelRows + lane) * 2)); };
     const auto byte = [&](int64_t start, int64_t s) { return from[start + s * kPanelRows + lane]; };
     for (int s = 0; s < subs; ++s) {

@@ -154,7 +154,8 @@ void pack_code_panel(unsigned char* segment_data, const CodeLayout& layout, cons
     const int64_t line_step = width * kLineBytes;
     const int unit_lines = lines_of(layout.format->planes);
     const quant::Format& format = *quant::format_of(segment.format);
-    const int64_t lanes = segment.rows - panel * kPanelRows < kPanelRows ? segment.rows - panel * kPanelRows : kPanelRows;
+    const int64_t lanes =
+        segment.rows - panel * kPanelRows < kPanelRows ? segment.rows - panel * kPanelRows : kPanelRows;
     for (int64_t chunk = 0; chunk < layout.chunks(); ++chunk) {
         const int64_t cols = layout.chunk_cols(chunk);
         unsigned char* to = segment_data + layout.at(panel, chunk);

@@ -26,7 +26,7 @@ inline constexpr int kChunkCols = 256;
 inline constexpr int kUnitCols = 32;
 inline constexpr int kUnitSteps = kUnitCols / 2;
 inline constexpr int kMaxSubs = kChunkCols / 16;
-inline constexpr int kMaxValues = 64;
+inline constexpr int kMaxValues = 128;
 
 // What a code is made of.
 enum Planes : int32_t {
@@ -57,7 +57,7 @@ struct CodeFormat {
     Planes planes;
     ScaleKind scales;
     bool has_min;
-    uint16_t values[kMaxValues];  // bf16, of each code, repeated up to kMaxValues; not for kBytes and kE4m3
+    uint16_t values[kMaxValues];  // bf16 of each code, repeated up to kMaxValues; of kE4m3 without signs; not of kBytes
 };
 
 // Some panels of one chunk. Pointers are to the first panel's.
@@ -69,24 +69,26 @@ struct CodeTile {
     const uint16_t* codes;       // or unpacked: [step][kGroupPanels][16 rows][2 k] bf16
     int64_t line_step;           // bytes from a packed line to the next: the group's panels * kLineBytes
     const CodeFormat* format;
-    const float* scales;   // [sub][kGroupPanels][16]
-    const float* mins;     // the same; null: none
-    const float* x_sums;   // [row][...]: sums of x over the chunk's sub-blocks; null: no mins
+    const float* scales;  // [sub][kGroupPanels][16]
+    const float* mins;    // the same; null: none
+    const float* x_sums;  // [row][...]: sums of x over the chunk's sub-blocks; null: no mins
     int64_t x_sums_stride;
     int subs;
     int sub_steps;  // steps of a sub-block: 8, or a multiple of kUnitSteps
     int rows;
     int panels;
-    bool first;  // start from zero rather than from c
+    bool first;                     // start from zero rather than from c
+    const unsigned char* prefetch;  // by fused: as many lines as the codes have, and so many more after each unit
+    int prefetch_more;
 };
 
 using CodeKernel = void (*)(const CodeTile& tile);
 
 struct CodeKernels {
-    int max_rows;        // of times_bf16 and times_f32
-    int max_fused_rows;  // of fused; 0: none
-    CodeKernel fused[kNumPlanes];   // bf16 x times packed units
-    CodeKernel times_bf16;          // bf16 x times unpacked codes; null: x is expanded for times_f32
+    int max_rows;                  // of times_bf16 and times_f32
+    int max_fused_rows;            // of fused; 0: none
+    CodeKernel fused[kNumPlanes];  // bf16 x times packed units
+    CodeKernel times_bf16;         // bf16 x times unpacked codes; null: x is expanded for times_f32
     CodeKernel times_f32;
     void (*unpack[kNumPlanes])(uint16_t* codes, const CodeTile& tile);  // of all the tile's units
     // scales, mins [subs][kGroupPanels][16] of `panels` panels whose scales lie panel_bytes apart.

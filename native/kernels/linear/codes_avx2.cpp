@@ -135,8 +135,8 @@ void unpack_planes(uint16_t* out, const CodeTile& tile) {
         const __m128i high_shift = _mm_cvtsi32_si128(i % kHighPerWord * HIGH);
         for (int half = 0; half < tile.panels * kHalves; ++half) {
             const auto words = [&](int line) { return load_half(unit + line * tile.line_step, half); };
-            __m256i code = _mm256_and_si256(_mm256_srl_epi16(words(i / kPerWord), low_shift),
-                                            _mm256_set1_epi16((1 << BITS) - 1));
+            __m256i code =
+                _mm256_and_si256(_mm256_srl_epi16(words(i / kPerWord), low_shift), _mm256_set1_epi16((1 << BITS) - 1));
             __m256i high = _mm256_setzero_si256();
             if constexpr (HIGH != 0) {
                 high = _mm256_and_si256(_mm256_srl_epi16(words(kLowLines + i / kHighPerWord), high_shift),
@@ -193,8 +193,7 @@ void unpack_e4m3(uint16_t* out, const CodeTile& tile) {
         const __m256 value =
             _mm256_mul_ps(_mm256_castsi256_ps(_mm256_slli_epi32(magnitude, 20)), _mm256_set1_ps(0x1p120f));
         const __m256i is_nan = _mm256_cmpeq_epi32(magnitude, _mm256_set1_epi32(0x7f));
-        const __m256i bits =
-            _mm256_blendv_epi8(_mm256_castps_si256(value), _mm256_set1_epi32(0x7fc00000), is_nan);
+        const __m256i bits = _mm256_blendv_epi8(_mm256_castps_si256(value), _mm256_set1_epi32(0x7fc00000), is_nan);
         return _mm256_castsi256_ps(_mm256_or_si256(bits, sign));
     });
 }

@@ -20,7 +20,6 @@ namespace {
 
 constexpr int kMaxRows = 6;
 constexpr int kMaxFusedRows = 4;
-constexpr int kPrefetchBytes = 4096;
 
 [[gnu::always_inline]] inline __m512i load_line(const unsigned char* at) { return _mm512_load_si512(at); }
 
@@ -94,11 +93,7 @@ template <>
 struct Codes<kBytes> {
     __m512i places;  // of a float's upper half in the lower one
 
-    explicit Codes(const CodeFormat&) {
-        alignas(64) unsigned char bytes[64];
-        for (int i = 0; i < 64; ++i) bytes[i] = static_cast<unsigned char>(i % 16 / 4 * 4 + 2 + i % 2);
-        places = _mm512_load_si512(bytes);
-    }
+    explicit Codes(const CodeFormat&) : places(_mm512_set4_epi32(0x0f0e0f0e, 0x0b0a0b0a, 0x07060706, 0x03020302)) {}
 
     template <int I>
     [[gnu::always_inline]] __m512i step(const unsigned char* unit, int64_t line_step) const {
@@ -121,16 +116,8 @@ template <>
 struct Codes<kE4m3> {
     __m512i table[4];
 
-    explicit Codes(const CodeFormat&) {
-        alignas(64) uint16_t values[128];
-        for (int i = 0; i < 128; ++i) {
-            const float magnitude = i < 8 ? static_cast<float>(i) * 0x1p-9f
-                                          : static_cast<float>(8 + i % 8) * static_cast<float>(1 << (i / 8 - 1)) * 0x1p-9f;
-            uint32_t bits;
-            std::memcpy(&bits, &magnitude, sizeof bits);
-            values[i] = static_cast<uint16_t>(i == 127 ? 0x7fc0u : bits >> 16);
-        }
-        for (int i = 0; i < 4; ++i) table[i] = _mm512_load_si512(values + 32 * i);
+    explicit Codes(const CodeFormat& format) {
+        for (int i = 0; i < 4; ++i) table[i] = _mm512_loadu_si512(format.values + 32 * i);
     }
 
     template <int I>
@@ -156,24 +143,33 @@ struct Codes<kE4m3> {
     return _mm512_set1_epi32(pair);
 }
 
+template <bool HAS_MIN, int ROWS, int PANELS>
+[[gnu::always_inline]] inline void fold_as(const CodeTile& tile, const __m512 (&sum)[ROWS][PANELS], int sub) {
+    const bool from_zero = tile.first && sub == 0;
+    const float* scales = tile.scales + sub * kGroupRows;
+    const float* mins = tile.mins + sub * kGroupRows;
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; ++r) {
+        float* c = tile.c + r * kGroupRows;
+        __m512 x_sum = _mm512_setzero_ps();
+        if constexpr (HAS_MIN) x_sum = _mm512_set1_ps(tile.x_sums[r * tile.x_sums_stride + sub]);
+#pragma GCC unroll 8
+        for (int p = 0; p < PANELS; ++p) {
+            __m512 total = from_zero ? _mm512_setzero_ps() : _mm512_load_ps(c + p * kPanelRows);
+            total = _mm512_fmadd_ps(_mm512_load_ps(scales + p * kPanelRows), sum[r][p], total);
+            if constexpr (HAS_MIN) total = _mm512_fnmadd_ps(_mm512_load_ps(mins + p * kPanelRows), x_sum, total);
+            _mm512_store_ps(c + p * kPanelRows, total);
+        }
+    }
+}
+
 // c += scale * sum - min * x_sum for sub-block `sub`: the one place where a sub-block's sums leave their registers.
 template <int ROWS, int PANELS>
 [[gnu::always_inline]] inline void fold(const CodeTile& tile, const __m512 (&sum)[ROWS][PANELS], int sub) {
-    const bool from_zero = tile.first && sub == 0;
-    const float* scales = tile.scales + sub * kGroupRows;
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; ++r) {
-#pragma GCC unroll 8
-        for (int p = 0; p < PANELS; ++p) {
-            float* c = tile.c + r * kGroupRows + p * kPanelRows;
-            __m512 total = from_zero ? _mm512_setzero_ps() : _mm512_load_ps(c);
-            total = _mm512_fmadd_ps(_mm512_load_ps(scales + p * kPanelRows), sum[r][p], total);
-            if (tile.x_sums) {
-                const __m512 x_sum = _mm512_set1_ps(tile.x_sums[r * tile.x_sums_stride + sub]);
-                total = _mm512_fnmadd_ps(_mm512_load_ps(tile.mins + sub * kGroupRows + p * kPanelRows), x_sum, total);
-            }
-            _mm512_store_ps(c, total);
-        }
+    if (tile.x_sums) {
+        fold_as<true>(tile, sum, sub);
+    } else {
+        fold_as<false>(tile, sum, sub);
     }
 }
 
@@ -186,12 +182,31 @@ template <int ROWS, int PANELS>
     }
 }
 
+template <int PLANES>
+constexpr int kLines = PLANES == kNibbles ? 4
+                       : PLANES == kFive  ? 5
+                       : PLANES == kSix   ? 6
+                       : PLANES == kPairs ? 2
+                       : PLANES == kThree ? 3
+                                          : 8;
+
+// The I'th sixteenth of as many lines as a unit of PANELS panels has: fetches that come all at once stall the loads.
+template <int I, int PLANES, int PANELS>
+[[gnu::always_inline]] inline void prefetch_share(const char* at) {
+    constexpr int kTotal = kLines<PLANES> * PANELS;
+#pragma GCC unroll 8
+    for (int line = I * kTotal / kUnitSteps; line < (I + 1) * kTotal / kUnitSteps; ++line) {
+        _mm_prefetch(at + line * kLineBytes, _MM_HINT_T1);
+    }
+}
+
 // Steps I to END of a unit.
 template <int I, int END, int PLANES, int ROWS, int PANELS>
 [[gnu::always_inline]] inline void packed_steps(__m512 (&sum)[ROWS][PANELS], const Codes<PLANES>& codes,
                                                 const unsigned char* unit, int64_t line_step, const uint16_t* x,
-                                                int64_t x_stride) {
+                                                int64_t x_stride, const char* prefetch) {
     if constexpr (I < END) {
+        prefetch_share<I, PLANES, PANELS>(prefetch);
         __m512i weights[PANELS];
 #pragma GCC unroll 8
         for (int p = 0; p < PANELS; ++p) weights[p] = codes.template step<I>(unit + p * kLineBytes, line_step);
@@ -201,14 +216,9 @@ template <int I, int END, int PLANES, int ROWS, int PANELS>
 #pragma GCC unroll 8
             for (int p = 0; p < PANELS; ++p) sum[r][p] = multiply_add(sum[r][p], weights[p], pair);
         }
-        packed_steps<I + 1, END>(sum, codes, unit, line_step, x, x_stride);
+        packed_steps<I + 1, END>(sum, codes, unit, line_step, x, x_stride, prefetch);
     }
 }
-
-template <int PLANES>
-constexpr int kLines = PLANES == kNibbles ? 4 : PLANES == kFive ? 5 : PLANES == kSix ? 6 : PLANES == kPairs ? 2
-                                              : PLANES == kThree ? 3
-                                                                 : 8;
 
 template <int PLANES, int ROWS, int PANELS>
 void fused(const CodeTile& tile) {
@@ -218,22 +228,25 @@ void fused(const CodeTile& tile) {
     const int64_t unit_bytes = kLines<PLANES> * tile.line_step;
     const int units = tile.subs * tile.sub_steps / kUnitSteps;
     const int units_per_sub = tile.sub_steps / kUnitSteps;
+    const auto* prefetch = reinterpret_cast<const char*>(tile.prefetch);
     __m512 sum[ROWS][PANELS];
     for (int u = 0; u < units; ++u) {
-        for (int64_t at = 0; at < unit_bytes; at += kLineBytes) {
-            _mm_prefetch(reinterpret_cast<const char*>(unit + kPrefetchBytes + at), _MM_HINT_T0);
-        }
         if (units_per_sub == 0) {  // two sub-blocks of 16 columns
             clear(sum);
-            packed_steps<0, kUnitSteps / 2>(sum, codes, unit, tile.line_step, x, tile.x_stride);
+            packed_steps<0, kUnitSteps / 2>(sum, codes, unit, tile.line_step, x, tile.x_stride, prefetch);
             fold(tile, sum, 2 * u);
             clear(sum);
-            packed_steps<kUnitSteps / 2, kUnitSteps>(sum, codes, unit, tile.line_step, x, tile.x_stride);
+            packed_steps<kUnitSteps / 2, kUnitSteps>(sum, codes, unit, tile.line_step, x, tile.x_stride, prefetch);
             fold(tile, sum, 2 * u + 1);
         } else {
             if (u % units_per_sub == 0) clear(sum);
-            packed_steps<0, kUnitSteps>(sum, codes, unit, tile.line_step, x, tile.x_stride);
+            packed_steps<0, kUnitSteps>(sum, codes, unit, tile.line_step, x, tile.x_stride, prefetch);
             if ((u + 1) % units_per_sub == 0) fold(tile, sum, u / units_per_sub);
+        }
+        prefetch += kLines<PLANES> * PANELS * kLineBytes;
+        for (int line = 0; line < tile.prefetch_more; ++line) {  // the scales are as long as so many lines in each unit
+            _mm_prefetch(prefetch, _MM_HINT_T1);
+            prefetch += kLineBytes;
         }
         unit += unit_bytes;
         x += kUnitCols;

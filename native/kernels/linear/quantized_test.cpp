@@ -13,11 +13,11 @@ using testing::Device;
 using testing::Random;
 
 constexpr int32_t kAllFormats[] = {
-    CT_FORMAT_F32,    CT_FORMAT_BF16,    CT_FORMAT_F16,    CT_FORMAT_F8_E4M3, CT_FORMAT_INT4,    CT_FORMAT_Q4_0,
-    CT_FORMAT_Q4_1,   CT_FORMAT_Q5_0,    CT_FORMAT_Q5_1,   CT_FORMAT_Q8_0,    CT_FORMAT_Q2_K,    CT_FORMAT_Q3_K,
-    CT_FORMAT_Q4_K,   CT_FORMAT_Q5_K,    CT_FORMAT_Q6_K,   CT_FORMAT_IQ4_NL,  CT_FORMAT_IQ4_XS,  CT_FORMAT_MXFP4,
-    CT_FORMAT_IQ1_S,  CT_FORMAT_IQ1_M,   CT_FORMAT_IQ2_XXS, CT_FORMAT_IQ2_XS, CT_FORMAT_IQ2_S,   CT_FORMAT_IQ3_XXS,
-    CT_FORMAT_IQ3_S,  CT_FORMAT_TQ1_0,   CT_FORMAT_TQ2_0,  CT_FORMAT_NVFP4};
+    CT_FORMAT_F32,   CT_FORMAT_BF16,  CT_FORMAT_F16,     CT_FORMAT_F8_E4M3, CT_FORMAT_INT4,   CT_FORMAT_Q4_0,
+    CT_FORMAT_Q4_1,  CT_FORMAT_Q5_0,  CT_FORMAT_Q5_1,    CT_FORMAT_Q8_0,    CT_FORMAT_Q2_K,   CT_FORMAT_Q3_K,
+    CT_FORMAT_Q4_K,  CT_FORMAT_Q5_K,  CT_FORMAT_Q6_K,    CT_FORMAT_IQ4_NL,  CT_FORMAT_IQ4_XS, CT_FORMAT_MXFP4,
+    CT_FORMAT_IQ1_S, CT_FORMAT_IQ1_M, CT_FORMAT_IQ2_XXS, CT_FORMAT_IQ2_XS,  CT_FORMAT_IQ2_S,  CT_FORMAT_IQ3_XXS,
+    CT_FORMAT_IQ3_S, CT_FORMAT_TQ1_0, CT_FORMAT_TQ2_0,   CT_FORMAT_NVFP4};
 
 const ct::quant::Format& format_of(int32_t format) { return *ct::quant::format_of(format); }
 bool has_grid(int32_t format) { return format == CT_FORMAT_F8_E4M3 || format == CT_FORMAT_INT4; }
@@ -101,8 +101,10 @@ void fill_block(unsigned char* block, Random& random, int32_t format) {
         const float value = random.normal();
         const ct::bf16 b = ct::to_bf16(value);
         const ct::f16 h = ct::to_f16(value);
-        std::memcpy(block, format == CT_FORMAT_F32 ? static_cast<const void*>(&value)
-                           : format == CT_FORMAT_BF16 ? static_cast<const void*>(&b) : &h,
+        std::memcpy(block,
+                    format == CT_FORMAT_F32    ? static_cast<const void*>(&value)
+                    : format == CT_FORMAT_BF16 ? static_cast<const void*>(&b)
+                                               : &h,
                     static_cast<size_t>(size));
         return;
     }
@@ -265,10 +267,10 @@ void serves_every_grid_of_scales(Device& device, int32_t isa) {
         int64_t n, k, scale_rows, scale_cols;
     };
     const Grid grids[] = {
-        {200, 320, 128, 128}, {192, 224, 128, 128}, {30, 192, INT64_MAX, INT64_MAX}, {30, 128, 1, INT64_MAX},
-        {17, 384, 1, 128},    {17, 384, 1, 64},     {17, 384, 1, 32},                {16, 96, 5, 96},
-        {9, 64, 1, 16},  // too fine: dequantised
-        {9, 50, 4, 7},   // columns that are no unit: the same
+        {200, 320, 128, 128},    {192, 224, 128, 128}, {30, 192, INT64_MAX, INT64_MAX},
+        {30, 128, 1, INT64_MAX}, {17, 384, 1, 128},    {17, 384, 1, 64},
+        {17, 384, 1, 32},        {16, 96, 5, 96},      {9, 64, 1, 16},  // too fine: dequantised
+        {9, 50, 4, 7},                                                  // columns that are no unit: the same
         {33, 640, 1, 160},
     };
     for (const int32_t format : {CT_FORMAT_F8_E4M3, CT_FORMAT_INT4}) {
@@ -483,6 +485,28 @@ void dequantize_refuses_what_is_malformed() {
     CHECK(std::all_of(y, y + 32, [](float v) { return v == 0; }) && y[32] == 7.0f);
 }
 
+// On a backend's device the matrix is dequantised at load, to float32 or bf16 as asked.
+void is_dequantised_on_gpus(Device& device) {
+    const std::string outer = testing::context;
+    for (const int32_t format : {CT_FORMAT_Q4_K, CT_FORMAT_IQ3_S, CT_FORMAT_F8_E4M3, CT_FORMAT_INT4}) {
+        for (const int32_t dense : {CT_F32, CT_BF16}) {
+            Random random(static_cast<uint64_t>(format));
+            Part first = random_part(random, format, 9, 256, 1, 128);
+            const Part second = random_part(random, CT_FORMAT_Q8_0, 12, 256);
+            testing::context = outer + " " + name_of(first) + " to " + std::to_string(dense);
+            ct_weights* weights = create(device, {&first, &second}, dense);
+            Part rounded[] = {first, second};
+            for (Part& part : rounded) {
+                for (float& value : part.values) {
+                    if (dense == CT_BF16) value = ct::to_float(ct::to_bf16(value));
+                }
+            }
+            expect_linear<float, float>(device, weights, {&rounded[0], &rounded[1]}, 3, random, true);
+            CHECK_OK(ct_weights_destroy(weights));
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -500,5 +524,6 @@ int main() {
     keeps_what_it_says(device);
     refuses_what_is_malformed(device);
     dequantize_refuses_what_is_malformed();
+    testing::for_gpu_devices(is_dequantised_on_gpus);
     return testing::finish("quantized");
 }

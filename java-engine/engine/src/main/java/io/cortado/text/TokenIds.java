@@ -20,17 +20,18 @@ final class TokenIds {
         spellings = new @Nullable String[slots];
         ids = new int[slots];
         mask = slots - 1;
-        byId = new @Nullable String[tokens.values().stream().mapToInt(id -> id + 1).max().orElse(0)];
-        tokens.forEach(
-                (spelling, id) -> {
-                    int slot = spread(spelling.hashCode());
-                    while (spellings[slot] != null) {
-                        slot = slot + 1 & mask;
-                    }
-                    spellings[slot] = spelling;
-                    ids[slot] = id;
-                    byId[id] = spelling;
-                });
+        byId =
+                new @Nullable
+                        String[tokens.values().stream().mapToInt(id -> id + 1).max().orElse(0)];
+        tokens.forEach((spelling, id) -> {
+            int slot = spread(spelling.hashCode());
+            while (spellings[slot] != null) {
+                slot = slot + 1 & mask;
+            }
+            spellings[slot] = spelling;
+            ids[slot] = id;
+            byId[id] = spelling;
+        });
     }
 
     int find(String text) {
