@@ -8,9 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.EmbeddingParams;
-import io.cortado.api.Scheduling;
 import io.cortado.api.Pooling;
 import io.cortado.api.Prompt;
+import io.cortado.api.Scheduling;
 import java.net.Socket;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
