@@ -6,7 +6,6 @@ import io.cortado.demo.DemoModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -93,20 +92,6 @@ public final class EngineFlags {
                 .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)
                 .deterministic(isDeterministic);
-    }
-
-    /** The same by name, as the conformance suites take them. */
-    Map<String, String> asMap() {
-        return Map.of(
-                "device", device,
-                "threads", Integer.toString(threads),
-                "isa", isa,
-                "activations", activations.name().toLowerCase(Locale.ROOT),
-                "max-model-len", Integer.toString(maxModelLen),
-                "max-num-seqs", Integer.toString(maxNumSeqs),
-                "max-num-batched-tokens", Integer.toString(maxNumBatchedTokens),
-                "kv-cache-memory", Long.toString(kvCacheBytes),
-                "deterministic", Boolean.toString(isDeterministic));
     }
 
     /** Opens the named model, the shape with random weights, or else the demo model. */

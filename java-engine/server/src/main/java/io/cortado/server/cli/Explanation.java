@@ -55,6 +55,10 @@ final class Explanation {
                 ms(e2e), ms(queued), ms(ttft - queued), ms(e2e - ttft));
     }
 
+    private static String count(int count, String noun) {
+        return count + " " + noun + (count == 1 ? "" : "s");
+    }
+
     private void queue() {
         RequestReport.Queue queue = report.queue();
         line(
@@ -91,9 +95,9 @@ final class Explanation {
     private void prefill() {
         RequestReport.Prefill prefill = report.prefill();
         line(
-                "prefill   %d tokens in %d chunks, %.1f ms; %d more from the cache%s",
+                "prefill   %d tokens in %s, %.1f ms; %d more from the cache%s",
                 prefill.tokens(),
-                prefill.chunks(),
+                count(prefill.chunks(), "chunk"),
                 ms(prefill.nanos()),
                 prefill.cachedTokens(),
                 prefill.hostTokens() == 0
@@ -101,9 +105,11 @@ final class Explanation {
                         : " (" + prefill.hostTokens() + " by way of host memory)");
         if (prefill.stepTokens() > prefill.tokens()) {
             line(
-                    "          its part of these steps' tokens was %.0f%%; at most %d other"
-                            + " prompts were in one",
-                    100.0 * prefill.tokens() / prefill.stepTokens(), prefill.maxOthers());
+                    "          its part of these steps' tokens was %.0f%%; %s",
+                    100.0 * prefill.tokens() / prefill.stepTokens(),
+                    prefill.maxOthers() == 0
+                            ? "the others were decodes"
+                            : "one had " + count(prefill.maxOthers(), "other prompt"));
         }
     }
 
@@ -138,8 +144,8 @@ final class Explanation {
         RequestReport.Preemption preemption = report.preemption();
         if (preemption.count() > 0) {
             line(
-                    "preempted %d times: %.1f ms until it ran again, %d tokens computed again",
-                    preemption.count(),
+                    "preempted %s: %.1f ms until it ran again, %d tokens computed again",
+                    count(preemption.count(), "time"),
                     ms(preemption.waitedNanos()),
                     preemption.recomputedTokens());
         }

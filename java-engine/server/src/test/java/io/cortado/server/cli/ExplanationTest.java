@@ -23,12 +23,11 @@ class ExplanationTest {
                         "          20.0 ms the step under way had to end, or others came first",
                         "prefill   2016 tokens in 8 chunks, 290.0 ms; 32 more from the cache (16 by way of"
                                 + " host memory)",
-                        "          its part of these steps' tokens was 50%; at most 3 other prompts were in"
-                                + " one",
+                        "          its part of these steps' tokens was 50%; one had 3 other prompts",
                         "decode    63 steps, 390.0 ms: 50 of decodes alone at 4.00 ms, 13 with prompts of"
                                 + " others at 14.62 ms",
                         "          the slowest took 31.00 ms: 5 sequences, 512 tokens, 508 of prompts",
-                        "preempted 1 times: 110.0 ms until it ran again, 1024 tokens computed again",
+                        "preempted 1 time: 110.0 ms until it ran again, 1024 tokens computed again",
                         "cost      240.0 ms of the device, 12.500 MB s of KV cache",
                         "mostly    drew its tokens: 28% of its time"),
                 Explanation.of(Reports.report("req-7", "acme", 3, 2048, 64)));
