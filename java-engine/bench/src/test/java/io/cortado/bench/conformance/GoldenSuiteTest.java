@@ -3,8 +3,8 @@ package io.cortado.bench.conformance;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.cortado.demo.DemoModel;
 import io.cortado.api.EngineOptions;
+import io.cortado.demo.DemoModel;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
