@@ -13,6 +13,7 @@ import picocli.CommandLine.Command;
             ThroughputBench.class,
             ServeBench.class,
             SchedulerBench.class,
+            SimBench.class,
             TokenizerBench.class,
             JmhBench.class
         })

@@ -146,7 +146,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
             int hostBlocks = hostBlocks(model, options);
             ModelExecutor onDevice =
-                    new ModelExecutor(device, model, limits, blocksPerSeq, numBlocks, hostBlocks, rule);
+                    new ModelExecutor(
+                            device, model, limits, blocksPerSeq, numBlocks, hostBlocks, rule);
             executor = wrap.apply(onDevice);
             KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options);
