@@ -1,10 +1,11 @@
 // linear_bench.cpp: ct_linear against what the device can do at best (ct_device_probe), in one run.
 //
-//   linear_bench [threads] [isa]     best of several passes over matrices of 200 MB and more together, random
+//   linear_bench [threads] [isa] [format]    one ct_weights_format, or all that are kept; best of several passes over matrices of 200 MB and more together, random
 // data. The machine's other tenants take memory bandwidth, so the probe is taken again between the passes.
 #include <algorithm>
 #include <chrono>
 
+#include "kernels/quant/formats.h"
 #include "tests/testing.h"
 
 namespace {
@@ -23,23 +24,42 @@ struct Shape {
     int matrices;
 };
 
-void measure(testing::Device& device, const Shape& shape, int32_t w_dtype, int32_t x_dtype, int32_t flops_probe) {
-    const int64_t element = ct::dtype_bytes(w_dtype);
-    std::vector<uint32_t> source(static_cast<size_t>(shape.n * shape.k * element / 4));
+// Random blocks in the format; scales and floats of a magnitude around 1.
+std::vector<unsigned char> random_matrix(int64_t elements, int32_t format) {
+    const ct::quant::Format& blocks = *ct::quant::format_of(format);
+    std::vector<unsigned char> bytes(static_cast<size_t>(elements / blocks.block * blocks.bytes));
     testing::Random random(1);
-    for (uint32_t& pair : source) {  // bf16 pairs, or floats, of magnitude 1
-        pair = (static_cast<uint32_t>(random.engine()) & 0x807f807fu) | 0x3f003f00u;
+    for (size_t i = 0; i + 8 <= bytes.size(); i += 8) {
+        uint64_t word = random.engine();
+        if (format <= CT_FORMAT_BF16) word = (word & 0x807f807f807f807full) | 0x3f003f003f003f00ull;
+        std::memcpy(bytes.data() + i, &word, sizeof word);
     }
+    if (format < CT_FORMAT_Q4_0) return bytes;
+    const int at = format == CT_FORMAT_Q6_K ? 208 : format == CT_FORMAT_Q3_K ? 108 : format == CT_FORMAT_Q2_K ? 80 : 0;
+    const uint16_t half[2] = {0x2e66, 0x2e66};
+    for (size_t block = 0; block < bytes.size(); block += static_cast<size_t>(blocks.bytes)) {
+        if (format != CT_FORMAT_MXFP4) {
+            std::memcpy(bytes.data() + block + at, half, blocks.has_min ? 4 : 2);
+        }
+    }
+    return bytes;
+}
+
+void measure(testing::Device& device, const Shape& shape, int32_t format, int32_t x_dtype, int32_t flops_probe) {
+    const std::vector<unsigned char> source = random_matrix(shape.n * shape.k, format);
+    testing::Random random(2);
     std::vector<ct_weights*> weights(static_cast<size_t>(shape.matrices));
     const double packing_start = seconds();
     for (ct_weights*& w : weights) {
         const ct_weights_part part =
-            testing::weights_part(source.data(), shape.n, shape.n * shape.k * element, w_dtype);
-        CHECK_OK(ct_weights_create(&w, device.device, &part, 1, shape.k, CT_F32, CT_WEIGHTS_LINEAR));
+            testing::weights_part(source.data(), shape.n, static_cast<int64_t>(source.size()), format);
+        CHECK_OK(ct_weights_create(&w, device.device, &part, 1, shape.k, CT_BF16, CT_WEIGHTS_LINEAR));
     }
-    const double bytes = static_cast<double>(shape.n * shape.k * element);
+    int64_t packed_bytes = 0;
+    CHECK_OK(ct_weights_bytes(&packed_bytes, weights[0]));
+    const auto bytes = static_cast<double>(packed_bytes);
     std::printf("  N=%lld K=%lld W %s, x %s (packed at %.1f GB/s)\n", static_cast<long long>(shape.n),
-                static_cast<long long>(shape.k), w_dtype == CT_BF16 ? "bf16" : "f32",
+                static_cast<long long>(shape.k), ct::quant::format_of(format)->name,
                 x_dtype == CT_BF16 ? "bf16" : "f32", bytes * shape.matrices / (seconds() - packing_start) * 1e-9);
 
     constexpr int64_t kMostRows = 512;
@@ -94,8 +114,15 @@ int main(int argc, char** argv) {
                 probe(device.device, CT_PROBE_BF16_FLOPS) * 1e-9, probe(device.device, CT_PROBE_F32_FLOPS) * 1e-9);
     const int32_t bf16_flops = info.isa == CT_ISA_AVX512 ? CT_PROBE_BF16_FLOPS : CT_PROBE_F32_FLOPS;
     measure(device, {4096, 4096, 9}, CT_BF16, CT_BF16, bf16_flops);
+    if (argc > 3) {
+        measure(device, {4096, 4096, 17}, std::atoi(argv[3]), CT_BF16, bf16_flops);
+        return testing::finish("linear_bench");
+    }
     measure(device, {4096, 4096, 9}, CT_BF16, CT_F32, CT_PROBE_F32_FLOPS);
     measure(device, {1024, 4096, 17}, CT_F32, CT_F32, CT_PROBE_F32_FLOPS);
     measure(device, {4096, 14336, 3}, CT_BF16, CT_BF16, bf16_flops);
+    for (int32_t format = CT_FORMAT_Q4_0; format <= CT_FORMAT_MXFP4; ++format) {
+        measure(device, {4096, 4096, 17}, format, CT_BF16, bf16_flops);
+    }
     return testing::finish("linear_bench");
 }

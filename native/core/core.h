@@ -178,6 +178,7 @@ struct WeightsSegment {
     int64_t rows;
     int32_t storage;    // ct::linear::Storage
     int32_t format;     // ct_weights_format, where the codes are kept
+    int64_t sub_block;  // columns that share a scale, where the codes are packed
     int64_t at;         // bytes from ct_weights::data
     int64_t scales_at;  // the same: of raw rows in a format that has scales beside; 0: none
     int64_t zeros_at;   // the same

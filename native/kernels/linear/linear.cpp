@@ -5,14 +5,13 @@
 #include <algorithm>
 
 #include "core/backend.h"
+#include "kernels/linear/blocks.h"
+#include "kernels/linear/kept.h"
 #include "kernels/linear/weights.h"
 
 namespace {
 
 using namespace ct::linear;
-
-// Rows of y that one part of the work computes: its sums (24 KB) stay in the L1 and L2 caches.
-constexpr int64_t kBlockRows = 96;
 
 // k's that all tiles of a block go through before the next. With many tiles, 64 rows of W are then 128 KB of bf16, a
 // share of the L2 cache. With few, this piece and the next, which is being fetched from memory meanwhile, fit into the
@@ -25,28 +24,12 @@ int64_t block_cols_of(int64_t tiles) {
 // Bytes that are fetched ahead when a single tile reads W once, straight from memory.
 constexpr int64_t kPrefetchBytes = 4096;
 
-// Splits [0, total) into `pieces` nearly equal ranges: the first of piece i.
-int64_t piece_begin(int64_t total, int64_t pieces, int64_t i) {
-    return total / pieces * i + std::min(i, total % pieces);
-}
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Rows [row_begin, row_end) of y, panels [panel_begin, panel_begin + panels) of one group of a segment of W.
-struct Block {
-    int64_t row_begin;
-    int64_t row_end;
-    int64_t panel_begin;
-    int panels;
-};
-
 // y = x W^T + bias for the rows of one dense segment of W: y and bias begin at its first row.
 struct Dense {
     unsigned char* y;
     const unsigned char* x;
     const unsigned char* w;
     const float* bias;
-    int64_t rows;
     int64_t y_stride;
     int64_t x_stride;
     int64_t w_rows;
@@ -159,10 +142,14 @@ struct Linear {
     int32_t x_dtype;
     const Kernels* kernels;
 
+    const CodeKernels* code_kernels;
+
     void run(ct::Team& team) const;
 
 private:
-    void run_block(const ct::WeightsSegment& segment, const Block& block, ct::Team& team, int thread) const;
+    void run_rows(XSums& x_sums, ct::Team& team) const;
+    void run_dense(const ct::WeightsSegment& segment, const Block& block, ct::Team& team, int thread) const;
+    Kept kept(const ct::WeightsSegment& segment, const XSums& x_sums) const;
 };
 
 int64_t groups_of(const ct::WeightsSegment& segment, int64_t width) {
@@ -170,6 +157,23 @@ int64_t groups_of(const ct::WeightsSegment& segment, int64_t width) {
 }
 
 void Linear::run(ct::Team& team) const {
+    for (int64_t begin = 0; begin < rows; begin += XSums::kMostRows) {
+        Linear some = *this;
+        some.y += begin * y_stride * ct::dtype_bytes(y_dtype);
+        some.x += begin * x_stride * ct::dtype_bytes(x_dtype);
+        some.rows = std::min(XSums::kMostRows, rows - begin);
+        XSums x_sums(*weights, some.rows);
+        some.run_rows(x_sums, team);
+    }
+}
+
+void Linear::run_rows(XSums& x_sums, ct::Team& team) const {
+    // The sums of x lie in thread 0's scratch, behind its own share: asked for in one piece, so that it stays where it is.
+    const size_t own_bytes = kept_scratch_bytes(rows);
+    if (x_sums.bytes() > 0) {
+        auto* memory = static_cast<unsigned char*>(team.scratch(0, own_bytes + x_sums.bytes()));
+        x_sums.fill(reinterpret_cast<float*>(memory + own_bytes), x, x_stride, x_dtype, *code_kernels, team);
+    }
     const int64_t row_blocks = ceil_div(rows, kBlockRows);
     const auto parts_of = [&](int64_t width) {
         int64_t parts = 0;
@@ -190,17 +194,38 @@ void Linear::run(ct::Team& team) const {
         const int64_t panels = ceil_div(segment->rows, kPanelRows);
         const Block block = {piece_begin(rows, row_blocks, row_block), piece_begin(rows, row_blocks, row_block + 1),
                              group * width, static_cast<int>(std::min(width, panels - group * width))};
-        run_block(*segment, block, team, thread);
+        if (segment->storage == kStoreCodes) {
+            kept(*segment, x_sums).run(block, static_cast<unsigned char*>(team.scratch(thread, own_bytes)));
+        } else {
+            run_dense(*segment, block, team, thread);
+        }
     });
 }
 
-void Linear::run_block(const ct::WeightsSegment& segment, const Block& block, ct::Team& team, int thread) const {
+Kept Linear::kept(const ct::WeightsSegment& segment, const XSums& x_sums) const {
+    Kept kept = {};
+    kept.y = y + segment.first_row * ct::dtype_bytes(y_dtype);
+    kept.x = x;
+    kept.segment_data = weights->data + segment.at;
+    kept.segment = &segment;
+    kept.bias = bias ? bias + segment.first_row : nullptr;
+    kept.x_sums = &x_sums;
+    kept.y_stride = y_stride;
+    kept.x_stride = x_stride;
+    kept.cols = weights->cols;
+    kept.y_dtype = y_dtype;
+    kept.x_dtype = x_dtype;
+    kept.kernels = kernels;
+    kept.code_kernels = code_kernels;
+    return kept;
+}
+
+void Linear::run_dense(const ct::WeightsSegment& segment, const Block& block, ct::Team& team, int thread) const {
     Dense dense = {};
     dense.y = y + segment.first_row * ct::dtype_bytes(y_dtype);
     dense.x = x;
     dense.w = weights->data + segment.at;
     dense.bias = bias ? bias + segment.first_row : nullptr;
-    dense.rows = rows;
     dense.y_stride = y_stride;
     dense.x_stride = x_stride;
     dense.w_rows = segment.rows;
@@ -270,6 +295,7 @@ int32_t ct_linear(ct_buffer* y, const ct_buffer* x, const ct_weights* weights, c
     linear.y_dtype = y_dtype;
     linear.x_dtype = x_dtype;
     linear.kernels = kernels_of(weights->device->isa);
+    linear.code_kernels = code_kernels_of(weights->device->isa);
     CT_TRY(ct::enqueue(stream, [linear](ct::Team& team) { linear.run(team); }));
     return ct::ok();
 }

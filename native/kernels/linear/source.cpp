@@ -60,8 +60,8 @@ int32_t check_part(const char* function, long long index, const ct_weights_part&
                     part.format);
     }
     if (cols % format->block != 0) {
-        return fail(CT_INVALID, "%s: cols=%lld must be a multiple of %d, the block of parts[%lld], which is %s", function,
-                    static_cast<long long>(cols), format->block, index, format->name);
+        return fail(CT_INVALID, "%s: cols=%lld must be a multiple of %d, the block of parts[%lld], which is %s",
+                    function, static_cast<long long>(cols), format->block, index, format->name);
     }
     int64_t expected = 0;
     if (part.rows < 1 || !quant::bytes_of(&expected, *format, cols) || !multiply(part.rows, expected, &expected)) {
@@ -69,8 +69,9 @@ int32_t check_part(const char* function, long long index, const ct_weights_part&
                     index, static_cast<long long>(part.rows));
     }
     if (part.data_bytes != expected) {
-        return fail(CT_INVALID, "%s: parts[%lld].data_bytes=%lld must be what rows * cols of %s come to, %lld", function,
-                    index, static_cast<long long>(part.data_bytes), format->name, static_cast<long long>(expected));
+        return fail(CT_INVALID, "%s: parts[%lld].data_bytes=%lld must be what rows * cols of %s come to, %lld",
+                    function, index, static_cast<long long>(part.data_bytes), format->name,
+                    static_cast<long long>(expected));
     }
     return check_scales(function, index, part, cols);
 }

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/stream.h"
+#include "kernels/linear/code_layout.h"
+#include "kernels/linear/code_pack.h"
 #include "kernels/linear/source.h"
 #include "kernels/quant/formats.h"
 
@@ -89,6 +91,12 @@ void pack_dense_panel(unsigned char* out, int64_t w_step, const Source& source, 
     }
 }
 
+// Whether rows of the second segment can follow the first one's.
+bool joins(const ct::WeightsSegment& first, const ct::WeightsSegment& second) {
+    if (first.storage != second.storage || first.storage == kStoreRaw) return false;
+    return first.storage != kStoreCodes || (first.format == second.format && first.sub_block == second.sub_block);
+}
+
 // The segments that the parts become on the CPU, not yet laid out.
 std::vector<ct::WeightsSegment> plan(const Source& source, int32_t dense_dtype, int32_t use) {
     std::vector<ct::WeightsSegment> segments;
@@ -99,12 +107,14 @@ std::vector<ct::WeightsSegment> plan(const Source& source, int32_t dense_dtype, 
         segment.first_row = first_row;
         segment.rows = part.rows;
         segment.format = part.format;
-        segment.storage = use == CT_WEIGHTS_EMBEDDING ? kStoreRaw : dense_dtype_of(part, dense_dtype);
+        segment.sub_block = use == CT_WEIGHTS_LINEAR ? sub_block_of(part, source.cols) : 0;
+        segment.storage = use == CT_WEIGHTS_EMBEDDING ? kStoreRaw
+                          : segment.sub_block != 0    ? kStoreCodes
+                                                      : dense_dtype_of(part, dense_dtype);
         segment.scale_rows = part.scale_rows;
         segment.scale_cols = part.scale_cols;
         first_row += part.rows;
-        const bool joins = use == CT_WEIGHTS_LINEAR && !segments.empty() && segments.back().storage == segment.storage;
-        if (joins) {
+        if (!segments.empty() && joins(segments.back(), segment)) {
             segments.back().rows += part.rows;
         } else {
             segments.push_back(segment);
@@ -115,6 +125,7 @@ std::vector<ct::WeightsSegment> plan(const Source& source, int32_t dense_dtype, 
 
 // Bytes of a segment; false where they overflow.
 bool segment_bytes(int64_t* bytes, const ct::WeightsSegment& segment, int64_t cols) {
+    if (segment.storage == kStoreCodes) return CodeLayout::of(segment, cols).bytes(bytes);
     const auto layout = DenseLayout::of(segment.rows, cols, segment.storage);
     return segment.rows <= INT64_MAX - kPanelRows && ct::multiply(layout.steps, kLineBytes, bytes) &&
            ct::multiply(layout.panels, *bytes, bytes);
@@ -170,6 +181,12 @@ void pack_segments(ct_weights& w, const Source& source, ct::Team& team) {
         ct::WeightsSegment& segment = w.segments[i];
         if (segment.storage == kStoreRaw) {
             pack_raw(w.data, segment, source.parts[i]);
+            continue;
+        }
+        if (segment.storage == kStoreCodes) {
+            const auto layout = CodeLayout::of(segment, w.cols);
+            team.run(layout.panels,
+                     [&](int64_t panel, int) { pack_code_panel(w.data + segment.at, layout, source, segment, panel); });
             continue;
         }
         const auto layout = DenseLayout::of(segment.rows, w.cols, segment.storage);
@@ -294,6 +311,28 @@ void dense_row(float* out, const unsigned char* data, const ct::WeightsSegment& 
     if (i < end) *out++ = ct::to_float(load<ct::bf16>(from + i / 2 * w_step));
 }
 
+// Exactly what ct_dequantize and the caller's scales give.
+void kept_row(float* out, const unsigned char* data, const ct::WeightsSegment& segment, int64_t row, int64_t begin,
+              int64_t end, int64_t cols) {
+    const auto layout = CodeLayout::of(segment, cols);
+    const unsigned char* own = data + segment.at;
+    uint8_t codes[kChunkCols];
+    float scales[kMaxSubs];
+    float mins[kMaxSubs];
+    const bool zeros = layout.format->scales == kFloatZero;
+    for (int64_t i = begin; i < end; ++i) {
+        const int64_t chunk = i / kChunkCols;
+        if (i == begin || i % kChunkCols == 0) {
+            row_codes(codes, layout, own, row, chunk);
+            row_scales(scales, mins, layout, own, row, chunk, zeros);
+        }
+        const float value = code_value(segment.format, codes[i % kChunkCols]);
+        const int64_t sub = i % kChunkCols / layout.sub_block;
+        const float product = zeros ? (value - mins[sub]) * scales[sub] : value * scales[sub];
+        *out++ = layout.format->has_min && !zeros ? product - mins[sub] : product;
+    }
+}
+
 }  // namespace
 
 int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weights_part* parts, int64_t num_parts,
@@ -363,5 +402,9 @@ void ct::weights_row(float* out, const ct_weights& weights, int64_t row, int64_t
         row_values(out, weights.data + segment->at + row * bytes, segment->format, grid, row, begin, end, weights.cols);
         return;
     }
-    dense_row(out, weights.data, *segment, row, begin, end, weights.cols);
+    if (segment->storage == kStoreCodes) {
+        kept_row(out, weights.data, *segment, row, begin, end, weights.cols);
+    } else {
+        dense_row(out, weights.data, *segment, row, begin, end, weights.cols);
+    }
 }

@@ -9,7 +9,8 @@ namespace ct::linear {
 enum Storage : int32_t {
     kStoreF32 = CT_F32,    // panels of linear.h
     kStoreBf16 = CT_BF16,  // the same
-    kStoreRaw = 2,         // row after row in the caller's format, scales beside: CT_WEIGHTS_EMBEDDING
+    kStoreCodes = 2,       // codes.h
+    kStoreRaw = 3,         // row after row in the caller's format, scales beside: CT_WEIGHTS_EMBEDDING
 };
 
 // Where a dense segment's panels lie.

@@ -238,7 +238,7 @@ void e2m1_elements(float* y, const uint8_t* bytes) {
 }
 
 constexpr Format kBare[] = {
-    dense<f32_element, 1, 4>("F32"),      dense<bf16_element, 1, 2>("BF16"),    dense<f16_element, 1, 2>("F16"),
+    dense<f32_element, 1, 4>("F32"),      dense<bf16_element, 1, 2>("BF16"),  dense<f16_element, 1, 2>("F16"),
     dense<e4m3_element, 1, 1>("F8_E4M3"), dense<int4_elements, 2, 1>("INT4"),
 };
 constexpr Format kBlocks[] = {

@@ -2,7 +2,9 @@ package io.cortado.bench;
 
 import io.cortado.api.EngineException;
 import io.cortado.bench.conformance.ChatTemplateSuite;
+import io.cortado.bench.conformance.GgufSuite;
 import io.cortado.bench.conformance.GoldenSuite;
+import io.cortado.bench.conformance.QuantSuite;
 import io.cortado.bench.conformance.Report;
 import io.cortado.bench.conformance.Suite;
 import io.cortado.bench.conformance.SuiteOptions;
@@ -29,7 +31,7 @@ import picocli.CommandLine.Parameters;
 final class ConformanceVerb implements Callable<Integer> {
     /** Suites that are planned; each comes with the capability it judges. */
     private static final Set<String> LATER =
-            Set.of("gguf", "quant", "json-schema", "maskbench", "grammar", "sampling");
+            Set.of("json-schema", "maskbench", "grammar", "sampling");
 
     private static final List<Suite> SUITES =
             List.of(
@@ -38,7 +40,9 @@ final class ConformanceVerb implements Callable<Integer> {
                     new VocabSuite(),
                     new TracesSuite(),
                     ChatTemplateSuite.jinja(),
-                    ChatTemplateSuite.chatTemplates());
+                    ChatTemplateSuite.chatTemplates(),
+                    new GgufSuite(),
+                    new QuantSuite());
 
     @Parameters(index = "0", paramLabel = "SUITE", description = "goldens, tokenizers, ...")
     String name = "";

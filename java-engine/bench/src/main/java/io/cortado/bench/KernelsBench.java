@@ -73,6 +73,7 @@ final class KernelsBench extends BenchCommand {
                     Measured measured = measure(device, one);
                     Peaks after = Peaks.measure(device);
                     report(one.name(), measured, before.max(after), table, results);
+                    compare(device, one, results);
                     best = best.max(after);
                     before = after;
                 } catch (NativeException e) {
@@ -83,6 +84,26 @@ final class KernelsBench extends BenchCommand {
             results.put("probe_read_bandwidth", best.bandwidth() / 1e9, "GB/s");
             results.put("probe_bf16", best.bf16() / 1e9, "GFLOP/s");
             results.put("probe_f32", best.f32() / 1e9, "GFLOP/s");
+        }
+    }
+
+    /** A case and its peer in turn, so that both see the same machine. */
+    private void compare(Device device, KernelCase one, Results results) {
+        KernelCase peer = one.peer();
+        if (peer == null) {
+            return;
+        }
+        try (KernelBed bed = new KernelBed(device, seed)) {
+            KernelWork own = one.prepare().apply(bed);
+            KernelWork others = peer.prepare().apply(bed);
+            double[] ratios = new double[runs];
+            sample(bed, own, 1);
+            sample(bed, others, 1);
+            for (int i = 0; i < runs; i++) {
+                ratios[i] = sample(bed, others, 1) / sample(bed, own, 1);
+            }
+            double ratio = Summary.of(ratios).median();
+            results.put(one.name() + "_of_" + KernelCase.word(peer), ratio, "ratio");
         }
     }
 

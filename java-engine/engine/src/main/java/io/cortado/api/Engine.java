@@ -25,7 +25,8 @@ public interface Engine extends AutoCloseable {
 
     /**
      * Loads a checkpoint folder ({@code config.json}, {@code *.safetensors}, and for text {@code
-     * tokenizer.json}) and starts the engine.
+     * tokenizer.json}), a {@code .gguf} file, which holds all of it, or a model of the local
+     * Hugging Face cache by the name {@code ORG/NAME}, and starts the engine.
      *
      * @throws EngineException INVALID_MODEL or UNSUPPORTED_MODEL with the file, the value and the
      *     limit; nothing stays allocated

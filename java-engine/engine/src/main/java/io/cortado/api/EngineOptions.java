@@ -29,6 +29,7 @@ import java.util.Map;
  * @param deterministic a request's tokens do not depend on what shares its batch; false lets a
  *     GPU's attention share its work out by the batch at hand and cuBLASLt multiply many rows,
  *     which changes the last bits. The CPU is always deterministic
+ * @param revision branch, tag or commit where the model is one of a Hugging Face cache; empty: main
  */
 public record EngineOptions(
         String device,
@@ -45,7 +46,8 @@ public record EngineOptions(
         SchedulingPolicy schedulingPolicy,
         Map<String, Double> tenantWeights,
         boolean dummyWeights,
-        boolean deterministic) {
+        boolean deterministic,
+        String revision) {
 
     private static final int MAX_TENANT_WEIGHTS = 10_000;
 
@@ -142,7 +144,8 @@ public record EngineOptions(
                 SchedulingPolicy.FCFS,
                 Map.of(),
                 false,
-                true);
+                true,
+                "");
     }
 
     /** All fields, to change one of them. */
@@ -162,6 +165,7 @@ public record EngineOptions(
         private Map<String, Double> tenantWeights;
         private boolean dummyWeights;
         private boolean deterministic;
+        private String revision;
 
         Fields(EngineOptions from) {
             device = from.device;
@@ -179,6 +183,7 @@ public record EngineOptions(
             tenantWeights = from.tenantWeights;
             dummyWeights = from.dummyWeights;
             deterministic = from.deterministic;
+            revision = from.revision;
         }
 
         EngineOptions build() {
@@ -197,7 +202,8 @@ public record EngineOptions(
                     schedulingPolicy,
                     tenantWeights,
                     dummyWeights,
-                    deterministic);
+                    deterministic,
+                    revision);
         }
     }
 
@@ -282,6 +288,12 @@ public record EngineOptions(
     public EngineOptions dummyWeights(boolean value) {
         Fields fields = new Fields(this);
         fields.dummyWeights = value;
+        return fields.build();
+    }
+
+    public EngineOptions revision(String value) {
+        Fields fields = new Fields(this);
+        fields.revision = value;
         return fields.build();
     }
 

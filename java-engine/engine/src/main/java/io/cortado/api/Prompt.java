@@ -2,6 +2,7 @@ package io.cortado.api;
 
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What a generation starts from. */
 public sealed interface Prompt {
@@ -21,14 +22,38 @@ public sealed interface Prompt {
      * @param templateVariables further variables of the template ({@code chat_template_kwargs})
      * @param addGenerationPrompt ends with the opening of the assistant's turn
      * @param continueFinalMessage leaves the last message open, so that the answer goes on with it
+     * @param documents what the answer may rely upon, or empty; each a map, mostly with {@code
+     *     title} and {@code text}
+     * @param template the name of one of the model's templates, or the text of another one, which
+     *     may write control tokens; null: the model's template for such a conversation
      */
     record Chat(
             List<Map<String, Object>> messages,
             List<Map<String, Object>> tools,
             Map<String, Object> templateVariables,
             boolean addGenerationPrompt,
-            boolean continueFinalMessage)
-            implements Prompt {}
+            boolean continueFinalMessage,
+            List<Map<String, Object>> documents,
+            @Nullable String template)
+            implements Prompt {
+
+        /** A chat without documents, for the model's own template. */
+        public Chat(
+                List<Map<String, Object>> messages,
+                List<Map<String, Object>> tools,
+                Map<String, Object> templateVariables,
+                boolean addGenerationPrompt,
+                boolean continueFinalMessage) {
+            this(
+                    messages,
+                    tools,
+                    templateVariables,
+                    addGenerationPrompt,
+                    continueFinalMessage,
+                    List.of(),
+                    null);
+        }
+    }
 
     static Prompt tokens(int... ids) {
         return new Tokens(ids);

@@ -15,9 +15,13 @@ import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
+import io.cortado.model.FolderCheck;
 import io.cortado.model.GenerationDefaults;
+import io.cortado.model.GgufModel;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
+import io.cortado.model.ModelFolder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
@@ -56,20 +60,24 @@ public final class CortadoEngineProvider implements EngineProvider {
      * pays.
      */
     static Engine open(
-            Path folder,
+            Path named,
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap) {
-        return open(folder, options, onOpen, wrap, TierRates.Rule.ALWAYS);
+        return open(named, options, onOpen, wrap, TierRates.Rule.ALWAYS);
     }
 
     private static Engine open(
-            Path folder,
+            Path named,
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
         try {
+            Path folder = ModelFolder.locate(named, options.revision(), System::getenv);
+            if (!Files.isRegularFile(folder)) {
+                FolderCheck.require(folder, !options.dummyWeights());
+            }
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             Texts texts = Texts.open(folder);
@@ -209,6 +217,12 @@ public final class CortadoEngineProvider implements EngineProvider {
         return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
     }
 
+    /** Of the folder, or of the file without its ending. */
+    private static String name(Path model) {
+        String name = ModelFolder.nameOf(model);
+        return GgufModel.isGguf(model) ? name.substring(0, name.lastIndexOf('.')) : name;
+    }
+
     private static ModelInfo info(
             Path folder,
             ModelConfig config,
@@ -218,7 +232,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             CausalLm model,
             Device device) {
         return new ModelInfo(
-                String.valueOf(folder.toAbsolutePath().normalize().getFileName()),
+                name(folder),
                 config.architecture(),
                 maxModelLen,
                 config.vocabSize(),

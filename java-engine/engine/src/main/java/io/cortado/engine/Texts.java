@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineException;
 import io.cortado.api.Prompt;
+import io.cortado.model.GgufModel;
 import io.cortado.text.Segment;
 import io.cortado.text.Tokenizer;
 import io.cortado.text.UnsupportedTokenizerException;
@@ -9,6 +10,7 @@ import io.cortado.text.jinja.ChatTemplates;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -23,13 +25,10 @@ final class Texts {
         this.chats = chats;
     }
 
-    /** Reads what a model's folder has. */
+    /** Reads what a model's folder or GGUF file has. */
     static Texts open(Path folder) {
         try {
-            if (!Tokenizer.isIn(folder)) {
-                return new Texts(null, null);
-            }
-            return new Texts(Tokenizer.open(folder), new ChatRenderer(ChatTemplates.open(folder)));
+            return GgufModel.isGguf(folder) ? ofGguf(folder) : ofFolder(folder);
         } catch (UnsupportedTokenizerException e) {
             throw new EngineException(
                     EngineException.Code.UNSUPPORTED_MODEL,
@@ -39,6 +38,23 @@ final class Texts {
         } catch (IOException | RuntimeException e) {
             throw new EngineException(
                     EngineException.Code.INVALID_MODEL, folder + ": " + e.getMessage(), null, e);
+        }
+    }
+
+    private static Texts ofFolder(Path folder) throws IOException {
+        return Tokenizer.isIn(folder)
+                ? new Texts(Tokenizer.open(folder), new ChatRenderer(ChatTemplates.open(folder)))
+                : new Texts(null, null);
+    }
+
+    private static Texts ofGguf(Path file) {
+        try (GgufModel model = GgufModel.open(file)) {
+            Map<String, Object> keys = model.tokenizerKeys();
+            return keys.containsKey("tokenizer.ggml.tokens")
+                    ? new Texts(
+                            Tokenizer.fromGguf(keys),
+                            new ChatRenderer(ChatTemplates.fromGguf(keys)))
+                    : new Texts(null, null);
         }
     }
 

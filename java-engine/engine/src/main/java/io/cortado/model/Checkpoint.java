@@ -1,5 +1,6 @@
 package io.cortado.model;
 
+import io.cortado.device.Weights;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -7,14 +8,18 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.LongStream;
 
 /**
  * The tensors of a model's folder: {@code model.safetensors}, or the shards that an index names.
  */
 final class Checkpoint implements TensorSource {
     private static final String BACKBONE = "model.";
+
+    private static final int MAX_NAMED = 40;
 
     private final Path folder;
     private final List<SafetensorsFile> files = new ArrayList<>();
@@ -65,6 +70,10 @@ final class Checkpoint implements TensorSource {
     }
 
     private void addShards(ShardIndex index) {
+        if (!index.missing().isEmpty()) {
+            throw ModelException.invalid(
+                    index.file() + " names files that are not there: " + index.missing());
+        }
         for (String shard : index.shards()) {
             SafetensorsFile file = add(folder.resolve(shard));
             for (String name : file.tensors().keySet()) {
@@ -104,12 +113,39 @@ final class Checkpoint implements TensorSource {
     }
 
     @Override
-    public Tensor take(String name, long... shape) {
-        Tensor tensor = tensors.get(name);
-        List<Long> wanted = new ArrayList<>();
-        for (long dimension : shape) {
-            wanted.add(dimension);
+    public void require(Map<String, List<Long>> shapes) {
+        List<String> problems = new ArrayList<>();
+        shapes.forEach((name, shape) -> {
+            Tensor tensor = tensors.get(name);
+            if (tensor == null) {
+                problems.add(name + " of shape " + shape + " is missing");
+            } else if (!tensor.shape().equals(shape)) {
+                problems.add(name + " must have shape " + shape + ": " + tensor.shape());
+            }
+        });
+        if (!problems.isEmpty()) {
+            throw ModelException.invalid(
+                    "%s: %d of %d tensors are missing or have a wrong shape: %s%s"
+                            .formatted(
+                                    folder,
+                                    problems.size(),
+                                    shapes.size(),
+                                    String.join(
+                                            "; ",
+                                            problems.subList(
+                                                    0, Math.min(MAX_NAMED, problems.size()))),
+                                    problems.size() > MAX_NAMED ? "; ..." : ""));
         }
+    }
+
+    boolean has(String name) {
+        return tensors.containsKey(name);
+    }
+
+    /** The tensor of this name and shape, of any type, or an error that names both. */
+    Tensor stored(String name, long... shape) {
+        Tensor tensor = tensors.get(name);
+        List<Long> wanted = LongStream.of(shape).boxed().toList();
         if (tensor == null) {
             throw ModelException.invalid(folder + " has no tensor " + name + " of shape " + wanted);
         }
@@ -118,13 +154,40 @@ final class Checkpoint implements TensorSource {
                     "%s: tensor %s must have shape %s: %s"
                             .formatted(folder, name, wanted, tensor.shape()));
         }
+        taken.add(name);
+        return tensor;
+    }
+
+    /** The tensor of this name, which is there, taken. */
+    Tensor storedAnyhow(String name) {
+        taken.add(name);
+        return peek(name);
+    }
+
+    /** The same, not taken. */
+    Tensor peek(String name) {
+        return Objects.requireNonNull(tensors.get(name), name);
+    }
+
+    @Override
+    public Tensor take(String name, long... shape) {
+        Tensor tensor = stored(name, shape);
         if (tensor.type().dtype() == null) {
             throw ModelException.unsupported(
                     "%s: tensor %s must be BF16, F16 or F32: %s"
                             .formatted(folder, name, tensor.type()));
         }
-        taken.add(name);
         return tensor;
+    }
+
+    @Override
+    public Weights.Part matrix(String name, long rows, long cols) {
+        return take(name, rows, cols).asMatrix();
+    }
+
+    @Override
+    public long bytes() {
+        return tensors.values().stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
     }
 
     @Override

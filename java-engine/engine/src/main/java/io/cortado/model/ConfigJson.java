@@ -1,6 +1,7 @@
 package io.cortado.model;
 
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -174,6 +175,57 @@ final class ConfigJson {
             throw ModelException.invalid(where + ": " + key + " must be an object");
         }
         return new ConfigJson(where + ": " + key, value);
+    }
+
+    Collection<String> keys() {
+        return root.propertyNames();
+    }
+
+    /** Two whole numbers of at least 1. */
+    List<Long> positivePair(String key) {
+        JsonNode value = find(key);
+        List<Long> pair = new ArrayList<>();
+        if (value != null && value.isArray() && value.size() == 2) {
+            for (JsonNode item : value) {
+                if (item.isIntegralNumber() && item.canConvertToInt() && item.intValue() >= 1) {
+                    pair.add(item.longValue());
+                }
+            }
+        }
+        if (pair.size() != 2) {
+            throw ModelException.invalid(
+                    "%s: %s must be two positive numbers: %s=%s"
+                            .formatted(where, key, key, value == null ? "" : shortened(value)));
+        }
+        return List.copyOf(pair);
+    }
+
+    /** Refuses every other text by name; absent is fine. */
+    void requireOneOf(String key, String... allowed) {
+        String value = text(key);
+        if (value != null && !List.of(allowed).contains(value)) {
+            throw ModelException.unsupported(
+                    "%s: %s must be one of %s here: %s=%s"
+                            .formatted(where, key, List.of(allowed), key, value));
+        }
+    }
+
+    /** Refuses every other number, and none. */
+    void requireNumber(String key, int wanted) {
+        int value = integer(key, Integer.MIN_VALUE, Integer.MAX_VALUE);
+        if (value != wanted) {
+            throw ModelException.unsupported(
+                    "%s: %s must be %d here: %s=%d".formatted(where, key, wanted, key, value));
+        }
+    }
+
+    void requireNothing(String key) {
+        JsonNode value = find(key);
+        if (value != null) {
+            throw ModelException.unsupported(
+                    "%s: %s must be absent here: %s=%s"
+                            .formatted(where, key, key, shortened(value)));
+        }
     }
 
     /** A key that may only say what this engine does. */

@@ -2,6 +2,7 @@ package io.cortado.model;
 
 import io.cortado.device.Buffer;
 import io.cortado.device.Device;
+import io.cortado.device.Weights;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
@@ -48,6 +49,17 @@ final class DummyTensors implements TensorSource {
         fill(buffer.host(), name);
         List<Long> dimensions = LongStream.of(shape).boxed().toList();
         return new Tensor(name, TensorType.BF16, dimensions, buffer.host().asSlice(0, bytes));
+    }
+
+    @Override
+    public Weights.Part matrix(String name, long rows, long cols) {
+        return take(name, rows, cols).asMatrix();
+    }
+
+    /** It holds any number of them. */
+    @Override
+    public long bytes() {
+        return Long.MAX_VALUE;
     }
 
     private void fill(MemorySegment data, String name) {

@@ -40,8 +40,8 @@ final class Gemma3 {
         Rope sliding;
         if (parameters != null && (parameters.has(FULL) || parameters.has(SLIDING))) {
             RopeReader.requireAgreement(c, parameters.find(FULL));
-            full = reader.read(c, block(parameters, FULL), "rope_theta");
-            sliding = local.read(c, block(parameters, SLIDING), LOCAL_KEY);
+            full = reader.read(c, parameters.object(FULL), "rope_theta");
+            sliding = local.read(c, parameters.object(SLIDING), LOCAL_KEY);
             parameters.refuseWhatNobodyUnderstood();
         } else {
             full = reader.read(c);
@@ -52,13 +52,5 @@ final class Gemma3 {
             ropes.add(window > 0 ? sliding : full);
         }
         return ropes;
-    }
-
-    private static ConfigJson block(ConfigJson parameters, String type) {
-        ConfigJson block = parameters.object(type);
-        if (block == null) {
-            throw ModelException.invalid(parameters.where() + " has no " + type);
-        }
-        return block;
     }
 }

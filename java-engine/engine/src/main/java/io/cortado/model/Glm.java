@@ -31,7 +31,7 @@ final class Glm {
         ShapeBuilder shape = new ShapeBuilder(c);
         RopeReader rope = shape.ropeReader().style(RopeStyle.NEIGHBOURS).part(PART_BY_DEFAULT);
         return shape.norm(NormKind.RMS, "rms_norm_eps", 1.5625e-7)
-                .biases(c.flag("attention_bias", false), false, false)
+                .biases(c.flag("attention_bias", true), false, false)
                 .fused(false, true)
                 .rope(rope.read(c));
     }

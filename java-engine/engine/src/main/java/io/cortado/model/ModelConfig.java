@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 
@@ -38,6 +39,7 @@ public final class ModelConfig {
     private final int maxPositions;
     private final List<Integer> endTokenIds;
     private final GenerationDefaults generation;
+    private final @Nullable Quantization quantization;
     private final List<Integer> matryoshkaDimensions;
     private final boolean isMatryoshka;
 
@@ -46,10 +48,7 @@ public final class ModelConfig {
         architecture = architecture(config);
         shape = shape(config);
         int positions = config.integer("max_position_embeddings", 1, MAX_POSITIONS);
-        if (config.has("quantization_config")) {
-            throw ModelException.unsupported(
-                    config.where() + ": quantization_config is not supported");
-        }
+        quantization = Quantization.read(config);
         maxPositions = stretched(positions);
         Set<Integer> ends = new LinkedHashSet<>(config.ids("eos_token_id", shape.vocabSize()));
         ends.addAll(generation.ids("eos_token_id", shape.vocabSize()));
@@ -62,8 +61,15 @@ public final class ModelConfig {
         config.refuseWhatNobodyUnderstood();
     }
 
-    /** Reads a model's folder, or the {@code config.json} of one. */
+    /** Reads a model's folder, its {@code config.json}, or a GGUF file. */
     public static ModelConfig read(Path folder) {
+        if (GgufModel.isGguf(folder)) {
+            try (GgufModel model = GgufModel.open(folder)) {
+                return new ModelConfig(
+                        new ConfigJson(folder.toString(), model.config()),
+                        new ConfigJson(folder.toString(), model.generation()));
+            }
+        }
         Path file = Files.isDirectory(folder) ? folder.resolve("config.json") : folder;
         if (!Files.isRegularFile(file)) {
             throw ModelException.invalid("there is no " + file);
@@ -205,6 +211,11 @@ public final class ModelConfig {
 
     public long numParameters() {
         return shape.numParameters();
+    }
+
+    /** Of a folder's matrices; null: none. */
+    @Nullable Quantization quantization() {
+        return quantization;
     }
 
     DecoderShape shape() {

@@ -33,6 +33,11 @@ public final class ModelException extends RuntimeException {
         return new ModelException(Kind.UNSUPPORTED, message, null);
     }
 
+    /** The same of this kind, after the place that it is about. */
+    ModelException at(String place) {
+        return new ModelException(kind, place + ": " + getMessage(), this);
+    }
+
     public Kind kind() {
         return kind;
     }

@@ -12,8 +12,8 @@ import tools.jackson.databind.JsonNode;
  * partial_rotary_factor}, or {@code rope_parameters} of transformers 5, which holds them all.
  *
  * @param theta the base where none is given
- * @param part the rotating part of a head where none is given; only a family whose part is {@link
- *     Part#FREE} may be given another
+ * @param part whether a file may let a part of the head rotate
+ * @param partByDefault the rotating part of a head where none is given
  */
 record RopeReader(int headDim, RopeStyle style, double theta, Part part, double partByDefault) {
     private static final double MAX_FACTOR = 1e6;
@@ -59,21 +59,9 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
         if (block == null) {
             return new Rope(style, rotaryDim(config, ofHead), base, new Rope.None());
         }
-        double inner =
-                same(
-                        block,
-                        "rope_theta",
-                        base,
-                        config.has(thetaKey),
-                        block.number("rope_theta", 1, 1e12, base));
+        double inner = same(config, thetaKey, base, block.number("rope_theta", 1, 1e12, base));
         String partKey = "partial_rotary_factor";
-        double innerPart =
-                same(
-                        block,
-                        partKey,
-                        ofHead,
-                        config.has(partKey),
-                        block.number(partKey, 0, 1, ofHead));
+        double innerPart = same(config, partKey, ofHead, block.number(partKey, 0, 1, ofHead));
         int rotaryDim = rotaryDim(block, innerPart);
         Rope rope = new Rope(style, rotaryDim, inner, scaling(config, block, rotaryDim));
         block.refuseWhatNobodyUnderstood();
@@ -81,11 +69,11 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
     }
 
     /** The value of a block, which must not differ from one outside that is given as well. */
-    private static double same(
-            ConfigJson block, String key, double outer, boolean outerIsGiven, double inner) {
-        if (outerIsGiven && inner != outer) {
+    private static double same(ConfigJson config, String key, double outer, double inner) {
+        if (config.has(key) && inner != outer) {
             throw ModelException.unsupported(
-                    "%s: %s=%s contradicts %s".formatted(block.where(), key, inner, outer));
+                    "%s: %s=%s contradicts %s of the rope parameters"
+                            .formatted(config.where(), key, outer, inner));
         }
         return inner;
     }
@@ -110,6 +98,9 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
         if (classic == null || modern == null) {
             return;
         }
+        if (!classic.isObject()) {
+            throw ModelException.invalid(config.where() + ": rope_scaling must be an object");
+        }
         for (var entry : classic.properties()) {
             String key = entry.getKey().equals("type") ? "rope_type" : entry.getKey();
             if (!Objects.equals(modern.get(key), entry.getValue())) {
@@ -121,8 +112,8 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
     }
 
     private static Rope.Scaling scaling(ConfigJson config, ConfigJson c, int rotaryDim) {
-        @Nullable String type = c.text("rope_type");
-        @Nullable String old = c.text("type");
+        @Nullable String type = kind(c, "rope_type");
+        @Nullable String old = kind(c, "type");
         String kind = type != null ? type : old != null ? old : "default";
         if (type != null && old != null && !type.equals(old)) {
             throw ModelException.unsupported(
@@ -134,7 +125,7 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
             case "linear" -> new Rope.Linear(c.number("factor", 1, MAX_FACTOR));
             case "llama3" -> llama3(c);
             case "yarn" -> yarn(config, c);
-            case "longrope", "su" -> longRope(config, c, rotaryDim);
+            case "longrope" -> longRope(config, c, rotaryDim);
             default ->
                     throw ModelException.unsupported(
                             c.where()
@@ -142,6 +133,13 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
                                     + " longrope here: rope_type="
                                     + kind);
         };
+    }
+
+    /** Early Phi-3 files say su or yarn where they mean long rope. */
+    private static @Nullable String kind(ConfigJson c, String key) {
+        String kind = c.text(key);
+        boolean isLong = "su".equals(kind) || "yarn".equals(kind) && c.has("short_factor");
+        return isLong ? "longrope" : kind;
     }
 
     private static Rope.Llama3 llama3(ConfigJson c) {
@@ -198,7 +196,7 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
         int maxPositions = positions(config, "max_position_embeddings");
         int outer = config.integer(key, 1, ModelConfig.MAX_POSITIONS, maxPositions);
         int original = c.integer(key, 1, ModelConfig.MAX_POSITIONS, outer);
-        same(c, key, outer, config.has(key), original);
+        same(config, key, outer, original);
         boolean isRatio = config.has(key) || c.has(key);
         double ratio = (double) maxPositions / original;
         double factor = c.number("factor", 1e-6, MAX_FACTOR, ratio);

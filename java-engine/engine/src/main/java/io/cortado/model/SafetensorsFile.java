@@ -18,7 +18,7 @@ import tools.jackson.core.JsonParser;
  * A safetensors file, mapped. Everything is checked before a tensor can be asked for: the tensors
  * have the bytes that dtype and shape say, and tile the file without hole, overlap or rest.
  */
-final class SafetensorsFile implements AutoCloseable {
+public final class SafetensorsFile implements AutoCloseable {
     private static final long MAX_HEADER_BYTES = 100_000_000;
     private static final ValueLayout.OfLong LENGTH =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -31,18 +31,15 @@ final class SafetensorsFile implements AutoCloseable {
         this.tensors = tensors;
     }
 
-    static SafetensorsFile open(Path path) {
+    public static SafetensorsFile open(Path path) {
         MappedFile file = map(path);
         boolean opened = false;
         try {
-            SafetensorsFile safetensors = new SafetensorsFile(file, tensors(file.bytes()));
+            SafetensorsFile safetensors = new SafetensorsFile(file, parse(file.bytes()));
             opened = true;
             return safetensors;
         } catch (ModelException e) {
-            throw ModelException.invalid(path + ": " + e.getMessage(), e);
-        } catch (JacksonException e) {
-            throw ModelException.invalid(
-                    path + ": malformed safetensors: " + e.getOriginalMessage(), e);
+            throw e.at(path.toString());
         } finally {
             if (!opened) {
                 file.close();
@@ -67,6 +64,15 @@ final class SafetensorsFile implements AutoCloseable {
         }
     }
 
+    /** The tensors of a file's bytes, or an error that names what is wrong with them. */
+    static Map<String, Tensor> parse(MemorySegment bytes) {
+        try {
+            return tensors(bytes);
+        } catch (JacksonException e) {
+            throw ModelException.invalid("malformed safetensors: " + e.getOriginalMessage(), e);
+        }
+    }
+
     private static Map<String, Tensor> tensors(MemorySegment bytes) {
         if (bytes.byteSize() < 8) {
             throw SafetensorsHeader.malformed("has " + bytes.byteSize() + " bytes, at least 8");
@@ -74,13 +80,18 @@ final class SafetensorsFile implements AutoCloseable {
         long headerBytes = bytes.get(LENGTH, 0);
         long limit = Math.min(MAX_HEADER_BYTES, bytes.byteSize() - 8);
         if (headerBytes < 2 || headerBytes > limit) {
+            refusePickle(bytes);
             throw SafetensorsHeader.malformed(
                     "header length must be in [2, %d]: %s"
                             .formatted(limit, Long.toUnsignedString(headerBytes)));
         }
         byte[] header = bytes.asSlice(8, headerBytes).toArray(ValueLayout.JAVA_BYTE);
         if (header[0] != '{') {
+            refusePickle(bytes);
             throw SafetensorsHeader.malformed("header must begin with {");
+        }
+        if (header[1] == 0) { // a parser of JSON would take it for UTF-16
+            throw SafetensorsHeader.malformed("header must be UTF-8");
         }
         List<SafetensorsHeader.Entry> entries;
         try (JsonParser parser = JsonFile.MAPPER.createParser(header)) {
@@ -93,6 +104,19 @@ final class SafetensorsFile implements AutoCloseable {
             tensors.put(e.name(), new Tensor(e.name(), e.type(), e.shape(), data));
         }
         return tensors;
+    }
+
+    /** By its magic, once it is known not to be safetensors. */
+    private static void refusePickle(MemorySegment bytes) {
+        int first = bytes.get(ValueLayout.JAVA_BYTE, 0) & 0xFF;
+        int second = bytes.get(ValueLayout.JAVA_BYTE, 1) & 0xFF;
+        boolean isPickle = first == 0x80 && second >= 2 && second <= 5;
+        boolean isZip = first == 'P' && second == 'K' && bytes.get(ValueLayout.JAVA_BYTE, 2) == 3;
+        if (isPickle || isZip) {
+            throw SafetensorsHeader.malformed(
+                    "is %s under another name, which is refused because reading it runs code"
+                            .formatted(isZip ? "a zip archive, as PyTorch writes," : "a pickle"));
+        }
     }
 
     private static void requireTiling(List<SafetensorsHeader.Entry> entries, long dataBytes) {

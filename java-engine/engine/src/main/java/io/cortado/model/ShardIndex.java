@@ -3,6 +3,7 @@ package io.cortado.model;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import tools.jackson.databind.JsonNode;
@@ -45,10 +46,14 @@ record ShardIndex(Path file, Map<String, String> shardOfTensor) {
                                     SafetensorsHeader.shortened(tensor),
                                     ConfigJson.shortened(value)));
         }
-        if (!Files.isRegularFile(file.resolveSibling(name))) {
-            throw ModelException.invalid(file + " names " + name + ", which is not there");
-        }
         return name;
+    }
+
+    /** The named files that are not there. */
+    List<String> missing() {
+        return shards().stream()
+                .filter(shard -> !Files.isRegularFile(file.resolveSibling(shard)))
+                .toList();
     }
 
     TreeSet<String> shards() {

@@ -36,13 +36,14 @@ final class SmolLm3 {
             }
             return rotates;
         }
-        for (double flag : c.numbers("no_rope_layers", 0, 1)) {
-            rotates.add(flag != 0);
-        }
-        if (rotates.size() != layers) {
+        List<Double> flags = c.numbers("no_rope_layers", 0, 1);
+        if (flags.size() < layers) {
             throw ModelException.invalid(
-                    "%s: no_rope_layers must have num_hidden_layers=%d entries: %d"
-                            .formatted(c.where(), layers, rotates.size()));
+                    "%s: no_rope_layers must have at least num_hidden_layers=%d entries: %d"
+                            .formatted(c.where(), layers, flags.size()));
+        }
+        for (double flag : flags.subList(0, layers)) {
+            rotates.add(flag != 0);
         }
         return rotates;
     }

@@ -5,47 +5,46 @@ import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
-import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Takes tensors by their published names, checks them, and packs them for the device. */
 final class WeightLoader {
-    private static final ValueLayout.OfFloat F32 =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     private final Device device;
     private final TensorSource source;
     private final DecoderShape shape;
     private final Staging staging;
+    private final DType dense;
     private final ResourceStack owner;
 
     /** A matrix [rows][hidden or other columns] and the tensor prefix it is stored under. */
     private record Part(String prefix, long rows) {}
 
+    /**
+     * @param dense what quantised weights become where the device does not keep them
+     */
     WeightLoader(
             Device device,
             Staging staging,
             TensorSource source,
             DecoderShape shape,
+            DType dense,
             ResourceStack owner) {
         this.device = device;
         this.staging = staging;
         this.source = source;
         this.shape = shape;
+        this.dense = dense;
         this.owner = owner;
     }
 
     DecoderWeights load() {
+        source.require(TensorNeeds.of(shape));
         long hidden = shape.hiddenSize();
         boolean tied = shape.tiedEmbeddings();
         Weights embedding =
@@ -121,7 +120,8 @@ final class WeightLoader {
     }
 
     private Buffer norm(String prefix, long size) {
-        return vector("weight", shape.norms().offset(), new Part(prefix, size));
+        float offset = source.normsHoldOffset() ? 0 : shape.norms().offset();
+        return vector("weight", offset, new Part(prefix, size));
     }
 
     private @Nullable Buffer biasIf(boolean present, Part... parts) {
@@ -132,11 +132,9 @@ final class WeightLoader {
     private Weights matrix(Weights.Use use, long cols, Part... parts) {
         List<Weights.Part> stacked = new ArrayList<>();
         for (Part part : parts) {
-            Tensor tensor = source.take(part.prefix + ".weight", part.rows, cols);
-            DType dtype = Objects.requireNonNull(tensor.type().dtype());
-            stacked.add(new Weights.Part(tensor.data(), part.rows, WeightFormat.of(dtype)));
+            stacked.add(source.matrix(part.prefix + ".weight", part.rows, cols));
         }
-        Weights weights = device.createWeights(stacked, cols, DType.F32, use);
+        Weights weights = device.createWeights(stacked, cols, dense, use);
         owner.push(weights::close);
         source.release();
         return weights;
@@ -159,17 +157,8 @@ final class WeightLoader {
         for (Part part : parts) {
             Tensor tensor = source.take(part.prefix + "." + suffix, part.rows);
             for (long i = 0; i < part.rows; i++) {
-                bytes.setAtIndex(ValueLayout.JAVA_FLOAT, at++, offset + element(tensor, i));
+                bytes.setAtIndex(ValueLayout.JAVA_FLOAT, at++, offset + tensor.element(i));
             }
         }
-    }
-
-    private static float element(Tensor tensor, long i) {
-        MemorySegment data = tensor.data();
-        return switch (Objects.requireNonNull(tensor.type().dtype())) {
-            case F32 -> data.get(F32, i * 4);
-            case BF16 -> Float.intBitsToFloat(data.get(SHORT, i * 2) << 16);
-            case F16 -> Float.float16ToFloat(data.get(SHORT, i * 2));
-        };
     }
 }

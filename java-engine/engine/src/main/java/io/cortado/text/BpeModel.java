@@ -31,11 +31,13 @@ final class BpeModel implements WordModel {
 
     /**
      * Cuts are harmless where a word is nothing but its characters, and where no unknown character
-     * can run into the next one.
+     * runs into the next one or vanishes between two.
      */
     private boolean mayCut() {
         boolean unknownStayAlone =
-                options.byteFallback() ? byteTokens.hasAll() : !options.fuseUnknown();
+                options.byteFallback()
+                        ? byteTokens.hasAll()
+                        : !options.fuseUnknown() && options.unknownId() != BpeOptions.DROP_UNKNOWN;
         return unknownStayAlone
                 && !options.ignoreMerges()
                 && !options.hasAffixes()

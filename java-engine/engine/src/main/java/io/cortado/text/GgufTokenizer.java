@@ -143,7 +143,7 @@ final class GgufTokenizer {
         root.set(
                 "decoder",
                 PipelineNodes.node("WordPiece").put("prefix", "##").put("cleanup", true));
-        WordModel model = new WordPieceModel(ids, unknown == null ? 100 : unknown, "##", 100);
+        WordModel model = new WordPieceModel(ids, unknown == null ? defaultUnknown() : unknown, "##", 100);
         Integer cls = special("add_bos_token", true, "bos_token_id");
         Integer sep = metadata.id("seperator_token_id", tokens.length);
         return TokenizerFile.assemble(
@@ -153,6 +153,11 @@ final class GgufTokenizer {
                 added,
                 PostProcessor.around(
                         cls, sep != null ? sep : special("add_eos_token", true, "eos_token_id")));
+    }
+
+    /** BERT's place for [UNK], which files may leave out. */
+    private int defaultUnknown() {
+        return tokens.length > 100 ? 100 : -1;
     }
 
     private Map<String, Integer> ids() {
@@ -180,6 +185,7 @@ final class GgufTokenizer {
         }
         var table = new MergeTable(merges.length);
         var byText = new TokenIds(ids);
+        int made = 0;
         for (int rank = 0; rank < merges.length; rank++) {
             String merge = merges[rank];
             int space = merge.indexOf(' ', 1);
@@ -190,8 +196,8 @@ final class GgufTokenizer {
                                 + "]="
                                 + TokenizerFile.clip(merge));
             }
-            ModelFile.put(
-                    table, byText, merge.substring(0, space), merge.substring(space + 1), rank);
+            String left = merge.substring(0, space);
+            made = ModelFile.put(table, byText, left, merge.substring(space + 1), "", rank, made);
         }
         return table;
     }

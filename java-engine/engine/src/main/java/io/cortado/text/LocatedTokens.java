@@ -1,6 +1,7 @@
 package io.cortado.text;
 
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 
 /** The tokens of one text with their places, before the post-processor. */
@@ -10,18 +11,39 @@ final class LocatedTokens {
     private final IntList ends = new IntList();
     private final List<String> spellings = new ArrayList<>();
 
+    /** How many tokens there are at the end of each word and of each added token. */
+    private final IntList wordEnds = new IntList();
+
+    private final BitSet addedWords = new BitSet();
+
     /**
      * @param spelling how the token is written, with the white space that it swallowed
      */
-    void add(int id, String spelling, int start, int end) {
+    private void add(int id, String spelling, int start, int end) {
         ids.add(id);
         starts.add(start);
         ends.add(end);
         spellings.add(spelling);
     }
 
-    /** The tokens of a word that stands in {@code text[start, ...)}. */
-    void addAll(WordTokens tokens, AlignedText text, int start, Vocabulary vocabulary) {
+    /** An added token, which is a word by itself. */
+    void addToken(int id, String spelling, int start, int end) {
+        add(id, spelling, start, end);
+        addedWords.set(wordEnds.size());
+        wordEnds.add(size());
+    }
+
+    /**
+     * The tokens of a word that stands in {@code text[start, ...)}.
+     *
+     * @param writtenAsText the id of a token that counts as written like the text it stands for
+     */
+    void addWord(
+            WordTokens tokens,
+            AlignedText text,
+            int start,
+            Vocabulary vocabulary,
+            int writtenAsText) {
         int unit = start;
         int bytes = 0;
         for (int i = 0; i < tokens.size(); i++) {
@@ -33,9 +55,31 @@ final class LocatedTokens {
             bytes += Utf8.length(text.text(), unit, first);
             unit = first;
             int last = unit(text, unit, Math.max(tokens.endByte(i) - 1 - bytes, 0));
-            String spelling = vocabulary.text(tokens.id(i));
+            String spelling =
+                    tokens.id(i) == writtenAsText
+                            ? text.text().substring(first, text.text().offsetByCodePoints(last, 1))
+                            : vocabulary.text(tokens.id(i));
             add(tokens.id(i), spelling == null ? "" : spelling, text.start(first), text.end(last));
         }
+        wordEnds.add(size());
+    }
+
+    /**
+     * What is left where the reference, which stops after the word that makes {@code most} tokens,
+     * goes through the words from the one side: it cuts afterwards.
+     */
+    LocatedTokens limited(int most, boolean fromLeft) {
+        int words = wordEnds.size();
+        int total = 0;
+        for (int i = 0; i < words; i++) {
+            int word = fromLeft ? words - 1 - i : i;
+            int from = word == 0 ? 0 : wordEnds.at(word - 1);
+            total += wordEnds.at(word) - from;
+            if (total >= most && !addedWords.get(word)) {
+                return fromLeft ? part(from, size()) : part(0, wordEnds.at(word));
+            }
+        }
+        return this;
     }
 
     /** The unit of the character that holds a byte, counted from a unit. */

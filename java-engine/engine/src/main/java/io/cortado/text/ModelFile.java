@@ -16,8 +16,8 @@ import tools.jackson.databind.JsonNode;
  * @param size how many tokens there are, which is where the ids of further ones begin
  */
 record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] tokens, int size) {
-    static final int MAX_TOKENS = 4_000_000;
-    static final int MAX_MERGES = 8_000_000;
+    static final int MAX_TOKENS = 1_000_000;
+    static final int MAX_MERGES = 2_000_000;
 
     /** How long a token may be where the model looks for all that begin at a place. */
     private static final int MAX_PIECE_CHARS = 1024;
@@ -97,10 +97,13 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
         var ids = HashMap.<String, Integer>newHashMap(vocab.size());
         var seen = new BitSet();
         for (Map.Entry<String, JsonNode> entry : vocab.properties()) {
+            JsonNode value = entry.getValue();
             int id =
-                    TokenizerFile.id(
-                            entry.getValue(),
-                            "model.vocab[" + TokenizerFile.clip(entry.getKey()) + "]");
+                    TokenizerFile.isId(value)
+                            ? value.intValue()
+                            : TokenizerFile.id(
+                                    value,
+                                    "model.vocab[" + TokenizerFile.clip(entry.getKey()) + "]");
             if (seen.get(id)) {
                 throw new TokenizerFormatException(
                         "two tokens of model.vocab have one id: id="
@@ -130,6 +133,7 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
         var table = new MergeTable(merges.size());
         var ids = new TokenIds(vocab);
         int rank = 0;
+        int made = 0;
         for (JsonNode merge : merges) {
             if (merge.isString()) {
                 String text = merge.stringValue();
@@ -141,10 +145,11 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
                     throw noPair(merge, rank);
                 }
                 String right = text.substring(space + 1);
-                put(table, ids, text.substring(0, space), right, prefix, rank);
+                made = put(table, ids, text.substring(0, space), right, prefix, rank, made);
             } else if (merge.size() == 2 && merge.path(0).isString() && merge.path(1).isString()) {
                 String right = merge.path(1).stringValue();
-                put(table, ids, merge.path(0).stringValue(), right, prefix, rank);
+                String left = merge.path(0).stringValue();
+                made = put(table, ids, left, right, prefix, rank, made);
             } else {
                 throw noPair(merge, rank);
             }
@@ -153,8 +158,20 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
         return table;
     }
 
-    private static void put(
-            MergeTable table, TokenIds ids, String left, String right, String prefix, int rank) {
+    /**
+     * Puts the merge of two tokens into a table.
+     *
+     * @param near the id that the last merge has made
+     * @return the id that this one makes
+     */
+    static int put(
+            MergeTable table,
+            TokenIds ids,
+            String left,
+            String right,
+            String prefix,
+            int rank,
+            int near) {
         int skipped = prefix.length();
         if (right.length() < skipped) {
             throw new TokenizerFormatException(
@@ -163,9 +180,9 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
                             + "]="
                             + TokenizerFile.clip(left + " " + right));
         }
-        int leftId = ids.find(left, 0, left.length());
-        int rightId = ids.find(right, 0, right.length());
-        int merged = ids.find(left, 0, left.length(), right, skipped, right.length());
+        int leftId = ids.find(left);
+        int rightId = ids.find(right);
+        int merged = ids.findNear(near, left, right, skipped);
         if (leftId < 0 || rightId < 0 || merged < 0) {
             throw unknownToken(
                     leftId < 0 ? left : rightId < 0 ? right : left + right.substring(skipped),
@@ -174,6 +191,7 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
         int first = right.length() == skipped ? MergeTable.NONE : right.codePointAt(skipped);
         int last = left.isEmpty() ? MergeTable.NONE : left.codePointBefore(left.length());
         table.put(last, first, leftId, rightId, rank, merged);
+        return merged;
     }
 
     private static TokenizerFormatException noPair(JsonNode merge, int rank) {
@@ -182,11 +200,6 @@ record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] t
                         + rank
                         + "]="
                         + TokenizerFile.brief(merge));
-    }
-
-    /** Puts the merge of two tokens into a table of one without affixes. */
-    static void put(MergeTable table, TokenIds ids, String left, String right, int rank) {
-        put(table, ids, left, right, "", rank);
     }
 
     private static TokenizerFormatException unknownToken(String token, int rank) {

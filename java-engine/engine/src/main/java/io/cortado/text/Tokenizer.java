@@ -136,7 +136,7 @@ public final class Tokenizer {
                             @Override
                             public void token(
                                     AddedToken token, AlignedText text, int start, int end) {
-                                located.add(
+                                located.addToken(
                                         token.id(),
                                         text.text().substring(start, end),
                                         text.start(start),
@@ -157,12 +157,13 @@ public final class Tokenizer {
 
                             private void locateWord(
                                     AlignedText word, int from, int to, boolean trusted) {
-                                located.addAll(
+                                located.addWord(
                                         parts.wordTokenizer()
                                                 .locate(word.text().substring(from, to), trusted),
                                         word,
                                         from,
-                                        parts.vocabulary());
+                                        parts.vocabulary(),
+                                        parts.wordTokenizer().unknownWrittenAsText());
                             }
                         });
         return located;

@@ -171,11 +171,16 @@ final class TokenizerFile {
                 Pipeline.flag(token, "special", false));
     }
 
+    /** Whether it is a whole number that may be an id. */
+    static boolean isId(JsonNode node) {
+        return node.isIntegralNumber()
+                && node.canConvertToInt()
+                && node.intValue() >= 0
+                && node.intValue() < MAX_ID;
+    }
+
     static int id(JsonNode node, String what) {
-        if (!node.isIntegralNumber()
-                || !node.canConvertToInt()
-                || node.intValue() < 0
-                || node.intValue() >= MAX_ID) {
+        if (!isId(node)) {
             throw new TokenizerFormatException(
                     "token id must be a whole number in [0, "
                             + MAX_ID

@@ -28,6 +28,11 @@ record Truncation(int maxLength, Strategy strategy, boolean fromLeft) {
                             + " added="
                             + added);
         }
+        for (int i = 0; i < texts.length; i++) {
+            if (strategy != Strategy.ONLY_SECOND || i > 0) {
+                texts[i] = texts[i].limited(maxLength, fromLeft);
+            }
+        }
         int first = texts[0].size();
         int second = texts.length > 1 ? texts[1].size() : 0;
         if (limit > 0 && first + second <= limit) {

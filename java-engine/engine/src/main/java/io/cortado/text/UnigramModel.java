@@ -48,6 +48,11 @@ final class UnigramModel implements WordModel {
     }
 
     @Override
+    public boolean writesUnknownAsText() {
+        return true;
+    }
+
+    @Override
     public void tokenize(String word, BitSet forbidden, WordTokens out) {
         int n = word.length();
         var best = new double[n + 1];

@@ -17,6 +17,11 @@ interface WordModel {
     /** What stands for text that the vocabulary lacks, negative for none: never forbidden. */
     int unknownId();
 
+    /** Whether an unknown token counts as written like the text it stands for. */
+    default boolean writesUnknownAsText() {
+        return false;
+    }
+
     /**
      * The unknown token's id.
      *

@@ -79,6 +79,11 @@ final class WordTokenizer {
         return tokens.ids();
     }
 
+    /** The unknown token that counts as written like the text it stands for, or -1. */
+    int unknownWrittenAsText() {
+        return model.writesUnknownAsText() ? model.unknownId() : -1;
+    }
+
     /** The tokens of a word with their places, without the cache; the word is spelled already. */
     WordTokens locate(String word, boolean trusted) {
         var tokens = new WordTokens();

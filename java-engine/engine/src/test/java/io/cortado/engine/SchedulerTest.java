@@ -133,4 +133,32 @@ class SchedulerTest {
         scheduler.next(batch);
         assertEquals(10, tokensOf(batch, second));
     }
+
+    @Test
+    void computesASequenceAgainWhenItOutgrowsOneSetOfAngles() {
+        Limits limits = Limits.of(4, 16, 100).otherAnglesAbove(20);
+        Scheduler scheduler = new Scheduler(new KvCache(100), limits, OrderedQueue.fcfs(), () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence growing = add(scheduler, 18, 10);
+        Sequence longPrompt = add(scheduler, 21, 2);
+        Sequence fitting = add(scheduler, 10, 11);
+        int recomputed = 0;
+        for (int step = 0; step < 20; step++) {
+            if (!scheduler.next(batch)) {
+                break;
+            }
+            for (int i = 0; i < batch.numSeqs(); i++) {
+                Sequence sequence = batch.sequence(i);
+                assertEquals(sequence.cachedLength() > 20, sequence.isLong);
+                boolean isAgain = sequence == growing && growing.isLong;
+                recomputed += isAgain ? batch.tokensOf(i) : 0;
+            }
+            run(scheduler, batch);
+        }
+        assertTrue(growing.isLong);
+        assertTrue(longPrompt.isLong);
+        assertFalse(fitting.isLong, "its last token is never computed: 20 are");
+        assertEquals(18 + 9, recomputed, "all tokens once more, none of them twice");
+        assertEquals(0, growing.preemptions);
+    }
 }

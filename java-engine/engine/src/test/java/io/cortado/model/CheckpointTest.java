@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -99,7 +100,7 @@ class CheckpointTest {
     @Test
     void aShardThatIsNotThereIsRefused() throws IOException {
         index("{\"a\":\"model-1.safetensors\"}");
-        assertRefused("which is not there");
+        assertRefused("not there");
     }
 
     @Test
@@ -130,5 +131,28 @@ class CheckpointTest {
     @Test
     void anEmptyFolderIsRefusedWithWhatItLacks() {
         assertRefused("model.safetensors");
+    }
+
+    @Test
+    void namesAllMissingTensorsAndWrongShapesAtOnce() throws IOException {
+        shard("model.safetensors", "a");
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            checkpoint.require(Map.of("a", List.of(2L)));
+            var refused =
+                    assertThrows(
+                            ModelException.class,
+                            () ->
+                                    checkpoint.require(
+                                            Map.of(
+                                                    "a", List.of(3L),
+                                                    "b", List.of(4L, 5L),
+                                                    "c", List.of(6L))));
+            for (String part :
+                    new String[] {
+                        "3 of 3", "a must have shape [3]: [2]", "b of shape [4, 5]", "c of"
+                    }) {
+                assertTrue(String.valueOf(refused.getMessage()).contains(part), refused.toString());
+            }
+        }
     }
 }

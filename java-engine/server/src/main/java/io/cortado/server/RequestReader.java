@@ -6,10 +6,7 @@ import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -17,46 +14,19 @@ import tools.jackson.databind.node.ObjectNode;
 /** Turns a request's JSON into an {@link Ask}: every known field is typed, ranged or refused. */
 final class RequestReader {
     private static final int MAX_LOGPROBS = 20;
-    private static final Set<String> EFFORTS =
-            Set.of("none", "minimal", "low", "medium", "high", "xhigh", "max");
-    private static final Set<String> VERBOSITIES = Set.of("low", "medium", "high");
-
-    /** What the template gets from elsewhere, or what would change how it is used. */
-    private static final Set<String> RESERVED_VARIABLES =
-            Set.of(
-                    "messages",
-                    "tools",
-                    "tokenize",
-                    "chat_template",
-                    "conversation",
-                    "documents",
-                    "add_generation_prompt",
-                    "continue_final_message",
-                    "return_dict",
-                    "return_tensors",
-                    "padding",
-                    "truncation",
-                    "max_length",
-                    "tokenizer_kwargs",
-                    "bos_token",
-                    "eos_token",
-                    "pad_token",
-                    "unk_token",
-                    "raise_exception",
-                    "strftime_now",
-                    "namespace",
-                    "range");
 
     private final ModelInfo model;
     private final List<String> names;
     private final ServerOptions options;
     private final PromptReader prompts;
+    private final ConversationReader conversations;
 
     RequestReader(ModelInfo model, List<String> names, ServerOptions options) {
         this.model = model;
         this.names = names;
         this.options = options;
         this.prompts = new PromptReader(model.vocabSize());
+        this.conversations = new ConversationReader(options.trustRequestChatTemplate());
     }
 
     Ask chat(ObjectNode body) {
@@ -82,7 +52,7 @@ final class RequestReader {
         if (form.echo()) {
             throw ApiError.unsupported("echo", "only false is taken in a chat");
         }
-        Prompt.Chat prompt = conversation(fields);
+        Prompt.Chat prompt = conversations.read(fields);
         strict(fields);
         GenerationRequest request =
                 new GenerationRequest(
@@ -94,6 +64,7 @@ final class RequestReader {
         Fields fields = Fields.of(body);
         String name = model(fields, true);
         UnsupportedFields.refuse(fields);
+        ConversationReader.refuseOutsideChats(fields);
         ignoreAccepted(fields);
         boolean stream = fields.bool("stream", false);
         boolean usage = includeUsage(fields, stream);
@@ -135,12 +106,12 @@ final class RequestReader {
         Fields fields = Fields.of(body);
         model(fields, false);
         fields.bool("return_token_strs");
-        if (fields.has("chat_template")) {
-            throw ApiError.unsupported("chat_template", "leave it out");
+        if (!fields.has("messages")) {
+            ConversationReader.refuseOutsideChats(fields);
         }
         Prompt prompt =
                 fields.has("messages")
-                        ? conversation(fields)
+                        ? conversations.read(fields)
                         : new Prompt.Text(
                                 fields.requiredString("prompt"),
                                 fields.bool("add_special_tokens", true));
@@ -220,51 +191,5 @@ final class RequestReader {
             return null;
         }
         return top == null ? 0 : top.intValue();
-    }
-
-    private static Prompt.Chat conversation(Fields fields) {
-        List<Map<String, Object>> messages = ChatMessages.read(fields);
-        List<Map<String, Object>> tools = ChatTools.read(fields);
-        boolean continued = fields.bool("continue_final_message", false);
-        Boolean generationPrompt = fields.bool("add_generation_prompt");
-        if (continued && Boolean.TRUE.equals(generationPrompt)) {
-            throw ApiError.invalid(
-                    "continue_final_message",
-                    "continue_final_message and add_generation_prompt must not both be true.");
-        }
-        if (fields.bool("add_special_tokens", false)) {
-            throw ApiError.unsupported("add_special_tokens", "the chat template adds them");
-        }
-        return new Prompt.Chat(
-                messages,
-                tools,
-                variables(fields),
-                generationPrompt == null ? !continued : generationPrompt,
-                continued);
-    }
-
-    private static Map<String, Object> variables(Fields fields) {
-        Map<String, Object> variables = new LinkedHashMap<>();
-        Fields asked = fields.object("chat_template_kwargs");
-        if (asked != null) {
-            for (String name : asked.raw().propertyNames()) {
-                if (RESERVED_VARIABLES.contains(name)) {
-                    throw ApiError.invalid(
-                            "chat_template_kwargs",
-                            "chat_template_kwargs must not set " + name + ".");
-                }
-            }
-            variables.putAll(Json.plainMap(asked.raw()));
-        }
-        putIfGiven(variables, "reasoning_effort", fields.oneOf("reasoning_effort", EFFORTS));
-        putIfGiven(variables, "verbosity", fields.oneOf("verbosity", VERBOSITIES));
-        return variables;
-    }
-
-    private static void putIfGiven(
-            Map<String, Object> variables, String name, @Nullable String value) {
-        if (value != null) {
-            variables.put(name, value);
-        }
     }
 }

@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param allowedHosts Host names that are right beside loopback ones
  * @param allowedOrigins web origins that browsers may call from
  * @param strict fields that nobody knows are refused instead of ignored
+ * @param trustRequestChatTemplate requests may bring a chat template, which may write control
+ *     tokens
  * @param accessLog one line per request on the log
  * @param embedding how embeddings are pooled and normalized where a request does not say; its nulls
  *     are the model's own
@@ -28,6 +30,7 @@ public record ServerOptions(
         List<String> allowedHosts,
         List<String> allowedOrigins,
         boolean strict,
+        boolean trustRequestChatTemplate,
         boolean accessLog,
         EmbeddingParams embedding,
         Limits limits) {
@@ -105,6 +108,7 @@ public record ServerOptions(
                 List.of(),
                 List.of(),
                 false,
+                false,
                 true,
                 EmbeddingParams.defaults(),
                 Limits.defaults());
@@ -119,6 +123,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 limits);
@@ -133,6 +138,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 limits);
@@ -147,6 +153,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 limits);
@@ -161,6 +168,7 @@ public record ServerOptions(
                 hosts,
                 origins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 limits);
@@ -174,6 +182,22 @@ public record ServerOptions(
                 apiKey,
                 allowedHosts,
                 allowedOrigins,
+                on,
+                trustRequestChatTemplate,
+                accessLog,
+                embedding,
+                limits);
+    }
+
+    public ServerOptions trustRequestChatTemplate(boolean on) {
+        return new ServerOptions(
+                host,
+                port,
+                servedModelNames,
+                apiKey,
+                allowedHosts,
+                allowedOrigins,
+                strict,
                 on,
                 accessLog,
                 embedding,
@@ -189,6 +213,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 on,
                 embedding,
                 limits);
@@ -203,6 +228,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 params,
                 limits);
@@ -217,6 +243,7 @@ public record ServerOptions(
                 allowedHosts,
                 allowedOrigins,
                 strict,
+                trustRequestChatTemplate,
                 accessLog,
                 embedding,
                 newLimits);

@@ -2,12 +2,14 @@ package io.cortado.server;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.Prompt;
 import java.net.http.HttpResponse;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -214,7 +216,10 @@ class ChatCompletionsTest {
                 "function_call | \"auto\"",
                 "guided_json | {}",
                 "structured_outputs | {}",
-                "chat_template | \"x\"",
+                "chat_template | \"{{ messages }}\"",
+                "chat_template | 7",
+                "documents | {}",
+                "documents | [7]",
                 "best_of | 2",
                 "priority | 1",
                 "truncate_prompt_tokens | 3",
@@ -302,6 +307,30 @@ class ChatCompletionsTest {
         assertEquals(false, chat.templateVariables().get("enable_thinking"));
         assertEquals("low", chat.templateVariables().get("reasoning_effort"));
         assertTrue(chat.addGenerationPrompt());
+    }
+
+    @Test
+    void handsDocumentsToTheTemplate() throws Exception {
+        assertEquals(
+                200,
+                server.chat("hi", "\"documents\":[{\"title\":\"a\",\"text\":\"b\"}]").statusCode());
+        Prompt.Chat chat = (Prompt.Chat) server.engine.seen.getLast().prompt();
+        assertEquals(List.of(Map.of("title", "a", "text", "b")), chat.documents());
+        assertNull(chat.template());
+    }
+
+    @Test
+    void takesATemplateOfARequestOnlyWhereTrusted() throws Exception {
+        try (TestServer trusting =
+                new TestServer(
+                        ServerOptions.defaults()
+                                .servedModelNames(List.of("m", "org/m"))
+                                .trustRequestChatTemplate(true))) {
+            assertEquals(
+                    200, trusting.chat("hi", "\"chat_template\":\"{{ messages }}\"").statusCode());
+            Prompt.Chat chat = (Prompt.Chat) trusting.engine.seen.getLast().prompt();
+            assertEquals("{{ messages }}", chat.template());
+        }
     }
 
     @Test

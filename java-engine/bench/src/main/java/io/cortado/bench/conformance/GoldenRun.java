@@ -16,6 +16,9 @@ final class GoldenRun {
 
     private static final double BF16_TIMES_CPU = 2;
 
+    /** Root mean square over the last logits, where the reference shows no scale of its own. */
+    private static final double BF16_RMS = 0.2;
+
     private static final int[] CHUNKS = {1, 7, 16};
 
     private final LmDriver driver;
@@ -23,6 +26,7 @@ final class GoldenRun {
     private final boolean isExact;
     private final double limit;
     private double largest;
+    private double largestRms;
 
     private GoldenRun(LmDriver driver, GoldenFile golden, boolean isExact, double limit) {
         this.driver = driver;
@@ -55,6 +59,11 @@ final class GoldenRun {
      */
     static GoldenRun rounded(LmDriver driver, GoldenFile golden, double cpuDifference) {
         return new GoldenRun(driver, golden, false, BF16_TIMES_CPU * cpuDifference);
+    }
+
+    /** Of the last logits of a prompt, the largest so far. */
+    double largestRms() {
+        return largestRms;
     }
 
     /** The largest difference seen so far. */
@@ -98,13 +107,24 @@ final class GoldenRun {
             }
         }
         float[] last = logits[logits.length - 1];
+        double squares = 0;
         for (int i = 0; i < prompt.lastLogits().length; i++) {
-            worst = larger(worst, last[i] - prompt.lastLogits()[i]);
+            double difference = last[i] - prompt.lastLogits()[i];
+            worst = larger(worst, difference);
+            squares += difference * difference;
         }
+        compareRms(Math.sqrt(squares / Math.max(1, prompt.lastLogits().length)), faults);
         largest = larger(largest, worst);
         // A NaN among the logits is wrong; no scale to judge by is not.
         if (worst > limit || Double.isNaN(worst)) {
             faults.add("|dlogit| %.5f above %.5f".formatted(worst, limit));
+        }
+    }
+
+    private void compareRms(double rms, List<String> faults) {
+        largestRms = Math.max(largestRms, rms);
+        if (!isExact && golden.bf16Scale().isEmpty() && !(rms <= BF16_RMS)) {
+            faults.add("rms of the last logits %.4f above %.1f".formatted(rms, BF16_RMS));
         }
     }
 

@@ -95,13 +95,31 @@ public final class GoldenSuite implements Suite {
                 remarks.add(runFile(model, file, golden, options.limit(), tally));
             }
         } catch (ModelException e) {
-            if (e.kind() == ModelException.Kind.UNSUPPORTED) {
-                tally.refused(String.valueOf(e.getMessage()), Math.max(1, golden.prompts().size()));
-            } else {
-                tally.wrong(String.valueOf(e.getMessage()));
-            }
+            count(e, Math.max(1, golden.prompts().size()), tally);
         }
         return remarks;
+    }
+
+    /** What cannot be run is refused; what cannot be read is wrong. */
+    static void count(ModelException e, int cases, Tally tally) {
+        if (e.kind() == ModelException.Kind.UNSUPPORTED) {
+            tally.refused(String.valueOf(e.getMessage()), cases);
+        } else {
+            tally.wrong(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /**
+     * Judges a folder or a GGUF file by a golden file. Returns what there is to say beside the
+     * counts.
+     */
+    static String runChecked(Path model, GoldenFile golden, SuiteOptions options, Tally tally) {
+        try {
+            return runModel(GoldenModel.read(model, options), golden, options.limit(), tally);
+        } catch (ModelException e) {
+            count(e, Math.max(1, golden.prompts().size()), tally);
+            return "";
+        }
     }
 
     private static String runFile(
@@ -141,7 +159,8 @@ public final class GoldenSuite implements Suite {
                                     ? GoldenRun.rounded(driver, golden)
                                     : GoldenRun.rounded(driver, golden, cpuDifference);
             run.run(limit, tally);
-            return "largest |dlogit| %.6f%s".formatted(run.largestDifference(), seen);
+            return "largest |dlogit| %.6f, rms of the last %.6f%s"
+                    .formatted(run.largestDifference(), run.largestRms(), seen);
         }
     }
 

@@ -23,6 +23,10 @@ public final class Tally {
         failures.add(failure);
     }
 
+    int wrongs() {
+        return failures.size();
+    }
+
     public void refused(String reason) {
         refused(reason, 1);
     }

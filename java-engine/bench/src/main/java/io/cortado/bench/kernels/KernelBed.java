@@ -24,6 +24,8 @@ public final class KernelBed implements AutoCloseable {
     private static final long F32_RANDOM = 0x80FFFFFF80FFFFFFL;
     private static final long F32_FIXED = 0x3D0000003D000000L;
 
+    private static final short TENTH = Float.floatToFloat16(0.1f);
+
     private final Device device;
     private final Stream stream;
     private final Staging staging;
@@ -94,16 +96,28 @@ public final class KernelBed implements AutoCloseable {
                                 values, 0, bytes, ValueLayout.JAVA_FLOAT, 0, values.length));
     }
 
-    Weights weights(long rows, long cols, DType dtype, Weights.Use use) {
+    Weights weights(long rows, long cols, WeightFormat format, Weights.Use use) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment data = arena.allocate(rows * cols * dtype.bytes(), Buffer.ALIGNMENT);
-            fill(data, dtype);
+            MemorySegment data = arena.allocate(format.bytes(rows * cols), Buffer.ALIGNMENT);
+            switch (format) {
+                case F32 -> fill(data, DType.F32);
+                case BF16 -> fill(data, DType.BF16);
+                default -> fillBlocks(data, format);
+            }
             return own(
                     device.createWeights(
-                            List.of(new Weights.Part(data, rows, WeightFormat.of(dtype))),
-                            cols,
-                            DType.F32,
-                            use));
+                            List.of(new Weights.Part(data, rows, format)), cols, DType.BF16, use));
+        }
+    }
+
+    /** Random codes; the one or two half-precision numbers that begin a block are 0.1. */
+    private void fillBlocks(MemorySegment data, WeightFormat format) {
+        for (long i = 0; i < data.byteSize() / 2; i++) {
+            data.set(ValueLayout.JAVA_SHORT, 2 * i, (short) random.nextInt());
+        }
+        for (long at = 0; at < data.byteSize(); at += format.blockBytes()) {
+            data.set(ValueLayout.JAVA_SHORT, at, TENTH);
+            data.set(ValueLayout.JAVA_SHORT, at + 2, TENTH);
         }
     }
 

@@ -1,6 +1,5 @@
 package io.cortado.text.jinja;
 
-import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -216,8 +215,7 @@ final class ExprParser {
             case NAME -> name(token.text());
             case STRING -> strings(token);
             case INTEGER -> new Expr.Constant(integer(token.text().replace("_", "")));
-            case FLOAT ->
-                    new Expr.Constant(new BigDecimal(token.text().replace("_", "")).doubleValue());
+            case FLOAT -> new Expr.Constant(Double.valueOf(token.text().replace("_", "")));
             case OPERATOR -> bracketed(token);
             case DATA, VARIABLE_BEGIN, VARIABLE_END, BLOCK_BEGIN, BLOCK_END, END ->
                     throw unexpected(token);

@@ -1,5 +1,6 @@
 package io.cortado.text.jinja;
 
+import io.cortado.text.Origin;
 import java.math.BigInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -135,8 +136,9 @@ final class FormatSpec {
                     case '^' -> missing / 2;
                     default -> missing;
                 };
-        Str before = Str.literal(fill.repeat(left));
-        Str after = Str.literal(fill.repeat(missing - left));
+        // A client may have chosen the fill.
+        Str before = Str.of(fill.repeat(left), Origin.USER);
+        Str after = Str.of(fill.repeat(missing - left), Origin.USER);
         Str signed = Str.literal(shownSign);
         return where == '='
                 ? signed.plus(before).plus(body)

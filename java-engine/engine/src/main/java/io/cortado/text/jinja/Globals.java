@@ -27,11 +27,13 @@ final class Globals {
         globals.put(
                 "strftime_now",
                 (Callable)
-                        args ->
-                                Str.literal(
-                                        Strftime.format(
-                                                args.text(0, "format").text(),
-                                                ZonedDateTime.now(options.clock()))));
+                        args -> {
+                            Str format = args.text(0, "format");
+                            budget.scan(format.text().length());
+                            return format.derive(
+                                    Strftime.format(
+                                            format.text(), ZonedDateTime.now(options.clock())));
+                        });
         globals.put(
                 "lipsum",
                 (Callable)
@@ -71,7 +73,7 @@ final class Globals {
                 }
             }
         }
-        args.named().forEach((name, value) -> map.put(Str.literal(name), value));
+        args.named().forEach((name, value) -> map.put(Str.name(name), value));
         return map;
     }
 

@@ -83,7 +83,7 @@ final class Macro implements Callable {
         }
         if (code.takesKwargs()) {
             var kwargs = new LinkedHashMap<Object, Object>();
-            extra.forEach((name, value) -> kwargs.put(Str.literal(name), value));
+            extra.forEach((name, value) -> kwargs.put(Str.name(name), value));
             inner.set("kwargs", kwargs);
         } else if (!extra.isEmpty()) {
             throw new TemplateException(

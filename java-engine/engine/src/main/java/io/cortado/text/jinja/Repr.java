@@ -66,7 +66,7 @@ final class Repr {
             case Namespace namespace -> {
                 literal("<Namespace ");
                 var attributes = new LinkedHashMap<Object, Object>();
-                namespace.attributes().forEach((k, v) -> attributes.put(Str.literal(k), v));
+                namespace.attributes().forEach((k, v) -> attributes.put(Str.name(k), v));
                 map(attributes);
                 literal(">");
             }

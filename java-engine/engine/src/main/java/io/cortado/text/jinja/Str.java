@@ -48,6 +48,11 @@ final class Str implements Comparable<Str> {
         return of(text, Origin.TEMPLATE);
     }
 
+    /** A keyword or attribute as a text: two stars may have taken it from a client's mapping. */
+    static Str name(String name) {
+        return of(name, Origin.USER);
+    }
+
     String text() {
         return text;
     }
@@ -188,8 +193,11 @@ final class Str implements Comparable<Str> {
         }
 
         Builder append(String piece, Origin origin) {
-            text.append(piece);
-            mark(origin);
+            // Nothing is no stretch: it must not change whose the next one is.
+            if (!piece.isEmpty()) {
+                text.append(piece);
+                mark(origin);
+            }
             return this;
         }
 
@@ -220,13 +228,10 @@ final class Str implements Comparable<Str> {
         }
 
         private void mark(Origin origin) {
-            if (text.isEmpty()) {
-                return;
-            }
             if (stretches == 0) {
                 first = origin;
                 stretches = 1;
-            } else if (origin != last && text.length() > ends[stretches - 1]) {
+            } else if (origin != last) {
                 stretches++;
             }
             if (stretches > ends.length) {

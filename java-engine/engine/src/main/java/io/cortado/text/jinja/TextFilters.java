@@ -114,7 +114,7 @@ final class TextFilters {
                     "format takes arguments by place or by name, not both at once");
         }
         var named = new LinkedHashMap<Object, Object>();
-        args.named().forEach((name, value) -> named.put(Str.literal(name), value));
+        args.named().forEach((name, value) -> named.put(Str.name(name), value));
         return PercentFormat.format(
                 format, named.isEmpty() ? new Tuple(args.positional()) : named, budget);
     }

@@ -45,7 +45,7 @@ class ChatTemplateFuzzTest {
                         "{% filter upper %}{% set x %}y{% endset %}{{ x }}{% endfilter %}{% raw %}{{ }}{% endraw %}{# c #}{% generation %}{% endgeneration %}",
                         "{% for a, b in {'k': [1, 2]}.items() recursive %}{{ loop.index }}{{ loop.cycle(1, 2) }}{% break %}{% endfor %}{% with q = 1 %}{{ q }}{% endwith %}",
                         "{{ '{} {x:>5}'.format(1, x='y') }}{{ 'a b'.split()|last|title }}{{ strftime_now('%d %b %Y') }}{{ '\\u00e9'|urlencode }}{{ 5|round(1) }}",
-                        "{{ messages[0].content.replace('Hi', 'Ho')[1:-1:2].strip() if tools else 0x1f }}{{ range(3)|batch(2)|list }}{{ [3, 1]|sort|first }}")
+                        "{{ messages[0].content.replace('Hi', 'Ho')[1:-1:2].strip() if tools else 1e99999999999 }}{{ range(3)|batch(2)|list }}{{ [3, 1]|sort|first }}")
                 .map(text -> text.getBytes(StandardCharsets.UTF_8));
     }
 

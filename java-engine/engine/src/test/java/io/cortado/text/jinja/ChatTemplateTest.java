@@ -32,7 +32,8 @@ class ChatTemplateTest {
 
     @Test
     void whatIsComputedFromClientTextIsTheClients() {
-        Map<String, Object> vars = Map.of("u", "<|im_X|>", "list", List.of("<|x|>"));
+        Map<String, Object> vars =
+                Map.of("u", "<|im_X|>", "list", List.of("<|x|>"), "d", Map.of("<|k|", "<|v|>"));
         for (String expr :
                 List.of(
                         "u|replace('X', 'end')",
@@ -42,7 +43,16 @@ class ChatTemplateTest {
                         "u|indent(2)",
                         "list|string",
                         "u * 2",
-                        "u[::-1]")) {
+                        "u[::-1]",
+                        "dict(**d)",
+                        "namespace(**d)",
+                        "namespace(d)",
+                        "'{0}'.format(**d) if false else '{0!r:>20}'.format(u)",
+                        "('{:' ~ '|' ~ '>20}').format('')",
+                        "strftime_now(u)",
+                        "d|items|list",
+                        "d|xmlattr",
+                        "[d]|map('tojson')|join")) {
             for (Segment segment :
                     ChatTemplate.compile("{{ " + expr + " }}").render(vars).segments()) {
                 assertTrue(
@@ -50,6 +60,15 @@ class ChatTemplateTest {
                                 || !segment.text().contains("|"),
                         expr + " " + segment);
             }
+        }
+        for (Segment segment :
+                ChatTemplate.compile("{% macro m() %}{{ kwargs }}{% endmacro %}{{ m(**d) }}")
+                        .render(vars)
+                        .segments()) {
+            assertTrue(
+                    segment.origin() == io.cortado.text.Origin.USER
+                            || !segment.text().contains("|"),
+                    segment.toString());
         }
         assertEquals(
                 List.of(Segment.template("<|im_end|>"), Segment.user("<|im_end|>")),

@@ -33,7 +33,9 @@ final class ChatCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "MODEL",
-            description = "checkpoint folder; absent: the bundled demo model")
+            description =
+                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache;"
+                            + " absent: the bundled demo model")
     @Nullable Path model;
 
     @Option(
@@ -47,6 +49,7 @@ final class ChatCommand implements Callable<Integer> {
 
     @Mixin EngineFlags engineFlags = new EngineFlags();
     @Mixin SamplingFlags samplingFlags = new SamplingFlags();
+    @Mixin TemplateFlags templateFlags = new TemplateFlags();
 
     private final PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
     private double firstTokenSeconds = Double.NaN;
@@ -90,9 +93,9 @@ final class ChatCommand implements Callable<Integer> {
 
     private void turn(
             Engine engine, List<Map<String, Object>> messages, String text, SamplingParams params)
-            throws InterruptedException {
+            throws IOException, InterruptedException {
         messages.add(Map.of("role", "user", "content", text));
-        Prompt.Chat chat = new Prompt.Chat(List.copyOf(messages), List.of(), Map.of(), true, false);
+        Prompt.Chat chat = templateFlags.chat(messages, true, false);
         StringBuilder answer = new StringBuilder();
         try (GenerationStream stream = engine.generate(new GenerationRequest(chat, params))) {
             for (GenerationEvent event = stream.next(); event != null; event = stream.next()) {

@@ -21,7 +21,15 @@ final class EngineFlags {
                     "tokenizer.json",
                     "tokenizer_config.json",
                     "chat_template.jinja",
+                    "chat_template.json",
+                    "special_tokens_map.json",
                     "generation_config.json");
+
+    @Option(
+            names = "--revision",
+            paramLabel = "NAME",
+            description = "branch, tag or commit, where MODEL is one of a Hugging Face cache")
+    String revision = "";
 
     @Option(names = "--max-model-len", paramLabel = "N", description = "longest prompt plus output")
     int maxModelLen = 0;
@@ -94,7 +102,8 @@ final class EngineFlags {
                 .maxWaiting(maxWaiting)
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
                 .dummyWeights(dummyWeights != null)
-                .deterministic(isDeterministic);
+                .deterministic(isDeterministic)
+                .revision(revision);
     }
 
     /** {@code 1024}, {@code 512M}, {@code 1.5G}: powers of 1024. */
@@ -118,27 +127,24 @@ final class EngineFlags {
         return Engine.open(folder(model), options());
     }
 
-    /** The name that answers carry. */
-    String name(@Nullable Path model) {
+    /** The names that answers carry; empty: the model's own. */
+    List<String> names(@Nullable Path model) {
         if (dummyWeights != null) {
-            return "dummy";
+            return List.of("dummy");
         }
-        if (model == null) {
-            return DemoModel.NAME;
-        }
-        return model.toAbsolutePath().normalize().getFileName().toString();
+        return model == null ? List.of(DemoModel.NAME) : List.of();
     }
 
-    /** The folder to load: the named one, one for dummy weights, or the demo model's. */
+    /**
+     * What to load: the named one, which the engine looks for, one for dummy weights, or the demo
+     * model's.
+     */
     Path folder(@Nullable Path model) throws IOException {
         if (dummyWeights != null) {
             return dummyFolder(dummyWeights, model);
         }
         if (model == null) {
             return DemoModel.unpack(cache().resolve("demo-model-" + Version.text()));
-        }
-        if (!Files.isDirectory(model)) {
-            throw new IOException("MODEL must be a checkpoint folder: " + model);
         }
         return model;
     }

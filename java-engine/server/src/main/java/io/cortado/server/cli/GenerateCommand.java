@@ -31,7 +31,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "MODEL",
-            description = "checkpoint folder; absent: the bundled demo model")
+            description =
+                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache;"
+                            + " absent: the bundled demo model")
     @Nullable Path model;
 
     @Option(names = "--prompt", paramLabel = "TEXT", description = "the text to go on with")

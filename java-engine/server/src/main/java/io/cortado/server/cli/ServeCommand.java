@@ -24,7 +24,9 @@ final class ServeCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "MODEL",
-            description = "checkpoint folder; absent: the bundled demo model")
+            description =
+                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache;"
+                            + " absent: the bundled demo model")
     @Nullable Path model;
 
     @Option(names = "--host", paramLabel = "ADDRESS", description = "default: ${DEFAULT-VALUE}")
@@ -59,6 +61,12 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--strict", description = "refuse fields that nobody knows")
     boolean strict;
 
+    @Option(
+            names = "--trust-request-chat-template",
+            description =
+                    "take chat_template from requests; such a template may write control tokens")
+    boolean trustRequestChatTemplate;
+
     @Option(names = "--disable-access-log", description = "no line per request")
     boolean disableAccessLog;
 
@@ -75,7 +83,7 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         List<String> names =
-                servedModelNames.isEmpty() ? List.of(engineFlags.name(model)) : servedModelNames;
+                servedModelNames.isEmpty() ? engineFlags.names(model) : servedModelNames;
         ServerOptions options =
                 ServerOptions.defaults()
                         .listen(host, port)
@@ -83,6 +91,7 @@ final class ServeCommand implements Callable<Integer> {
                         .apiKey(apiKey == null || apiKey.isEmpty() ? null : apiKey)
                         .allowed(allowedHosts, allowedOrigins)
                         .strict(strict)
+                        .trustRequestChatTemplate(trustRequestChatTemplate)
                         .accessLog(!disableAccessLog)
                         .embedding(poolerFlags.params());
         Engine engine = engineFlags.open(model);
@@ -94,7 +103,7 @@ final class ServeCommand implements Callable<Integer> {
             throw e;
         }
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(server, engine), "drain"));
-        banner(engine, server, names.getFirst());
+        banner(engine, server, names.isEmpty() ? engine.model().name() : names.getFirst());
         new CountDownLatch(1).await();
         return 0;
     }

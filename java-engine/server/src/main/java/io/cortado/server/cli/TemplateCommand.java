@@ -1,7 +1,6 @@
 package io.cortado.server.cli;
 
 import io.cortado.api.Engine;
-import io.cortado.api.Prompt;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -11,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -26,15 +26,45 @@ final class TemplateCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "MODEL",
-            description = "checkpoint folder; absent: the bundled demo model")
+            description =
+                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache;"
+                            + " absent: the bundled demo model")
     @Nullable Path model;
 
-    @Option(names = "--prompt", paramLabel = "TEXT", required = true)
-    String prompt = "";
+    @ArgGroup(multiplicity = "1")
+    Conversation conversation = new Conversation();
 
-    @Option(names = "--system", paramLabel = "TEXT")
+    /** One turn, or a whole conversation. */
+    static final class Conversation {
+        @Option(names = "--prompt", paramLabel = "TEXT", description = "a turn of the user")
+        @Nullable String prompt;
+
+        @Option(
+                names = "--messages",
+                paramLabel = "FILE",
+                description = "a conversation, a JSON array as in the OpenAI API")
+        @Nullable Path messages;
+    }
+
+    @Option(names = "--system", paramLabel = "TEXT", description = "a system message comes first")
     @Nullable String system;
 
+    @Option(
+            names = "--add-generation-prompt",
+            arity = "0..1",
+            fallbackValue = "true",
+            paramLabel = "true|false",
+            description =
+                    "ends with the opening of the assistant's turn; default: true unless the"
+                            + " last message goes on")
+    @Nullable Boolean addGenerationPrompt;
+
+    @Option(
+            names = "--continue-final-message",
+            description = "leaves the last message open, so that the answer goes on with it")
+    boolean continueFinalMessage;
+
+    @Mixin TemplateFlags templateFlags = new TemplateFlags();
     @Mixin EngineFlags engineFlags = new EngineFlags();
 
     @Override
@@ -43,10 +73,14 @@ final class TemplateCommand implements Callable<Integer> {
         if (system != null) {
             messages.add(Map.of("role", "system", "content", system));
         }
-        messages.add(Map.of("role", "user", "content", prompt));
+        if (conversation.prompt != null) {
+            messages.add(Map.of("role", "user", "content", conversation.prompt));
+        }
+        messages.addAll(TemplateFlags.objects("--messages", conversation.messages));
+        boolean opens = addGenerationPrompt == null ? !continueFinalMessage : addGenerationPrompt;
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (Engine engine = engineFlags.open(model)) {
-            out.println(engine.render(new Prompt.Chat(messages, List.of(), Map.of(), true, false)));
+            out.println(engine.render(templateFlags.chat(messages, opens, continueFinalMessage)));
         }
         out.flush();
         return 0;

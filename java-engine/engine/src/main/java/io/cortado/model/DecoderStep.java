@@ -1,0 +1,307 @@
+package io.cortado.model;
+
+import static io.cortado.device.DType.F32;
+
+import io.cortado.device.AttentionParams;
+import io.cortado.device.Buffer;
+import io.cortado.device.DType;
+import io.cortado.device.Kernels;
+import io.cortado.device.NormKind;
+import io.cortado.device.Stream;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The operations of a step, in the order and kind that the shape says. */
+final class DecoderStep {
+    private final DecoderShape shape;
+    private final DType dtype;
+    private final DecoderWeights weights;
+    private final DecoderState s;
+
+    DecoderStep(DecoderShape shape, DType dtype, DecoderWeights weights, DecoderState state) {
+        this.shape = shape;
+        this.dtype = dtype;
+        this.weights = weights;
+        s = state;
+    }
+
+    /** Enqueues a step; arguments as {@link CausalLm#forward}. */
+    void forward(
+            BatchInputs inputs,
+            int numTokens,
+            int numSeqs,
+            int numLogitRows,
+            int maxQLen,
+            Stream stream) {
+        s.limits.check(numTokens, numSeqs, numLogitRows);
+        prepare(inputs, numTokens, numSeqs, maxQLen, stream);
+        int width = shape.hiddenSize();
+        Kernels.embedding(
+                s.hidden,
+                weights.embedding(),
+                inputs.idsBuffer(),
+                numTokens,
+                width,
+                dtype,
+                shape.multipliers().embedding(),
+                stream);
+        Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
+        List<DecoderWeights.Layer> layers = weights.layers();
+        float ofResidual = shape.multipliers().residual();
+        for (int i = 0; i < layers.size(); i++) {
+            DecoderWeights.Layer layer = layers.get(i);
+            float ofHidden = i == 0 ? 1 : ofResidual;
+            addAndNorm(s.normed, layer.attentionInNorm(), ofHidden, numTokens, stream);
+            attention(i, layer, inputs, numTokens, stream);
+            normOutput(layer.attentionOutNorm(), numTokens, stream);
+            if (shape.isParallel()) {
+                // The sum alone is wanted: hidden holds nothing that is read again.
+                addAndNorm(s.hidden, null, ofResidual, numTokens, stream);
+            } else {
+                addAndNorm(s.normed, layer.mlpInNorm(), ofResidual, numTokens, stream);
+            }
+            mlp(layer, numTokens, stream);
+            normOutput(layer.mlpOutNorm(), numTokens, stream);
+        }
+        if (numLogitRows > 0) {
+            head(inputs, numTokens, numLogitRows, stream);
+        }
+    }
+
+    /**
+     * Enqueues, after {@link #forward}: normed = hidden states of all tokens after the final norm.
+     * The logits have their own copies.
+     */
+    void finalNorm(int numTokens, Stream stream) {
+        addAndNorm(s.normed, weights.norm(), shape.multipliers().residual(), numTokens, stream);
+    }
+
+    /** What all layers share: their parameters, and the plan of their attention. */
+    private void prepare(BatchInputs in, int numTokens, int numSeqs, int maxQLen, Stream stream) {
+        for (DecoderState.Rotation rotation : s.rotations) {
+            rotation.params().numTokens(numTokens);
+        }
+        for (AttentionParams params : s.attention) {
+            params.batch(numTokens, numSeqs).maxQLen(maxQLen);
+        }
+        if (s.plan != null) {
+            Kernels.attentionPlan(
+                    s.plan,
+                    in.cuSeqlensQBuffer(),
+                    in.seqlensKvBuffer(),
+                    s.attention.getFirst(),
+                    stream);
+        }
+    }
+
+    /** residual += ofHidden * hidden; y = norm of residual, or residual itself. */
+    private void addAndNorm(
+            Buffer y, @Nullable Buffer norm, float ofHidden, int numTokens, Stream stream) {
+        NormKind kind = norm == null ? NormKind.NONE : shape.norms().kind();
+        norm(y, s.residual, s.hidden, norm, numTokens, kind, ofHidden, stream);
+    }
+
+    /** hidden = norm of hidden, where the family has one there. */
+    private void normOutput(@Nullable Buffer norm, int numTokens, Stream stream) {
+        if (norm != null) {
+            norm(s.hidden, null, s.hidden, norm, numTokens, shape.norms().kind(), 1, stream);
+        }
+    }
+
+    private void norm(
+            Buffer y,
+            @Nullable Buffer residual,
+            Buffer x,
+            @Nullable Buffer weight,
+            int rows,
+            NormKind kind,
+            float xScale,
+            Stream stream) {
+        int width = shape.hiddenSize();
+        float eps = shape.norms().eps();
+        Kernels.norm(
+                y, residual, x, weight, rows, width, width, width, width, dtype, kind, eps, xScale,
+                stream);
+    }
+
+    private void attention(
+            int i, DecoderWeights.Layer layer, BatchInputs in, int numTokens, Stream stream) {
+        int width = shape.hiddenSize();
+        s.gemm.enqueue(
+                s.qkv,
+                s.normed,
+                layer.qkv(),
+                layer.qkvBias(),
+                numTokens,
+                shape.qkvSize(),
+                width,
+                dtype,
+                dtype,
+                stream);
+        normAllHeads(layer, numTokens, stream);
+        boolean isEachHead = shape.norms().qk() == DecoderShape.QkNorm.EACH_HEAD;
+        Buffer k = s.kCaches.get(i);
+        Buffer v = s.vCaches.get(i);
+        DecoderState.Rotation rotation = s.rotations.get(i);
+        Kernels.ropeKvWrite(
+                s.qkv,
+                k,
+                v,
+                s.qkv,
+                in.positionsBuffer(),
+                in.slotMappingBuffer(),
+                rotation.cosSin(),
+                isEachHead ? layer.qNorm() : null,
+                isEachHead ? layer.kNorm() : null,
+                rotation.params(),
+                stream);
+        Kernels.pagedAttention(
+                s.attended,
+                null,
+                s.qkv,
+                k,
+                v,
+                in.blockTableBuffer(),
+                in.cuSeqlensQBuffer(),
+                in.seqlensKvBuffer(),
+                null,
+                null,
+                s.plan,
+                s.attention.get(i),
+                stream);
+        s.gemm.enqueue(
+                s.hidden,
+                s.attended,
+                layer.output(),
+                layer.outputBias(),
+                numTokens,
+                width,
+                shape.qSize(),
+                dtype,
+                dtype,
+                stream);
+    }
+
+    /** q and k, each over all of its heads together, where the family norms them so. */
+    private void normAllHeads(DecoderWeights.Layer layer, int numTokens, Stream stream) {
+        if (s.keys != null) {
+            normHeads(s.qkv, layer.qNorm(), numTokens, shape.qSize(), stream);
+            normHeads(s.keys, layer.kNorm(), numTokens, shape.kvSize(), stream);
+        }
+    }
+
+    private void normHeads(
+            Buffer heads, @Nullable Buffer weight, int numTokens, int cols, Stream stream) {
+        int stride = shape.qkvSize();
+        float eps = shape.norms().eps();
+        Kernels.norm(
+                heads,
+                null,
+                heads,
+                weight,
+                numTokens,
+                cols,
+                stride,
+                0,
+                stride,
+                dtype,
+                NormKind.RMS,
+                eps,
+                1,
+                stream);
+    }
+
+    private void mlp(DecoderWeights.Layer layer, int numTokens, Stream stream) {
+        int width = shape.hiddenSize();
+        int inner = shape.intermediateSize();
+        int both = 2 * inner;
+        s.gemm.enqueue(
+                s.gateUp,
+                s.normed,
+                layer.gateUp(),
+                layer.gateUpBias(),
+                numTokens,
+                both,
+                width,
+                dtype,
+                dtype,
+                stream);
+        Kernels.activationMul(
+                s.gateUp,
+                s.gateUp,
+                numTokens,
+                inner,
+                both,
+                both,
+                dtype,
+                shape.activation(),
+                stream);
+        s.gemm.enqueue(
+                s.hidden,
+                s.gateUp,
+                layer.down(),
+                layer.downBias(),
+                numTokens,
+                width,
+                both,
+                dtype,
+                dtype,
+                stream);
+    }
+
+    /** Final norm and logits, of the wanted rows only. */
+    private void head(BatchInputs in, int numTokens, int numRows, Stream stream) {
+        int width = shape.hiddenSize();
+        Buffer rows = in.logitRowsBuffer();
+        Kernels.gatherRows(
+                s.lastResidual,
+                s.residual,
+                rows,
+                numRows,
+                width,
+                numTokens,
+                width,
+                width,
+                F32,
+                stream);
+        Kernels.gatherRows(
+                s.lastHidden,
+                s.hidden,
+                rows,
+                numRows,
+                width,
+                numTokens,
+                width,
+                width,
+                dtype,
+                stream);
+        float ofHidden = shape.multipliers().residual();
+        NormKind kind = shape.norms().kind();
+        norm(
+                s.lastNormed,
+                s.lastResidual,
+                s.lastHidden,
+                weights.norm(),
+                numRows,
+                kind,
+                ofHidden,
+                stream);
+        s.gemm.enqueue(
+                s.logits,
+                s.lastNormed,
+                weights.head(),
+                null,
+                numRows,
+                shape.vocabSize(),
+                width,
+                F32,
+                dtype,
+                stream);
+        DecoderShape.Multipliers multipliers = shape.multipliers();
+        if (multipliers.logits() != 1 || multipliers.logitSoftCap() > 0) {
+            int vocab = shape.vocabSize();
+            float cap = multipliers.logitSoftCap();
+            Kernels.softCap(s.logits, numRows, vocab, vocab, multipliers.logits(), cap, stream);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+package io.cortado.model;
+
+import java.util.Locale;
+
+/** The architectures that are read from GGUF, by what their files have and Hugging Face's name. */
+enum GgufFamily {
+    /** Llama and Mistral: q and k lie permuted for rotation of neighbouring pairs. */
+    LLAMA("llama", "LlamaForCausalLM"),
+    QWEN2("qwen2", "Qwen2ForCausalLM"),
+    QWEN3("qwen3", "Qwen3ForCausalLM"),
+    GEMMA2("gemma2", "Gemma2ForCausalLM"),
+    GEMMA3("gemma3_text", "Gemma3ForCausalLM");
+
+    private final String modelType;
+    private final String modelClass;
+
+    GgufFamily(String modelType, String modelClass) {
+        this.modelType = modelType;
+        this.modelClass = modelClass;
+    }
+
+    /** {@code model_type} of the configuration that says the same. */
+    String modelType() {
+        return modelType;
+    }
+
+    /** The one of {@code architectures}. */
+    String modelClass() {
+        return modelClass;
+    }
+
+    /** Rows of q and k alternate between the halves of a head. */
+    boolean alternatesHalves() {
+        return this == LLAMA;
+    }
+
+    boolean normsHeads() {
+        return this == QWEN3 || this == GEMMA3;
+    }
+
+    /** Norms behind attention and MLP as well as before them, stored with the 1 added. */
+    boolean isGemma() {
+        return this == GEMMA2 || this == GEMMA3;
+    }
+
+    static GgufFamily of(String architecture) {
+        for (GgufFamily family : values()) {
+            if (family.name().toLowerCase(Locale.ROOT).equals(architecture)) {
+                return family;
+            }
+        }
+        throw ModelException.unsupported(
+                "general.architecture must be llama, qwen2, qwen3, gemma2 or gemma3 here:"
+                        + " general.architecture="
+                        + SafetensorsHeader.shortened(architecture));
+    }
+}
