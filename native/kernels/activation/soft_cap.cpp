@@ -1,9 +1,10 @@
 // soft_cap.cpp: ct_soft_cap.
+#include "kernels/activation/soft_cap.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/backend.h"
-#include "kernels/activation/soft_cap.h"
 
 namespace ct {
 namespace {

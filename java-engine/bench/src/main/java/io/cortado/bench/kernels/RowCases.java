@@ -9,6 +9,7 @@ import io.cortado.device.Probe;
 import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
 import io.cortado.device.SampleParams;
+import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
 import java.util.Arrays;
 import java.util.List;
@@ -123,7 +124,7 @@ final class RowCases {
 
     private static KernelWork embedding(KernelBed bed) {
         int rows = TOKENS * VARIANTS * 8;
-        Weights table = bed.weights(rows, HIDDEN, DType.BF16, Weights.Use.EMBEDDING);
+        Weights table = bed.weights(rows, HIDDEN, WeightFormat.BF16, Weights.Use.EMBEDDING);
         int[] order = bed.shuffled(rows);
         Buffer[] ids = new Buffer[VARIANTS];
         Arrays.setAll(ids, i -> bed.ints(Arrays.copyOfRange(order, i * TOKENS, (i + 1) * TOKENS)));
