@@ -7,6 +7,9 @@ package io.cortado.kv;
 public final class KvBed {
     private static final int BLOCKS_PER_REQUEST = 64;
 
+    /** Has no factor in common with the size of a pool: each block comes once. */
+    private static final int STRIDE = 7919;
+
     private final BlockHasher hasher = new BlockHasher();
     private final KvCache cache;
     private int nextToken;
@@ -21,15 +24,17 @@ public final class KvBed {
         }
     }
 
-    /** Takes a blank block and gives it back, so many times. */
-    public static long allocateAndFree(BlockPool blank, int times) {
-        long sum = 0;
-        for (int i = 0; i < times; i++) {
-            int block = blank.take();
-            sum += block;
-            blank.giveBack(block);
+    /** Takes all blocks of a pool and gives them back in another order; nothing is keyed. */
+    public static void allocateAndFreeAll(BlockPool blank, int[] taken) {
+        int n = blank.total();
+        for (int i = 0; i < n; i++) {
+            taken[i] = blank.take();
         }
-        return sum;
+        int at = 0;
+        for (int i = 0; i < n; i++) {
+            blank.giveBack(taken[at]);
+            at = at + STRIDE < n ? at + STRIDE : at + STRIDE - n;
+        }
     }
 
     /** Finds the blocks of keys in turn, so many times; how many were found. */
