@@ -143,7 +143,8 @@ final class GgufTokenizer {
         root.set(
                 "decoder",
                 PipelineNodes.node("WordPiece").put("prefix", "##").put("cleanup", true));
-        WordModel model = new WordPieceModel(ids, unknown == null ? defaultUnknown() : unknown, "##", 100);
+        WordModel model =
+                new WordPieceModel(ids, unknown == null ? defaultUnknown() : unknown, "##", 100);
         Integer cls = special("add_bos_token", true, "bos_token_id");
         Integer sep = metadata.id("seperator_token_id", tokens.length);
         return TokenizerFile.assemble(
