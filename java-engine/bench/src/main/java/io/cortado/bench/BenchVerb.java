@@ -14,6 +14,7 @@ import picocli.CommandLine.Command;
             ServeBench.class,
             SchedulerBench.class,
             SimBench.class,
+            PrefixBench.class,
             TokenizerBench.class,
             JmhBench.class
         })

@@ -30,9 +30,9 @@ final class KvCosts {
         int[] taken = new int[KEPT_BLOCKS];
         double pair =
                 nanos(() -> {
-                            KvBed.allocateAndFreeAll(blank, taken);
-                            return taken[0];
-                        })
+                    KvBed.allocateAndFreeAll(blank, taken);
+                    return taken[0];
+                })
                         / KEPT_BLOCKS;
         row(table, "allocate and free a block", pair, "ns", "<= 200");
         results.put("block_allocate_free_ns", pair, "ns");

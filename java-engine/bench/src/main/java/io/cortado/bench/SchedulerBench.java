@@ -87,8 +87,7 @@ final class SchedulerBench extends BenchCommand {
     }
 
     /** Bytes a step, the most of all beds. */
-    private double schedule(
-            int running, SchedulingPolicy policy, Table table, Results results) {
+    private double schedule(int running, SchedulingPolicy policy, Table table, Results results) {
         Measured none = measure(running, 0, StepBed.Lack.PLACES, policy);
         Measured full = measure(running, waiting, StepBed.Lack.PLACES, policy);
         Measured scanned = measure(running, waiting, StepBed.Lack.BLOCKS, policy);
@@ -117,8 +116,7 @@ final class SchedulerBench extends BenchCommand {
 
     private record Measured(Summary micros, double bytes) {}
 
-    private Measured measure(
-            int running, int more, StepBed.Lack lack, SchedulingPolicy policy) {
+    private Measured measure(int running, int more, StepBed.Lack lack, SchedulingPolicy policy) {
         double[] micros = new double[runs * StepBed.MAX_STEPS];
         double[] bytes = new double[runs];
         double[] one = new double[StepBed.MAX_STEPS];

@@ -83,8 +83,7 @@ class FleetTest {
     void aFloodOfOneTokenRequestsDoublesALongPrefillAtMost(SchedulingPolicy policy) {
         long alone = longPrefill(0, policy)[0];
         long[] flooded = longPrefill(20_000, policy);
-        assertTrue(
-                flooded[0] <= 2.2 * alone, "alone=%d flooded=%d".formatted(alone, flooded[0]));
+        assertTrue(flooded[0] <= 2.2 * alone, "alone=%d flooded=%d".formatted(alone, flooded[0]));
         assertTrue(flooded[1] <= 0.1 * SECOND, "the flood's p99 in ns: " + flooded[1]);
     }
 
@@ -105,7 +104,14 @@ class FleetTest {
         }
         Trace trace =
                 new Trace(
-                        "flood", arrivals, inputs, outputs, tenants, List.of("long", "flood"), null, 0);
+                        "flood",
+                        arrivals,
+                        inputs,
+                        outputs,
+                        tenants,
+                        List.of("long", "flood"),
+                        null,
+                        0);
         double[] ttft = Fleet.run(trace, setup(policy, Map.of()), COST).ttftMs();
         long first = (long) (ttft[0] * 1e6);
         Arrays.sort(ttft, 1, size);
@@ -162,9 +168,9 @@ class FleetTest {
 
     @Test
     void dividesWhatThereIsMaxMinFairly() {
-        double[] shares =
-                Fairness.shares(100, new double[] {10, 200, 200}, new double[] {1, 1, 2});
+        double[] shares = Fairness.shares(100, new double[] {10, 200, 200}, new double[] {1, 1, 2});
         assertArrayEquals(new double[] {10, 30, 60}, shares, 1e-9);
-        assertEquals(1, Fairness.index(shares, new double[] {10, 200, 200}, new double[] {1, 1, 2}));
+        assertEquals(
+                1, Fairness.index(shares, new double[] {10, 200, 200}, new double[] {1, 1, 2}));
     }
 }
