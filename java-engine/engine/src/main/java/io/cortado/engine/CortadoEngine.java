@@ -57,18 +57,16 @@ final class CortadoEngine implements Engine {
         maxNumSeqs = limits.maxNumSeqs();
         logprobs = new Logprobs(texts.tokenizer());
         door = new Door(limits.maxNumSeqs(), options.maxWaiting());
-        loop = new EngineLoop(cache, limits, queue(options), executor, door, System::nanoTime);
+        loop =
+                new EngineLoop(
+                        cache,
+                        limits,
+                        AdmissionQueue.of(options),
+                        executor,
+                        door,
+                        System::nanoTime);
         loopThread = Thread.ofPlatform().daemon().name("cortado-engine").unstarted(loop);
         loopThread.start();
-    }
-
-    private static AdmissionQueue queue(EngineOptions options) {
-        return switch (options.schedulingPolicy()) {
-            case FCFS -> OrderedQueue.fcfs();
-            case PRIORITY -> OrderedQueue.priority();
-            case DEADLINE -> OrderedQueue.deadline();
-            case FAIR -> new FairQueue(options.tenantWeights());
-        };
     }
 
     @Override
