@@ -73,7 +73,7 @@ final class ConformanceVerb implements Callable<Integer> {
                 throw new BenchException("PATH does not exist: path=" + path);
             }
             Report report =
-                    suite.run(path, new SuiteOptions(limit, strict, engine.asMap()), System.out);
+                    suite.run(path, new SuiteOptions(limit, strict, engine.options()), System.out);
             return finish(report);
         } catch (BenchException | EngineException e) {
             System.err.println("error: " + e.getMessage());
