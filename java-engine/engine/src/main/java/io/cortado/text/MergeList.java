@@ -63,49 +63,57 @@ final class MergeList {
      */
     MergeTable table(TokenIds ids, String prefix) {
         var table = new MergeTable(size());
-        int start = 0;
         int made = 0;
         for (int rank = 0; rank < size(); rank++) {
-            int middle = bounds.at(2 * rank);
-            int end = bounds.at(2 * rank + 1);
-            int inner = middle + prefix.length();
-            if (inner > end) {
-                throw new TokenizerFormatException(
-                        "merge lacks the prefix of tokens inside a word: model.merges["
-                                + rank
-                                + "]="
-                                + TokenizerFile.clip(
-                                        text(start, middle) + " " + text(middle, end)));
-            }
-            int left = ids.entry(letters, start, middle);
-            int right = ids.entry(letters, middle, end);
-            if (left < 0 || right < 0) {
-                throw unknownToken(left < 0 ? text(start, middle) : text(middle, end), rank);
-            }
-            made =
-                    prefix.isEmpty()
-                            ? ids.entryNear(made, letters, start, end)
-                            : joined(ids, start, middle, inner, end);
-            if (made < 0) {
-                throw unknownToken(text(start, middle) + text(inner, end), rank);
-            }
-            table.put(
-                    middle == start
-                            ? MergeTable.NONE
-                            : Character.codePointBefore(letters, middle, start),
-                    inner == end ? MergeTable.NONE : Character.codePointAt(letters, inner, end),
-                    ids.id(left),
-                    ids.id(right),
-                    rank,
-                    ids.id(made));
-            start = end;
+            made = put(rank, table, ids, prefix.length(), made);
         }
         return table;
     }
 
+    /** Puts one merge into the table and answers the place of the token that it makes. */
+    private int put(int rank, MergeTable table, TokenIds ids, int prefix, int near) {
+        int start = rank == 0 ? 0 : bounds.at(2 * rank - 1);
+        int middle = bounds.at(2 * rank);
+        int end = bounds.at(2 * rank + 1);
+        int inner = middle + prefix;
+        if (inner > end) {
+            throw new TokenizerFormatException(
+                    "merge lacks the prefix of tokens inside a word: model.merges["
+                            + rank
+                            + "]="
+                            + TokenizerFile.clip(text(start, middle) + " " + text(middle, end)));
+        }
+        int left = ids.place(letters, start, middle);
+        int right = ids.place(letters, middle, end);
+        int made =
+                prefix == 0
+                        ? ids.placeNear(near, letters, start, end)
+                        : joined(ids, start, middle, inner, end);
+        if (left < 0 || right < 0 || made < 0) {
+            throw unknownToken(
+                    left < 0
+                            ? text(start, middle)
+                            : right < 0
+                                    ? text(middle, end)
+                                    : text(start, middle) + text(inner, end),
+                    rank);
+        }
+        table.put(
+                middle == start
+                        ? MergeTable.NONE
+                        : Character.codePointBefore(letters, middle, start),
+                inner == end ? MergeTable.NONE : Character.codePointAt(letters, inner, end),
+                ids.id(left),
+                ids.id(right),
+                rank,
+                ids.id(made));
+        return made;
+    }
+
+    /** A merge whose right token loses its prefix makes what is nowhere in one piece. */
     private int joined(TokenIds ids, int start, int middle, int inner, int end) {
         char[] whole = (text(start, middle) + text(inner, end)).toCharArray();
-        return ids.entry(whole, 0, whole.length);
+        return ids.place(whole, 0, whole.length);
     }
 
     private String text(int from, int to) {

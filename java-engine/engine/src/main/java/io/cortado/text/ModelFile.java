@@ -84,9 +84,7 @@ record ModelFile(WordModel model, TokenIds ids, @Nullable String[] tokens, int s
     }
 
     private static ModelFile of(WordModel model, TokenIds vocab) {
-        var tokens = new @Nullable String[vocab.width()];
-        vocab.forEach((token, id) -> tokens[id] = token);
-        return new ModelFile(model, vocab, tokens, vocab.size());
+        return new ModelFile(model, vocab, vocab.byId(), vocab.size());
     }
 
     private static TokenIds vocabulary(TokenizerJson file) {

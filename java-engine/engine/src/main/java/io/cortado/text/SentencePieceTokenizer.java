@@ -166,8 +166,8 @@ final class SentencePieceTokenizer {
             }
             char[] letters = text.toCharArray();
             for (int cut = 1; cut < letters.length; cut++) {
-                int left = spellable.entry(letters, 0, cut);
-                int right = left < 0 ? left : spellable.entry(letters, cut, letters.length);
+                int left = spellable.place(letters, 0, cut);
+                int right = left < 0 ? left : spellable.place(letters, cut, letters.length);
                 if (left >= 0 && right >= 0) {
                     requireMerges(merged.size());
                     lefts.add(spellable.id(left));

@@ -92,22 +92,24 @@ final class TokenizerJsonReader {
                 parser.skipChildren();
                 continue;
             }
-            int id = id(name, value);
-            if (tokens.put(name, id) != TokenIds.ABSENT) {
-                throw JsonFiles.unacceptable(
-                        what, "two tokens are " + TokenizerFile.clip(name), null);
-            }
-            if (seen.get(id)) {
-                throw new TokenizerFormatException(
-                        "two tokens of model.vocab have one id: id="
-                                + id
-                                + " token="
-                                + TokenizerFile.clip(name));
-            }
-            seen.set(id);
+            add(name, id(name, value), tokens, seen);
         }
         ModelFile.requireCount("model.vocab", count, ModelFile.MAX_TOKENS);
         return tokens;
+    }
+
+    private void add(String token, int id, TokenIds tokens, BitSet seen) {
+        if (tokens.put(token, id) != TokenIds.ABSENT) {
+            throw JsonFiles.unacceptable(what, "two tokens are " + TokenizerFile.clip(token), null);
+        }
+        if (seen.get(id)) {
+            throw new TokenizerFormatException(
+                    "two tokens of model.vocab have one id: id="
+                            + id
+                            + " token="
+                            + TokenizerFile.clip(token));
+        }
+        seen.set(id);
     }
 
     private int id(String token, JsonToken value) {
