@@ -485,6 +485,28 @@ void dequantize_refuses_what_is_malformed() {
     CHECK(std::all_of(y, y + 32, [](float v) { return v == 0; }) && y[32] == 7.0f);
 }
 
+// On a backend's device the matrix is dequantised at load, to float32 or bf16 as asked.
+void is_dequantised_on_gpus(Device& device) {
+    const std::string outer = testing::context;
+    for (const int32_t format : {CT_FORMAT_Q4_K, CT_FORMAT_IQ3_S, CT_FORMAT_F8_E4M3, CT_FORMAT_INT4}) {
+        for (const int32_t dense : {CT_F32, CT_BF16}) {
+            Random random(static_cast<uint64_t>(format));
+            Part first = random_part(random, format, 9, 256, 1, 128);
+            const Part second = random_part(random, CT_FORMAT_Q8_0, 12, 256);
+            testing::context = outer + " " + name_of(first) + " to " + std::to_string(dense);
+            ct_weights* weights = create(device, {&first, &second}, dense);
+            Part rounded[] = {first, second};
+            for (Part& part : rounded) {
+                for (float& value : part.values) {
+                    if (dense == CT_BF16) value = ct::to_float(ct::to_bf16(value));
+                }
+            }
+            expect_linear<float, float>(device, weights, {&rounded[0], &rounded[1]}, 3, random, true);
+            CHECK_OK(ct_weights_destroy(weights));
+        }
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -502,5 +524,6 @@ int main() {
     keeps_what_it_says(device);
     refuses_what_is_malformed(device);
     dequantize_refuses_what_is_malformed();
+    testing::for_gpu_devices(is_dequantised_on_gpus);
     return testing::finish("quantized");
 }

@@ -90,6 +90,15 @@ public interface Engine extends AutoCloseable {
     EngineStats stats();
 
     /**
+     * The requests that are live and the last ones that have ended, newest first, at most {@code
+     * max} of them. What is told of a live one may be of different steps.
+     */
+    List<RequestReport> reports(int max);
+
+    /** Forgets cached prefixes that no request uses, before the next step is chosen. */
+    void resetPrefixCache();
+
+    /**
      * Why the engine has stopped for good, as after a fault of the device: every request has failed
      * with it, and so does each new one. Null while the engine works; being closed is no fault.
      */

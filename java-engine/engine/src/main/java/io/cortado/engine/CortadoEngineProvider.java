@@ -17,7 +17,6 @@ import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
 import io.cortado.model.FolderCheck;
 import io.cortado.model.GenerationDefaults;
-import io.cortado.model.GgufModel;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
 import io.cortado.model.ModelFolder;
@@ -217,12 +216,6 @@ public final class CortadoEngineProvider implements EngineProvider {
         return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
     }
 
-    /** Of the folder, or of the file without its ending. */
-    private static String name(Path model) {
-        String name = ModelFolder.nameOf(model);
-        return GgufModel.isGguf(model) ? name.substring(0, name.lastIndexOf('.')) : name;
-    }
-
     private static ModelInfo info(
             Path folder,
             ModelConfig config,
@@ -232,7 +225,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             CausalLm model,
             Device device) {
         return new ModelInfo(
-                name(folder),
+                ModelFolder.nameOf(folder),
                 config.architecture(),
                 maxModelLen,
                 config.vocabSize(),
