@@ -22,7 +22,7 @@ std::string folder_of_this_library() {
 }
 
 constexpr BackendHost kHost{
-    sizeof(Backend),
+    kBackendBytes,
     [](int32_t status, const char* text) { return fail(status, "%s", text); },
     [](ct_stream* stream, const Operation& operation) { return enqueue_checked(stream, operation); },
     [](ct_device* device, const char* text) { lose_device(device, text); },

@@ -9,7 +9,7 @@ namespace ct {
 
 // What a backend may call. It must not have an error text or a queue of its own.
 struct BackendHost {
-    int64_t backend_bytes;  // sizeof(Backend) of the library; another one is not of this build
+    int64_t backend_bytes;  // kBackendBytes of the library; another one is not of this build
     int32_t (*fail)(int32_t status, const char* text);
     // Puts an operation into the stream of a device without a runtime (simt).
     int32_t (*enqueue)(ct_stream* stream, const Operation& operation);
@@ -215,6 +215,9 @@ struct Backend {
     const Operations* operations;
     DeviceLimits limits;  // of a device without a runtime
 };
+
+// Changes with every operation that is added.
+inline constexpr int64_t kBackendBytes = sizeof(Backend) + sizeof(Operations) + sizeof(DeviceRuntime);
 
 // Exported by a backend's library under the name kBackendSymbol; null (with the error text set) when the host is of
 // another build.

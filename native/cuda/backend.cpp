@@ -5,7 +5,7 @@
 
 extern "C" __attribute__((visibility("default"))) const ct::Backend* ct_backend(const ct::BackendHost* host) {
     static constinit ct::Backend backend{"cuda", &ct::cuda::kRuntime, &gpu::kOperations, {}};
-    if (host->backend_bytes != static_cast<int64_t>(sizeof(ct::Backend))) {
+    if (host->backend_bytes != ct::kBackendBytes) {
         host->fail(CT_UNAVAILABLE, "libcortado_cuda.so is of another build than libcortado.so");
         return nullptr;
     }

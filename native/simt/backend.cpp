@@ -42,9 +42,9 @@ int32_t fail(int32_t status, const char* format, ...) {
 
 extern "C" __attribute__((visibility("default"))) const ct::Backend* ct_backend(const ct::BackendHost* host) {
     library = host;
-    if (host->backend_bytes != sizeof(ct::Backend)) {
-        ct::fail(CT_UNAVAILABLE, "simt: the library is of another build: its backend has %lld bytes, this one %zu",
-                 static_cast<long long>(host->backend_bytes), sizeof(ct::Backend));
+    if (host->backend_bytes != ct::kBackendBytes) {
+        ct::fail(CT_UNAVAILABLE, "simt: the library is of another build: its tables have %lld bytes, this one's %lld",
+                 static_cast<long long>(host->backend_bytes), static_cast<long long>(ct::kBackendBytes));
         return nullptr;
     }
     uint64_t seed = 0;

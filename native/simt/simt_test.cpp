@@ -280,7 +280,7 @@ __global__ void fail_kernel(OrderArgs) {
 
 void launches_go_through_a_stream() {
     static const ct::BackendHost host{
-        sizeof(ct::Backend),
+        ct::kBackendBytes,
         [](int32_t status, const char* text) { return ct::fail(status, "%s", text); },
         [](ct_stream* stream, const ct::Operation& operation) { return ct::enqueue_operation(stream, operation); },
         [](ct_device* device, const char* text) { ct::lose_device(device, text); },

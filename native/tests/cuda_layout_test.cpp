@@ -41,7 +41,7 @@ int32_t dump_of(const ct::DeviceRuntime& runtime, int ordinal, layout::Dump* dum
 }  // namespace
 
 int main(int argc, char** argv) {
-    const ct::BackendHost host{sizeof(ct::Backend), print_error, nullptr, nullptr};
+    const ct::BackendHost host{ct::kBackendBytes, print_error, nullptr, nullptr};
     ct::cuda::host = &host;
     const auto dump = std::make_unique<layout::Dump>();
     const int32_t status = dump_of(ct::cuda::kRuntime, argc > 1 ? std::atoi(argv[1]) : 0, dump.get());

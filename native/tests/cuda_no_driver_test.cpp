@@ -30,10 +30,10 @@ void opens_through_the_library() {
 }
 
 void starts_only_with_a_host_of_its_build(ct::BackendEntry start) {
-    ct::BackendHost host{sizeof(ct::Backend) + 8, report, nullptr, nullptr};
+    ct::BackendHost host{ct::kBackendBytes + 8, report, nullptr, nullptr};
     CHECK(start(&host) == nullptr);
     CHECK(contains(reported, "another build"));
-    host.backend_bytes = sizeof(ct::Backend);
+    host.backend_bytes = ct::kBackendBytes;
     const ct::Backend* backend = start(&host);
     CHECK(backend != nullptr);
     if (!backend) return;

@@ -11,7 +11,7 @@
 namespace {
 
 const ct::BackendHost kHost{
-    sizeof(ct::Backend),
+    ct::kBackendBytes,
     [](int32_t status, const char* text) { return ct::fail(status, "%s", text); },
     ct::enqueue_operation,
     [](ct_device*, const char* text) {

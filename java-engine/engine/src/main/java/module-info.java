@@ -4,6 +4,7 @@ module io.cortado.engine {
     requires io.cortado.bindings;
     requires static org.bytedeco.cuda;
     requires static org.bytedeco.javacpp;
+    requires jdk.jfr;
     requires tools.jackson.databind;
 
     exports io.cortado.api;

@@ -9,6 +9,7 @@ module io.cortado.server {
     requires io.netty.codec.http;
     requires io.netty.common;
     requires io.netty.transport;
+    requires java.net.http;
     requires tools.jackson.core;
     requires tools.jackson.databind;
 

@@ -13,6 +13,8 @@ import picocli.CommandLine.Command;
             ThroughputBench.class,
             ServeBench.class,
             SchedulerBench.class,
+            SimBench.class,
+            PrefixBench.class,
             TokenizerBench.class,
             JmhBench.class
         })

@@ -9,6 +9,7 @@ import io.cortado.bench.conformance.Report;
 import io.cortado.bench.conformance.Suite;
 import io.cortado.bench.conformance.SuiteOptions;
 import io.cortado.bench.conformance.TokenizerSuite;
+import io.cortado.bench.conformance.TracesSuite;
 import io.cortado.bench.conformance.VocabSuite;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,13 +31,14 @@ import picocli.CommandLine.Parameters;
 final class ConformanceVerb implements Callable<Integer> {
     /** Suites that are planned; each comes with the capability it judges. */
     private static final Set<String> LATER =
-            Set.of("json-schema", "maskbench", "grammar", "sampling", "traces");
+            Set.of("json-schema", "maskbench", "grammar", "sampling");
 
     private static final List<Suite> SUITES =
             List.of(
                     new GoldenSuite(),
                     new TokenizerSuite(),
                     new VocabSuite(),
+                    new TracesSuite(),
                     ChatTemplateSuite.jinja(),
                     ChatTemplateSuite.chatTemplates(),
                     new GgufSuite(),
@@ -71,7 +73,7 @@ final class ConformanceVerb implements Callable<Integer> {
                 throw new BenchException("PATH does not exist: path=" + path);
             }
             Report report =
-                    suite.run(path, new SuiteOptions(limit, strict, engine.asMap()), System.out);
+                    suite.run(path, new SuiteOptions(limit, strict, engine.options()), System.out);
             return finish(report);
         } catch (BenchException | EngineException e) {
             System.err.println("error: " + e.getMessage());

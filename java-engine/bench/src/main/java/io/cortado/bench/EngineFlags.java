@@ -6,7 +6,6 @@ import io.cortado.demo.DemoModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -38,6 +37,32 @@ public final class EngineFlags {
     long kvCacheBytes;
 
     @Option(
+            names = "--enable-prefix-caching",
+            negatable = true,
+            fallbackValue = "true",
+            description = "use keys and values of ended requests again")
+    boolean prefixCaching = EngineOptions.defaults().prefixCaching();
+
+    @Option(
+            names = "--kv-offload-gb",
+            paramLabel = "GB",
+            description = "host memory for KV blocks whose place is needed")
+    double kvOffloadGb;
+
+    @Option(
+            names = "--scheduling-policy",
+            paramLabel = "NAME",
+            description = "fcfs, priority, deadline or fair")
+    EngineOptions.SchedulingPolicy schedulingPolicy = EngineOptions.defaults().schedulingPolicy();
+
+    @Option(
+            names = "--tenant-weights",
+            paramLabel = "NAME=WEIGHT",
+            split = ",",
+            description = "policy fair: shares of tenants, 1 for those not named")
+    Map<String, Double> tenantWeights = Map.of();
+
+    @Option(
             names = "--deterministic",
             arity = "0..1",
             fallbackValue = "true",
@@ -61,22 +86,12 @@ public final class EngineFlags {
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .kvCacheBytes(kvCacheBytes)
+                .prefixCaching(prefixCaching)
+                .kvOffloadBytes((long) (kvOffloadGb * (1 << 30)))
+                .schedulingPolicy(schedulingPolicy)
+                .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)
                 .deterministic(isDeterministic);
-    }
-
-    /** The same by name, as the conformance suites take them. */
-    Map<String, String> asMap() {
-        return Map.of(
-                "device", device,
-                "threads", Integer.toString(threads),
-                "isa", isa,
-                "activations", activations.name().toLowerCase(Locale.ROOT),
-                "max-model-len", Integer.toString(maxModelLen),
-                "max-num-seqs", Integer.toString(maxNumSeqs),
-                "max-num-batched-tokens", Integer.toString(maxNumBatchedTokens),
-                "kv-cache-memory", Long.toString(kvCacheBytes),
-                "deterministic", Boolean.toString(isDeterministic));
     }
 
     /** Opens the named model, the shape with random weights, or else the demo model. */

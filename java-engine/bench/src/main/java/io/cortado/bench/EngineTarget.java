@@ -23,7 +23,7 @@ final class EngineTarget implements Target {
         try (GenerationStream stream = engine.generate(RandomPrompts.request(prompt, outputLen))) {
             Outcome outcome = Outcome.failed("the stream ended without an outcome");
             for (GenerationEvent e = stream.next(); e != null; e = stream.next()) {
-                if (e instanceof GenerationEvent.Completed(_, Timings times)) {
+                if (e instanceof GenerationEvent.Completed(_, Timings times, _)) {
                     outcome =
                             new Outcome(
                                     times.ttftNanos(),

@@ -1,12 +1,14 @@
 package io.cortado.bench;
 
 import com.sun.management.ThreadMXBean;
+import io.cortado.api.EngineOptions.SchedulingPolicy;
 import io.cortado.api.EngineStats;
 import io.cortado.engine.StepBed;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -23,7 +25,12 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true)
 final class SchedulerBench extends BenchCommand {
     private static final int[] RUNNING = {64, 256, 1024};
-    private static final int WARM_UP_BEDS = 12;
+    private static final Map<Integer, Integer> TARGETS = Map.of(256, 50, 1024, 250);
+
+    /** Of all beds together, and then of each. */
+    private static final int FIRST_WARM_UP_BEDS = 20;
+
+    private static final int WARM_UP_BEDS = 4;
     private static final int SETTLE = 100;
 
     /**
@@ -40,7 +47,7 @@ final class SchedulerBench extends BenchCommand {
     int batch = 64;
 
     @Option(names = "--waiting", description = "sequences that wait in the scheduler's part")
-    int waiting = 256;
+    int waiting = 10_000;
 
     @Option(names = "--no-engine", description = "only the scheduler's part, without a model")
     boolean noEngine;
@@ -51,37 +58,76 @@ final class SchedulerBench extends BenchCommand {
     void run(Results results) throws Exception {
         require(batch >= 1 && batch <= 1024, "batch", "in [1, 1024]", batch);
         require(waiting >= 0 && waiting <= 100_000, "waiting", "in [0, 100000]", waiting);
-        Table table = new Table("part", "running", "us/step", "p99 us", "bytes/step");
-        for (int running : RUNNING) {
-            schedule(running, table, results);
+        Table table =
+                new Table(
+                        "step of",
+                        "us",
+                        "p99 us",
+                        "bytes",
+                        "target us",
+                        waiting + " more wait: behind a full batch",
+                        "for blocks");
+        for (int i = 0; i < FIRST_WARM_UP_BEDS; i++) {
+            steps(new StepBed(RUNNING[0], 0), new double[StepBed.MAX_STEPS]);
         }
-        if (!noEngine) {
-            engine(table, results);
+        double bytes = 0;
+        for (SchedulingPolicy policy : SchedulingPolicy.values()) {
+            for (int running : RUNNING) {
+                bytes = Math.max(bytes, schedule(running, policy, table, results));
+            }
         }
         table.print(out);
+        out.println();
+        new KvCosts(runs).measure(out, results);
+        if (noEngine) {
+            results.put("step_alloc_bytes", bytes, "B/step");
+        } else {
+            engine(results);
+        }
     }
 
-    private void schedule(int running, Table table, Results results) {
-        for (int i = 0; i < WARM_UP_BEDS; i++) {
-            steps(new StepBed(running, waiting), new double[StepBed.MAX_STEPS]);
-        }
+    /** Bytes a step, the most of all beds. */
+    private double schedule(int running, SchedulingPolicy policy, Table table, Results results) {
+        Measured none = measure(running, 0, StepBed.Lack.PLACES, policy);
+        Measured full = measure(running, waiting, StepBed.Lack.PLACES, policy);
+        Measured scanned = measure(running, waiting, StepBed.Lack.BLOCKS, policy);
+        double us = none.micros().median();
+        double ratio = full.micros().median() / us;
+        double scanRatio = scanned.micros().median() / us;
+        String name = policy.name().toLowerCase(Locale.ROOT);
+        String target = TARGETS.containsKey(running) ? "<= " + TARGETS.get(running) : "";
+        double bytes = Math.max(none.bytes(), Math.max(full.bytes(), scanned.bytes()));
+        table.row(
+                running + " " + name,
+                none.micros().text("%.2f"),
+                String.format(Locale.ROOT, "%.2f", none.micros().percentile(0.99)),
+                String.format(Locale.ROOT, "%.1f", bytes),
+                target,
+                String.format(Locale.ROOT, "%.2fx (<= 1.2)", ratio),
+                String.format(Locale.ROOT, "%.2fx", scanRatio));
+        boolean isFirst = policy == SchedulingPolicy.FCFS;
+        String metric = "schedule_" + running + (isFirst ? "" : "_" + name);
+        results.put(metric + "_us", us, "us");
+        results.put(metric + "_alloc_bytes", bytes, "B/step");
+        results.put(metric + "_waiting_ratio", ratio, "ratio");
+        results.put(metric + "_passed_over_ratio", scanRatio, "ratio");
+        return bytes;
+    }
+
+    private record Measured(Summary micros, double bytes) {}
+
+    private Measured measure(int running, int more, StepBed.Lack lack, SchedulingPolicy policy) {
         double[] micros = new double[runs * StepBed.MAX_STEPS];
         double[] bytes = new double[runs];
         double[] one = new double[StepBed.MAX_STEPS];
-        for (int run = 0; run < runs; run++) {
-            bytes[run] = steps(new StepBed(running, waiting), one);
-            System.arraycopy(one, 0, micros, run * one.length, one.length);
+        for (int run = -WARM_UP_BEDS; run < runs; run++) {
+            double allocated = steps(new StepBed(running, more, lack, policy), one);
+            if (run >= 0) {
+                bytes[run] = allocated;
+                System.arraycopy(one, 0, micros, run * one.length, one.length);
+            }
         }
-        Summary time = Summary.of(micros);
-        Summary allocated = Summary.of(bytes);
-        table.row(
-                "scheduler",
-                Integer.toString(running),
-                time.text("%.2f"),
-                String.format(Locale.ROOT, "%.2f", time.percentile(0.99)),
-                String.format(Locale.ROOT, "%.1f", allocated.median()));
-        results.put("schedule_" + running + "_us", time.median(), "us");
-        results.put("schedule_" + running + "_alloc_bytes", allocated.median(), "B/step");
+        return new Measured(Summary.of(micros), Summary.of(bytes).median());
     }
 
     /** Fills in microseconds a step; returns bytes allocated a step. */
@@ -97,7 +143,7 @@ final class SchedulerBench extends BenchCommand {
         return (double) (threads.getCurrentThreadAllocatedBytes() - before) / micros.length;
     }
 
-    private void engine(Table table, Results results) throws Exception {
+    private void engine(Results results) throws Exception {
         try (EngineTarget target =
                 new EngineTarget(engine.open(model, engine.options().maxNumSeqs(batch)))) {
             RandomPrompts.requireFits(target.engine().model(), ENGINE_PROMPT, ENGINE_OUTPUT);
@@ -114,12 +160,14 @@ final class SchedulerBench extends BenchCommand {
             }
             Summary time = Summary.of(micros);
             Summary allocated = Summary.of(bytes);
-            table.row(
-                    "engine",
-                    Integer.toString(batch),
-                    time.text("%.2f"),
-                    String.format(Locale.ROOT, "%.2f", time.max()),
-                    String.format(Locale.ROOT, "%.1f", allocated.median()));
+            out.println();
+            new Table("engine's step of", "us", "most us", "bytes")
+                    .row(
+                            Integer.toString(batch),
+                            time.text("%.2f"),
+                            String.format(Locale.ROOT, "%.2f", time.max()),
+                            String.format(Locale.ROOT, "%.1f", allocated.median()))
+                    .print(out);
             results.put("step_host_us", time.median(), "us");
             results.put("step_alloc_bytes", allocated.median(), "B/step");
         }

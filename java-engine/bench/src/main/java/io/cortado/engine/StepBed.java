@@ -1,5 +1,7 @@
 package io.cortado.engine;
 
+import io.cortado.api.EngineOptions;
+import io.cortado.api.EngineOptions.SchedulingPolicy;
 import io.cortado.api.Scheduling;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
@@ -15,6 +17,7 @@ public final class StepBed {
     private static final int PROMPT = 128;
     private static final int OUTPUT = 1024;
     private static final int BUDGET = 8192;
+    private static final int TENANTS = 100;
 
     private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
 
@@ -22,19 +25,34 @@ public final class StepBed {
     private final EngineLoop loop;
     private final Door door;
 
+    /** Why the waiting ones wait. */
+    public enum Lack {
+        /** As many run as may: a step does not look at who waits. */
+        PLACES,
+        /** Each needs one block more than there are: every step looks, and passes them over. */
+        BLOCKS
+    }
+
+    /** First come, first served, behind a full batch. */
+    public StepBed(int running, int waiting) {
+        this(running, waiting, Lack.PLACES, SchedulingPolicy.FCFS);
+    }
+
     /**
      * @param running sequences that decode
-     * @param waiting sequences for which there is no place
+     * @param waiting sequences that cannot start
      */
-    public StepBed(int running, int waiting) {
-        int blocks = (running + 1) * BlockPool.blocksFor(PROMPT + OUTPUT);
-        Limits limits = Limits.of(running, BUDGET, blocks);
+    public StepBed(int running, int waiting, Lack lack, SchedulingPolicy policy) {
+        int each = BlockPool.blocksFor(PROMPT + OUTPUT - 1);
+        int blocks = running * each + each - 1;
+        Limits usual = Limits.of(running, BUDGET, blocks);
+        Limits limits = lack == Lack.PLACES ? usual : allBlocksAtOnce(running + 1);
         door = new Door(running, running + waiting);
         loop =
                 new EngineLoop(
                         new KvCache(blocks),
                         limits,
-                        OrderedQueue.fcfs(),
+                        AdmissionQueue.of(EngineOptions.defaults().schedulingPolicy(policy)),
                         new Instant(),
                         door,
                         System::nanoTime);
@@ -47,6 +65,11 @@ public final class StepBed {
             before = tokens();
             step();
         } while (tokens() - before < running);
+    }
+
+    /** Sequences that are protected from the start have all their blocks or do not run. */
+    private static Limits allBlocksAtOnce(int places) {
+        return new Limits(places, BUDGET, 1, 0, Integer.MAX_VALUE, 0, Integer.MAX_VALUE);
     }
 
     private long tokens() {
@@ -64,7 +87,7 @@ public final class StepBed {
                 GREEDY,
                 -1,
                 -1,
-                Scheduling.DEFAULT,
+                Scheduling.DEFAULT.tenant("tenant " + seed % TENANTS),
                 prefixes.of(prompt, 1, PROMPT + OUTPUT, ""),
                 null,
                 () -> new StopRules(new int[] {1}, OUTPUT, OUTPUT, null));

@@ -25,8 +25,8 @@ public interface Engine extends AutoCloseable {
 
     /**
      * Loads a checkpoint folder ({@code config.json}, {@code *.safetensors}, and for text {@code
-     * tokenizer.json}), a {@code .gguf} file, which holds all of it, or a model of the local Hugging
-     * Face cache by the name {@code ORG/NAME}, and starts the engine.
+     * tokenizer.json}), a {@code .gguf} file, which holds all of it, or a model of the local
+     * Hugging Face cache by the name {@code ORG/NAME}, and starts the engine.
      *
      * @throws EngineException INVALID_MODEL or UNSUPPORTED_MODEL with the file, the value and the
      *     limit; nothing stays allocated
@@ -88,6 +88,15 @@ public interface Engine extends AutoCloseable {
 
     /** A snapshot of the scheduler's and the cache's state; cheap, any thread. */
     EngineStats stats();
+
+    /**
+     * The requests that are live and the last ones that have ended, newest first, at most {@code
+     * max} of them. What is told of a live one may be of different steps.
+     */
+    List<RequestReport> reports(int max);
+
+    /** Forgets cached prefixes that no request uses, before the next step is chosen. */
+    void resetPrefixCache();
 
     /**
      * Why the engine has stopped for good, as after a fault of the device: every request has failed

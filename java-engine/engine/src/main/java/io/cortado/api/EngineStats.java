@@ -1,10 +1,14 @@
 package io.cortado.api;
 
+import java.util.List;
+
 /**
  * Counters of a running engine.
  *
  * @param running sequences in the batch
  * @param waiting sequences that wait for a place
+ * @param deferred those of them that wait for the first answer of their request to compute the
+ *     prompt
  * @param blocksUsed KV blocks in use
  * @param blocksTotal KV blocks of the cache
  * @param steps steps run since the start
@@ -13,11 +17,14 @@ package io.cortado.api;
  * @param generationTokens tokens sampled since the start
  * @param preemptions sequences thrown back to waiting since the start
  * @param hostNanos time of the loop's own work (schedule, submit, accept) since the start
- * @param cache the prefix cache
+ * @param deviceNanos time of the steps since the start
+ * @param stepTokens steps by their number of tokens, since the start
+ * @param cache the KV cache and the prefixes in it
  */
 public record EngineStats(
         int running,
         int waiting,
+        int deferred,
         int blocksUsed,
         int blocksTotal,
         long steps,
@@ -26,20 +33,46 @@ public record EngineStats(
         long generationTokens,
         long preemptions,
         long hostNanos,
+        long deviceNanos,
+        StepTokens stepTokens,
         Cache cache) {
+
+    /**
+     * Steps by their number of tokens.
+     *
+     * @param counts steps of at most so many tokens as the bound of the same place in {@link
+     *     #BOUNDS}, and more than the bound before it; the last counts those beyond all bounds
+     * @param sum tokens over all steps
+     */
+    public record StepTokens(List<Long> counts, long sum) {
+        /** vLLM's. */
+        public static final List<Integer> BOUNDS =
+                List.of(1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384);
+
+        public StepTokens {
+            counts = List.copyOf(counts);
+        }
+    }
+
     /**
      * What the prefix cache holds and has done.
      *
+     * @param blockTokens tokens in a KV block
      * @param keptBlocks blocks that nobody uses and that hold what may be asked for again
      * @param hostBlocks blocks kept in host memory
      * @param evictions blocks whose content had to go since the start
+     * @param offloads those of them that went to host memory
+     * @param queriedTokens tokens that the cache was asked for since the start
      * @param reusedTokens tokens that were found rather than computed since the start
      * @param tokensFromHost those of them that came back from host memory
      */
     public record Cache(
+            int blockTokens,
             int keptBlocks,
             int hostBlocks,
             long evictions,
+            long offloads,
+            long queriedTokens,
             long reusedTokens,
             long tokensFromHost) {}
 

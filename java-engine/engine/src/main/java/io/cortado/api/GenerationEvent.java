@@ -30,7 +30,8 @@ public sealed interface GenerationEvent {
     record Finished(int index, FinishReason reason) implements GenerationEvent {}
 
     /** All answers have ended. */
-    record Completed(Usage usage, Timings timings) implements GenerationEvent {}
+    record Completed(Usage usage, Timings timings, RequestReport report)
+            implements GenerationEvent {}
 
     /** The request has failed; nothing follows. */
     record Failed(EngineException error) implements GenerationEvent {}

@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import io.cortado.api.EngineOptions;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,6 +11,16 @@ import org.jspecify.annotations.Nullable;
 interface AdmissionQueue {
     /** Sequences that a look passes over at most, so that a long queue costs no more. */
     int SCAN = 32;
+
+    /** The one of the policy that is asked for. */
+    static AdmissionQueue of(EngineOptions options) {
+        return switch (options.schedulingPolicy()) {
+            case FCFS -> OrderedQueue.fcfs();
+            case PRIORITY -> OrderedQueue.priority();
+            case DEADLINE -> OrderedQueue.deadline();
+            case FAIR -> new FairQueue(options.tenantWeights());
+        };
+    }
 
     int size();
 

@@ -52,6 +52,9 @@ final class Batch {
 
     final int[] finishedSequences;
 
+    /** When the step was handed to the device. */
+    long submittedNanos;
+
     private final int maxTokens;
     private int numTokens;
     private int numSeqs;
@@ -159,6 +162,12 @@ final class Batch {
     /** Tokens of the index-th sequence in this step. */
     int tokensOf(int index) {
         return cuSeqlensQ[index + 1] - cuSeqlensQ[index];
+    }
+
+    /** True if the index-th sequence's tokens are part of a prompt, or several at once. */
+    boolean isChunk(int index) {
+        int count = tokensOf(index);
+        return count > 1 || seqlensKv[index] - count < sequence(index).prompt.length;
     }
 
     /** True if the index-th sequence's prompt is in the cache after this step. */

@@ -10,6 +10,7 @@ import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
+import io.cortado.api.RequestReport;
 import io.cortado.api.SamplingParams;
 import io.cortado.kv.KvCache;
 import java.util.List;
@@ -56,18 +57,16 @@ final class CortadoEngine implements Engine {
         maxNumSeqs = limits.maxNumSeqs();
         logprobs = new Logprobs(texts.tokenizer());
         door = new Door(limits.maxNumSeqs(), options.maxWaiting());
-        loop = new EngineLoop(cache, limits, queue(options), executor, door, System::nanoTime);
+        loop =
+                new EngineLoop(
+                        cache,
+                        limits,
+                        AdmissionQueue.of(options),
+                        executor,
+                        door,
+                        System::nanoTime);
         loopThread = Thread.ofPlatform().daemon().name("cortado-engine").unstarted(loop);
         loopThread.start();
-    }
-
-    private static AdmissionQueue queue(EngineOptions options) {
-        return switch (options.schedulingPolicy()) {
-            case FCFS -> OrderedQueue.fcfs();
-            case PRIORITY -> OrderedQueue.priority();
-            case DEADLINE -> OrderedQueue.deadline();
-            case FAIR -> new FairQueue(options.tenantWeights());
-        };
     }
 
     @Override
@@ -83,7 +82,7 @@ final class CortadoEngine implements Engine {
         door.enter(spec.n());
         boolean isTaken = false;
         try {
-            Request accepted = new Request(spec, door, System.nanoTime());
+            Request accepted = new Request(spec, request.id(), door, System.nanoTime());
             AnswerReader[] readers = readers(accepted, request.params(), echo);
             loop.put(accepted);
             isTaken = true;
@@ -149,6 +148,16 @@ final class CortadoEngine implements Engine {
     @Override
     public EngineStats stats() {
         return loop.counters().snapshot();
+    }
+
+    @Override
+    public List<RequestReport> reports(int max) {
+        return loop.reports(max);
+    }
+
+    @Override
+    public void resetPrefixCache() {
+        loop.forgetPrefixes();
     }
 
     @Override

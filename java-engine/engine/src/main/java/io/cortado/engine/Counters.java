@@ -9,14 +9,14 @@ final class Counters {
     private final Scheduler scheduler;
     private final KvCache cache;
     private final BlockPool pool;
+    private final Journal journal;
     private long steps;
     private long scheduledSeqs;
-    private long promptTokens;
-    private long generationTokens;
     private long hostNanos;
 
     private volatile int sharedRunning;
     private volatile int sharedWaiting;
+    private volatile int sharedDeferred;
     private volatile int sharedBlocks;
     private volatile long sharedSteps;
     private volatile long sharedSeqs;
@@ -29,15 +29,15 @@ final class Counters {
     private volatile long sharedEvictions;
     private volatile long sharedReused;
     private volatile long sharedFromHost;
+    private volatile long sharedOffloads;
+    private volatile long sharedQueried;
+    private volatile long sharedDeviceNanos;
 
     Counters(Scheduler scheduler, KvCache cache) {
         this.scheduler = scheduler;
         this.cache = cache;
         pool = cache.pool();
-    }
-
-    void generated() {
-        generationTokens++;
+        journal = scheduler.journal();
     }
 
     /** Time that the loop has worked rather than waited. */
@@ -45,21 +45,26 @@ final class Counters {
         hostNanos += nanos;
     }
 
+    /** The same, in all. */
+    long hostNanos() {
+        return hostNanos;
+    }
+
     /** A step has ended. */
     void step(Batch batch) {
         steps++;
         scheduledSeqs += batch.numSeqs();
-        promptTokens += batch.promptTokens();
     }
 
     void publish() {
         sharedRunning = scheduler.running();
         sharedWaiting = scheduler.waiting();
+        sharedDeferred = scheduler.deferred();
         sharedBlocks = pool.used();
         sharedSteps = steps;
         sharedSeqs = scheduledSeqs;
-        sharedPromptTokens = promptTokens;
-        sharedGenerationTokens = generationTokens;
+        sharedPromptTokens = journal.promptTokens();
+        sharedGenerationTokens = journal.outputTokens();
         sharedPreemptions = scheduler.preemptions();
         sharedHostNanos = hostNanos;
         BlockPool host = cache.hostPool();
@@ -68,12 +73,16 @@ final class Counters {
         sharedEvictions = pool.evictions();
         sharedReused = scheduler.reusedTokens();
         sharedFromHost = scheduler.tokensFromHost();
+        sharedOffloads = journal.offloads();
+        sharedQueried = journal.queriedTokens();
+        sharedDeviceNanos = journal.deviceNanos();
     }
 
     EngineStats snapshot() {
         return new EngineStats(
                 sharedRunning,
                 sharedWaiting,
+                sharedDeferred,
                 sharedBlocks,
                 pool.total(),
                 sharedSteps,
@@ -82,10 +91,15 @@ final class Counters {
                 sharedGenerationTokens,
                 sharedPreemptions,
                 sharedHostNanos,
+                sharedDeviceNanos,
+                journal.stepSizes().snapshot(),
                 new EngineStats.Cache(
+                        BlockPool.BLOCK_TOKENS,
                         sharedKept,
                         sharedHostBlocks,
                         sharedEvictions,
+                        sharedOffloads,
+                        sharedQueried,
                         sharedReused,
                         sharedFromHost));
     }

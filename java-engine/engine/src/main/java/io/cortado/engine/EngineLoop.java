@@ -2,11 +2,13 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
+import io.cortado.api.RequestReport;
 import io.cortado.device.NativeException;
 import io.cortado.device.Status;
 import io.cortado.kv.KvCache;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -29,6 +31,7 @@ final class EngineLoop implements Runnable {
 
     private final KvCache cache;
     private final Scheduler scheduler;
+    private final Journal journal;
     private final Executor executor;
     private final Batch[] batches;
     private final LongSupplier clock;
@@ -41,6 +44,7 @@ final class EngineLoop implements Runnable {
     private final Counters counters;
     private int turn;
     private @Nullable Batch running;
+    private volatile boolean forgets;
     private volatile boolean closing;
     private volatile boolean ended;
     private volatile @Nullable EngineException end;
@@ -59,6 +63,7 @@ final class EngineLoop implements Runnable {
         this.clock = clock;
         this.cache = cache;
         scheduler = new Scheduler(cache, limits, waiting, clock);
+        journal = scheduler.journal();
         toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
         counters = new Counters(scheduler, cache);
@@ -70,7 +75,9 @@ final class EngineLoop implements Runnable {
      */
     boolean step() {
         long start = clock.getAsLong();
+        journal.turn(start);
         inbox.drain(taker);
+        forgetIfAsked(); // after the inbox: who comes after the asking finds nothing
         Batch ended = running;
         running = submitNext();
         long submitted = clock.getAsLong();
@@ -79,6 +86,7 @@ final class EngineLoop implements Runnable {
         if (ended != null) {
             executor.await(ended);
             long ran = clock.getAsLong();
+            journal.ran(ended, scheduler, counters.hostNanos(), ran);
             accept(ended);
             counters.host(clock.getAsLong() - ran);
             counters.step(ended);
@@ -87,12 +95,21 @@ final class EngineLoop implements Runnable {
         return ended != null || running != null;
     }
 
+    private void forgetIfAsked() {
+        if (forgets) {
+            forgets = false;
+            cache.forget();
+        }
+    }
+
     private @Nullable Batch submitNext() {
         Batch next = batches[turn];
         if (!scheduler.next(next)) {
             return null;
         }
+        journal.chosen();
         executor.submit(next, cache);
+        next.submittedNanos = clock.getAsLong();
         scheduler.advance(next);
         turn = 1 - turn;
         return next;
@@ -125,6 +142,17 @@ final class EngineLoop implements Runnable {
         unpark();
     }
 
+    /** Forgets cached prefixes that nobody uses, before the next step is chosen. Any thread. */
+    void forgetPrefixes() {
+        forgets = true;
+        unpark();
+    }
+
+    /** Live requests and the last ones that have ended. Any thread. */
+    List<RequestReport> reports(int max) {
+        return journal.history().reports(max, executor.bytesPerBlock(), clock.getAsLong());
+    }
+
     /** Makes {@link #run} fail all requests and return. Any thread. */
     void close() {
         closing = true;
@@ -152,6 +180,7 @@ final class EngineLoop implements Runnable {
             request.taken = true;
             request.liveIndex = live.size();
             live.add(request);
+            journal.arrived(request, scheduler.waiting(), scheduler.running());
             for (Sequence sequence : request.sequences) {
                 scheduler.add(sequence);
             }
@@ -191,9 +220,11 @@ final class EngineLoop implements Runnable {
         } else {
             sequence.append(batch, row);
             scheduler.drew(sequence);
-            counters.generated();
+            journal.drew();
             if (request.awaitsFirstToken()) {
-                request.markFirstToken(clock.getAsLong());
+                long now = clock.getAsLong();
+                request.markFirstToken(now);
+                journal.firstToken(request, now);
             }
             stopOrGoOn(sequence, batch.token[row]);
         }
@@ -225,10 +256,17 @@ final class EngineLoop implements Runnable {
                 live.set(request.liveIndex, last);
             }
             counters.publish();
-            request.markEnd(clock.getAsLong());
+            long now = clock.getAsLong();
+            journal.ended(request, outcome(request, reason), executor.bytesPerBlock(), now);
+            request.markEnd(now);
         }
         sequence.answer.end(reason);
         wakeLater(request);
+    }
+
+    private static String outcome(Request request, FinishReason reason) {
+        EngineException failure = request.failure();
+        return failure == null ? reason.apiName() : failure.code().name().toLowerCase(Locale.ROOT);
     }
 
     private void endAll(Request request, FinishReason reason) {

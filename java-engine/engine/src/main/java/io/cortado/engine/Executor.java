@@ -24,6 +24,11 @@ interface Executor extends AutoCloseable {
      */
     void await(Batch batch);
 
+    /** Bytes of a KV block on the device; 0 where there is no memory. */
+    default long bytesPerBlock() {
+        return 0;
+    }
+
     @Override
     void close();
 }

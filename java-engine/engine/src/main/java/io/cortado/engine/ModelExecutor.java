@@ -17,6 +17,7 @@ final class ModelExecutor implements Executor {
 
     private final ResourceStack owned = new ResourceStack();
     private final Stream stream;
+    private final long bytesPerBlock;
     private final int hostBlocks;
     private StepSlot next;
     private StepSlot last;
@@ -37,6 +38,7 @@ final class ModelExecutor implements Executor {
             TierRates.Rule rule) {
         // On the CPU a padded row is computed like any other.
         GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
+        bytesPerBlock = model.kvBytesPerBlock();
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
@@ -103,6 +105,11 @@ final class ModelExecutor implements Executor {
             throw new IllegalStateException("the device is stalled: waitedMs=" + STALL_MS);
         }
         slot.read(batch);
+    }
+
+    @Override
+    public long bytesPerBlock() {
+        return bytesPerBlock;
     }
 
     @Override

@@ -1,7 +1,10 @@
 package io.cortado.engine;
 
 import io.cortado.api.EngineException;
+import io.cortado.api.RequestReport;
+import io.cortado.api.Timings;
 import io.cortado.kv.BlockKeys;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -32,8 +35,14 @@ final class Request {
     final @Nullable PooledRow pooled;
 
     final Sequence[] sequences;
+    final Ledger ledger = new Ledger();
+
+    /** The caller's name for it; need not be unique. */
+    final String id;
+
     private final Door door;
     private final long arrivalNanos;
+    private final long arrivalMillis = System.currentTimeMillis();
     private final long ttftTargetNanos;
     private final long tpotTargetNanos;
     private volatile int cachedTokens;
@@ -43,7 +52,7 @@ final class Request {
     boolean toWake;
     int openAnswers;
     int liveIndex;
-    private boolean started;
+    private volatile boolean started;
 
     // The waker's.
     final AtomicBoolean wakeNoted = new AtomicBoolean();
@@ -54,9 +63,15 @@ final class Request {
     private volatile long endNanos;
     private final AtomicBoolean cancelled = new AtomicBoolean();
     private volatile @Nullable EngineException failure;
+    private volatile @Nullable RequestReport report;
     private volatile @Nullable Thread consumer;
 
     Request(RequestSpec spec, Door door, long nowNanos) {
+        this(spec, "", door, nowNanos);
+    }
+
+    Request(RequestSpec spec, String id, Door door, long nowNanos) {
+        this.id = id;
         this.door = door;
         arrivalNanos = nowNanos;
         prompt = spec.prompt();
@@ -89,11 +104,25 @@ final class Request {
      */
     void markStarted(long nowNanos, int reused) {
         if (!started) {
-            started = true;
             startedNanos = nowNanos;
+            started = true;
             cachedTokens = reused;
             door.started();
         }
+    }
+
+    /** True from when it first ran, or ended. */
+    boolean hasStarted() {
+        return started;
+    }
+
+    /** Place in the order of arrival; 0 until the loop has taken it. */
+    long number() {
+        return sequences[0].order;
+    }
+
+    long arrivalNanos() {
+        return arrivalNanos;
     }
 
     /** Prompt tokens that the cache held when the request first ran. */
@@ -123,6 +152,47 @@ final class Request {
         endNanos = nowNanos;
         markStarted(nowNanos, 0);
         door.leave(sequences.length);
+    }
+
+    /** What was recorded up to now. */
+    RequestReport report(String outcome, long bytesPerBlock, long nowNanos) {
+        return new RequestReport(
+                id,
+                number(),
+                arrivalMillis,
+                tenant,
+                outcome,
+                prompt.length,
+                sequences.length,
+                timings(nowNanos),
+                ledger.queue(),
+                ledger.prefill(),
+                ledger.decode(),
+                ledger.preemption(),
+                ledger.cost(bytesPerBlock));
+    }
+
+    private Timings timings(long nowNanos) {
+        long end = endNanos == UNSET ? nowNanos : endNanos;
+        int tokens = 0;
+        for (Sequence sequence : sequences) {
+            tokens += sequence.answer.size();
+        }
+        return new Timings(
+                (started ? startedNanos : end) - arrivalNanos,
+                (firstTokenNanos == UNSET ? end : firstTokenNanos) - arrivalNanos,
+                end - arrivalNanos,
+                tokens);
+    }
+
+    /** The report of its end. */
+    void reported(RequestReport last) {
+        report = last;
+    }
+
+    /** The report of its end; only once its answers have ended. */
+    RequestReport report() {
+        return Objects.requireNonNull(report);
     }
 
     void fail(EngineException error) {

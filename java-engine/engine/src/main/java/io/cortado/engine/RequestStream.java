@@ -118,8 +118,8 @@ final class RequestStream implements GenerationStream {
         }
         return new GenerationEvent.Completed(
                 new Usage(request.prompt.length, tokens, request.cachedTokens()),
-                new Timings(
-                        request.queuedNanos(), request.ttftNanos(), request.e2eNanos(), tokens));
+                new Timings(request.queuedNanos(), request.ttftNanos(), request.e2eNanos(), tokens),
+                request.report());
     }
 
     @Override

@@ -33,6 +33,7 @@ final class Scheduler {
     private final BlockHasher hasher = new BlockHasher();
     private final Limits limits;
     private final LongSupplier clock;
+    private final Journal journal;
     private final @Nullable Sequence[] running;
     private final AdmissionQueue waiting;
 
@@ -60,11 +61,16 @@ final class Scheduler {
         this.limits = limits;
         this.waiting = waiting;
         pool = cache.pool();
+        journal = new Journal(cache);
         running = new @Nullable Sequence[limits.maxNumSeqs()];
         freeSums = new int[limits.maxNumSeqs()];
         while (numFreeSums < freeSums.length) {
             freeSums[numFreeSums] = numFreeSums++;
         }
+    }
+
+    Journal journal() {
+        return journal;
     }
 
     int running() {
@@ -73,6 +79,11 @@ final class Scheduler {
 
     int waiting() {
         return waiting.size() + numHeld;
+    }
+
+    /** Those that wait for the first answer of their request. */
+    int deferred() {
+        return numHeld;
     }
 
     long preemptions() {
@@ -144,6 +155,7 @@ final class Scheduler {
         if (!preemptedNow) {
             admit(batch);
         }
+        journal.hold(shortage(batch));
         if (batch.numTokens() == 0 && !isIdle() && !anyAwaitsItsEnd()) {
             throw new IllegalStateException(
                     "no sequence can run: running=" + numRunning + " waiting=" + waiting());
@@ -262,6 +274,7 @@ final class Scheduler {
     }
 
     private void preempt(Sequence sequence) {
+        journal.preempted(sequence, clock.getAsLong());
         removeRunning(sequence);
         sequence.table.release(pool);
         sequence.computed = 0;
@@ -322,6 +335,17 @@ final class Scheduler {
         waiting.end();
     }
 
+    /** What those that still wait are short of; null where nobody waits. */
+    private Journal.@Nullable Hold shortage(Batch batch) {
+        if (waiting.size() == 0) {
+            return null;
+        }
+        if (numRunning == limits.maxNumSeqs()) {
+            return Journal.Hold.PLACES;
+        }
+        return batch.tokensLeft() == 0 ? Journal.Hold.BUDGET : Journal.Hold.BLOCKS;
+    }
+
     private KvCache.@Nullable Admission reserve(Sequence sequence) {
         int tokens = isProtected(sequence) ? sequence.maxCachedTokens() : sequence.cachedLength();
         int spare = numRunning == 0 ? 0 : limits.watermarkBlocks();
@@ -349,7 +373,9 @@ final class Scheduler {
         sequence.reused = admission.reused();
         reusedTokens += admission.reused();
         tokensFromHost += admission.fromHost();
-        sequence.request.markStarted(clock.getAsLong(), sequence.reused);
+        long now = clock.getAsLong();
+        journal.started(sequence, admission, now);
+        sequence.request.markStarted(now, sequence.reused);
         waiting.admitted(sequence, Math.max(0, sequence.prompt.length - sequence.computed));
         batch.add(sequence, sequence.pending());
     }

@@ -47,6 +47,12 @@ final class Sequence implements TokenSource {
     boolean isLong;
 
     int preemptions;
+
+    /** It was thrown out, then, with so many computed tokens, and waits to run again. */
+    boolean isThrownOut;
+
+    long thrownOutNanos;
+    int lostTokens;
     int passedOver;
 
     /** Waits for the first answer of its request to compute the prompt; not in the queue. */

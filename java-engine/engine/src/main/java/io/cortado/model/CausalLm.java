@@ -53,7 +53,7 @@ public final class CausalLm implements AutoCloseable {
         ResourceStack owned = new ResourceStack();
         boolean loaded = false;
         try (Staging staging = new Staging(device);
-                TensorSource source = open(device, folder, config, dummyWeights)) {
+                TensorSource source = TensorSource.open(device, folder, config, dummyWeights)) {
             requireMemory(device, config, source);
             DecoderWeights weights =
                     new WeightLoader(
@@ -71,18 +71,6 @@ public final class CausalLm implements AutoCloseable {
                 owned.close();
             }
         }
-    }
-
-    static TensorSource open(Device device, Path folder, ModelConfig config, boolean dummyWeights) {
-        if (dummyWeights) {
-            return new DummyTensors(device);
-        }
-        if (GgufModel.isGguf(folder)) {
-            return new GgufTensors(folder);
-        }
-        Checkpoint checkpoint = Checkpoint.open(folder);
-        Quantization quantization = config.quantization();
-        return quantization == null ? checkpoint : new QuantizedTensors(checkpoint, quantization);
     }
 
     /** Quantised weights may stay as they are stored; of others two bytes are the least. */

@@ -50,6 +50,11 @@ record Fp8Weights(List<Long> block, List<String> scaleNames) implements Quantiza
                 new Weights.Scales(scales, null, blockRows, blockCols));
     }
 
+    @Override
+    public boolean isPacked(QuantizedTensors tensors, String module) {
+        return false;
+    }
+
     private static Weights.Part byMatrixOrRow(
             QuantizedTensors tensors, Tensor weight, Tensor scale, long rows, long cols) {
         List<Long> shape = scale.shape();

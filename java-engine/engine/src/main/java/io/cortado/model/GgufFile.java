@@ -168,7 +168,7 @@ final class GgufFile implements AutoCloseable {
                             .formatted(name, type.blockElements(), type, row));
         }
         try {
-            long bytes = Math.multiplyExact(row / type.blockElements(), (long) type.blockBytes());
+            long bytes = type.rowBytes(row);
             for (int i = 1; i < ne.size(); i++) {
                 bytes = Math.multiplyExact(bytes, ne.get(i));
             }

@@ -205,13 +205,13 @@ final class GgufMetadata {
     }
 
     /**
-     * The decoded values whose keys begin like this: Long or BigInteger, Float or Double, Boolean,
-     * String, or a list of these.
+     * The decoded values of these keys: Long or BigInteger, Float or Double, Boolean, String, or a
+     * list of these.
      */
-    Map<String, Object> decoded(String prefix) {
+    Map<String, Object> decoded(Predicate<String> keys) {
         Map<String, Object> decoded = new LinkedHashMap<>();
         values.forEach((key, value) -> {
-            if (key.startsWith(prefix)) {
+            if (keys.test(key)) {
                 decoded.put(key, decode(key, value));
             }
         });

@@ -157,14 +157,15 @@ public final class GgufModel implements AutoCloseable {
         return tensors;
     }
 
-    /** The keys {@code tokenizer.*}, decoded: strings, numbers, bools, and lists of them. */
+    /**
+     * The keys {@code tokenizer.ggml.*} and {@code tokenizer.chat_template*}, decoded: strings,
+     * numbers, bools, and lists of them.
+     */
     public Map<String, Object> tokenizerKeys() {
-        return metadata().decoded("tokenizer.");
-    }
-
-    /** The model's chat template, or null. */
-    public @Nullable String chatTemplate() {
-        return metadata().text("tokenizer.chat_template");
+        return metadata()
+                .decoded(key ->
+                        key.startsWith("tokenizer.ggml.")
+                                || key.startsWith("tokenizer.chat_template"));
     }
 
     @Override

@@ -6,7 +6,6 @@ import io.cortado.device.Weights;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -78,7 +77,7 @@ final class GgufTensors implements TensorSource {
                     throw ModelException.unsupported(
                             "%s: %s is of type %s, which is not a type of weights here"
                                     .formatted(path, entry.name(), type));
-            default -> WeightFormat.valueOf(type.name().toUpperCase(Locale.ROOT));
+            default -> WeightFormat.valueOf(type.name());
         };
     }
 

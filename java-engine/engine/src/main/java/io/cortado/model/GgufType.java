@@ -58,13 +58,13 @@ enum GgufType {
         return blockElements;
     }
 
-    int blockBytes() {
-        return blockBytes;
-    }
-
-    /** Bytes of a row of so many elements, a multiple of {@link #blockElements}. */
+    /**
+     * Bytes of a row of so many elements, a multiple of {@link #blockElements}.
+     *
+     * @throws ArithmeticException if they are more than a long can count
+     */
     long rowBytes(long elements) {
-        return elements / blockElements * blockBytes;
+        return Math.multiplyExact(elements / blockElements, (long) blockBytes);
     }
 
     static @Nullable GgufType find(long code) {

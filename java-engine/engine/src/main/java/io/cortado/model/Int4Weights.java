@@ -39,18 +39,13 @@ record Int4Weights(Layout layout, long groupSize, int zeroOffset) implements Qua
     @Override
     public Weights.@Nullable Part matrix(
             QuantizedTensors tensors, String module, long rows, long cols) {
-        String codes =
-                switch (layout) {
-                    case AWQ, GPTQ -> module + ".qweight";
-                    case COMPRESSED, COMPRESSED_SYMMETRIC -> module + ".weight_packed";
-                };
-        if (!tensors.has(codes)) {
+        if (!isPacked(tensors, module)) {
             return null;
         }
         if (rows % CODES_PER_WORD != 0 || cols % CODES_PER_WORD != 0) {
             throw ModelException.unsupported(
                     "%s: rows and columns must be multiples of 8: [%d, %d]"
-                            .formatted(codes, rows, cols));
+                            .formatted(codes(module), rows, cols));
         }
         long group = groupSize == 0 ? cols : groupSize;
         Shape shape = new Shape(rows, cols, group, Math.ceilDiv(cols, group));
@@ -61,10 +56,22 @@ record Int4Weights(Layout layout, long groupSize, int zeroOffset) implements Qua
         };
     }
 
+    @Override
+    public boolean isPacked(QuantizedTensors tensors, String module) {
+        return tensors.has(codes(module));
+    }
+
+    private String codes(String module) {
+        return switch (layout) {
+            case AWQ, GPTQ -> module + ".qweight";
+            case COMPRESSED, COMPRESSED_SYMMETRIC -> module + ".weight_packed";
+        };
+    }
+
     private record Shape(long rows, long cols, long group, long groups) {}
 
     private Weights.Part awq(QuantizedTensors tensors, String module, Shape s) {
-        Tensor codes = tensors.words(module + ".qweight", s.cols, s.rows / CODES_PER_WORD);
+        Tensor codes = tensors.words(codes(module), s.cols, s.rows / CODES_PER_WORD);
         Tensor zeros = tensors.words(module + ".qzeros", s.groups, s.rows / CODES_PER_WORD);
         Tensor scales = tensors.stored(module + ".scales", s.groups, s.rows);
         MemorySegment packed = tensors.allocate(s.rows * s.cols / 2);
@@ -77,7 +84,7 @@ record Int4Weights(Layout layout, long groupSize, int zeroOffset) implements Qua
     }
 
     private Weights.Part gptq(QuantizedTensors tensors, String module, Shape s) {
-        Tensor codes = tensors.words(module + ".qweight", s.cols / CODES_PER_WORD, s.rows);
+        Tensor codes = tensors.words(codes(module), s.cols / CODES_PER_WORD, s.rows);
         Tensor zeros = tensors.words(module + ".qzeros", s.groups, s.rows / CODES_PER_WORD);
         Tensor scales = tensors.stored(module + ".scales", s.groups, s.rows);
         MemorySegment packed = tensors.allocate(s.rows * s.cols / 2);
@@ -132,7 +139,7 @@ record Int4Weights(Layout layout, long groupSize, int zeroOffset) implements Qua
     }
 
     private Weights.Part compressed(QuantizedTensors tensors, String module, Shape s) {
-        Tensor codes = tensors.words(module + ".weight_packed", s.rows, s.cols / CODES_PER_WORD);
+        Tensor codes = tensors.words(codes(module), s.rows, s.cols / CODES_PER_WORD);
         tensors.requireStoredShape(module + ".weight_shape", s.rows, s.cols);
         Tensor scales = tensors.stored(module + ".weight_scale", s.rows, s.groups);
         MemorySegment scale = tensors.floats(scales);

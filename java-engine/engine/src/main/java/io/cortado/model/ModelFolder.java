@@ -57,7 +57,9 @@ public final class ModelFolder {
         return folder;
     }
 
-    /** {@code ORG/NAME} for a snapshot of a cache, else the folder's or the GGUF file's own name. */
+    /**
+     * {@code ORG/NAME} for a snapshot of a cache, else the folder's or the GGUF file's own name.
+     */
     public static String nameOf(Path folder) {
         Path absolute = folder.toAbsolutePath().normalize();
         if (GgufModel.isGguf(absolute)) {

@@ -13,6 +13,9 @@ sealed interface Quantization permits Fp8Weights, Int4Weights {
     /** The module's matrix [rows][cols], or null if it is stored as a plain weight. */
     Weights.@Nullable Part matrix(QuantizedTensors tensors, String module, long rows, long cols);
 
+    /** The module has packed codes in place of a weight. */
+    boolean isPacked(QuantizedTensors tensors, String module);
+
     /** Null: nothing is quantised. Refuses what it does not read by name. */
     static @Nullable Quantization read(ConfigJson config) {
         ConfigJson c = config.object("quantization_config");

@@ -6,7 +6,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.LongStream;
 
@@ -28,6 +30,20 @@ final class QuantizedTensors implements TensorSource {
         this.quantization = quantization;
     }
 
+    /** What packed codes stand for is checked when they are taken. */
+    @Override
+    public void require(Map<String, List<Long>> shapes) {
+        Map<String, List<Long>> plain = new LinkedHashMap<>(shapes);
+        plain.keySet()
+                .removeIf(
+                        name -> name.endsWith(WEIGHT) && quantization.isPacked(this, module(name)));
+        checkpoint.require(plain);
+    }
+
+    private static String module(String name) {
+        return name.substring(0, name.length() - WEIGHT.length());
+    }
+
     @Override
     public Tensor take(String name, long... shape) {
         return checkpoint.take(name, shape);
@@ -35,7 +51,7 @@ final class QuantizedTensors implements TensorSource {
 
     @Override
     public Weights.Part matrix(String name, long rows, long cols) {
-        String module = name.substring(0, name.length() - WEIGHT.length());
+        String module = module(name);
         Weights.Part matrix = quantization.matrix(this, module, rows, cols);
         if (matrix == null) {
             return checkpoint.matrix(name, rows, cols);

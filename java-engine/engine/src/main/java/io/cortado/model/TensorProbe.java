@@ -18,13 +18,13 @@ public final class TensorProbe implements AutoCloseable {
     private final Device device;
     private final TensorSource source;
 
-    private TensorProbe(Device device, TensorSource source) {
+    TensorProbe(Device device, TensorSource source) {
         this.device = device;
         this.source = source;
     }
 
     public static TensorProbe open(Device device, Path model, ModelConfig config) {
-        return new TensorProbe(device, CausalLm.open(device, model, config, false));
+        return new TensorProbe(device, TensorSource.open(device, model, config, false));
     }
 
     /**

@@ -1,22 +1,33 @@
 package io.cortado.model;
 
+import io.cortado.device.Device;
 import io.cortado.device.Weights;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
 /** Where weights come from. */
 interface TensorSource extends AutoCloseable {
+    /**
+     * Opens a model's folder or GGUF file.
+     *
+     * @param dummyWeights random weights instead, of whatever shape is asked for
+     */
+    static TensorSource open(Device device, Path model, ModelConfig config, boolean dummyWeights) {
+        if (dummyWeights) {
+            return new DummyTensors(device);
+        }
+        if (GgufModel.isGguf(model)) {
+            return new GgufTensors(model);
+        }
+        Checkpoint checkpoint = Checkpoint.open(model);
+        Quantization quantization = config.quantization();
+        return quantization == null ? checkpoint : new QuantizedTensors(checkpoint, quantization);
+    }
+
     /** The tensor of this name, which has this shape, or an error that names both. */
     Tensor take(String name, long... shape);
-
-    /**
-     * Refuses in one error all of these tensors that are missing or have another shape; a source
-     * that makes or converts its tensors has nothing to say yet.
-     *
-     * @param shapes shapes by name
-     */
-    default void require(Map<String, List<Long>> shapes) {}
 
     /** The matrix of this name [rows][cols] as it is stored, or an error that names both. */
     Weights.Part matrix(String name, long rows, long cols);
@@ -28,6 +39,14 @@ interface TensorSource extends AutoCloseable {
 
     /** Of all tensors, as they are stored. */
     long bytes();
+
+    /**
+     * Refuses in one error all of these tensors that are missing or have another shape; a source
+     * that makes or converts its tensors has nothing to say yet.
+     *
+     * @param shapes shapes by name
+     */
+    default void require(Map<String, List<Long>> shapes) {}
 
     /** What was taken so far is packed: its memory may go. */
     void release();

@@ -143,7 +143,8 @@ final class GgufTokenizer {
         root.set(
                 "decoder",
                 PipelineNodes.node("WordPiece").put("prefix", "##").put("cleanup", true));
-        WordModel model = new WordPieceModel(ids, unknown == null ? 100 : unknown, "##", 100);
+        WordModel model =
+                new WordPieceModel(ids, unknown == null ? defaultUnknown() : unknown, "##", 100);
         Integer cls = special("add_bos_token", true, "bos_token_id");
         Integer sep = metadata.id("seperator_token_id", tokens.length);
         return TokenizerFile.assemble(
@@ -153,6 +154,11 @@ final class GgufTokenizer {
                 added,
                 PostProcessor.around(
                         cls, sep != null ? sep : special("add_eos_token", true, "eos_token_id")));
+    }
+
+    /** BERT's place for [UNK], which files may leave out. */
+    private int defaultUnknown() {
+        return tokens.length > 100 ? 100 : -1;
     }
 
     private Map<String, Integer> ids() {

@@ -11,6 +11,9 @@ import tools.jackson.databind.json.JsonMapper;
 final class JsonFiles {
     private static final int MAX_NESTING = 64;
 
+    /** Four times what the largest published vocabulary with its merges takes. */
+    private static final long MAX_JSON_TOKENS = 12_000_000;
+
     private JsonFiles() {}
 
     static JsonNode parse(byte[] json, String what, int maxBytes) {
@@ -24,6 +27,7 @@ final class JsonFiles {
                         .maxStringLength(8 << 20)
                         .maxNameLength(1 << 16)
                         .maxNumberLength(100)
+                        .maxTokenCount(MAX_JSON_TOKENS)
                         .maxDocumentLength(maxBytes)
                         .build();
         var mapper =

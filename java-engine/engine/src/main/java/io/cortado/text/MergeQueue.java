@@ -1,6 +1,5 @@
 package io.cortado.text;
 
-import java.util.Arrays;
 import java.util.BitSet;
 
 /**
@@ -15,8 +14,7 @@ final class MergeQueue {
     private final int[] symbols;
     private final int[] next;
     private final int[] previous;
-    private long[] heap;
-    private int heapSize;
+    private final LongHeap heap;
 
     private MergeQueue(int[] symbols, int n, PairTable merges, BitSet forbidden) {
         this.merges = merges;
@@ -24,7 +22,7 @@ final class MergeQueue {
         this.symbols = symbols;
         next = new int[n];
         previous = new int[n];
-        heap = new long[n + 1];
+        heap = new LongHeap(n + 1);
         for (int i = 0; i < n; i++) {
             next[i] = i + 1;
             previous[i] = i - 1;
@@ -63,8 +61,8 @@ final class MergeQueue {
 
     private void run(int[] bytes) {
         int n = next.length;
-        while (heapSize > 0) {
-            long top = poll();
+        while (!heap.isEmpty()) {
+            long top = heap.poll();
             int rank = (int) (top >>> 32);
             int left = (int) top;
             // An entry is stale once either neighbour has changed: the pair found now has another
@@ -136,34 +134,6 @@ final class MergeQueue {
         if (found == PairTable.ABSENT) {
             return;
         }
-        if (heapSize == heap.length) {
-            heap = Arrays.copyOf(heap, heapSize * 2);
-        }
-        long entry = (found & 0xFFFF_FFFF_0000_0000L) | left;
-        int i = heapSize++;
-        while (i > 0 && heap[(i - 1) >> 1] > entry) {
-            heap[i] = heap[(i - 1) >> 1];
-            i = (i - 1) >> 1;
-        }
-        heap[i] = entry;
-    }
-
-    private long poll() {
-        long top = heap[0];
-        long last = heap[--heapSize];
-        int i = 0;
-        while (2 * i + 1 < heapSize) {
-            int child = 2 * i + 1;
-            if (child + 1 < heapSize && heap[child + 1] < heap[child]) {
-                child++;
-            }
-            if (heap[child] >= last) {
-                break;
-            }
-            heap[i] = heap[child];
-            i = child;
-        }
-        heap[i] = last;
-        return top;
+        heap.offer((found & 0xFFFF_FFFF_0000_0000L) | left);
     }
 }

@@ -16,8 +16,8 @@ import tools.jackson.databind.JsonNode;
  * @param size how many tokens there are, which is where the ids of further ones begin
  */
 record ModelFile(WordModel model, Map<String, Integer> ids, @Nullable String[] tokens, int size) {
-    static final int MAX_TOKENS = 4_000_000;
-    static final int MAX_MERGES = 8_000_000;
+    static final int MAX_TOKENS = 1_000_000;
+    static final int MAX_MERGES = 2_000_000;
 
     /** How long a token may be where the model looks for all that begin at a place. */
     private static final int MAX_PIECE_CHARS = 1024;

@@ -34,11 +34,7 @@ final class PublishedPatterns {
                     + "\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|\\s*[\\r\\n]+|"
                     + SPACES;
 
-    /** cl100k as tiktoken spells it; Ling (bailingmoe) and LLaDA take one digit. */
-    static final String CL100K =
-            "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++|\\p{N}{1,3}+| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+"
-                    + "|\\s++$|\\s*[\\r\\n]|\\s+(?!\\S)|\\s";
-
+    /** Ling (bailingmoe) and LLaDA: cl100k as tiktoken spells it, with one digit. */
     static final String BAILING =
             "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*"
                     + "|\\s*[\\r\\n]|"
@@ -51,8 +47,6 @@ final class PublishedPatterns {
     static final String O200K = cased(UPPER, LOWER, CONTRACTIONS + "?", "\\p{N}{1,3}", "/");
 
     static final String TEKKEN = cased(UPPER, LOWER, "", "\\p{N}", "/");
-
-    static final String YOUTU = cased(UPPER, LOWER, CONTRACTIONS + "?", "\\p{N}", "/");
 
     static final String KIMI =
             "[\\p{Han}]+|"

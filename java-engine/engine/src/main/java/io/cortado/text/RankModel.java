@@ -1,6 +1,5 @@
 package io.cortado.text;
 
-import java.util.Arrays;
 import java.util.BitSet;
 
 /**
@@ -16,6 +15,10 @@ final class RankModel implements WordModel {
     private static final int ABSENT = Integer.MAX_VALUE;
 
     private final ByteTable ranks;
+
+    /** The ranks of all tokens of two bytes: what every merge of a word begins with. */
+    private final int[] pairs = new int[1 << 16];
+
     private final int longest;
 
     /**
@@ -25,6 +28,13 @@ final class RankModel implements WordModel {
     RankModel(ByteTable ranks, int longestToken) {
         this.ranks = ranks;
         this.longest = longestToken;
+        var pair = new byte[2];
+        for (int p = 0; p < pairs.length; p++) {
+            pair[0] = (byte) (p >> 8);
+            pair[1] = (byte) p;
+            int found = ranks.find(pair, 0, 2);
+            pairs[p] = found == ByteTable.ABSENT ? ABSENT : found;
+        }
         for (int b = 0; b < 256; b++) {
             if (ranks.find(new byte[] {(byte) b}, 0, 1) == ByteTable.ABSENT) {
                 throw new TokenizerFormatException(
@@ -57,6 +67,9 @@ final class RankModel implements WordModel {
 
     /** The rank of the token {@code bytes[start, end)}, or {@link #ABSENT}. */
     private int rank(byte[] bytes, int start, int end) {
+        if (end - start == 2) {
+            return pairs[(bytes[start] & 0xFF) << 8 | bytes[start + 1] & 0xFF];
+        }
         int found = end - start > longest ? ByteTable.ABSENT : ranks.find(bytes, start, end);
         return found == ByteTable.ABSENT ? ABSENT : found;
     }
@@ -100,15 +113,14 @@ final class RankModel implements WordModel {
         private final byte[] bytes;
         private final int[] next;
         private final int[] previous;
-        private long[] heap;
-        private int size;
+        private final LongHeap heap;
 
         Heap(byte[] bytes) {
             this.bytes = bytes;
             int n = bytes.length;
             next = new int[n];
             previous = new int[n];
-            heap = new long[n];
+            heap = new LongHeap(n);
             for (int i = 0; i < n; i++) {
                 next[i] = i + 1;
                 previous[i] = i - 1;
@@ -120,8 +132,8 @@ final class RankModel implements WordModel {
             for (int i = 0; i + 1 < n; i++) {
                 offer(i);
             }
-            while (size > 0) {
-                long top = poll();
+            while (!heap.isEmpty()) {
+                long top = heap.poll();
                 int left = (int) top;
                 int middle = next[left];
                 // Stale once a neighbour has changed: the bytes found now have another rank.
@@ -148,35 +160,7 @@ final class RankModel implements WordModel {
             if (rank == ABSENT) {
                 return;
             }
-            if (size == heap.length) {
-                heap = Arrays.copyOf(heap, size * 2);
-            }
-            long entry = (long) rank << 32 | left;
-            int i = size++;
-            while (i > 0 && heap[(i - 1) >> 1] > entry) {
-                heap[i] = heap[(i - 1) >> 1];
-                i = (i - 1) >> 1;
-            }
-            heap[i] = entry;
-        }
-
-        private long poll() {
-            long top = heap[0];
-            long last = heap[--size];
-            int i = 0;
-            while (2 * i + 1 < size) {
-                int child = 2 * i + 1;
-                if (child + 1 < size && heap[child + 1] < heap[child]) {
-                    child++;
-                }
-                if (heap[child] >= last) {
-                    break;
-                }
-                heap[i] = heap[child];
-                i = child;
-            }
-            heap[i] = last;
-            return top;
+            heap.offer((long) rank << 32 | left);
         }
     }
 }

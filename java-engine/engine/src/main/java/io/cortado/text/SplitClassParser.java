@@ -22,6 +22,7 @@ final class SplitClassParser {
     CodePointSet single(int start, boolean ignoringCase) {
         at = start;
         ignoreCase = ignoringCase;
+        depth = 0;
         return folded(item());
     }
 
@@ -115,8 +116,8 @@ final class SplitClassParser {
             case 'S' -> UnicodeSets.SPACE.complement();
             case 'd' -> UnicodeSets.DIGIT;
             case 'D' -> UnicodeSets.DIGIT.complement();
-            case 'w' -> UnicodeSets.WORD;
-            case 'W' -> UnicodeSets.WORD.complement();
+            case 'w' -> word();
+            case 'W' -> word().complement();
             case 'h' -> property("xdigit", false);
             case 'H' -> property("xdigit", true);
             case 'p', 'P' -> braced(escape == 'P');
@@ -159,8 +160,13 @@ final class SplitClassParser {
         return property(inverted ? name.substring(1) : name, negated != inverted);
     }
 
+    /** Oniguruma knows fewer word characters in brackets than outside. */
+    private CodePointSet word() {
+        return depth > 0 ? UnicodeSets.WORD_IN_BRACKETS : UnicodeSets.WORD;
+    }
+
     private CodePointSet property(String name, boolean negated) {
-        CodePointSet set = UnicodeSets.named(name);
+        CodePointSet set = name.equalsIgnoreCase("word") ? word() : UnicodeSets.named(name);
         if (set == null) {
             throw new UnsupportedTokenizerException(
                     "split pattern not supported: it has an unknown character class: name="

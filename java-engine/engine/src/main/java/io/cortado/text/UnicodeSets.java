@@ -19,12 +19,14 @@ final class UnicodeSets {
 
     static final CodePointSet DIGIT = categories("Nd");
 
-    /** Oniguruma counts six numbers of Latin-1 in and the joiners out. */
-    static final CodePointSet WORD =
+    /** Oniguruma counts the joiners out. */
+    static final CodePointSet WORD_IN_BRACKETS =
             CodePointSet.where(Character::isAlphabetic)
                     .union(categories("Mn", "Mc", "Me", "Nd", "Pc"))
-                    .union(CodePointSet.ofChars("²³¹¼½¾"))
                     .minus(CodePointSet.ofChars("\u200C\u200D"));
+
+    /** Outside of brackets, and at word borders, it counts six numbers of Latin-1 in. */
+    static final CodePointSet WORD = WORD_IN_BRACKETS.union(CodePointSet.ofChars("²³¹¼½¾"));
 
     private static final Map<String, String> LONG_NAMES =
             Map.ofEntries(

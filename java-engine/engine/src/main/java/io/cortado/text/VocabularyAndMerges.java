@@ -24,7 +24,7 @@ final class VocabularyAndMerges {
         JsonNode vocab = JsonFiles.parse(vocabulary, "vocab.json", TokenizerFile.MAX_FILE_BYTES);
         model.set("vocab", vocab);
         model.set("merges", merges(merges));
-        root.putObject("decoder").put("type", "ByteLevel");
+        root.set("decoder", PipelineNodes.byteLevel(true, true));
         ArrayNode added = root.putArray("added_tokens");
         for (Map.Entry<Integer, JsonNode> entry : config.addedTokens().entrySet()) {
             if (!entry.getValue().isObject()) {
@@ -93,41 +93,27 @@ final class VocabularyAndMerges {
         String name = config.tokenizerClass().replaceFirst("Fast$", "");
         switch (name) {
             case "", "GPT2Tokenizer", "GPTNeoXTokenizer", "CodeGenTokenizer" -> {
-                byteLevel(root, prefixed);
+                root.set("pre_tokenizer", PipelineNodes.byteLevel(prefixed, true));
                 String bos = config.flag("add_bos_token", false) ? config.token("bos_token") : null;
                 String eos = config.flag("add_eos_token", false) ? config.token("eos_token") : null;
                 template(root, vocab, bos, eos);
             }
             case "RobertaTokenizer", "BartTokenizer", "LongformerTokenizer", "LEDTokenizer" -> {
-                byteLevel(root, prefixed);
+                root.set("pre_tokenizer", PipelineNodes.byteLevel(prefixed, true));
                 ObjectNode processor = root.putObject("post_processor");
                 processor.put("type", "RobertaProcessing");
                 role(processor.putArray("sep"), vocab, config, "sep_token", "</s>");
                 role(processor.putArray("cls"), vocab, config, "cls_token", "<s>");
             }
             case "Qwen2Tokenizer" -> {
-                root.putObject("normalizer").put("type", "NFC");
-                ArrayNode steps =
-                        root.putObject("pre_tokenizer")
-                                .put("type", "Sequence")
-                                .putArray("pretokenizers");
-                ObjectNode split = steps.addObject().put("type", "Split");
-                split.putObject("pattern").put("Regex", PublishedPatterns.QWEN2);
-                split.put("behavior", "Isolated");
-                steps.addObject()
-                        .put("type", "ByteLevel")
-                        .put("add_prefix_space", prefixed)
-                        .put("use_regex", false);
+                root.set("normalizer", PipelineNodes.node("NFC"));
+                if (prefixed) {
+                    throw Pipeline.unsupported("Qwen2Tokenizer with add_prefix_space", "true");
+                }
+                root.set("pre_tokenizer", PipelineNodes.splits(PublishedPatterns.QWEN2));
             }
             default -> throw Pipeline.unsupported("vocab.json with tokenizer_class", name);
         }
-    }
-
-    private static void byteLevel(ObjectNode root, boolean prefixed) {
-        root.putObject("pre_tokenizer")
-                .put("type", "ByteLevel")
-                .put("add_prefix_space", prefixed)
-                .put("use_regex", true);
     }
 
     private static void role(

@@ -44,6 +44,37 @@ class HostileTokenizerFileTest {
     }
 
     @Test
+    void endlessMergesAndAddedTokensAreRefused() {
+        refuses(
+                "model.merges is too long: entries=2000001",
+                TinyTokenizer.json("[]", "[" + "0,".repeat(2_000_000) + "0]"));
+        refuses("Token count", TinyTokenizer.json("[]", "[" + "0,".repeat(12_000_000) + "0]"));
+        var added = new StringBuilder("[");
+        for (int i = 0; i < 3000; i++) {
+            added.append(i == 0 ? "" : ",")
+                    .append("{\"id\":300,\"content\":\"")
+                    .append("x".repeat(1000))
+                    .append(i)
+                    .append("\"}");
+        }
+        refuses("too long together", TinyTokenizer.json(added.append("]").toString(), "[]"));
+    }
+
+    @Test
+    void piecesScoresAndMapsMustBeSound() {
+        String head = "{\"model\":{\"type\":\"Unigram\",\"vocab\":";
+        refuses("piece is not a text and a score", head + "[[\"a\",\"b\"]]}}");
+        refuses("whole number in [0, 0]: unk_id=1", head + "[[\"a\",1]],\"unk_id\":1}}");
+        refuses("too long", head + "[[\"" + "a".repeat(2000) + "\",1]]}}");
+        String map =
+                "{\"model\":{\"vocab\":{}},\"normalizer\":{\"type\":\"Precompiled\","
+                        + "\"precompiled_charsmap\":\"%s\"}}";
+        refuses("not base64", map.formatted("*"));
+        refuses("trieBytes=-1", map.formatted(""));
+        refuses("trieBytes=2147483647", map.formatted("////f w==".replace(" ", "")));
+    }
+
+    @Test
     void deepOrBrokenJsonIsRefused() {
         refuses("acceptable JSON", "[".repeat(100_000));
         refuses("acceptable JSON", "{\"model\":");

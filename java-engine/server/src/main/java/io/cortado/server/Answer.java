@@ -1,6 +1,7 @@
 package io.cortado.server;
 
 import io.cortado.api.FinishReason;
+import io.cortado.api.RequestReport;
 import io.cortado.api.TokenLogprob;
 import io.cortado.api.Usage;
 import java.util.ArrayList;
@@ -41,13 +42,17 @@ final class Answer {
     private int completionTokens;
     private int cachedTokens;
 
+    /** Of the prompts that have ended, where they are told. */
+    final List<RequestReport> reports = new ArrayList<>();
+
     Answer(int size) {
         for (int i = 0; i < size; i++) {
             choices.add(new Choice(i));
         }
     }
 
-    void add(Usage usage) {
+    void add(Usage usage, RequestReport report) {
+        reports.add(report);
         promptTokens += usage.promptTokens();
         completionTokens += usage.completionTokens();
         cachedTokens += usage.cachedTokens();

@@ -1,6 +1,7 @@
 package io.cortado.server;
 
 import io.cortado.api.GenerationEvent.Delta;
+import io.cortado.api.RequestReport;
 import io.cortado.api.TokenLogprob;
 import io.cortado.api.Usage;
 import java.util.List;
@@ -47,9 +48,9 @@ abstract sealed class AnswerFormat permits ChatFormat, CompletionFormat {
         return chunkHead + "[" + choice + "]}";
     }
 
-    final String usageChunk(Usage usage) {
+    final String usageChunk(Answer answer) {
         JsonOut out = new JsonOut();
-        usage(out, usage);
+        usage(out, answer);
         return chunkHead + "[],\"usage\":" + out + "}";
     }
 
@@ -60,18 +61,45 @@ abstract sealed class AnswerFormat permits ChatFormat, CompletionFormat {
             whole(out, choice);
         }
         out.closeArray().name("usage");
-        usage(out, answer.usage());
+        usage(out, answer);
         extras(out, answer);
         return wholeHead + out.close();
     }
 
-    private static void usage(JsonOut out, Usage usage) {
+    private void usage(JsonOut out, Answer answer) {
+        Usage usage = answer.usage();
         out.open();
         out.field("prompt_tokens", usage.promptTokens());
         out.field("completion_tokens", usage.completionTokens());
         out.field("total_tokens", usage.totalTokens());
         out.name("prompt_tokens_details").open();
-        out.field("cached_tokens", usage.cachedTokens()).close().close();
+        out.field("cached_tokens", usage.cachedTokens()).close();
+        if (form.cost()) {
+            cost(out.name("cost"), answer.reports);
+        }
+        out.close();
+    }
+
+    /** Sums over the prompts; the longest wait of any. */
+    private static void cost(JsonOut out, List<RequestReport> reports) {
+        long deviceNanos = 0;
+        double kvByteSeconds = 0;
+        int cached = 0;
+        long recomputed = 0;
+        int preemptions = 0;
+        long queuedNanos = 0;
+        for (RequestReport report : reports) {
+            deviceNanos += report.cost().deviceNanos();
+            kvByteSeconds += report.cost().kvByteSeconds();
+            cached += report.prefill().cachedTokens();
+            recomputed += report.preemption().recomputedTokens();
+            preemptions += report.preemption().count();
+            queuedNanos = Math.max(queuedNanos, report.timings().queuedNanos());
+        }
+        out.open().name("device_ms").value(deviceNanos / 1e6);
+        out.name("kv_byte_seconds").value(kvByteSeconds);
+        out.field("cached_tokens", cached).field("recomputed_tokens", recomputed);
+        out.field("preemptions", preemptions).name("queue_ms").value(queuedNanos / 1e6).close();
     }
 
     /** vLLM's form: for each prompt token a map from id to what is known of it. */

@@ -2,6 +2,7 @@ package io.cortado.server;
 
 import io.cortado.api.GenerationRequest;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a client asks for, checked.
@@ -10,6 +11,7 @@ import java.util.List;
  * @param requests one per prompt, all with the same parameters
  * @param stream the answer goes out as server-sent events
  * @param includeUsage a stream ends with a usage chunk
+ * @param sloClass the class whose targets count for it; null: none
  * @param form what the answers carry
  */
 record Ask(
@@ -17,6 +19,7 @@ record Ask(
         List<GenerationRequest> requests,
         boolean stream,
         boolean includeUsage,
+        @Nullable String sloClass,
         Form form) {
 
     /**
@@ -26,8 +29,14 @@ record Ask(
      * @param echo the prompt comes first
      * @param promptLogprobs log-probabilities of the prompt, in their own field
      * @param tokenIds ids of prompt and output
+     * @param cost what the request has cost is part of its usage
      */
-    record Form(boolean logprobs, boolean echo, boolean promptLogprobs, boolean tokenIds) {}
+    record Form(
+            boolean logprobs,
+            boolean echo,
+            boolean promptLogprobs,
+            boolean tokenIds,
+            boolean cost) {}
 
     /** Answers per prompt. */
     int n() {

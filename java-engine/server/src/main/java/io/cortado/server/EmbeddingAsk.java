@@ -41,7 +41,8 @@ record EmbeddingAsk(String model, EmbeddingRequest request, boolean isBase64, in
             Fields fields,
             PromptReader reader,
             EmbeddingParams defaults,
-            EmbeddingInfo info) {
+            EmbeddingInfo info,
+            SchedulingFields.Read scheduling) {
         for (String name : ABSENT_ONLY) {
             if (fields.has(name)) {
                 throw ApiError.unsupported(name, "leave it out");
@@ -49,11 +50,6 @@ record EmbeddingAsk(String model, EmbeddingRequest request, boolean isBase64, in
         }
         only(fields, "embed_dtype", "float32");
         only(fields, "endianness", "little");
-        fields.string("user");
-        Double priority = fields.number("priority", -1e18, 1e18);
-        if (priority != null && priority != 0) {
-            throw ApiError.unsupported("priority", "only 0 is taken");
-        }
         String format = fields.oneOf("encoding_format", Set.of("float", "base64"));
         Long dimensions = fields.integer("dimensions", 1, Integer.MAX_VALUE);
         Boolean normalize = fields.bool("normalize");
@@ -66,7 +62,7 @@ record EmbeddingAsk(String model, EmbeddingRequest request, boolean isBase64, in
         List<Prompt> prompts = reader.prompts(fields, "input", MAX_INPUTS);
         return new EmbeddingAsk(
                 model,
-                new EmbeddingRequest(prompts, params),
+                new EmbeddingRequest(prompts, params, scheduling.scheduling()),
                 "base64".equals(format),
                 dimensions == null ? info.dimensions() : dimensions.intValue());
     }

@@ -1,6 +1,7 @@
 package io.cortado.server;
 
 import io.cortado.api.Engine;
+import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
 import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationEvent.Completed;
@@ -102,7 +103,7 @@ final class GenerationRun {
         }
         exchange.startStream();
         if (ask.includeUsage()) {
-            send(format.usageChunk(answer.usage()));
+            send(format.usageChunk(answer));
         }
         if (exchange.isGone()) {
             exchange.abandon();
@@ -131,12 +132,19 @@ final class GenerationRun {
             case Finished finished ->
                     finished(answer.choices.get(prompt * n + finished.index()), finished.reason());
             case Completed completed -> {
-                answer.add(completed.usage());
-                metrics.completed(completed.usage(), completed.timings(), n);
+                answer.add(completed.usage(), completed.report());
+                metrics.completed(completed, ask);
                 yield null;
             }
-            case Failed failed -> isLate ? ApiError.timeout() : ApiError.from(failed.error());
+            case Failed failed -> failed(failed.error());
         };
+    }
+
+    private ApiError failed(EngineException error) {
+        if (error.code() == EngineException.Code.NOT_FINITE) {
+            metrics.corrupted();
+        }
+        return isLate ? ApiError.timeout() : ApiError.from(error);
     }
 
     private List<Answer.Choice> choicesOf(int prompt) {

@@ -56,7 +56,17 @@ final class HttpService {
 
     /** The head of an answer to what is no valid request. */
     RequestHead anonymous(Channel channel) {
-        return new RequestHead(newId(), null, "-", "-", address(channel), true, false, null, null);
+        return new RequestHead(
+                newId(),
+                null,
+                "-",
+                "-",
+                address(channel),
+                true,
+                false,
+                null,
+                null,
+                RequestHead.Hints.NONE);
     }
 
     Incoming accept(Channel channel, HttpRequest request) {
@@ -75,7 +85,8 @@ final class HttpService {
                         request.protocolVersion().equals(HttpVersion.HTTP_1_1),
                         HttpUtil.isKeepAlive(request) && !isDraining,
                         gate.corsOrigin(request.headers()),
-                        route == null ? null : route.allow());
+                        route == null ? null : route.allow(),
+                        RequestHead.Hints.of(request.headers()));
         return new Incoming(head, route, refuses(request, route), options.limits(), pendingBytes);
     }
 

@@ -9,6 +9,7 @@ import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.DoubleAdder;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.DoubleSupplier;
+import java.util.function.Supplier;
 
 /**
  * A small registry that renders Prometheus text. A metric may have several names: ours, and those
@@ -40,6 +41,48 @@ final class Metrics {
     void counterOf(String help, DoubleSupplier value, String... names) {
         add(names, help, "counter", (name, out) -> line(out, name, "", value.getAsDouble()));
     }
+
+    /** Facts as labels of a gauge that is 1. */
+    void info(String help, String labels, String... names) {
+        add(names, help, "gauge", (name, out) -> line(out, name, labels, 1));
+    }
+
+    /** A gauge with a line for each of these label pairs. */
+    void gauges(String help, Map<String, DoubleSupplier> values, String... names) {
+        add(
+                names,
+                help,
+                "gauge",
+                (name, out) ->
+                        values.forEach(
+                                (label, value) -> line(out, name, label, value.getAsDouble())));
+    }
+
+    /** A histogram that somebody else keeps; read whole when it is asked for. */
+    void histogramOf(String help, List<Integer> bounds, Supplier<Counts> counts, String... names) {
+        add(
+                names,
+                help,
+                "histogram",
+                (name, out) -> {
+                    Counts now = counts.get();
+                    long total = 0;
+                    for (int i = 0; i <= bounds.size(); i++) {
+                        total += now.counts().get(i);
+                        String bound = i == bounds.size() ? "+Inf" : bounds.get(i) + ".0";
+                        line(out, name + "_bucket", "le=\"" + bound + "\"", total);
+                    }
+                    line(out, name + "_sum", "", now.sum());
+                    line(out, name + "_count", "", total);
+                });
+    }
+
+    /**
+     * Of a histogram that somebody else keeps.
+     *
+     * @param counts of each bucket alone, the last one unbounded
+     */
+    record Counts(List<Long> counts, double sum) {}
 
     /** A counter per value of one label; the values must come from a fixed set. */
     Counter counter(String help, String labelName, String... names) {

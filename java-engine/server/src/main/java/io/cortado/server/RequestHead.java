@@ -1,5 +1,6 @@
 package io.cortado.server;
 
+import io.netty.handler.codec.http.HttpHeaders;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param keepAlive the connection stays open afterwards
  * @param corsOrigin the allowed web origin that asks
  * @param allow methods of the path, for 405 and OPTIONS
+ * @param hints what a gateway says of it
  */
 record RequestHead(
         String requestId,
@@ -24,4 +26,24 @@ record RequestHead(
         boolean isHttp11,
         boolean keepAlive,
         @Nullable String corsOrigin,
-        @Nullable String allow) {}
+        @Nullable String allow,
+        Hints hints) {
+
+    /**
+     * What a gateway says of the request in headers, unchecked.
+     *
+     * @param fairnessId whose request it is ({@code x-gateway-inference-fairness-id})
+     * @param ttftMs {@code x-slo-ttft-ms}
+     * @param tpotMs {@code x-slo-tpot-ms}
+     */
+    record Hints(@Nullable String fairnessId, @Nullable String ttftMs, @Nullable String tpotMs) {
+        static final String FAIRNESS_ID = "x-gateway-inference-fairness-id";
+        static final String TTFT = "x-slo-ttft-ms";
+        static final String TPOT = "x-slo-tpot-ms";
+        static final Hints NONE = new Hints(null, null, null);
+
+        static Hints of(HttpHeaders headers) {
+            return new Hints(headers.get(FAIRNESS_ID), headers.get(TTFT), headers.get(TPOT));
+        }
+    }
+}

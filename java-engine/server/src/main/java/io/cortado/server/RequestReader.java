@@ -29,13 +29,16 @@ final class RequestReader {
         this.conversations = new ConversationReader(options.trustRequestChatTemplate());
     }
 
-    Ask chat(ObjectNode body) {
+    Ask chat(ObjectNode body, RequestHead head) {
         Fields fields = Fields.of(body);
         String name = model(fields, true);
         UnsupportedFields.refuse(fields);
         ignoreAccepted(fields);
         boolean stream = fields.bool("stream", false);
         boolean usage = includeUsage(fields, stream);
+        boolean cost = cost(fields, stream, usage);
+        SchedulingFields.Read scheduling =
+                SchedulingFields.read(fields, head.hints(), options.traffic());
         SamplingParams.Builder params =
                 SamplingFields.read(fields, model, options.limits().choices());
         Long asked = fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE);
@@ -48,7 +51,8 @@ final class RequestReader {
                         logprobs != null,
                         fields.bool("echo", false),
                         promptLogprobs != null,
-                        fields.bool("return_token_ids", false));
+                        fields.bool("return_token_ids", false),
+                        cost);
         if (form.echo()) {
             throw ApiError.unsupported("echo", "only false is taken in a chat");
         }
@@ -56,11 +60,15 @@ final class RequestReader {
         strict(fields);
         GenerationRequest request =
                 new GenerationRequest(
-                        prompt, params.logprobs(logprobs).promptLogprobs(promptLogprobs).build());
-        return new Ask(name, List.of(request), stream, usage, form);
+                        prompt,
+                        params.logprobs(logprobs).promptLogprobs(promptLogprobs).build(),
+                        false,
+                        scheduling.scheduling(),
+                        head.requestId());
+        return new Ask(name, List.of(request), stream, usage, scheduling.sloClass(), form);
     }
 
-    Ask completion(ObjectNode body) {
+    Ask completion(ObjectNode body, RequestHead head) {
         Fields fields = Fields.of(body);
         String name = model(fields, true);
         UnsupportedFields.refuse(fields);
@@ -68,6 +76,9 @@ final class RequestReader {
         ignoreAccepted(fields);
         boolean stream = fields.bool("stream", false);
         boolean usage = includeUsage(fields, stream);
+        boolean cost = cost(fields, stream, usage);
+        SchedulingFields.Read scheduling =
+                SchedulingFields.read(fields, head.hints(), options.traffic());
         boolean echo = fields.bool("echo", false);
         SamplingParams.Builder params =
                 SamplingFields.read(fields, model, options.limits().choices());
@@ -80,23 +91,32 @@ final class RequestReader {
                         k != null,
                         echo,
                         promptLogprobs != null,
-                        fields.bool("return_token_ids", false));
+                        fields.bool("return_token_ids", false),
+                        cost);
         params.logprobs(k).promptLogprobs(echo && promptLogprobs == null ? k : promptLogprobs);
         SamplingParams built = params.build();
         List<GenerationRequest> requests = new ArrayList<>();
         for (Prompt prompt : prompts.prompts(fields, "prompt", options.limits().prompts())) {
-            requests.add(new GenerationRequest(prompt, built, echo));
+            requests.add(
+                    new GenerationRequest(
+                            prompt, built, echo, scheduling.scheduling(), head.requestId()));
         }
         strict(fields);
-        return new Ask(name, requests, stream, usage, form);
+        return new Ask(name, requests, stream, usage, scheduling.sloClass(), form);
     }
 
-    EmbeddingAsk embedding(ObjectNode body) {
+    EmbeddingAsk embedding(ObjectNode body, RequestHead head) {
         Fields fields = Fields.of(body);
         String name = model(fields, true);
         ignoreAccepted(fields);
         EmbeddingAsk ask =
-                EmbeddingAsk.read(name, fields, prompts, options.embedding(), model.embedding());
+                EmbeddingAsk.read(
+                        name,
+                        fields,
+                        prompts,
+                        options.embedding(),
+                        model.embedding(),
+                        SchedulingFields.read(fields, head.hints(), options.traffic()));
         strict(fields);
         return ask;
     }
@@ -179,6 +199,16 @@ final class RequestReader {
                     "stream_options.continuous_usage_stats", "only false is taken");
         }
         return asked.bool("include_usage", false);
+    }
+
+    /** A stream tells what it has cost where it tells its usage. */
+    private static boolean cost(Fields fields, boolean stream, boolean usage) {
+        boolean cost = fields.bool("cost", false);
+        if (cost && stream && !usage) {
+            throw ApiError.invalid(
+                    "cost", "cost needs stream_options.include_usage: true in a stream.");
+        }
+        return cost;
     }
 
     private static @Nullable Integer chatLogprobs(Fields fields) {

@@ -4,6 +4,7 @@ import io.cortado.api.Engine;
 import io.cortado.api.ModelInfo;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.QueryStringDecoder;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -37,7 +38,11 @@ final class Routes {
         this.reader = new RequestReader(model, names, options);
         this.embeddingRun = new EmbeddingRun(engine, metrics, options.limits().generationMs());
         this.isDraining = isDraining;
-        this.routes =
+        List<Route> all = new ArrayList<>();
+        if (options.traffic().debug()) {
+            all.addAll(new DebugRoutes(engine).routes());
+        }
+        all.addAll(
                 List.of(
                         Route.post("/v1/chat/completions", this::chat),
                         Route.post("/v1/completions", this::completion),
@@ -49,7 +54,8 @@ final class Routes {
                         Route.get("/health", true, this::health),
                         Route.get("/ready", true, this::ready),
                         Route.get("/metrics", false, this::metrics),
-                        Route.get("/version", false, this::version));
+                        Route.get("/version", false, this::version)));
+        this.routes = List.copyOf(all);
     }
 
     @Nullable Route find(String path) {
@@ -62,17 +68,17 @@ final class Routes {
     }
 
     private void chat(Exchange exchange) throws InterruptedException {
-        Ask ask = reader.chat(Json.object(exchange.body()));
+        Ask ask = reader.chat(Json.object(exchange.body()), exchange.head());
         run(exchange, ask, new ChatFormat(id(exchange), ask));
     }
 
     private void completion(Exchange exchange) throws InterruptedException {
-        Ask ask = reader.completion(Json.object(exchange.body()));
+        Ask ask = reader.completion(Json.object(exchange.body()), exchange.head());
         run(exchange, ask, new CompletionFormat(id(exchange), ask));
     }
 
     private void embeddings(Exchange exchange) throws InterruptedException {
-        EmbeddingAsk ask = reader.embedding(Json.object(exchange.body()));
+        EmbeddingAsk ask = reader.embedding(Json.object(exchange.body()), exchange.head());
         requireAlive();
         embeddingRun.run(exchange, ask);
     }

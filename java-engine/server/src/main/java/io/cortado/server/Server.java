@@ -59,7 +59,7 @@ public final class Server implements AutoCloseable {
                 options.servedModelNames().isEmpty()
                         ? List.of(engine.model().name())
                         : options.servedModelNames();
-        ServerMetrics metrics = new ServerMetrics(engine, names.getFirst());
+        ServerMetrics metrics = new ServerMetrics(engine, names.getFirst(), options.traffic());
         AtomicReference<HttpService> self = new AtomicReference<>();
         Routes routes = new Routes(engine, names, options, metrics, () -> self.get().isDraining());
         HttpService service = new HttpService(options, routes, metrics, log);

@@ -2,12 +2,15 @@ package io.cortado.server;
 
 import io.cortado.api.Embedding;
 import io.cortado.api.Engine;
-import io.cortado.api.EngineStats;
 import io.cortado.api.FinishReason;
+import io.cortado.api.GenerationEvent.Completed;
+import io.cortado.api.RequestReport;
 import io.cortado.api.Timings;
 import io.cortado.api.Usage;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 
 /** What /metrics tells: our names, and vLLM's where gateways and dashboards read them. */
 final class ServerMetrics {
@@ -28,6 +31,9 @@ final class ServerMetrics {
     };
     private static final double[] CHOICES = {1, 2, 5, 10, 20};
 
+    /** The tenant label of all whom the operator has not named. */
+    private static final String OTHERS = "_other";
+
     private final Metrics registry;
     private final Metrics.Counter http;
     private final Metrics.Counter finished;
@@ -42,10 +48,22 @@ final class ServerMetrics {
     private final Metrics.Histogram promptLength;
     private final Metrics.Histogram outputLength;
     private final Metrics.Histogram choices;
+    private final Metrics.Histogram maxTokens;
+    private final Metrics.Histogram prefill;
+    private final Metrics.Histogram decode;
+    private final Metrics.Histogram inference;
+    private final Metrics.Histogram computed;
+    private final LongAdder corrupted = new LongAdder();
+    private final Set<String> tenants;
+    private final Metrics.Counter tenantRequests;
+    private final Metrics.Counter tenantTokens;
+    private final Map<String, TrafficOptions.SloClass> sloClasses;
+    private final Metrics.Counter sloRequests;
+    private final Metrics.Counter sloMet;
 
-    ServerMetrics(Engine engine, String servedName) {
+    ServerMetrics(Engine engine, String servedName, TrafficOptions traffic) {
         registry = new Metrics("model_name=" + Metrics.quoted(servedName));
-        engineGauges(engine);
+        EngineMetrics.register(engine, registry);
         http =
                 registry.counter(
                         "HTTP answers by status.", "status", "cortado_http_responses_total");
@@ -81,45 +99,36 @@ final class ServerMetrics {
         outputLength =
                 histogram("request_generation_tokens", "Output tokens of a request.", TOKENS);
         choices = histogram("request_params_n", "Answers asked for.", CHOICES);
+        maxTokens = histogram("request_params_max_tokens", "Output tokens asked for.", TOKENS);
+        prefill = histogram("request_prefill_time_seconds", "First step to first token.", LATENCY);
+        decode = histogram("request_decode_time_seconds", "First token to the end.", LATENCY);
+        inference = histogram("request_inference_time_seconds", "First step to the end.", LATENCY);
+        computed =
+                histogram(
+                        "request_prefill_kv_computed_tokens",
+                        "Prompt tokens of a request that the cache did not hold.",
+                        TOKENS);
+        counter("corrupted_requests_total", "Requests whose logits were not finite.", corrupted);
+        tenants = traffic.tenants();
+        tenantRequests = perTenant("Requests of a tenant.", "cortado_tenant_requests_total");
+        tenantTokens =
+                perTenant("Prompt and output tokens of a tenant.", "cortado_tenant_tokens_total");
+        sloClasses = traffic.sloClasses();
+        sloRequests = perClass("Requests of a class.", "cortado_slo_requests_total");
+        sloMet = perClass("Those of them that met its targets.", "cortado_slo_met_total");
     }
 
-    private void engineGauges(Engine engine) {
-        gauge(engine, "num_requests_running", "Sequences in the batch.", EngineStats::running);
-        gauge(engine, "num_requests_waiting", "Sequences that wait.", EngineStats::waiting);
-        registry.gauge(
-                "Part of the KV cache in use, 0 to 1.",
-                () -> read(engine, ServerMetrics::kvUsage),
-                "cortado_kv_cache_usage_perc",
-                "vllm:kv_cache_usage_perc",
-                "vllm:gpu_cache_usage_perc");
-        registry.counterOf(
-                "Sequences thrown back to waiting.",
-                () -> read(engine, EngineStats::preemptions),
-                "cortado_num_preemptions_total",
-                "vllm:num_preemptions_total");
-        registry.counterOf(
-                "Steps run.", () -> read(engine, EngineStats::steps), "cortado_steps_total");
-        registry.counterOf(
-                "Sequences over all steps.",
-                () -> read(engine, EngineStats::scheduledSeqs),
-                "cortado_scheduled_sequences_total");
-        registry.counterOf(
-                "Time of the step loop's own work.",
-                () -> read(engine, stats -> stats.hostNanos() / 1e9),
-                "cortado_host_seconds_total");
+    /** Tenants that nobody named to the server share one line: clients make the others up. */
+    private Metrics.Counter perTenant(String help, String name) {
+        Metrics.Counter counter = registry.counter(help, "tenant", name).with(OTHERS);
+        tenants.forEach(counter::with);
+        return counter;
     }
 
-    private static double kvUsage(EngineStats stats) {
-        return stats.blocksTotal() == 0 ? 0 : (double) stats.blocksUsed() / stats.blocksTotal();
-    }
-
-    private void gauge(
-            Engine engine, String name, String help, ToDoubleFunction<EngineStats> value) {
-        registry.gauge(help, () -> read(engine, value), "cortado_" + name, "vllm:" + name);
-    }
-
-    private static double read(Engine engine, ToDoubleFunction<EngineStats> value) {
-        return value.applyAsDouble(engine.stats());
+    private Metrics.Counter perClass(String help, String name) {
+        Metrics.Counter counter = registry.counter(help, "slo_class", name);
+        sloClasses.keySet().forEach(counter::with);
+        return counter;
     }
 
     private void counter(String name, String help, LongAdder value) {
@@ -160,7 +169,13 @@ final class ServerMetrics {
         finished.add("error", 1);
     }
 
-    void completed(Usage usage, Timings timings, int n) {
+    void corrupted() {
+        corrupted.increment();
+    }
+
+    void completed(Completed completed, Ask ask) {
+        Usage usage = completed.usage();
+        Timings timings = completed.timings();
         promptTokens.add(usage.promptTokens());
         generationTokens.add(usage.completionTokens());
         cachedTokens.add(usage.cachedTokens());
@@ -170,11 +185,42 @@ final class ServerMetrics {
         if (usage.completionTokens() > 1) {
             tpot.observe(timings.tpotNanos() / 1e9);
         }
-        e2e.observe(timings.e2eNanos() / 1e9);
-        queue.observe(timings.queuedNanos() / 1e9);
+        times(timings);
         promptLength.observe(usage.promptTokens());
         outputLength.observe(usage.completionTokens());
-        choices.observe(n);
+        computed.observe(usage.promptTokens() - usage.cachedTokens());
+        choices.observe(ask.n());
+        if (ask.maxTokens() != Integer.MAX_VALUE) {
+            maxTokens.observe(ask.maxTokens());
+        }
+        tenant(completed.report(), usage);
+        slo(ask.sloClass(), timings);
+    }
+
+    private void times(Timings timings) {
+        e2e.observe(timings.e2eNanos() / 1e9);
+        queue.observe(timings.queuedNanos() / 1e9);
+        prefill.observe((timings.ttftNanos() - timings.queuedNanos()) / 1e9);
+        decode.observe((timings.e2eNanos() - timings.ttftNanos()) / 1e9);
+        inference.observe((timings.e2eNanos() - timings.queuedNanos()) / 1e9);
+    }
+
+    private void tenant(RequestReport report, Usage usage) {
+        String label = tenants.contains(report.tenant()) ? report.tenant() : OTHERS;
+        tenantRequests.add(label, 1);
+        tenantTokens.add(label, usage.totalTokens());
+    }
+
+    private void slo(@Nullable String name, Timings timings) {
+        TrafficOptions.SloClass slo = name == null ? null : sloClasses.get(name);
+        if (name == null || slo == null) {
+            return;
+        }
+        sloRequests.add(name, 1);
+        boolean isMet =
+                timings.ttftNanos() <= slo.ttftMs() * 1e6
+                        && timings.tpotNanos() <= slo.tpotMs() * 1e6;
+        sloMet.add(name, isMet ? 1 : 0);
     }
 
     String render() {

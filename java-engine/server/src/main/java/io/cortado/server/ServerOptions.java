@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param accessLog one line per request on the log
  * @param embedding how embeddings are pooled and normalized where a request does not say; its nulls
  *     are the model's own
+ * @param traffic how requests of different callers stand beside each other
  * @param limits what a client may take
  */
 public record ServerOptions(
@@ -33,6 +34,7 @@ public record ServerOptions(
         boolean trustRequestChatTemplate,
         boolean accessLog,
         EmbeddingParams embedding,
+        TrafficOptions traffic,
         Limits limits) {
 
     /**
@@ -111,6 +113,7 @@ public record ServerOptions(
                 false,
                 true,
                 EmbeddingParams.defaults(),
+                TrafficOptions.defaults(),
                 Limits.defaults());
     }
 
@@ -126,6 +129,7 @@ public record ServerOptions(
                 trustRequestChatTemplate,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -141,6 +145,7 @@ public record ServerOptions(
                 trustRequestChatTemplate,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -156,6 +161,7 @@ public record ServerOptions(
                 trustRequestChatTemplate,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -171,6 +177,7 @@ public record ServerOptions(
                 trustRequestChatTemplate,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -186,6 +193,7 @@ public record ServerOptions(
                 trustRequestChatTemplate,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -201,6 +209,7 @@ public record ServerOptions(
                 on,
                 accessLog,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -216,6 +225,7 @@ public record ServerOptions(
                 trustRequestChatTemplate,
                 on,
                 embedding,
+                traffic,
                 limits);
     }
 
@@ -231,6 +241,23 @@ public record ServerOptions(
                 trustRequestChatTemplate,
                 accessLog,
                 params,
+                traffic,
+                limits);
+    }
+
+    public ServerOptions traffic(TrafficOptions newTraffic) {
+        return new ServerOptions(
+                host,
+                port,
+                servedModelNames,
+                apiKey,
+                allowedHosts,
+                allowedOrigins,
+                strict,
+                trustRequestChatTemplate,
+                accessLog,
+                embedding,
+                newTraffic,
                 limits);
     }
 
@@ -246,6 +273,7 @@ public record ServerOptions(
                 trustRequestChatTemplate,
                 accessLog,
                 embedding,
+                traffic,
                 newLimits);
     }
 }

@@ -24,7 +24,6 @@ final class UnsupportedFields {
         "json_schema",
         "suffix",
         "truncate_prompt_tokens",
-        "cache_salt",
         "bad_words",
         "allowed_token_ids",
         "logits_processors",
@@ -58,7 +57,6 @@ final class UnsupportedFields {
         neutral(fields, "presence_penalty", -2, 2, 0);
         neutral(fields, "frequency_penalty", -2, 2, 0);
         neutral(fields, "repetition_penalty", 0, 100, 1);
-        neutral(fields, "priority", -1e18, 1e18, 0);
         neutral(fields, "best_of", 1, 1e9, 1);
         mustBeFalse(fields, "store");
         mustBeFalse(fields, "use_beam_search");

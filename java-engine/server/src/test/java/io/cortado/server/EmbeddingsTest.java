@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.cortado.api.EmbeddingParams;
 import io.cortado.api.Pooling;
 import io.cortado.api.Prompt;
+import io.cortado.api.Scheduling;
 import java.net.Socket;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
@@ -275,8 +276,10 @@ class EmbeddingsTest {
                             Fields.of(Json.object("{\"input\":[[1],[2],[3]]}".getBytes(UTF_8))),
                             new PromptReader(9),
                             EmbeddingParams.defaults(),
-                            server.engine.model().embedding());
-            ServerMetrics metrics = new ServerMetrics(server.engine, "m");
+                            server.engine.model().embedding(),
+                            new SchedulingFields.Read(Scheduling.DEFAULT, null));
+            ServerMetrics metrics =
+                    new ServerMetrics(server.engine, "m", TrafficOptions.defaults());
             // 3 inputs of 6 numbers, 64 bytes each, are 1.125 KiB.
             ApiError error = new EmbeddingRun(server.engine, metrics, 0, 1024).refusal(ask);
             assertNotNull(error);

@@ -14,12 +14,14 @@ import io.cortado.api.GenerationStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Pooling;
 import io.cortado.api.Prompt;
+import io.cortado.api.RequestReport;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Timings;
 import io.cortado.api.TokenLogprob;
 import io.cortado.api.Usage;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -45,6 +47,8 @@ final class FakeEngine implements Engine {
     final AtomicInteger active = new AtomicInteger();
     final List<GenerationRequest> seen = new CopyOnWriteArrayList<>();
     final List<EmbeddingRequest> embedded = new CopyOnWriteArrayList<>();
+    final List<RequestReport> reports = new CopyOnWriteArrayList<>();
+    final AtomicInteger resets = new AtomicInteger();
     private volatile boolean isClosed;
     volatile @Nullable EngineException failure;
 
@@ -184,7 +188,42 @@ final class FakeEngine implements Engine {
             throw new EngineException(EngineException.Code.CLOSED, "closed");
         }
         return new EngineStats(
-                active.get(), 0, 5, 10, 7, 14, 3, 4, 0, 1000, new EngineStats.Cache(2, 0, 0, 6, 0));
+                active.get(),
+                3,
+                1,
+                5,
+                10,
+                7,
+                14,
+                3,
+                4,
+                0,
+                1000,
+                5000,
+                new EngineStats.StepTokens(Collections.nCopies(14, 1L), 70),
+                new EngineStats.Cache(16, 2, 0, 4, 1, 9, 6, 2));
+    }
+
+    @Override
+    public List<RequestReport> reports(int max) {
+        return reports.reversed().stream().limit(max).toList();
+    }
+
+    @Override
+    public void resetPrefixCache() {
+        resets.incrementAndGet();
+    }
+
+    private RequestReport report(GenerationRequest request, int prompt, int tokens) {
+        RequestReport report =
+                Reports.report(
+                        request.id(),
+                        request.scheduling().tenant(),
+                        reports.size(),
+                        prompt,
+                        tokens);
+        reports.add(report);
+        return report;
     }
 
     @Override
@@ -261,7 +300,8 @@ final class FakeEngine implements Engine {
             put(
                     new GenerationEvent.Completed(
                             new Usage(promptIds.length, tokens, 1),
-                            new Timings(1_000_000, 2_000_000, 10_000_000, tokens)));
+                            new Timings(1_000_000, 2_000_000, 10_000_000, tokens),
+                            report(request, promptIds.length, tokens)));
         }
 
         private int answer(int index) throws InterruptedException {

@@ -1,21 +1,21 @@
 package io.cortado.bench.conformance;
 
-import java.util.Map;
+import io.cortado.api.EngineOptions;
 
 /**
  * How a suite is run.
  *
  * @param limit the most cases of each file
  * @param strict whether a refused case is a failure
- * @param engineFlags the engine's own flags, for suites that start one
+ * @param engine of the engine, for suites that start one
  */
-public record SuiteOptions(int limit, boolean strict, Map<String, String> engineFlags) {
-    public static final SuiteOptions DEFAULT = new SuiteOptions(Integer.MAX_VALUE, false, Map.of());
+public record SuiteOptions(int limit, boolean strict, EngineOptions engine) {
+    public static final SuiteOptions DEFAULT =
+            new SuiteOptions(Integer.MAX_VALUE, false, EngineOptions.defaults());
 
     public SuiteOptions {
         if (limit < 1) {
             throw new IllegalArgumentException("limit must be positive: limit=" + limit);
         }
-        engineFlags = Map.copyOf(engineFlags);
     }
 }

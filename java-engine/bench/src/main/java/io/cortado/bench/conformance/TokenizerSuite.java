@@ -10,7 +10,6 @@ import io.cortado.text.TokenizerFormatException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,7 +36,7 @@ public final class TokenizerSuite implements Suite {
     @Override
     public Report run(Path path, SuiteOptions options, PrintStream out) throws IOException {
         var all = new Tally();
-        for (Path file : files(path)) {
+        for (Path file : SuiteFiles.under(path, TokenizerSuite::isSuiteFile)) {
             Report group =
                     file.getFileName().toString().startsWith(PRETOKENIZERS)
                             ? preTokenizers(file, options)
@@ -48,23 +47,6 @@ public final class TokenizerSuite implements Suite {
         Report report = all.report(name());
         report.printResult(out);
         return report;
-    }
-
-    private static List<Path> files(Path path) throws IOException {
-        if (Files.isRegularFile(path)) {
-            return List.of(path);
-        }
-        var files = new ArrayList<Path>();
-        try (Stream<Path> children = Files.list(path)) {
-            for (Path child : children.sorted().toList()) {
-                if (Files.isDirectory(child)) {
-                    files.addAll(files(child));
-                } else if (isSuiteFile(child)) {
-                    files.add(child);
-                }
-            }
-        }
-        return files;
     }
 
     private static boolean isSuiteFile(Path file) {

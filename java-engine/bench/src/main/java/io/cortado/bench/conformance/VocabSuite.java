@@ -6,13 +6,10 @@ import io.cortado.text.UnsupportedTokenizerException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +29,7 @@ public final class VocabSuite implements Suite {
     @Override
     public Report run(Path path, SuiteOptions options, PrintStream out) throws IOException {
         var all = new Tally();
-        for (Path file : files(path)) {
+        for (Path file : SuiteFiles.under(path, VocabSuite::isSuiteFile)) {
             Report group = group(file, options);
             group.printGroup(out, MAX_PRINTED);
             all.add(group);
@@ -40,23 +37,6 @@ public final class VocabSuite implements Suite {
         Report report = all.report(name());
         report.printResult(out);
         return report;
-    }
-
-    private static List<Path> files(Path path) throws IOException {
-        if (Files.isRegularFile(path)) {
-            return List.of(path);
-        }
-        var files = new ArrayList<Path>();
-        try (Stream<Path> children = Files.list(path)) {
-            for (Path child : children.sorted().toList()) {
-                if (Files.isDirectory(child)) {
-                    files.addAll(files(child));
-                } else if (isSuiteFile(child)) {
-                    files.add(child);
-                }
-            }
-        }
-        return files;
     }
 
     private static boolean isSuiteFile(Path file) {

@@ -100,7 +100,7 @@ public final class LlamaCppComparison {
         }
     }
 
-    private static byte[] config(@Nullable Path file) throws IOException {
+    public static byte[] config(@Nullable Path file) throws IOException {
         if (file != null) {
             return Files.readAllBytes(file);
         }

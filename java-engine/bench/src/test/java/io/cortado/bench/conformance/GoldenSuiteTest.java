@@ -3,6 +3,7 @@ package io.cortado.bench.conformance;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.cortado.api.EngineOptions;
 import io.cortado.demo.DemoModel;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -11,7 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
+import java.util.Locale;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,7 +32,12 @@ class GoldenSuiteTest {
                 new SuiteOptions(
                         Integer.MAX_VALUE,
                         false,
-                        Map.of("activations", activations, "isa", isa, "threads", threads));
+                        EngineOptions.defaults()
+                                .activations(
+                                        EngineOptions.Activations.valueOf(
+                                                activations.toUpperCase(Locale.ROOT)))
+                                .isa(isa)
+                                .threads(Integer.parseInt(threads)));
         Report report =
                 new GoldenSuite()
                         .run(path, options, new PrintStream(text, true, StandardCharsets.UTF_8));
@@ -76,7 +82,10 @@ class GoldenSuiteTest {
                 folder.resolve(file),
                 text.substring(0, at) + wrong + text.substring(at + right.length()));
         SuiteOptions options =
-                new SuiteOptions(Integer.MAX_VALUE, false, Map.of("activations", "f32"));
+                new SuiteOptions(
+                        Integer.MAX_VALUE,
+                        false,
+                        EngineOptions.defaults().activations(EngineOptions.Activations.F32));
         Report report =
                 new GoldenSuite()
                         .run(folder, options, new PrintStream(new ByteArrayOutputStream()));

@@ -20,8 +20,10 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code cortado chat [MODEL] [--prompt TEXT]}. */
 @Command(
@@ -34,7 +36,8 @@ final class ChatCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "MODEL",
             description =
-                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache; absent: the bundled demo model")
+                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache;"
+                            + " absent: the bundled demo model")
     @Nullable Path model;
 
     @Option(
@@ -46,6 +49,9 @@ final class ChatCommand implements Callable<Integer> {
     @Option(names = "--system", paramLabel = "TEXT", description = "a system message comes first")
     @Nullable String system;
 
+    @Spec CommandSpec spec = CommandSpec.create(); // picocli puts the command's own here
+
+    @Mixin RecordFlag recordFlag = new RecordFlag();
     @Mixin EngineFlags engineFlags = new EngineFlags();
     @Mixin SamplingFlags samplingFlags = new SamplingFlags();
     @Mixin TemplateFlags templateFlags = new TemplateFlags();
@@ -55,7 +61,7 @@ final class ChatCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        try (Engine engine = engineFlags.open(model)) {
+        try (Engine engine = recordFlag.open(spec, engineFlags, model)) {
             SamplingParams params =
                     samplingFlags.params(engine.model().defaults(), Integer.MAX_VALUE).build();
             List<Map<String, Object>> messages = new ArrayList<>();

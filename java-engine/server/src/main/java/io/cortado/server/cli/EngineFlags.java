@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -54,6 +55,32 @@ final class EngineFlags {
             paramLabel = "BYTES",
             description = "memory for the KV cache, as 512M or 4G")
     @Nullable String kvCacheMemory;
+
+    @Option(
+            names = "--enable-prefix-caching",
+            negatable = true,
+            fallbackValue = "true",
+            description = "use keys and values of ended requests again; default: on")
+    boolean prefixCaching = EngineOptions.defaults().prefixCaching();
+
+    @Option(
+            names = "--kv-offload-gb",
+            paramLabel = "GB",
+            description = "host memory for KV blocks whose place is needed; default: none")
+    double kvOffloadGb;
+
+    @Option(
+            names = "--scheduling-policy",
+            paramLabel = "NAME",
+            description = "fcfs, priority, deadline or fair; default: fcfs")
+    EngineOptions.SchedulingPolicy schedulingPolicy = EngineOptions.defaults().schedulingPolicy();
+
+    @Option(
+            names = "--tenant-weights",
+            paramLabel = "NAME=WEIGHT",
+            split = ",",
+            description = "policy fair: shares of tenants, 1 for those not named")
+    Map<String, Double> tenantWeights = Map.of();
 
     @Option(
             names = "--threads",
@@ -101,9 +128,22 @@ final class EngineFlags {
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .maxWaiting(maxWaiting)
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
+                .prefixCaching(prefixCaching)
+                .kvOffloadBytes(offloadBytes(kvOffloadGb))
+                .schedulingPolicy(schedulingPolicy)
+                .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)
                 .deterministic(isDeterministic)
                 .revision(revision);
+    }
+
+    private static long offloadBytes(double gb) {
+        double bytes = gb * (1 << 30);
+        if (!(bytes >= 0 && bytes < Long.MAX_VALUE)) {
+            throw new IllegalArgumentException(
+                    "kv-offload-gb must be a size that is not negative: kv-offload-gb=" + gb);
+        }
+        return (long) bytes;
     }
 
     /** {@code 1024}, {@code 512M}, {@code 1.5G}: powers of 1024. */

@@ -18,8 +18,10 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code cortado generate MODEL --prompt TEXT [--json]}: a raw completion. */
 @Command(
@@ -32,7 +34,8 @@ final class GenerateCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "MODEL",
             description =
-                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache; absent: the bundled demo model")
+                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache;"
+                            + " absent: the bundled demo model")
     @Nullable Path model;
 
     @Option(names = "--prompt", paramLabel = "TEXT", description = "the text to go on with")
@@ -56,6 +59,9 @@ final class GenerateCommand implements Callable<Integer> {
             description = "ids, text, logprobs, finish reason and timings as JSON")
     boolean json;
 
+    @Spec CommandSpec spec = CommandSpec.create(); // picocli puts the command's own here
+
+    @Mixin RecordFlag recordFlag = new RecordFlag();
     @Mixin EngineFlags engineFlags = new EngineFlags();
     @Mixin SamplingFlags samplingFlags = new SamplingFlags();
 
@@ -75,7 +81,7 @@ final class GenerateCommand implements Callable<Integer> {
                 prompt != null
                         ? Prompt.text(prompt)
                         : Prompt.tokens(promptIds.stream().mapToInt(Integer::intValue).toArray());
-        try (Engine engine = engineFlags.open(model)) {
+        try (Engine engine = recordFlag.open(spec, engineFlags, model)) {
             SamplingParams params =
                     samplingFlags.params(engine.model().defaults(), 16).logprobs(logprobs).build();
             try (GenerationStream stream = engine.generate(new GenerationRequest(asked, params))) {

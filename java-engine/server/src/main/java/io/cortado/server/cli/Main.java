@@ -20,7 +20,9 @@ import picocli.CommandLine.IVersionProvider;
             GenerateCommand.class,
             TokenizeCommand.class,
             TemplateCommand.class,
-            DoctorCommand.class
+            DoctorCommand.class,
+            ExplainCommand.class,
+            ReplayCommand.class
         },
         synopsisSubcommandLabel = "COMMAND")
 public final class Main {

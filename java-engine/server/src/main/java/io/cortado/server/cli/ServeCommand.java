@@ -3,16 +3,24 @@ package io.cortado.server.cli;
 import io.cortado.api.Engine;
 import io.cortado.server.Server;
 import io.cortado.server.ServerOptions;
+import io.cortado.server.TrafficOptions;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code cortado serve [MODEL]}. */
 @Command(
@@ -21,11 +29,14 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class ServeCommand implements Callable<Integer> {
+    private static final Pattern SLO = Pattern.compile("([0-9]{1,12}):([0-9]{1,12})");
+
     @Parameters(
             arity = "0..1",
             paramLabel = "MODEL",
             description =
-                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache; absent: the bundled demo model")
+                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache;"
+                            + " absent: the bundled demo model")
     @Nullable Path model;
 
     @Option(names = "--host", paramLabel = "ADDRESS", description = "default: ${DEFAULT-VALUE}")
@@ -75,6 +86,21 @@ final class ServeCommand implements Callable<Integer> {
             description = "grace for running requests at SIGTERM; default: ${DEFAULT-VALUE}")
     int shutdownTimeout = 30;
 
+    @Option(
+            names = "--slo-class",
+            paramLabel = "NAME=TTFT:TPOT",
+            description = "targets in ms that requests ask for by slo_class; may be repeated")
+    Map<String, String> sloClasses = Map.of();
+
+    @Option(
+            names = "--debug-requests",
+            description = "GET /debug/requests for explain, POST /reset_prefix_cache")
+    boolean debugRequests;
+
+    @Spec CommandSpec spec = CommandSpec.create(); // picocli puts the command's own here
+
+    @Mixin RecordFlag recordFlag = new RecordFlag();
+
     @Mixin EngineFlags engineFlags = new EngineFlags();
 
     @Mixin PoolerFlags poolerFlags = new PoolerFlags();
@@ -92,8 +118,9 @@ final class ServeCommand implements Callable<Integer> {
                         .strict(strict)
                         .trustRequestChatTemplate(trustRequestChatTemplate)
                         .accessLog(!disableAccessLog)
+                        .traffic(traffic())
                         .embedding(poolerFlags.params());
-        Engine engine = engineFlags.open(model);
+        Engine engine = recordFlag.open(spec, engineFlags, model);
         Server server;
         try {
             server = Server.start(engine, options);
@@ -105,6 +132,32 @@ final class ServeCommand implements Callable<Integer> {
         banner(engine, server, names.isEmpty() ? engine.model().name() : names.getFirst());
         new CountDownLatch(1).await();
         return 0;
+    }
+
+    private TrafficOptions traffic() {
+        Map<String, TrafficOptions.SloClass> classes = new HashMap<>();
+        sloClasses.forEach((name, targets) -> classes.put(name, sloClass(name, targets)));
+        return new TrafficOptions(
+                engineFlags.schedulingPolicy,
+                classes,
+                engineFlags.tenantWeights.keySet().stream()
+                        .sorted()
+                        .limit(TrafficOptions.MAX_NAMES)
+                        .collect(Collectors.toSet()),
+                debugRequests);
+    }
+
+    private static TrafficOptions.SloClass sloClass(String name, String targets) {
+        Matcher matcher = SLO.matcher(targets);
+        if (!matcher.matches()) {
+            throw new IllegalArgumentException(
+                    "slo-class must be NAME=TTFT:TPOT in ms, as chat=500:50: slo-class="
+                            + name
+                            + "="
+                            + targets);
+        }
+        return new TrafficOptions.SloClass(
+                Long.parseLong(matcher.group(1)), Long.parseLong(matcher.group(2)));
     }
 
     private void banner(Engine engine, Server server, String name) {

@@ -27,7 +27,8 @@ final class TemplateCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "MODEL",
             description =
-                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache; absent: the bundled demo model")
+                    "checkpoint folder, .gguf file, or ORG/NAME in the local Hugging Face cache;"
+                            + " absent: the bundled demo model")
     @Nullable Path model;
 
     @ArgGroup(multiplicity = "1")

@@ -8,6 +8,7 @@ import io.cortado.api.GenerationEvent.Completed;
 import io.cortado.api.Timings;
 import io.cortado.api.TokenLogprob;
 import io.cortado.api.Usage;
+import io.cortado.server.Reports;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -36,6 +37,9 @@ class MainTest {
             strings = {
                 "serve --no-such-flag",
                 "serve --port x",
+                "serve --scheduling-policy lifo",
+                "serve --tenant-weights a",
+                "replay",
                 "serve --pooling-type max",
                 "serve --dtype float16",
                 "serve --chat-template x",
@@ -61,6 +65,17 @@ class MainTest {
                 "serve --override-pooler-config {\"softmax\":true}",
                 "serve --pooling-type cls --override-pooler-config {\"pooling_type\":\"LAST\"}",
                 "serve --max-num-seqs 0",
+                "serve --kv-offload-gb -1",
+                "serve --kv-offload-gb 1 --no-enable-prefix-caching",
+                "serve --tenant-weights a=2",
+                "serve --scheduling-policy fair --tenant-weights a=0",
+                "serve --slo-class chat=500",
+                "serve --slo-class chat=0:50",
+                "serve --record /dev/null",
+                "replay /no/such/file",
+                "replay /dev/null",
+                "explain --record /dev/null",
+                "explain --url http://127.0.0.1:1",
                 "chat --dummy-weights /no/such/config.json --prompt x",
                 "generate"
             })
@@ -84,7 +99,10 @@ class MainTest {
         TokenLogprob top = new TokenLogprob(6, "\n", new byte[] {10}, -2f, 2, List.of());
         TokenLogprob token = new TokenLogprob(5, "a", new byte[] {97}, -0.5f, 1, List.of(top));
         Completed completed =
-                new Completed(new Usage(1, 1, 0), new Timings(1_000_000, 2_000_000, 3_000_000, 1));
+                new Completed(
+                        new Usage(1, 1, 0),
+                        new Timings(1_000_000, 2_000_000, 3_000_000, 1),
+                        Reports.report("", "", 0, 1, 1));
         assertEquals(
                 "{\"prompt_ids\":[1],\"ids\":[5],\"text\":\"a\",\"logprobs\":[{\"id\":5,\"token\":\"a\","
                         + "\"logprob\":-0.5,\"rank\":1,\"top\":[{\"id\":6,\"token\":\"\\n\",\"logprob\":-2.0,\"rank\":2}]}],"

@@ -1,0 +1,232 @@
+package io.cortado.bench;
+
+import static io.cortado.bench.BenchCommand.require;
+
+import io.cortado.api.EngineException;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.EngineOptions.SchedulingPolicy;
+import io.cortado.bench.sim.DeviceCost;
+import io.cortado.bench.sim.Fleet;
+import io.cortado.bench.sim.Outcomes;
+import io.cortado.bench.sim.SimReport;
+import io.cortado.bench.sim.SimSetup;
+import io.cortado.bench.traces.SyntheticTrace;
+import io.cortado.bench.traces.Trace;
+import io.cortado.bench.traces.TraceReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code bench sim TRACE}: the production scheduler and cache on a virtual clock. */
+@Command(
+        name = "sim",
+        description = "What engines would do with a trace, by a table of costs: policies compared.",
+        mixinStandardHelpOptions = true)
+final class SimBench implements Callable<Integer> {
+    private static final String SYNTHETIC = "synthetic";
+    private static final double REQUESTS_PER_REPLICA = 20;
+    private static final int MOST_BLOCKS = 1 << 24;
+
+    @Parameters(
+            paramLabel = "TRACE",
+            description =
+                    "a file as of Azure, Mooncake, BurstGPT or VTC, gzipped or not; synthetic")
+    String trace = "";
+
+    @Option(
+            names = "--policy",
+            split = ",",
+            paramLabel = "POLICY",
+            description = "fcfs, priority, deadline, fair; default: all")
+    List<SchedulingPolicy> policies = List.of(SchedulingPolicy.values());
+
+    @Option(
+            names = "--cost",
+            split = ",",
+            paramLabel = "FILE",
+            description = "default, or key=value files and vidur's tables of medians")
+    List<String> cost = List.of("default");
+
+    @Option(names = "--tensor-parallel", description = "ranks of each engine")
+    int ranks = 1;
+
+    @Option(names = "--replicas", description = "engines side by side")
+    int replicas = 1;
+
+    @Option(names = "--router", description = "round-robin, least-loaded or prefix")
+    String router = "least-loaded";
+
+    @Option(names = "--rate-scale", description = "the trace arrives so many times as fast")
+    double rateScale = 1;
+
+    @Option(names = "--limit", description = "the most requests of the trace")
+    int limit = Integer.MAX_VALUE;
+
+    @Option(names = "--requests", description = "of the synthetic trace")
+    int requests = 10_000;
+
+    @Option(names = "--request-rate", description = "of the synthetic trace; 0: 20/s a replica")
+    double rate;
+
+    @Option(names = "--seed", description = "of the synthetic trace")
+    long seed = 1;
+
+    @Option(names = "--kv-blocks", description = "blocks of 16 tokens on the device of an engine")
+    int kvBlocks = 26_000;
+
+    @Option(names = "--host-blocks", description = "and in its host's memory")
+    int hostBlocks;
+
+    @Option(names = "--max-num-seqs", description = "sequences that run at once")
+    int maxNumSeqs = 256;
+
+    @Option(names = "--max-num-batched-tokens", description = "token budget of a step")
+    int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
+
+    @Option(names = "--max-waiting", description = "requests that wait before one is refused")
+    int maxWaiting = 10_000;
+
+    @Option(
+            names = "--tenant-weight",
+            paramLabel = "TENANT=WEIGHT",
+            description = "policy fair: shares of tenants; 1 for those not named")
+    Map<String, Double> tenantWeights = Map.of();
+
+    @Option(names = "--ttft-ms", description = "target of an interactive request's first token")
+    long ttftMs = 2000;
+
+    @Option(names = "--tpot-ms", description = "target of its later tokens")
+    long tpotMs = 100;
+
+    @Option(
+            names = "--batch-share",
+            description = "share of requests with priority 1 and targets ten times as long")
+    double batchShare = 0.5;
+
+    @Option(names = "--json", paramLabel = "FILE", description = "the results as JSON as well")
+    @Nullable Path json;
+
+    @Override
+    public Integer call() throws Exception {
+        try {
+            check();
+            run();
+            return 0;
+        } catch (BenchException | EngineException e) {
+            System.err.println("error: " + e.getMessage());
+            return 2;
+        }
+    }
+
+    private void check() {
+        require(!policies.isEmpty(), "policy", "at least one", policies);
+        require(ranks >= 1 && ranks <= 4096, "tensor-parallel", "in [1, 4096]", ranks);
+        require(replicas >= 1 && replicas <= 100_000, "replicas", "in [1, 100000]", replicas);
+        require(rateScale > 0 && rateScale <= 1e6, "rate-scale", "in (0, 1e6]", rateScale);
+        require(limit >= 1, "limit", "positive", limit);
+        require(requests >= 1 && requests <= 10_000_000, "requests", "in [1, 1e7]", requests);
+        require(rate >= 0 && rate <= 1e9, "request-rate", "in [0, 1e9]", rate);
+        require(kvBlocks >= 1 && kvBlocks <= MOST_BLOCKS, "kv-blocks", "in [1, 2^24]", kvBlocks);
+        require(
+                hostBlocks >= 0 && hostBlocks <= MOST_BLOCKS,
+                "host-blocks",
+                "in [0, 2^24]",
+                hostBlocks);
+        require(maxNumSeqs <= 16_384, "max-num-seqs", "at most 16384", maxNumSeqs);
+        require(ttftMs >= 1 && ttftMs <= 1e9, "ttft-ms", "in [1, 1e9]", ttftMs);
+        require(tpotMs >= 1 && tpotMs <= 1e9, "tpot-ms", "in [1, 1e9]", tpotMs);
+        require(batchShare >= 0 && batchShare <= 1, "batch-share", "in [0, 1]", batchShare);
+    }
+
+    private void run() throws IOException, InterruptedException {
+        Trace requests = open();
+        DeviceCost device = DeviceCost.of(cost, ranks);
+        SimSetup setup =
+                new SimSetup(
+                        EngineOptions.defaults()
+                                .maxNumSeqs(maxNumSeqs)
+                                .maxNumBatchedTokens(maxNumBatchedTokens)
+                                .maxWaiting(maxWaiting),
+                        tenantWeights,
+                        replicas,
+                        routerKind(),
+                        kvBlocks,
+                        hostBlocks,
+                        ttftMs,
+                        tpotMs,
+                        batchShare);
+        SimReport report = new SimReport(requests, setup, device.toString(), System.out);
+        Results results = new Results();
+        long begin = System.nanoTime();
+        List<Outcomes> outcomes = simulate(requests, setup, device);
+        double seconds = (System.nanoTime() - begin) / 1e9;
+        for (int i = 0; i < policies.size(); i++) {
+            report.add(policies.get(i), outcomes.get(i), results);
+        }
+        report.print();
+        results.put("sim_requests_s", requests.size() * policies.size() / seconds, "req/s");
+        results.put("sim_wall_s", seconds, "s");
+        System.out.println();
+        results.print(System.out);
+        if (json != null) {
+            results.writeJson(json);
+        }
+    }
+
+    /** Policies share nothing: each on a thread of its own where there are cores. */
+    private List<Outcomes> simulate(Trace requests, SimSetup setup, DeviceCost device)
+            throws InterruptedException {
+        int threads = Math.min(policies.size(), Runtime.getRuntime().availableProcessors());
+        try (ExecutorService pool = Executors.newFixedThreadPool(threads)) {
+            List<Future<Outcomes>> running = new ArrayList<>();
+            for (SchedulingPolicy policy : policies) {
+                running.add(pool.submit(() -> Fleet.run(requests, setup.policy(policy), device)));
+            }
+            List<Outcomes> outcomes = new ArrayList<>();
+            for (Future<Outcomes> future : running) {
+                outcomes.add(future.get());
+            }
+            return outcomes;
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("a simulation failed: " + e.getCause(), e);
+        }
+    }
+
+    private Trace open() throws IOException {
+        if (trace.equals(SYNTHETIC)) {
+            double perSecond = rate == 0 ? REQUESTS_PER_REPLICA * replicas : rate;
+            return SyntheticTrace.make(Math.min(requests, limit), perSecond, seed)
+                    .scaled(rateScale);
+        }
+        require(rate == 0, "request-rate", "left out beside a file; --rate-scale scales it", rate);
+        Path file = Path.of(trace);
+        if (!Files.isRegularFile(file)) {
+            throw new BenchException("TRACE must be a file or synthetic: trace=" + trace);
+        }
+        return TraceReader.read(file, limit).scaled(rateScale);
+    }
+
+    private SimSetup.RouterKind routerKind() {
+        return switch (router) {
+            case "round-robin" -> SimSetup.RouterKind.ROUND_ROBIN;
+            case "least-loaded" -> SimSetup.RouterKind.LEAST_LOADED;
+            case "prefix" -> SimSetup.RouterKind.PREFIX;
+            default ->
+                    throw new BenchException(
+                            "--router must be round-robin, least-loaded or prefix: router="
+                                    + router);
+        };
+    }
+}
