@@ -24,7 +24,7 @@ constexpr int kMaxFusedRows =
     1;  // with a sanitizer's checks the unrolled steps of larger tiles take minutes to compile
 constexpr int kFusedPanels = 1;
 #else
-constexpr int kMaxFusedRows = 2;
+constexpr int kMaxFusedRows = 4;
 constexpr int kFusedPanels = kGroupPanels;
 #endif
 
@@ -355,15 +355,15 @@ CT_TILES(times_f32)
 
 // clang-format on
 
-template <int PLANES, int PANELS>
+template <int PLANES, int PANELS, int ROWS = kMaxFusedRows>
 void fused_rows(const CodeTile& tile) {
-    if constexpr (kMaxFusedRows > 1) {
-        if (tile.rows == 2) {
-            fused<PLANES, 2, PANELS>(tile);
+    if constexpr (ROWS > 1) {
+        if (tile.rows < ROWS) {
+            fused_rows<PLANES, PANELS, ROWS - 1>(tile);
             return;
         }
     }
-    fused<PLANES, 1, PANELS>(tile);
+    fused<PLANES, ROWS, PANELS>(tile);
 }
 
 // A whole group, or panel after panel: a lane's bits do not depend on its neighbours, and the rest of a matrix is small.
