@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import io.cortado.api.RequestReport;
 import io.cortado.kv.KvCache;
+import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,11 +24,14 @@ final class Journal {
     }
 
     private final KvCache cache;
-    private final FlightEvents events = new FlightEvents();
     private final History history = new History();
     private final StepSizes stepSizes = new StepSizes();
     private final long[] heldNanos = new long[Hold.COUNT];
     private @Nullable Hold hold;
+
+    /** Null until a recording was made in this process: to prepare them delays the first token. */
+    private @Nullable FlightEvents events;
+
     private long turnNanos;
     private long ranNanos;
     private long admitted;
@@ -98,6 +102,9 @@ final class Journal {
             heldNanos[hold.ordinal()] += nowNanos - turnNanos;
         }
         turnNanos = nowNanos;
+        if (events == null && FlightRecorder.isInitialized()) {
+            events = new FlightEvents();
+        }
     }
 
     /** What the look at the queue was short of; null where nothing waits for want of anything. */
@@ -113,14 +120,15 @@ final class Journal {
     /** A sequence starts, or starts again; to be called before its request hears of it. */
     void started(Sequence sequence, KvCache.Admission found, long nowNanos) {
         Request request = sequence.request;
+        FlightEvents on = events;
         queriedTokens += sequence.keys == null ? 0 : sequence.length() - sequence.drawing;
         if (!request.hasStarted()) {
             request.ledger.started(this, found.reused(), found.fromHost());
-            if (events.started.isEnabled()) {
-                events.started.request = request.number();
-                events.started.promptTokens = request.prompt.length;
-                events.started.queued = nowNanos - request.arrivalNanos();
-                events.started.commit();
+            if (on != null && on.started.isEnabled()) {
+                on.started.request = request.number();
+                on.started.promptTokens = request.prompt.length;
+                on.started.queued = nowNanos - request.arrivalNanos();
+                on.started.commit();
             }
         }
         if (sequence.isThrownOut) {
@@ -129,11 +137,11 @@ final class Journal {
             request.ledger.resumed(nowNanos - sequence.thrownOutNanos, lost);
         }
         admitted++;
-        if (found.reused() > 0 && events.cacheHit.isEnabled()) {
-            events.cacheHit.request = request.number();
-            events.cacheHit.tokens = found.reused();
-            events.cacheHit.hostTokens = found.fromHost();
-            events.cacheHit.commit();
+        if (found.reused() > 0 && on != null && on.cacheHit.isEnabled()) {
+            on.cacheHit.request = request.number();
+            on.cacheHit.tokens = found.reused();
+            on.cacheHit.hostTokens = found.fromHost();
+            on.cacheHit.commit();
         }
     }
 
@@ -143,10 +151,11 @@ final class Journal {
         sequence.isThrownOut = true;
         sequence.thrownOutNanos = nowNanos;
         sequence.lostTokens = sequence.computed;
-        if (events.preempted.isEnabled()) {
-            events.preempted.request = sequence.request.number();
-            events.preempted.computedTokens = sequence.computed;
-            events.preempted.commit();
+        FlightEvents on = events;
+        if (on != null && on.preempted.isEnabled()) {
+            on.preempted.request = sequence.request.number();
+            on.preempted.computedTokens = sequence.computed;
+            on.preempted.commit();
         }
     }
 
@@ -157,11 +166,12 @@ final class Journal {
         long evicted = evictions - evictionsBefore;
         evictionsBefore = evictions;
         int fromHost = cache.toDevice().size();
-        if (evicted + fromHost > 0 && events.cacheMove.isEnabled()) {
-            events.cacheMove.evicted = evicted;
-            events.cacheMove.toHost = cache.toHost().size();
-            events.cacheMove.fromHost = fromHost;
-            events.cacheMove.commit();
+        FlightEvents on = events;
+        if (evicted + fromHost > 0 && on != null && on.cacheMove.isEnabled()) {
+            on.cacheMove.evicted = evicted;
+            on.cacheMove.toHost = cache.toHost().size();
+            on.cacheMove.fromHost = fromHost;
+            on.cacheMove.commit();
         }
     }
 
@@ -183,14 +193,15 @@ final class Journal {
             sequence.request.ledger.hold(sequence.table.size(), nanos);
         }
         charge(batch, nanos);
-        if (events.step.isEnabled()) {
-            events.step.sequences = batch.numSeqs();
-            events.step.tokens = batch.numTokens();
-            events.step.promptTokens = batch.promptTokens();
-            events.step.waiting = scheduler.waiting();
-            events.step.deviceTime = nanos;
-            events.step.hostTime = hostNanos - hostNanosBefore;
-            events.step.commit();
+        FlightEvents on = events;
+        if (on != null && on.step.isEnabled()) {
+            on.step.sequences = batch.numSeqs();
+            on.step.tokens = batch.numTokens();
+            on.step.promptTokens = batch.promptTokens();
+            on.step.waiting = scheduler.waiting();
+            on.step.deviceTime = nanos;
+            on.step.hostTime = hostNanos - hostNanosBefore;
+            on.step.commit();
         }
         hostNanosBefore = hostNanos;
     }
@@ -218,10 +229,11 @@ final class Journal {
     }
 
     void firstToken(Request request, long nowNanos) {
-        if (events.firstToken.isEnabled()) {
-            events.firstToken.request = request.number();
-            events.firstToken.timeToFirstToken = nowNanos - request.arrivalNanos();
-            events.firstToken.commit();
+        FlightEvents on = events;
+        if (on != null && on.firstToken.isEnabled()) {
+            on.firstToken.request = request.number();
+            on.firstToken.timeToFirstToken = nowNanos - request.arrivalNanos();
+            on.firstToken.commit();
         }
     }
 
@@ -230,16 +242,17 @@ final class Journal {
         RequestReport report = request.report(outcome, bytesPerBlock, nowNanos);
         request.reported(report);
         history.ended(request, report);
-        if (events.ended.isEnabled()) {
-            events.ended.request = request.number();
-            events.ended.outcome = outcome;
-            events.ended.outputTokens = report.timings().completionTokens();
-            events.ended.cachedTokens = report.prefill().cachedTokens();
-            events.ended.preemptions = report.preemption().count();
-            events.ended.latency = report.timings().e2eNanos();
-            events.ended.deviceTime = report.cost().deviceNanos();
-            events.ended.kvByteSeconds = report.cost().kvByteSeconds();
-            events.ended.commit();
+        FlightEvents on = events;
+        if (on != null && on.ended.isEnabled()) {
+            on.ended.request = request.number();
+            on.ended.outcome = outcome;
+            on.ended.outputTokens = report.timings().completionTokens();
+            on.ended.cachedTokens = report.prefill().cachedTokens();
+            on.ended.preemptions = report.preemption().count();
+            on.ended.latency = report.timings().e2eNanos();
+            on.ended.deviceTime = report.cost().deviceNanos();
+            on.ended.kvByteSeconds = report.cost().kvByteSeconds();
+            on.ended.commit();
         }
     }
 }

@@ -13,7 +13,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SteadyStateAllocationTest {
     private static final int PROMPT = 32;
     private static final int OUTPUT = 1024;
-    private static final int STEPS = 1000;
+    private static final int STEPS = 100;
+
+    /** The JVM itself allocates a little now and then while it compiles: the least one counts. */
+    private static final int WINDOWS = 10;
 
     @ParameterizedTest
     @ValueSource(ints = {64, 1024})
@@ -39,12 +42,15 @@ class SteadyStateAllocationTest {
         }
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         threads.getCurrentThreadAllocatedBytes();
-        long before = threads.getCurrentThreadAllocatedBytes();
-        for (int i = 0; i < STEPS; i++) {
-            loop.step();
+        long least = Long.MAX_VALUE;
+        for (int window = 0; window < WINDOWS; window++) {
+            long before = threads.getCurrentThreadAllocatedBytes();
+            for (int i = 0; i < STEPS; i++) {
+                loop.step();
+            }
+            least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
         }
-        long bytes = threads.getCurrentThreadAllocatedBytes() - before;
-        assertEquals(0, bytes / STEPS, "bytes of " + STEPS + " steps: " + bytes);
+        assertEquals(0, least, "bytes of " + STEPS + " steps");
         assertEquals(seqs, loop.counters().snapshot().running());
     }
 }

@@ -3,12 +3,16 @@ package io.cortado.server;
 import io.cortado.api.EngineOptions.SchedulingPolicy;
 import io.cortado.api.Scheduling;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** How a request stands beside others: fields of its body, and what a gateway's headers say. */
 final class SchedulingFields {
     private static final int MAX_NAME = 256;
     private static final long MAX_MS = 365L * 24 * 3600 * 1000;
+
+    /** Gateways compute targets, and send fractions. */
+    private static final Pattern MILLIS = Pattern.compile("[0-9]{1,15}(\\.[0-9]{1,15})?");
 
     private SchedulingFields() {}
 
@@ -57,16 +61,10 @@ final class SchedulingFields {
         if (text == null) {
             return absent;
         }
-        long value = -1;
-        if (!text.isEmpty() && text.length() <= 18) {
-            try {
-                value = Long.parseLong(text);
-            } catch (NumberFormatException e) {
-                value = -1; // told below
-            }
-        }
+        boolean isNumber = MILLIS.matcher(text).matches();
+        long value = isNumber ? (long) Math.ceil(Double.parseDouble(text)) : -1;
         if (value < 1 || value > MAX_MS) {
-            throw ApiError.invalid(name, name + " must be an integer in [1, " + MAX_MS + "].");
+            throw ApiError.invalid(name, name + " must be a number in [1, " + MAX_MS + "].");
         }
         return value;
     }

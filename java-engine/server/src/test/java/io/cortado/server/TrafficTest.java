@@ -62,7 +62,7 @@ class TrafficTest {
                     "x-gateway-inference-fairness-id",
                     "team",
                     "x-slo-ttft-ms",
-                    "250",
+                    "249.2",
                     "x-slo-tpot-ms",
                     "25");
             assertEquals(new Scheduling(0, "team", 250, 7, ""), last(server));

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -34,6 +35,7 @@ import tools.jackson.databind.json.JsonMapper;
         sortOptions = false)
 final class ExplainCommand implements Callable<Integer> {
     private static final int LISTED = 10;
+    private static final Pattern ID = Pattern.compile("[A-Za-z0-9._-]+");
 
     @Parameters(
             arity = "0..1",
@@ -123,9 +125,13 @@ final class ExplainCommand implements Callable<Integer> {
     }
 
     private List<RequestReport> asked() throws IOException, InterruptedException {
+        if (id != null && !ID.matcher(id).matches()) {
+            throw new IllegalArgumentException("ID must be letters, digits and . _ -: " + id);
+        }
+        String base = url.endsWith("/") ? url.substring(0, url.length() - 1) : url;
         HttpRequest.Builder request =
                 HttpRequest.newBuilder(
-                        URI.create(url + "/debug/requests" + (id == null ? "" : "/" + id)));
+                        URI.create(base + "/debug/requests" + (id == null ? "" : "/" + id)));
         if (apiKey != null && !apiKey.isEmpty()) {
             request.header("authorization", "Bearer " + apiKey);
         }

@@ -13,7 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The ids of a request's answers as far as its events have come. For one thread at a time. */
+/** The ids of a request's answers as far as its events have come. Any thread. */
 final class Collected {
     private static final int FIRST_IDS = 64;
 
@@ -30,7 +30,7 @@ final class Collected {
         Arrays.fill(finish, RecordedRequest.CUT);
     }
 
-    void take(GenerationEvent event) {
+    synchronized void take(GenerationEvent event) {
         switch (event) {
             case Delta delta -> append(delta.index(), delta.ids());
             case Finished finished -> finish[finished.index()] = finished.reason().apiName();
@@ -49,11 +49,11 @@ final class Collected {
         sizes[index] = size + more.length;
     }
 
-    int size(int index) {
+    synchronized int size(int index) {
         return sizes[index];
     }
 
-    RecordedRequest.Outcome outcome() {
+    synchronized RecordedRequest.Outcome outcome() {
         List<RecordedRequest.Output> outputs = new ArrayList<>();
         for (int i = 0; i < ids.length; i++) {
             outputs.add(new RecordedRequest.Output(Arrays.copyOf(ids[i], sizes[i]), finish[i]));

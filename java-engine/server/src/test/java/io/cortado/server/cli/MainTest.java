@@ -76,6 +76,7 @@ class MainTest {
                 "replay /dev/null",
                 "explain --record /dev/null",
                 "explain --url http://127.0.0.1:1",
+                "explain a/b",
                 "chat --dummy-weights /no/such/config.json --prompt x",
                 "generate"
             })
