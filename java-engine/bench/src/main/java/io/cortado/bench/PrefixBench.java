@@ -51,7 +51,7 @@ final class PrefixBench extends BenchCommand {
     int enteringLen = 8192;
 
     @Option(names = "--entering-budget", description = "tokens of a step while it enters")
-    int enteringBudget = 20;
+    int enteringBudget = 16;
 
     @Option(names = "--running", description = "answers that run while it enters")
     int running = 4;

@@ -56,8 +56,8 @@ class FleetTest {
 
     @Test
     void givesTwoToOneByWeightUnderOverload() {
-        // Ten times what the engine can do, for 20 s; long prompts against long answers.
-        Trace trace = twoTenants(40_000, SECOND / 2000, new int[] {400, 40}, new int[] {20, 200});
+        // Ten times what the engine can do, for 10 s; long prompts against long answers.
+        Trace trace = twoTenants(20_000, SECOND / 2000, new int[] {400, 40}, new int[] {20, 200});
         SimSetup setup = setup(SchedulingPolicy.FAIR, Map.of("a", 2.0));
         Outcomes outcomes = Fleet.run(trace, setup, COST);
         double[] served = outcomes.served();
@@ -68,7 +68,7 @@ class FleetTest {
 
     @Test
     void servesByDemandWhereNobodyIsWeighted() {
-        Trace trace = twoTenants(40_000, SECOND / 2000, new int[] {400, 40}, new int[] {20, 200});
+        Trace trace = twoTenants(20_000, SECOND / 2000, new int[] {400, 40}, new int[] {20, 200});
         double[] served = Fleet.run(trace, setup(SchedulingPolicy.FCFS, Map.of()), COST).served();
         assertEquals(1.0, served[0] / served[1], 0.05); // 440 each
     }
@@ -82,7 +82,7 @@ class FleetTest {
     @EnumSource(SchedulingPolicy.class)
     void aFloodOfOneTokenRequestsDoublesALongPrefillAtMost(SchedulingPolicy policy) {
         long alone = longPrefill(0, policy)[0];
-        long[] flooded = longPrefill(20_000, policy);
+        long[] flooded = longPrefill(15_000, policy);
         assertTrue(flooded[0] <= 2.2 * alone, "alone=%d flooded=%d".formatted(alone, flooded[0]));
         assertTrue(flooded[1] <= 0.1 * SECOND, "the flood's p99 in ns: " + flooded[1]);
     }
