@@ -19,7 +19,14 @@ namespace ct::linear {
 namespace {
 
 constexpr int kMaxRows = 6;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kMaxFusedRows =
+    1;  // with a sanitizer's checks the unrolled steps of larger tiles take minutes to compile
+constexpr int kFusedPanels = 1;
+#else
 constexpr int kMaxFusedRows = 4;
+constexpr int kFusedPanels = kGroupPanels;
+#endif
 
 [[gnu::always_inline]] inline __m512i load_line(const unsigned char* at) { return _mm512_load_si512(at); }
 
@@ -336,7 +343,6 @@ void times_f32(const CodeTile& tile) {
 
 // clang-format off
 #define CT_OF_ROWS(kernel, rows) {kernel<rows, 1>, kernel<rows, 2>, kernel<rows, 3>, kernel<rows, 4>}
-#define CT_FUSED_ROWS(rows) {fused<PLANES, rows, 1>, fused<PLANES, rows, 2>, fused<PLANES, rows, 3>, fused<PLANES, rows, 4>}
 #define CT_TILES(kernel)                                                                          \
     void kernel##_any(const CodeTile& tile) {                                                     \
         static constexpr CodeKernel kTiles[kMaxRows][kGroupPanels] = {                            \
@@ -347,13 +353,35 @@ void times_f32(const CodeTile& tile) {
 CT_TILES(times_bf16)
 CT_TILES(times_f32)
 
+// clang-format on
+
+template <int PLANES, int PANELS, int ROWS = kMaxFusedRows>
+void fused_rows(const CodeTile& tile) {
+    if constexpr (ROWS > 1) {
+        if (tile.rows < ROWS) {
+            fused_rows<PLANES, PANELS, ROWS - 1>(tile);
+            return;
+        }
+    }
+    fused<PLANES, ROWS, PANELS>(tile);
+}
+
+// A whole group, or panel after panel: a lane's bits do not depend on its neighbours, and the rest of a matrix is small.
 template <int PLANES>
 void fused_any(const CodeTile& tile) {
-    static constexpr CodeKernel kTiles[kMaxFusedRows][kGroupPanels] = {
-        CT_FUSED_ROWS(1), CT_FUSED_ROWS(2), CT_FUSED_ROWS(3), CT_FUSED_ROWS(4)};
-    kTiles[tile.rows - 1][tile.panels - 1](tile);
+    if (tile.panels == kFusedPanels) {
+        fused_rows<PLANES, kFusedPanels>(tile);
+        return;
+    }
+    CodeTile one = tile;
+    for (int p = 0; p < tile.panels; ++p) {
+        fused_rows<PLANES, 1>(one);
+        one.c += kPanelRows;
+        one.units += kLineBytes;
+        one.scales += kPanelRows;
+        one.mins += kPanelRows;
+    }
 }
-// clang-format on
 
 [[gnu::always_inline]] inline __m512 halves(const unsigned char* at) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));

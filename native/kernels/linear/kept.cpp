@@ -15,6 +15,9 @@ constexpr int64_t kScalesFloats = int64_t{kMaxSubs} * kGroupRows;
 // hold up the loads that the kernels need: with them a third of the bandwidth goes.)
 constexpr int64_t kPrefetchBytes = 16384;
 
+// So many tiles of few rows take the codes as they are packed: more are cheaper unpacked.
+constexpr int64_t kFusedTiles = 3;
+
 // What a thread needs besides the sums of its rows.
 struct Scratch {
     alignas(64) float scales[kScalesFloats];
@@ -88,9 +91,10 @@ void Kept::run(const Block& block, unsigned char* thread_scratch) const {
     const int64_t panel = block.panel_begin % kGroupPanels;
     const int64_t rows = block.row_end - block.row_begin;
     const bool as_bf16 = x_dtype == CT_BF16 && code_kernels->times_bf16;
+    const int64_t fused_rows = code_kernels->max_fused_rows;
     const CodeKernel fused =
-        as_bf16 && rows <= code_kernels->max_fused_rows ? code_kernels->fused[layout.format->planes] : nullptr;
-    const int64_t tiles = fused ? 1 : ceil_div(rows, code_kernels->max_rows);
+        as_bf16 && rows <= kFusedTiles * fused_rows ? code_kernels->fused[layout.format->planes] : nullptr;
+    const int64_t tiles = ceil_div(rows, fused ? fused_rows : code_kernels->max_rows);
     const int64_t x_bytes = dtype_bytes(x_dtype);
 
     for (int64_t chunk = 0; chunk < layout.chunks(); ++chunk) {
@@ -126,6 +130,7 @@ void Kept::run(const Block& block, unsigned char* thread_scratch) const {
             tile.x_stride = x_stride;
             if (fused) {
                 fused(tile);
+                tile.prefetch = at;  // the next tiles read what is in the caches
             } else if (as_bf16) {
                 code_kernels->times_bf16(tile);
             } else {

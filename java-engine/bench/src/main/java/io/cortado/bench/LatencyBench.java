@@ -1,6 +1,7 @@
 package io.cortado.bench;
 
 import io.cortado.api.Engine;
+import io.cortado.bench.llamacpp.BlockWeights;
 import io.cortado.bench.llamacpp.LlamaCppComparison;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,6 +37,12 @@ final class LatencyBench extends BenchCommand {
             description = "llamacpp: the same weights in llama.cpp, in the same run")
     @Nullable String vs;
 
+    @Option(
+            names = "--weights",
+            paramLabel = "FORMAT",
+            description = "beside --vs: bf16, q8_0, q4_0 or q4_k; default: ${DEFAULT-VALUE}")
+    String weights = "bf16";
+
     @Override
     void run(Results results) throws Exception {
         require(batch >= 1 && batch <= 4096, "batch", "in [1, 4096]", batch);
@@ -44,6 +51,7 @@ final class LatencyBench extends BenchCommand {
             compare(results);
             return;
         }
+        require(weights.equals("bf16"), "weights", "used beside --vs", weights);
         try (EngineTarget target =
                 new EngineTarget(
                         engine.open(
@@ -61,6 +69,7 @@ final class LatencyBench extends BenchCommand {
         LlamaCppComparison.Setup setup =
                 new LlamaCppComparison.Setup(
                         engine.dummyWeights,
+                        BlockWeights.of(weights),
                         engine.options().dummyWeights(false),
                         promptLen,
                         outputLen,

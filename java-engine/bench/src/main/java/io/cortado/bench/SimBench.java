@@ -152,6 +152,14 @@ final class SimBench implements Callable<Integer> {
 
     private void run() throws IOException, InterruptedException {
         Trace requests = open();
+        tenantWeights.forEach((tenant, weight) -> {
+            require(
+                    requests.tenantNames().contains(tenant),
+                    "tenant-weight",
+                    "of a tenant of the trace",
+                    tenant);
+            require(weight > 0 && weight <= 1e6, "tenant-weight", "in (0, 1e6]", weight);
+        });
         DeviceCost device = DeviceCost.of(cost, ranks);
         SimSetup setup =
                 new SimSetup(

@@ -2,7 +2,6 @@ package io.cortado.text;
 
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Map;
 
 /**
  * Byte pair encoding: the pair of lowest rank is joined first, the leftmost among equals.
@@ -11,20 +10,20 @@ import java.util.Map;
  * are.
  */
 final class BpeModel implements WordModel {
-    private final Map<String, Integer> vocabulary;
+    private final TokenIds vocabulary;
     private final MergeTable merges;
     private final BpeOptions options;
     private final ByteTokens byteTokens;
     private final int[] letterIds = new int[0x180];
     private final boolean mayCut;
 
-    BpeModel(Map<String, Integer> vocabulary, MergeTable merges, BpeOptions options) {
+    BpeModel(TokenIds vocabulary, MergeTable merges, BpeOptions options) {
         this.vocabulary = vocabulary;
         this.merges = merges;
         this.options = options;
         byteTokens = new ByteTokens(vocabulary);
         for (int c = 0; c < letterIds.length; c++) {
-            letterIds[c] = vocabulary.getOrDefault(String.valueOf((char) c), -1);
+            letterIds[c] = vocabulary.find(String.valueOf((char) c), -1);
         }
         mayCut = mayCut();
     }
@@ -70,8 +69,8 @@ final class BpeModel implements WordModel {
     @Override
     public void tokenize(String word, BitSet forbidden, WordTokens out) {
         if (options.ignoreMerges()) {
-            Integer whole = vocabulary.get(word);
-            if (whole != null && !forbidden.get(whole)) {
+            int whole = vocabulary.find(word);
+            if (whole != TokenIds.ABSENT && !forbidden.get(whole)) {
                 out.add(whole, Utf8.length(word, 0, word.length()));
                 return;
             }
@@ -138,7 +137,7 @@ final class BpeModel implements WordModel {
         if (c < letterIds.length && !options.hasAffixes()) {
             return letterIds[c];
         }
-        return vocabulary.getOrDefault(spelling(word, start, end), -1);
+        return vocabulary.find(spelling(word, start, end), -1);
     }
 
     /** How the vocabulary spells a character at its place in the word. */

@@ -2,16 +2,17 @@ package io.cortado.text;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.Map;
+import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
 /** The tokens {@code <0x00>} to {@code <0xFF>} of a vocabulary, as far as it has them. */
 final class ByteTokens {
     private final int[] ids = new int[256];
 
-    ByteTokens(Map<String, Integer> vocabulary) {
+    ByteTokens(TokenIds vocabulary) {
+        HexFormat hex = HexFormat.of().withUpperCase();
         for (int b = 0; b < 256; b++) {
-            ids[b] = vocabulary.getOrDefault(String.format("<0x%02X>", b), -1);
+            ids[b] = vocabulary.find("<0x" + hex.toHexDigits((byte) b) + ">");
         }
     }
 

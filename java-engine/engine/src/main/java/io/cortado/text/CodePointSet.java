@@ -9,6 +9,8 @@ import java.util.function.IntPredicate;
  */
 final class CodePointSet {
     static final int END = Character.MAX_CODE_POINT + 1;
+    private static final int FIRST_EMPTY_PLANE = 0x4_0000;
+    private static final int AFTER_EMPTY_PLANES = 0xE_0000;
     static final CodePointSet NONE = new CodePointSet(new int[0]);
     static final CodePointSet ALL = new CodePointSet(new int[] {0, END});
 
@@ -35,11 +37,16 @@ final class CodePointSet {
         return set;
     }
 
-    /** Asks about every code point there is. */
+    /** The code point after {@code c} that may be of another kind: planes 4 to 13 are all alike. */
+    static int next(int c) {
+        return c == FIRST_EMPTY_PLANE ? AFTER_EMPTY_PLANES : c + 1;
+    }
+
+    /** Asks about every code point there is, of those in planes without characters about one. */
     static CodePointSet where(IntPredicate isMember) {
         var bounds = new IntList();
         boolean inside = false;
-        for (int c = 0; c < END; c++) {
+        for (int c = 0; c < END; c = next(c)) {
             if (isMember.test(c) != inside) {
                 bounds.add(c);
                 inside = !inside;

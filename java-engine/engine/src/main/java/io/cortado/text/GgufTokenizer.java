@@ -1,7 +1,6 @@
 package io.cortado.text;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -49,12 +48,18 @@ final class GgufTokenizer {
 
     private Tokenizer byteLevel() {
         GgufPreTokenizers pre = GgufPreTokenizers.named(metadata.string("pre", "default"));
-        Map<String, Integer> ids = ids();
+        TokenIds ids = ids();
         MergeTable merges = merges(ids);
         List<AddedToken> added = addedTokens();
         // What words may become by being looked up whole: no control token.
-        var words = new HashMap<>(ids);
-        added.forEach(token -> words.remove(token.content()));
+        var control = new HashSet<String>();
+        added.forEach(token -> control.add(token.content()));
+        var words = new TokenIds();
+        ids.forEach((token, id) -> {
+            if (!control.contains(token)) {
+                words.put(token, id);
+            }
+        });
         ObjectNode root = JsonNodeFactory.instance.objectNode();
         root.set("pre_tokenizer", pre.words());
         root.set("decoder", PipelineNodes.byteLevel(true, true));
@@ -119,7 +124,7 @@ final class GgufTokenizer {
         var special = new HashSet<String>();
         added.forEach(token -> special.add(token.content()));
         var spelled = new String[tokens.length];
-        Map<String, Integer> ids = HashMap.newHashMap(tokens.length);
+        var ids = new TokenIds();
         for (int id = 0; id < tokens.length; id++) {
             spelled[id] =
                     special.contains(tokens[id])
@@ -161,11 +166,11 @@ final class GgufTokenizer {
         return tokens.length > 100 ? 100 : -1;
     }
 
-    private Map<String, Integer> ids() {
-        var ids = HashMap.<String, Integer>newHashMap(tokens.length);
+    private TokenIds ids() {
+        var ids = new TokenIds();
         for (int id = 0; id < tokens.length; id++) {
-            Integer other = ids.put(tokens[id], id);
-            if (other != null) {
+            int other = ids.put(tokens[id], id);
+            if (other != TokenIds.ABSENT) {
                 throw new TokenizerFormatException(
                         "two tokens of tokenizer.ggml.tokens are equal: ids="
                                 + other
@@ -178,15 +183,13 @@ final class GgufTokenizer {
         return ids;
     }
 
-    private MergeTable merges(Map<String, Integer> ids) {
+    private MergeTable merges(TokenIds ids) {
         String[] merges = metadata.strings("merges", ModelFile.MAX_MERGES);
         if (merges == null) {
             throw new TokenizerFormatException(
                     "GGUF file has no merges: tokenizer.ggml.merges=missing model=gpt2");
         }
-        var table = new MergeTable(merges.length);
-        var byText = new TokenIds(ids);
-        int made = 0;
+        var list = new MergeList();
         for (int rank = 0; rank < merges.length; rank++) {
             String merge = merges[rank];
             int space = merge.indexOf(' ', 1);
@@ -197,10 +200,11 @@ final class GgufTokenizer {
                                 + "]="
                                 + TokenizerFile.clip(merge));
             }
-            String left = merge.substring(0, space);
-            made = ModelFile.put(table, byText, left, merge.substring(space + 1), "", rank, made);
+            char[] text = merge.toCharArray();
+            list.addPart(text, 0, space);
+            list.addPart(text, space + 1, text.length - space - 1);
         }
-        return table;
+        return list.table(ids, "");
     }
 
     private List<AddedToken> addedTokens() {

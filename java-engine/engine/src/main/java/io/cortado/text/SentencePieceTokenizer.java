@@ -3,7 +3,6 @@ package io.cortado.text;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,7 +42,7 @@ final class SentencePieceTokenizer {
             throw new TokenizerFormatException(
                     "unknown piece out of range: unk_id=" + file.unknownId() + " pieces=" + size);
         }
-        Map<String, Integer> ids = ids();
+        TokenIds ids = ids();
         List<AddedToken> added = addedTokens(more);
         WordModel model =
                 switch (file.model()) {
@@ -98,11 +97,11 @@ final class SentencePieceTokenizer {
         return sequence;
     }
 
-    private Map<String, Integer> ids() {
-        Map<String, Integer> ids = HashMap.newHashMap(size);
+    private TokenIds ids() {
+        var ids = new TokenIds();
         for (int id = 0; id < size; id++) {
-            Integer other = ids.put(file.pieces().get(id).text(), id);
-            if (other != null) {
+            int other = ids.put(file.pieces().get(id).text(), id);
+            if (other != TokenIds.ABSENT) {
                 throw new TokenizerFormatException(
                         "two pieces have one text: ids="
                                 + other
@@ -143,8 +142,8 @@ final class SentencePieceTokenizer {
     }
 
     /** What words are made of: no control token, no user-defined one. */
-    private Map<String, Integer> spellable(Map<String, Integer> ids) {
-        Map<String, Integer> spellable = HashMap.newHashMap(ids.size());
+    private TokenIds spellable(TokenIds ids) {
+        var spellable = new TokenIds();
         ids.forEach((text, id) -> {
             switch (file.pieces().get(id).kind()) {
                 case NORMAL, UNUSED, BYTE -> spellable.put(text, id);
@@ -154,8 +153,8 @@ final class SentencePieceTokenizer {
         return spellable;
     }
 
-    private BpeModel bytePairs(Map<String, Integer> ids) {
-        Map<String, Integer> spellable = spellable(ids);
+    private BpeModel bytePairs(TokenIds ids) {
+        TokenIds spellable = spellable(ids);
         int[] ranks = ranks();
         var lefts = new IntList();
         var rights = new IntList();
@@ -165,13 +164,14 @@ final class SentencePieceTokenizer {
             if (!isMergeable(file.pieces().get(id).kind())) {
                 continue;
             }
-            for (int cut = 1; cut < text.length(); cut++) {
-                Integer left = spellable.get(text.substring(0, cut));
-                Integer right = left == null ? null : spellable.get(text.substring(cut));
-                if (left != null && right != null) {
+            char[] letters = text.toCharArray();
+            for (int cut = 1; cut < letters.length; cut++) {
+                int left = spellable.place(letters, 0, cut);
+                int right = left < 0 ? left : spellable.place(letters, cut, letters.length);
+                if (left >= 0 && right >= 0) {
                     requireMerges(merged.size());
-                    lefts.add(left);
-                    rights.add(right);
+                    lefts.add(spellable.id(left));
+                    rights.add(spellable.id(right));
                     merged.add(id);
                 }
             }

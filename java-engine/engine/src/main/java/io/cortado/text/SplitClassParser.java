@@ -1,16 +1,14 @@
 package io.cortado.text;
 
 /** Parses what stands for one character in a split pattern: itself, an escape or a bracket. */
-final class SplitClassParser {
+final class SplitClassParser extends SplitPatternReader {
     private static final int MAX_DEPTH = 32;
 
-    private final String pattern;
-    private int at;
     private int depth;
     private boolean ignoreCase;
 
     SplitClassParser(String pattern) {
-        this.pattern = pattern;
+        super(pattern);
     }
 
     /** Where the last parse has ended. */
@@ -189,23 +187,5 @@ final class SplitClassParser {
             throw malformed("a hexadecimal escape that is no code point");
         }
         return CodePointSet.of((int) code);
-    }
-
-    private boolean take(String literal) {
-        if (!pattern.startsWith(literal, at)) {
-            return false;
-        }
-        at += literal.length();
-        return true;
-    }
-
-    private TokenizerFormatException malformed(String what) {
-        return new TokenizerFormatException(
-                "split pattern is malformed: it has "
-                        + what
-                        + ": position="
-                        + at
-                        + " pattern="
-                        + TokenizerFile.clip(pattern));
     }
 }

@@ -12,20 +12,18 @@ import org.jspecify.annotations.Nullable;
  * more than one character, conditionals and subexpression calls. They cannot be matched in linear
  * time by automata, or no published pattern has them.
  */
-final class SplitRegexParser {
+final class SplitRegexParser extends SplitPatternReader {
     private static final int MAX_PATTERN_CHARS = 20_000;
     private static final int MAX_DEPTH = 64;
     private static final int MAX_REPEAT = 1000;
 
-    private final String pattern;
     private final SplitClassParser classes;
-    private int at;
     private int depth;
     private boolean ignoreCase;
     private boolean dotAll;
 
     private SplitRegexParser(String pattern) {
-        this.pattern = pattern;
+        super(pattern);
         this.classes = new SplitClassParser(pattern);
     }
 
@@ -299,27 +297,9 @@ final class SplitRegexParser {
         return new int[] {min, max};
     }
 
-    private boolean take(String literal) {
-        if (!pattern.startsWith(literal, at)) {
-            return false;
-        }
-        at += literal.length();
-        return true;
-    }
-
     private UnsupportedTokenizerException unsupported(String what) {
         return new UnsupportedTokenizerException(
                 "split pattern not supported: it has a "
-                        + what
-                        + ": position="
-                        + at
-                        + " pattern="
-                        + TokenizerFile.clip(pattern));
-    }
-
-    private TokenizerFormatException malformed(String what) {
-        return new TokenizerFormatException(
-                "split pattern is malformed: it has "
                         + what
                         + ": position="
                         + at

@@ -1,7 +1,6 @@
 package io.cortado.text;
 
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -54,7 +53,7 @@ final class TiktokenTokenizer {
         byte[][] tokens = file.tokens();
         int longest = 0;
         var spelled = new @Nullable String[tokens.length];
-        Map<String, Integer> ids = HashMap.newHashMap(tokens.length);
+        var ids = new TokenIds();
         for (int id = 0; id < tokens.length; id++) {
             if (tokens[id] != null) {
                 longest = Math.max(longest, tokens[id].length);

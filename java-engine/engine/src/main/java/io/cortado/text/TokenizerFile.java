@@ -23,19 +23,20 @@ final class TokenizerFile {
     }
 
     static Tokenizer parse(byte[] json) {
-        return parse(JsonFiles.parse(json, "tokenizer.json", MAX_FILE_BYTES));
+        return parse(TokenizerJsonReader.read(json));
     }
 
-    /** Reads a tree of the format, however it came about. */
-    static Tokenizer parse(JsonNode root) {
+    /** Reads what the format says, however it came about. */
+    static Tokenizer parse(TokenizerJson file) {
+        JsonNode root = file.root();
         if (!root.path("model").isObject()) {
             throw new TokenizerFormatException(
                     "tokenizer.json has no model object: model=" + brief(root.path("model")));
         }
-        return new TokenizerFile(root).build();
+        return new TokenizerFile(root).build(file);
     }
 
-    private Tokenizer build() {
+    private Tokenizer build(TokenizerJson file) {
         Pipeline.requireFields(
                 "tokenizer.json",
                 root,
@@ -51,7 +52,7 @@ final class TokenizerFile {
         if (!text(root, "version", "1.0").equals("1.0")) {
             throw Pipeline.unsupported("version", text(root, "version", ""));
         }
-        ModelFile model = ModelFile.read(root.path("model"));
+        ModelFile model = ModelFile.read(file);
         Normalizer normalizer = NormalizerFile.read(root.path("normalizer"));
         return assemble(root, model, normalizer, addedTokens(model, normalizer), null);
     }
@@ -72,7 +73,7 @@ final class TokenizerFile {
                 PreTokenizerFile.read(
                         root.path("pre_tokenizer"), !isAbsent(root.path("normalizer")));
         Decoder decoder = DecoderFile.read(root.path("decoder"));
-        var vocabulary = new Vocabulary(model.tokens(), added, decoder);
+        var vocabulary = new Vocabulary(model.ids(), model.tokens(), added, decoder);
         return new Tokenizer(
                 new TokenizerParts(
                         normalizer,
@@ -129,9 +130,11 @@ final class TokenizerFile {
             }
             // A token the model knows keeps the model's id; any other gets the next one, whatever
             // "id" says.
-            Integer known = model.ids().get(content);
-            int id = known != null ? known : next++;
-            if (known == null && id < model.tokens().length && model.tokens()[id] != null) {
+            int known = model.ids().find(content);
+            int id = known != TokenIds.ABSENT ? known : next++;
+            if (known == TokenIds.ABSENT
+                    && id < model.tokens().length
+                    && model.tokens()[id] != null) {
                 throw new TokenizerFormatException(
                         "added token has the id of another token: id="
                                 + id

@@ -1,5 +1,7 @@
 package io.cortado.text;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A tokenizer file that is malformed or beyond a limit; the message names what, the value and the
  * limit.
@@ -11,7 +13,7 @@ public class TokenizerFormatException extends IllegalArgumentException {
         super(message);
     }
 
-    public TokenizerFormatException(String message, Throwable cause) {
+    public TokenizerFormatException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }
 }

@@ -173,7 +173,7 @@ final class UnicodeSets {
             Arrays.setAll(bounds, type -> new IntList());
             int current = Character.getType(0);
             bounds[current].add(0);
-            for (int c = 1; c < CodePointSet.END; c++) {
+            for (int c = 1; c < CodePointSet.END; c = CodePointSet.next(c)) {
                 int type = Character.getType(c);
                 if (type != current) {
                     bounds[current].add(c);

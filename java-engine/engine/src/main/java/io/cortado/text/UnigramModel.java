@@ -2,9 +2,7 @@ package io.cortado.text;
 
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * The cut of a word with the best sum of scores, as SentencePiece's unigram models have it. A
@@ -15,7 +13,7 @@ final class UnigramModel implements WordModel {
     private static final int NOWHERE = -1;
 
     private final CharTrie pieces = new CharTrie();
-    private final Map<String, Integer> ids;
+    private final TokenIds ids = new TokenIds();
     private final double[] scores;
     private final int unknownId;
     private final double unknownScore;
@@ -28,7 +26,6 @@ final class UnigramModel implements WordModel {
      * @param unknownId the id for text that no piece covers, or -1 for none
      */
     UnigramModel(List<String> spellings, double[] scores, int unknownId, boolean byteFallback) {
-        this.ids = HashMap.newHashMap(spellings.size());
         this.scores = scores;
         this.unknownId = unknownId;
         this.byteFallback = byteFallback;
@@ -118,10 +115,10 @@ final class UnigramModel implements WordModel {
         }
         // The reference looks a run of unknown characters up once more, then writes its bytes.
         String run = word.substring(start, end);
-        Integer known = ids.get(run);
-        int[] tokens = known == null && byteFallback ? byteTokens.of(run) : null;
+        int known = ids.find(run);
+        int[] tokens = known == TokenIds.ABSENT && byteFallback ? byteTokens.of(run) : null;
         if (tokens == null) {
-            out.add(known == null || forbidden.get(known) ? unknownId : known, bytes);
+            out.add(known == TokenIds.ABSENT || forbidden.get(known) ? unknownId : known, bytes);
             return;
         }
         int at = Utf8.length(word, 0, start);

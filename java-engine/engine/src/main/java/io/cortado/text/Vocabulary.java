@@ -1,5 +1,6 @@
 package io.cortado.text;
 
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -14,32 +15,28 @@ import org.jspecify.annotations.Nullable;
 final class Vocabulary {
     private static final byte[] NO_BYTES = new byte[0];
 
-    private final Map<String, Integer> ids;
+    private final TokenIds ids;
+    private final Map<String, Integer> addedIds = new HashMap<>();
     private final @Nullable String[] texts;
     private final byte[][] bytes;
     private final BitSet special = new BitSet();
     private final BitSet skipped = new BitSet();
 
     /**
-     * @param model the model's tokens by their ids, null for a hole
+     * @param ids the model's tokens by their spelling
+     * @param tokens the same by their ids, null for a hole
      */
-    Vocabulary(@Nullable String[] model, List<AddedToken> added, Decoder decoder) {
-        int width = model.length;
+    Vocabulary(TokenIds ids, @Nullable String[] tokens, List<AddedToken> added, Decoder decoder) {
+        this.ids = ids;
+        int width = tokens.length;
         for (AddedToken token : added) {
             width = Math.max(width, token.id() + 1);
         }
-        ids = HashMap.newHashMap(width);
-        texts = new String[width];
+        texts = Arrays.copyOf(tokens, width);
         bytes = new byte[width][];
-        for (int id = 0; id < model.length; id++) {
-            texts[id] = model[id];
-            if (model[id] != null) {
-                ids.put(model[id], id);
-            }
-        }
         Set<String> specialContents = new HashSet<>();
         for (AddedToken token : added) {
-            ids.put(token.content(), token.id());
+            addedIds.put(token.content(), token.id());
             texts[token.id()] = token.spelling();
             if (token.special()) {
                 special.set(token.id());
@@ -59,7 +56,9 @@ final class Vocabulary {
     }
 
     @Nullable Integer id(String token) {
-        return ids.get(token);
+        Integer added = addedIds.get(token);
+        int id = added != null ? added : ids.find(token);
+        return id == TokenIds.ABSENT ? null : id;
     }
 
     @Nullable String text(int id) {

@@ -21,9 +21,9 @@ final class VocabularyAndMerges {
         ObjectNode root = NODES.objectNode();
         ObjectNode model = root.putObject("model");
         model.put("type", "BPE");
-        JsonNode vocab = JsonFiles.parse(vocabulary, "vocab.json", TokenizerFile.MAX_FILE_BYTES);
-        model.set("vocab", vocab);
-        model.set("merges", merges(merges));
+        model.putObject("vocab");
+        model.putArray("merges");
+        TokenIds vocab = TokenizerJsonReader.vocabulary(vocabulary);
         root.set("decoder", PipelineNodes.byteLevel(true, true));
         ArrayNode added = root.putArray("added_tokens");
         for (Map.Entry<Integer, JsonNode> entry : config.addedTokens().entrySet()) {
@@ -38,17 +38,22 @@ final class VocabularyAndMerges {
         }
         addRoleTokens(added, vocab, config);
         pipeline(root, vocab, config);
-        return TokenizerFile.parse(root);
+        return TokenizerFile.parse(new TokenizerJson(root, vocab, merges(merges)));
     }
 
-    private static ArrayNode merges(byte[] content) {
-        ArrayNode list = NODES.arrayNode();
+    private static MergeList merges(byte[] content) {
+        var list = new MergeList();
         String text = new String(content, StandardCharsets.UTF_8);
         int lines = 0;
         for (String line : (Iterable<String>) text.lines()::iterator) {
             boolean isComment = lines++ == 0 && line.startsWith("#version");
-            if (!isComment && !line.isEmpty()) {
-                list.add(line);
+            boolean isMerge = isComment || line.isEmpty() || addLine(list, line);
+            if (!isMerge) {
+                throw new TokenizerFormatException(
+                        "merge is not a pair of tokens: merges.txt line="
+                                + lines
+                                + " text="
+                                + TokenizerFile.clip(line));
             }
             if (list.size() > ModelFile.MAX_MERGES) {
                 throw new TokenizerFormatException(
@@ -58,8 +63,12 @@ final class VocabularyAndMerges {
         return list;
     }
 
+    private static boolean addLine(MergeList list, String line) {
+        return list.addLine(line.toCharArray(), 0, line.length());
+    }
+
     /** Tokens that have a role, such as bos, are special though no file lists them as added. */
-    private static void addRoleTokens(ArrayNode added, JsonNode vocab, TokenizerConfig config) {
+    private static void addRoleTokens(ArrayNode added, TokenIds vocab, TokenizerConfig config) {
         for (String role :
                 new String[] {
                     "bos_token",
@@ -71,7 +80,7 @@ final class VocabularyAndMerges {
                     "mask_token"
                 }) {
             String content = config.token(role);
-            if (content == null || content.isEmpty() || !vocab.has(content)) {
+            if (content == null || content.isEmpty() || vocab.find(content) == TokenIds.ABSENT) {
                 continue;
             }
             boolean isListed = false;
@@ -80,7 +89,7 @@ final class VocabularyAndMerges {
             }
             if (!isListed) {
                 added.addObject()
-                        .put("id", vocab.path(content).intValue())
+                        .put("id", vocab.find(content))
                         .put("content", content)
                         .put("lstrip", role.equals("mask_token"))
                         .put("special", true);
@@ -88,7 +97,7 @@ final class VocabularyAndMerges {
         }
     }
 
-    private static void pipeline(ObjectNode root, JsonNode vocab, TokenizerConfig config) {
+    private static void pipeline(ObjectNode root, TokenIds vocab, TokenizerConfig config) {
         boolean prefixed = config.flag("add_prefix_space", false);
         String name = config.tokenizerClass().replaceFirst("Fast$", "");
         switch (name) {
@@ -117,15 +126,21 @@ final class VocabularyAndMerges {
     }
 
     private static void role(
-            ArrayNode pair, JsonNode vocab, TokenizerConfig config, String role, String fallback) {
+            ArrayNode pair, TokenIds vocab, TokenizerConfig config, String role, String fallback) {
         String content = config.token(role);
         String token = content == null ? fallback : content;
         pair.add(token);
-        pair.add(vocab.path(token));
+        pair.add(id(vocab, token));
+    }
+
+    /** A token's id for the pipeline, null where the vocabulary lacks it. */
+    private static JsonNode id(TokenIds vocab, String token) {
+        int id = vocab.find(token);
+        return id == TokenIds.ABSENT ? NODES.nullNode() : NODES.numberNode(id);
     }
 
     private static void template(
-            ObjectNode root, JsonNode vocab, @Nullable String bos, @Nullable String eos) {
+            ObjectNode root, TokenIds vocab, @Nullable String bos, @Nullable String eos) {
         if (bos == null && eos == null) {
             return;
         }
@@ -143,7 +158,7 @@ final class VocabularyAndMerges {
         }
         for (String token : new String[] {bos, eos}) {
             if (token != null) {
-                tokens.putObject(token).putArray("ids").add(vocab.path(token));
+                tokens.putObject(token).putArray("ids").add(id(vocab, token));
             }
         }
     }

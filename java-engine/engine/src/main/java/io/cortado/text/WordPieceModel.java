@@ -1,7 +1,6 @@
 package io.cortado.text;
 
 import java.util.BitSet;
-import java.util.Map;
 
 /**
  * The longest token first, then the longest of those with the prefix, as BERT's models have it. A
@@ -17,7 +16,7 @@ final class WordPieceModel implements WordModel {
      * @param prefix what the tokens have in front that do not begin a word
      * @param maxChars how many code points a word may have
      */
-    WordPieceModel(Map<String, Integer> vocabulary, int unknownId, String prefix, int maxChars) {
+    WordPieceModel(TokenIds vocabulary, int unknownId, String prefix, int maxChars) {
         this.unknownId = unknownId;
         this.maxChars = maxChars;
         vocabulary.forEach(pieces::put);

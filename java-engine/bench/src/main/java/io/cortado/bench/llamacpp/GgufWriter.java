@@ -82,7 +82,7 @@ final class GgufWriter {
         }
         int32(table, type);
         int64(table, offset);
-        long bytes = elements * elementBytes(type);
+        long bytes = bytes(type, elements);
         offset += bytes + padding(bytes);
         return this;
     }
@@ -116,14 +116,17 @@ final class GgufWriter {
         int32(metadata, type);
     }
 
-    private static int elementBytes(int type) {
-        return switch (type) {
-            case TYPE_F32 -> 4;
-            case TYPE_BF16 -> 2;
-            default ->
-                    throw new IllegalArgumentException(
-                            "the tensor type must be F32 (0) or BF16 (30): type=" + type);
-        };
+    /** Bytes of so many elements; a row must be a whole number of blocks. */
+    private static long bytes(int type, long elements) {
+        if (type == TYPE_F32) {
+            return 4 * elements;
+        }
+        for (BlockWeights format : BlockWeights.values()) {
+            if (format.ggmlType() == type) {
+                return elements / format.blockElements() * format.blockBytes();
+            }
+        }
+        throw new IllegalArgumentException("this writer knows no such tensor type: type=" + type);
     }
 
     private static void string(ByteArrayOutputStream out, String value) {

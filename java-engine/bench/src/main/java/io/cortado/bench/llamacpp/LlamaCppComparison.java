@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Prefill and decode of one stream, ours and llama.cpp's in turns: same bf16 weights, same prompts,
- * same number of threads, both greedy.
+ * Prefill and decode of one stream, ours and llama.cpp's in turns: same weights, same prompts, same
+ * number of threads, both greedy.
  */
 public final class LlamaCppComparison {
     private static final int CHECK_PROMPTS = 8;
@@ -38,9 +38,11 @@ public final class LlamaCppComparison {
      * What is compared.
      *
      * @param config shape of the model (qwen3); null: the bundled one of 0.5 B parameters
+     * @param weights format of the weights; blocks are read by both sides from one GGUF file
      */
     public record Setup(
             @Nullable Path config,
+            BlockWeights weights,
             EngineOptions options,
             int promptLen,
             int outputLen,
@@ -76,19 +78,30 @@ public final class LlamaCppComparison {
         }
         Path folder =
                 CacheFolder.resolve("random-qwen3-" + Integer.toHexString(Arrays.hashCode(config)));
-        out.printf("weights: %,d parameters, bf16, in %s%n", shape.parameters(), folder);
-        new RandomCheckpoint(shape, 1).writeInto(folder, config);
+        BlockWeights weights = setup.weights();
+        out.printf(
+                "weights: %,d parameters, %s, in %s%n",
+                shape.parameters(), weights.label(), folder);
+        RandomCheckpoint checkpoint = new RandomCheckpoint(shape, 1);
+        Path model = folder;
+        Path gguf = folder.resolve(RandomCheckpoint.GGUF);
+        if (weights == BlockWeights.BF16) {
+            checkpoint.writeInto(folder, config);
+        } else {
+            gguf = checkpoint.writeBlocks(folder, weights);
+            model = gguf;
+        }
         int threads =
                 setup.options().threads() == 0
                         ? Runtime.getRuntime().availableProcessors()
                         : setup.options().threads();
         EngineOptions options =
                 setup.options().threads(threads).maxNumSeqs(1).maxModelLen(shape.maxPositions());
-        try (Engine ours = Engine.open(folder, options);
+        try (Engine ours = Engine.open(model, options);
                 LlamaCppPeer theirs =
                         LlamaCppPeer.start(
                                 CacheFolder.resolve("llamacpp"),
-                                folder.resolve(RandomCheckpoint.GGUF),
+                                gguf,
                                 threads,
                                 Math.max(1024, context))) {
             out.printf(

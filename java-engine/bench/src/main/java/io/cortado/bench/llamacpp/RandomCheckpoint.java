@@ -1,5 +1,6 @@
 package io.cortado.bench.llamacpp;
 
+import io.cortado.bench.BenchException;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -16,16 +17,16 @@ import java.util.SplittableRandom;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The same random bf16 weights as {@code model.safetensors} and as {@code model.gguf}, written once
- * into a folder.
+ * Random weights, written once into a folder: in bf16 the same ones as {@code model.safetensors}
+ * and as {@code model.gguf}, in blocks a GGUF file that both sides read.
  */
 final class RandomCheckpoint {
     static final String GGUF = "model.gguf";
     private static final String SAFETENSORS = "model.safetensors";
     private static final int CHUNK = 1 << 19;
 
-    /** Uniform in [-a, a] with the deviation 0.02 of the usual initialisation. */
-    private static final float AMPLITUDE = 0.02f * 1.7320508f;
+    /** What the one merge joins, and makes. */
+    private static final List<String> PIECES = List.of("a", "b", "ab");
 
     private final Qwen3Shape shape;
     private final long seed;
@@ -47,7 +48,7 @@ final class RandomCheckpoint {
         try (OutputStream safetensors = open(ours);
                 OutputStream gguf = open(theirs)) {
             safetensors.write(safetensorsHead());
-            ggufHead().writeHead(gguf);
+            ggufHead(BlockWeights.BF16).writeHead(gguf);
             int index = 0;
             for (Qwen3Shape.Tensor tensor : shape.tensors()) {
                 write(tensor, new SplittableRandom(seed * 1_000_003 + index++), safetensors, gguf);
@@ -55,6 +56,62 @@ final class RandomCheckpoint {
         }
         Files.move(ours, folder.resolve(SAFETENSORS));
         Files.move(theirs, folder.resolve(GGUF));
+    }
+
+    /** Writes a GGUF file of this format, if it is not there yet; where it is. */
+    Path writeBlocks(Path folder, BlockWeights format) throws IOException {
+        for (Qwen3Shape.Tensor tensor : shape.tensors()) {
+            if (!tensor.isNorm() && tensor.shape()[1] % format.blockElements() != 0) {
+                throw new BenchException(
+                        "rows must be whole blocks of %d for weights=%s: tensor=%s cols=%d"
+                                .formatted(
+                                        format.blockElements(),
+                                        format.label(),
+                                        tensor.name(),
+                                        tensor.shape()[1]));
+            }
+        }
+        Files.createDirectories(folder);
+        Path file = folder.resolve("model-" + format.label() + ".gguf");
+        if (Files.exists(file)) {
+            return file;
+        }
+        Path part = folder.resolve(file.getFileName() + ".part");
+        try (OutputStream gguf = open(part)) {
+            ggufHead(format).writeHead(gguf);
+            int index = 0;
+            for (Qwen3Shape.Tensor tensor : shape.tensors()) {
+                SplittableRandom random = new SplittableRandom(seed * 1_000_003 + index++);
+                writeBlocks(tensor, format, random, gguf);
+            }
+        }
+        return Files.move(part, file);
+    }
+
+    private static void writeBlocks(
+            Qwen3Shape.Tensor tensor,
+            BlockWeights format,
+            SplittableRandom random,
+            OutputStream gguf)
+            throws IOException {
+        long elements = tensor.elements();
+        if (tensor.isNorm()) {
+            ByteBuffer ones = BlockWeights.buffer(4 * (int) elements);
+            for (long i = 0; i < elements; i++) {
+                ones.putFloat(1);
+            }
+            gguf.write(ones.array());
+            gguf.write(new byte[GgufWriter.padding(4 * elements)]);
+            return;
+        }
+        ByteBuffer block = BlockWeights.buffer(format.blockBytes());
+        long blocks = elements / format.blockElements();
+        for (long i = 0; i < blocks; i++) {
+            block.clear();
+            format.block(random, block);
+            gguf.write(block.array());
+        }
+        gguf.write(new byte[GgufWriter.padding(blocks * format.blockBytes())]);
     }
 
     private static OutputStream open(Path file) throws IOException {
@@ -77,7 +134,7 @@ final class RandomCheckpoint {
             full.clear();
             for (int i = 0; i < count; i++) {
                 float unit = (random.nextInt() >> 8) * 0x1p-23f;
-                int bits = Float.floatToRawIntBits(centre + unit * AMPLITUDE) >>> 16;
+                int bits = Float.floatToRawIntBits(centre + unit * BlockWeights.AMPLITUDE) >>> 16;
                 half.putShort((short) bits);
                 if (tensor.isNorm()) {
                     full.putInt(bits << 16);
@@ -122,12 +179,12 @@ final class RandomCheckpoint {
                 .array();
     }
 
-    GgufWriter ggufHead() {
+    GgufWriter ggufHead(BlockWeights format) {
         GgufWriter gguf = new GgufWriter();
         gguf.put("general.architecture", "qwen3")
                 .put("general.name", "cortado-bench")
                 .put("general.alignment", GgufWriter.ALIGNMENT)
-                .put("general.file_type", 32)
+                .put("general.file_type", format.fileType())
                 .put("qwen3.context_length", shape.maxPositions())
                 .put("qwen3.embedding_length", shape.hidden())
                 .put("qwen3.block_count", shape.layers())
@@ -141,7 +198,7 @@ final class RandomCheckpoint {
                 .put("qwen3.vocab_size", shape.vocabulary());
         vocabulary(gguf);
         for (Qwen3Shape.Tensor tensor : shape.tensors()) {
-            int type = tensor.isNorm() ? GgufWriter.TYPE_F32 : GgufWriter.TYPE_BF16;
+            int type = tensor.isNorm() ? GgufWriter.TYPE_F32 : format.ggmlType();
             gguf.tensor(tensor.ggufName(), tensor.shape(), type);
         }
         return gguf;
@@ -152,14 +209,14 @@ final class RandomCheckpoint {
         List<String> tokens = new ArrayList<>();
         int[] types = new int[shape.vocabulary()];
         for (int id = 0; id < shape.vocabulary(); id++) {
-            tokens.add("t" + id);
+            tokens.add(id < PIECES.size() ? PIECES.get(id) : "t" + id);
             types[id] = 1;
         }
         gguf.put("tokenizer.ggml.model", "gpt2")
                 .put("tokenizer.ggml.pre", "qwen2")
                 .put("tokenizer.ggml.tokens", tokens)
                 .put("tokenizer.ggml.token_type", types)
-                .put("tokenizer.ggml.merges", List.of("t 0"))
+                .put("tokenizer.ggml.merges", List.of("a b"))
                 .put("tokenizer.ggml.bos_token_id", 0)
                 .put("tokenizer.ggml.eos_token_id", 1);
     }

@@ -98,7 +98,11 @@ class GgufWriterTest {
         JsonNode tensors = JsonMapper.shared().readTree(head);
         int ourBase = ours.position();
         int theirAt =
-                theirs.capacity() - (int) new RandomCheckpoint(TINY, 5).ggufHead().dataBytes();
+                theirs.capacity()
+                        - (int)
+                                new RandomCheckpoint(TINY, 5)
+                                        .ggufHead(BlockWeights.BF16)
+                                        .dataBytes();
         assertEquals(0, theirAt % GgufWriter.ALIGNMENT);
         for (Qwen3Shape.Tensor tensor : TINY.tensors()) {
             int ourAt = ourBase + tensors.path(tensor.name()).path("data_offsets").path(0).asInt();
