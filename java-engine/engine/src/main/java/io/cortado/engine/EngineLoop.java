@@ -150,7 +150,7 @@ final class EngineLoop implements Runnable {
 
     /** Live requests and the last ones that have ended. Any thread. */
     List<RequestReport> reports(int max) {
-        return journal.history().reports(max, executor.bytesPerBlock(), clock.getAsLong());
+        return journal.reports(max, executor.bytesPerBlock(), clock.getAsLong());
     }
 
     /** Makes {@link #run} fail all requests and return. Any thread. */

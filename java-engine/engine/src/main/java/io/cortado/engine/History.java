@@ -32,14 +32,14 @@ final class History {
     }
 
     /** Newest arrivals first: the live ones, then those that have ended. */
-    List<RequestReport> reports(int max, long bytesPerBlock, long nowNanos) {
+    List<RequestReport> reports(int max, Journal journal, long bytesPerBlock, long nowNanos) {
         List<Request> now = new ArrayList<>(live);
         now.sort(Comparator.comparingLong(Request::number).reversed());
         List<RequestReport> all = new ArrayList<>();
         for (int i = 0; i < now.size() && all.size() < max; i++) {
             Request request = now.get(i);
             String state = request.hasStarted() ? "running" : "waiting";
-            all.add(request.report(state, bytesPerBlock, nowNanos));
+            all.add(request.report(state, journal, bytesPerBlock, nowNanos));
         }
         long end = numEnded;
         for (long i = end - 1; i >= Math.max(0, end - SIZE) && all.size() < max; i--) {

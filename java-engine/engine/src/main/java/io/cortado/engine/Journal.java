@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import io.cortado.api.RequestReport;
 import io.cortado.kv.KvCache;
+import java.util.List;
 import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
 
@@ -48,8 +49,9 @@ final class Journal {
         this.cache = cache;
     }
 
-    History history() {
-        return history;
+    /** Live requests and the last ones that have ended. Any thread. */
+    List<RequestReport> reports(int max, long bytesPerBlock, long nowNanos) {
+        return history.reports(max, this, bytesPerBlock, nowNanos);
     }
 
     StepSizes stepSizes() {
@@ -239,7 +241,7 @@ final class Journal {
 
     /** All answers have ended; to be called before anybody can see it. */
     void ended(Request request, String outcome, long bytesPerBlock, long nowNanos) {
-        RequestReport report = request.report(outcome, bytesPerBlock, nowNanos);
+        RequestReport report = request.report(outcome, this, bytesPerBlock, nowNanos);
         request.reported(report);
         history.ended(request, report);
         FlightEvents on = events;

@@ -19,6 +19,7 @@ final class Ledger {
     private long stepsWaited;
     private long promptTokensOfOthers;
     private long outputTokensOfOthers;
+    private boolean isStarted;
 
     private int cachedTokens;
     private int hostTokens;
@@ -68,6 +69,7 @@ final class Ledger {
         for (int i = 0; i < held.length; i++) {
             held[i] = journal.heldNanos(i) - heldBefore[i];
         }
+        isStarted = true;
     }
 
     void preempted() {
@@ -124,17 +126,23 @@ final class Ledger {
         return preemptions;
     }
 
-    RequestReport.Queue queue() {
+    /** Of what waits still, up to now. */
+    RequestReport.Queue queue(Journal journal) {
         return new RequestReport.Queue(
                 waitingAhead,
                 runningAhead,
-                admitted,
-                stepsWaited,
-                held[Journal.Hold.PLACES.ordinal()],
-                held[Journal.Hold.BLOCKS.ordinal()],
-                held[Journal.Hold.BUDGET.ordinal()],
-                promptTokensOfOthers,
-                outputTokensOfOthers);
+                isStarted ? admitted : journal.admitted() - admittedBefore,
+                isStarted ? stepsWaited : journal.steps() - stepsBefore,
+                held(journal, Journal.Hold.PLACES),
+                held(journal, Journal.Hold.BLOCKS),
+                held(journal, Journal.Hold.BUDGET),
+                isStarted ? promptTokensOfOthers : journal.promptTokens() - promptTokensBefore,
+                isStarted ? outputTokensOfOthers : journal.outputTokens() - outputTokensBefore);
+    }
+
+    private long held(Journal journal, Journal.Hold why) {
+        int i = why.ordinal();
+        return isStarted ? held[i] : journal.heldNanos(i) - heldBefore[i];
     }
 
     RequestReport.Prefill prefill() {

@@ -155,7 +155,7 @@ final class Request {
     }
 
     /** What was recorded up to now. */
-    RequestReport report(String outcome, long bytesPerBlock, long nowNanos) {
+    RequestReport report(String outcome, Journal journal, long bytesPerBlock, long nowNanos) {
         return new RequestReport(
                 id,
                 number(),
@@ -165,7 +165,7 @@ final class Request {
                 prompt.length,
                 sequences.length,
                 timings(nowNanos),
-                ledger.queue(),
+                ledger.queue(journal),
                 ledger.prefill(),
                 ledger.decode(),
                 ledger.preemption(),

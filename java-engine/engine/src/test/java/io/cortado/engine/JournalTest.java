@@ -184,6 +184,10 @@ class JournalTest {
         assertEquals(
                 List.of("running", "waiting"),
                 bed.reports().stream().map(RequestReport::outcome).toList());
+        RequestReport.Queue waits = bed.reports().get(1).queue();
+        assertEquals(2 * STEP_NANOS, bed.reports().get(1).timings().queuedNanos());
+        assertEquals(STEP_NANOS, waits.placesNanos()); // the turn under way is not counted yet
+        assertEquals(2, waits.steps());
         assertEquals(1, bed.loop.reports(1).size());
         bed.run();
         assertEquals(2, bed.reports().size());

@@ -177,13 +177,21 @@ final class GenerationRun {
     }
 
     private void observe(Answer.Choice choice, Delta delta) {
+        if (delta.ids().length == 0) {
+            return;
+        }
         long now = System.nanoTime();
-        if (choice.lastTokenNanos != 0 && delta.ids().length > 0) {
+        if (choice.lastTokenNanos != 0) {
             metrics.tokens(now - choice.lastTokenNanos, delta.ids().length);
+        } else if (isFirst(choice)) {
+            metrics.firstToken(exchange.elapsedNanos());
         }
-        if (delta.ids().length > 0) {
-            choice.lastTokenNanos = now;
-        }
+        choice.lastTokenNanos = now;
+    }
+
+    /** True if no answer to the same prompt has a token. */
+    private boolean isFirst(Answer.Choice choice) {
+        return choicesOf(choice.index / n).stream().allMatch(other -> other.lastTokenNanos == 0);
     }
 
     /** An end token is no text, so it is not listed; an echoed prompt brings its own. */

@@ -143,6 +143,11 @@ final class ServerMetrics {
         http.add(String.valueOf(status), 1);
     }
 
+    /** The first token of a prompt came: told at once, whatever becomes of the request. */
+    void firstToken(long nanos) {
+        ttft.observe(nanos / 1e9);
+    }
+
     /** {@code tokens} came {@code nanos} after those before them. */
     void tokens(long nanos, int tokens) {
         gap.observe(nanos / 1e9 / tokens, tokens);
@@ -179,9 +184,6 @@ final class ServerMetrics {
         promptTokens.add(usage.promptTokens());
         generationTokens.add(usage.completionTokens());
         cachedTokens.add(usage.cachedTokens());
-        if (usage.completionTokens() > 0) {
-            ttft.observe(timings.ttftNanos() / 1e9);
-        }
         if (usage.completionTokens() > 1) {
             tpot.observe(timings.tpotNanos() / 1e9);
         }
