@@ -387,7 +387,7 @@ void bench_rope(Device& device, int64_t tokens, int32_t q_heads, int32_t kv_head
 
 void bench_embedding(Device& device, int64_t vocab, int64_t cols, int64_t tokens) {
     const std::vector<uint16_t> values = random_weights(vocab * cols);
-    const ct_weights_part part{values.data(), vocab, vocab * cols * 2};
+    const ct_weights_part part = testing::weights_part(values.data(), vocab, vocab * cols * 2, CT_FORMAT_BF16);
     ct_weights* table = nullptr;
     MUST(ct_weights_create(&table, device.device, &part, 1, cols, CT_BF16, CT_WEIGHTS_EMBEDDING));
     std::vector<int32_t> all(static_cast<size_t>(vocab));
