@@ -166,7 +166,7 @@ void pack_code_panel(unsigned char* segment_data, const CodeLayout& layout, cons
             const ct_weights_part& part = source.part_of(row);
             const unsigned char* bytes =
                 static_cast<const unsigned char*>(part.data) + row * row_bytes(part, source.cols);
-            RowChunk columns;
+            RowChunk columns{};
             if (format.split) {
                 read_blocks(columns, bytes, format, chunk * kChunkCols, cols, layout.format->scales);
             } else {
