@@ -73,7 +73,7 @@ void split_pairs(uint8_t* code, const uint8_t* bytes) {
 
 void split_q2_k(Block& block, const uint8_t* bytes) {
     for (int s = 0; s < 16; ++s) {
-        block.sub_scale[s] = bytes[s] & 0xf;
+        block.sub_scale[s] = static_cast<int16_t>(bytes[s] & 0xf);
         block.sub_min[s] = bytes[s] >> 4;
     }
     split_pairs(block.code, bytes + 16);
@@ -97,7 +97,7 @@ void split_q3_k(Block& block, const uint8_t* bytes) {
 // Eight scales and eight minima of 6 bits in 12 bytes.
 void split_six_bits(Block& block, const uint8_t* bytes) {
     for (int s = 0; s < 4; ++s) {
-        block.sub_scale[s] = bytes[s] & 0x3f;
+        block.sub_scale[s] = static_cast<int16_t>(bytes[s] & 0x3f);
         block.sub_min[s] = bytes[s + 4] & 0x3f;
         block.sub_scale[s + 4] = static_cast<int16_t>((bytes[s + 8] & 0xf) | (bytes[s] >> 6) << 4);
         block.sub_min[s + 4] = static_cast<uint8_t>((bytes[s + 8] >> 4) | (bytes[s + 4] >> 6) << 4);
@@ -129,7 +129,10 @@ void split_q6_k(Block& block, const uint8_t* bytes) {
         split_nibbles(code, low, 64);
         for (int i = 0; i < 128; ++i) code[i] |= static_cast<uint8_t>((high[i % 32] >> i / 32 * 2 & 3) << 4);
     }
-    for (int s = 0; s < 16; ++s) block.sub_scale[s] = static_cast<int8_t>(bytes[192 + s]);
+    for (int s = 0; s < 16; ++s) {
+        const int scale = bytes[192 + s];
+        block.sub_scale[s] = static_cast<int16_t>(scale < 128 ? scale : scale - 256);
+    }
     block.d = load_half(bytes + 208);
     block.dmin = 0;
 }
@@ -278,13 +281,14 @@ const Format* find(const Format (&formats)[N], int64_t index) {
 }
 
 void dequantize_kept(float* y, const uint8_t* bytes, const Format& format) {
-    Block block;
+    Block block{};
     format.split(block, bytes);
+    const uint8_t* next = block.code;
     for (int s = 0; s < format.block / format.sub_block; ++s) {
         const float scale = block.d * static_cast<float>(block.sub_scale[s]);
         const float min = format.has_min ? block.dmin * static_cast<float>(block.sub_min[s]) : 0;
-        for (int i = s * format.sub_block; i < (s + 1) * format.sub_block; ++i) {
-            const uint8_t code = block.code[i];
+        for (int i = 0; i < format.sub_block; ++i) {
+            const uint8_t code = *next++;
             const float product =
                 scale * static_cast<float>(format.values ? format.values[code] : static_cast<int8_t>(code));
             *y++ = format.has_min ? product - min : product;
