@@ -78,20 +78,20 @@ __device__ __forceinline__ int64_t walk(SampleShared& s, const Logits& x, KeyRan
 }
 
 __device__ __forceinline__ int64_t draw(SampleShared& s, const Logits& x, const ct::SampleArgs& a, int64_t r) {
-    const float least = floor_of(x.largest, a.temperature[r], a.min_p[r]);
+    const float least = floor_of(x.largest, a.rows[r].temperature, a.rows[r].min_p);
     KeyRange range{x.last_key(least), kNotFinite};
-    const int64_t top_k = a.top_k[r];
+    const int64_t top_k = a.rows[r].top_k;
     if (top_k > 0 && top_k < x.size && measure_of<false>(s, x, range) > static_cast<uint64_t>(top_k)) {
         range.low = select<false>(s, x, range, static_cast<uint64_t>(top_k));
     }
     uint64_t whole = measure_of<true>(s, x, range);
-    const float top_p = a.top_p[r];
+    const float top_p = a.rows[r].top_p;
     if (top_p < 1) {
         const double share = static_cast<double>(top_p) * static_cast<double>(whole);
         range.low = select<true>(s, x, range, target_of(share, whole));
         whole = measure_of<true>(s, x, range);
     }
-    const double uniform = ct::uniform_of(a.seed[r], a.position[r]);
+    const double uniform = ct::uniform_of(a.rows[r].seed, a.rows[r].position);
     return walk(s, x, range, target_of(uniform * static_cast<double>(whole), whole));
 }
 
@@ -226,15 +226,15 @@ __device__ __forceinline__ uint64_t survey(SampleShared& s, Logits& x) {
 
 __device__ __forceinline__ void sample_row(SampleShared& s, const Sample& k, int64_t r) {
     const ct::SampleArgs& a = k.a;
-    const float* row = a.logits + r * a.logits_stride;
+    const float* row = static_cast<const float*>(a.logits) + r * a.logits_stride;
     Logits x{row, nullptr, a.vocab_size, k.id_bits, k.aligned, 0, 0, 1};
     Logits reported = x;
     uint64_t best = survey(s, x);
     if (best == kNotFinite) return fail_row(a, r, CT_SAMPLE_NOT_FINITE);
     reported.largest = x.largest;
     reported.smallest = x.smallest;
-    const int64_t begin = a.bias_offsets ? a.bias_offsets[r] : 0;
-    const int64_t end = a.bias_offsets ? a.bias_offsets[r + 1] : 0;
+    const int64_t begin = a.rows[r].bias_begin;
+    const int64_t end = a.rows[r].bias_end;
     // Offsets that cannot be read would silently lift bans; the row is reported as broken instead.
     if (begin < 0 || begin > end || end > a.num_bias) return fail_row(a, r, CT_SAMPLE_NOT_FINITE);
     if (begin < end) {
@@ -250,9 +250,9 @@ __device__ __forceinline__ void sample_row(SampleShared& s, const Sample& k, int
         if (x.largest > -infinity()) survey(s, reported);
     }
     if (x.largest == -infinity()) return fail_row(a, r, CT_SAMPLE_EMPTY);
-    int64_t token = a.forced ? a.forced[r] : -1;
+    int64_t token = a.rows[r].forced;
     if (token < 0) {
-        const float temperature = a.temperature[r];
+        const float temperature = a.rows[r].temperature;
         if (temperature >= kGreedyBelow) {
             x.factor = 1.0f / temperature;
             token = draw(s, x, a, r);

@@ -58,8 +58,8 @@ struct Sample : SampleArgs {
 
     // The row's bias entries [*begin, *end); false if the offsets contradict the table.
     bool bias_of(int64_t r, int64_t* begin, int64_t* end) const {
-        *begin = bias_offsets ? bias_offsets[r] : 0;
-        *end = bias_offsets ? bias_offsets[r + 1] : 0;
+        *begin = rows[r].bias_begin;
+        *end = rows[r].bias_end;
         return *begin >= 0 && *begin <= *end && *end <= num_bias;
     }
 
@@ -75,12 +75,13 @@ struct Sample : SampleArgs {
     }
 
     int64_t choose(const Memory& m, const float* biased, float largest, int64_t r, double* sum_exp) const {
-        if (!(temperature[r] >= kGreedyBelow)) {
+        if (!(rows[r].temperature >= kGreedyBelow)) {
             int64_t i = (std::find(m.maxima, m.maxima + num_chunks(), largest) - m.maxima) * kChunk;
             while (biased[i] != largest) ++i;
             return i;
         }
-        DrawOptions options{temperature[r], top_k[r], top_p[r], min_p[r], uniform_of(seed[r], position[r])};
+        const ct_sample_row& row = rows[r];
+        DrawOptions options{row.temperature, row.top_k, row.top_p, row.min_p, uniform_of(row.seed, row.position)};
         return draw(*passes, {m.maxima, m.spare, m.weights, m.sums, m.keys}, biased, vocab_size, largest, options,
                     sum_exp);
     }
@@ -109,7 +110,7 @@ struct Sample : SampleArgs {
     }
 
     void sample_row(const Memory& m, int64_t r) const {
-        const float* row = logits + r * logits_stride;
+        const float* row = static_cast<const float*>(logits) + r * logits_stride;
         const float* biased = row;
         const float* allowed = row;
         const float* reported = m.maxima;
@@ -129,7 +130,7 @@ struct Sample : SampleArgs {
         float largest = *std::max_element(m.maxima, m.maxima + num_chunks());
         if (largest == -kInfinity) return fail_row(r, CT_SAMPLE_EMPTY);
         double sum_exp = -1;  // of the logits, where the draw has made it
-        int64_t chosen = forced && forced[r] >= 0 ? forced[r] : choose(m, biased, largest, r, &sum_exp);
+        int64_t chosen = rows[r].forced >= 0 ? rows[r].forced : choose(m, biased, largest, r, &sum_exp);
         if (chosen < 0 || chosen >= vocab_size) return fail_row(r, CT_SAMPLE_EMPTY);
         report(m, allowed, reported, chosen, biased == allowed ? sum_exp : -1, r);
     }
@@ -147,6 +148,16 @@ int32_t check_params(const char* function, const ct_sample_params& p) {
     if (p.vocab_size < 1 || p.vocab_size > INT32_MAX) return refuse("vocab_size", p.vocab_size, "1 to 2^31 - 1");
     if (p.num_bias < 0 || p.num_bias > INT32_MAX) return refuse("num_bias", p.num_bias, "0 to 2^31 - 1");
     if (p.max_top_logprobs < 0) return refuse("max_top_logprobs", p.max_top_logprobs, ">= 0");
+    if (p.num_history < 0 || p.num_history > INT32_MAX) return refuse("num_history", p.num_history, "0 to 2^31 - 1");
+    if (p.num_masks < 0 || p.num_masks > INT32_MAX) return refuse("num_masks", p.num_masks, "0 to 2^31 - 1");
+    int64_t words = 0;
+    if (p.num_slots < 0 || !multiply(p.num_slots, slot_words(p.vocab_size), &words)) {
+        return refuse("num_slots", p.num_slots, ">= 0 and within 64 bits of bytes");
+    }
+    if (p.logits_dtype != CT_F32 && p.logits_dtype != CT_BF16) {
+        return refuse("logits_dtype", p.logits_dtype, "CT_F32 or CT_BF16");
+    }
+    if (p.reserved != 0) return refuse("reserved", p.reserved, "0");
     return CT_OK;
 }
 
@@ -191,72 +202,82 @@ extern "C" int32_t ct_sample_workspace_bytes(int64_t* bytes, const ct_device* de
     return ct::ok();
 }
 
+extern "C" int32_t ct_sample_state_bytes(int64_t* bytes, const ct_device* device, int64_t num_slots,
+                                         int64_t vocab_size) {
+    CT_REQUIRE(bytes, "bytes is null");
+    CT_REQUIRE(device, "device is null");
+    CT_REQUIRE(num_slots >= 0, "num_slots=%lld must be >= 0", static_cast<long long>(num_slots));
+    CT_REQUIRE(vocab_size >= 1 && vocab_size <= INT32_MAX, "vocab_size=%lld must be 1 to 2^31 - 1",
+               static_cast<long long>(vocab_size));
+    int64_t all = 0;
+    CT_REQUIRE(ct::multiply(num_slots, ct::slot_words(vocab_size) * int64_t{sizeof(int32_t)}, &all),
+               "num_slots=%lld is too many", static_cast<long long>(num_slots));
+    *bytes = all;
+    return ct::ok();
+}
+
 extern "C" int32_t ct_sample(ct_buffer* token, ct_buffer* logprob, ct_buffer* rank, ct_buffer* top_ids,
-                             ct_buffer* top_logprobs, ct_buffer* status, const ct_buffer* logits,
-                             const ct_buffer* temperature, const ct_buffer* top_k, const ct_buffer* top_p,
-                             const ct_buffer* min_p, const ct_buffer* seed, const ct_buffer* position,
-                             const ct_buffer* forced, const ct_buffer* bias_offsets, const ct_buffer* bias_ids,
-                             const ct_buffer* bias_values, ct_buffer* workspace, const ct_sample_params* params,
-                             ct_stream* stream) {
+                             ct_buffer* top_logprobs, ct_buffer* status, ct_buffer* state, const ct_buffer* logits,
+                             const ct_buffer* rows, const ct_buffer* bias_ids, const ct_buffer* bias_values,
+                             const ct_buffer* history_ids, const ct_buffer* masks, ct_buffer* workspace,
+                             const ct_sample_params* params, ct_stream* stream) {
     ct_sample_params p;
     CT_TRY(ct::check_stream(__func__, stream));
     CT_TRY(ct::read_params(__func__, &p, sizeof p, params));
     CT_TRY(ct::check_params(__func__, p));
-    auto check_rows = [&](const char* name, const ct_buffer* buffer, int64_t bytes) {
-        return ct::check_buffer("ct_sample", name, buffer, stream, p.num_rows, bytes);
+    auto check = [&](const char* name, const ct_buffer* buffer, int64_t count, int64_t bytes) {
+        return ct::check_buffer("ct_sample", name, buffer, stream, count, bytes);
     };
-    CT_TRY(check_rows("token", token, 4));
-    CT_TRY(check_rows("logprob", logprob, 4));
-    CT_TRY(check_rows("rank", rank, 4));
-    CT_TRY(check_rows("status", status, 4));
-    CT_TRY(check_rows("temperature", temperature, 4));
-    CT_TRY(check_rows("top_k", top_k, 4));
-    CT_TRY(check_rows("top_p", top_p, 4));
-    CT_TRY(check_rows("min_p", min_p, 4));
-    CT_TRY(check_rows("seed", seed, 8));
-    CT_TRY(check_rows("position", position, 8));
-    if (forced) CT_TRY(check_rows("forced", forced, 4));
-    CT_TRY(ct::check_matrix(__func__, "logits", logits, stream, p.num_rows, p.vocab_size, p.logits_stride, 4));
+    CT_TRY(check("token", token, p.num_rows, 4));
+    CT_TRY(check("logprob", logprob, p.num_rows, 4));
+    CT_TRY(check("rank", rank, p.num_rows, 4));
+    CT_TRY(check("status", status, p.num_rows, 4));
+    CT_TRY(check("rows", rows, p.num_rows, sizeof(ct_sample_row)));
+    CT_TRY(ct::check_matrix(__func__, "logits", logits, stream, p.num_rows, p.vocab_size, p.logits_stride,
+                            ct::dtype_bytes(p.logits_dtype)));
     if (p.max_top_logprobs > 0) {
         int64_t n = p.max_top_logprobs;
         CT_TRY(ct::check_matrix(__func__, "top_ids", top_ids, stream, p.num_rows, n, n, 4));
         CT_TRY(ct::check_matrix(__func__, "top_logprobs", top_logprobs, stream, p.num_rows, n, n, 4));
     }
-    bool biased = p.num_bias > 0;
-    if (biased) {
-        CT_TRY(ct::check_buffer(__func__, "bias_offsets", bias_offsets, stream, p.num_rows + 1, 4));
-        CT_TRY(ct::check_buffer(__func__, "bias_ids", bias_ids, stream, p.num_bias, 4));
-        CT_TRY(ct::check_buffer(__func__, "bias_values", bias_values, stream, p.num_bias, 4));
+    if (p.num_bias > 0) {
+        CT_TRY(check("bias_ids", bias_ids, p.num_bias, 4));
+        CT_TRY(check("bias_values", bias_values, p.num_bias, 4));
     }
+    if (p.num_history > 0) CT_TRY(check("history_ids", history_ids, p.num_history, 4));
+    if (p.num_masks > 0) {
+        CT_TRY(ct::check_matrix(__func__, "masks", masks, stream, p.num_masks, (p.vocab_size + 31) / 32, p.mask_stride,
+                                4));
+    }
+    if (p.num_slots > 0) CT_TRY(check("state", state, p.num_slots * ct::slot_words(p.vocab_size), 4));
     const ct::SampleArgs args{ct::data<int32_t>(token),
                               ct::data<float>(logprob),
                               ct::data<int32_t>(rank),
                               ct::data<int32_t>(top_ids),
                               ct::data<float>(top_logprobs),
                               ct::data<int32_t>(status),
-                              ct::data<float>(logits),
-                              ct::data<float>(temperature),
-                              ct::data<int32_t>(top_k),
-                              ct::data<float>(top_p),
-                              ct::data<float>(min_p),
-                              ct::data<int64_t>(seed),
-                              ct::data<int64_t>(position),
-                              ct::data<int32_t>(forced),
-                              biased ? ct::data<int32_t>(bias_offsets) : nullptr,
+                              ct::data<int32_t>(state),
+                              ct::data<void>(logits),
+                              ct::data<ct_sample_row>(rows),
                               ct::data<int32_t>(bias_ids),
                               ct::data<float>(bias_values),
+                              ct::data<int32_t>(history_ids),
+                              ct::data<int32_t>(masks),
                               ct::data<void>(workspace),
                               p.num_rows,
                               p.vocab_size,
                               p.logits_stride,
                               p.num_bias,
-                              p.max_top_logprobs};
-    if (ct::has_backend(stream)) {
-        int64_t needed = 0;
-        CT_TRY(ct::workspace_bytes(ct::device_of(stream), p, &needed));
-        if (needed > 0) CT_TRY(ct::check_buffer(__func__, "workspace", workspace, stream, needed, 1));
-        return ct::launch(__func__, stream, &ct::Operations::sample, args);
-    }
+                              p.max_top_logprobs,
+                              p.num_history,
+                              p.num_masks,
+                              p.mask_stride,
+                              p.num_slots,
+                              p.logits_dtype};
+    int64_t needed = 0;
+    CT_TRY(ct::workspace_bytes(ct::device_of(stream), p, &needed));
+    if (needed > 0) CT_TRY(check("workspace", workspace, needed, 1));
+    if (ct::has_backend(stream)) return ct::launch(__func__, stream, &ct::Operations::sample, args);
     const ct::SamplingPasses& passes = ct::variant(stream, ct::kSamplingScalar, ct::kSamplingAvx2, ct::kSamplingAvx512);
     return ct::enqueue(stream, ct::Sample{args, &passes});
 }

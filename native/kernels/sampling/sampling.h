@@ -10,6 +10,12 @@ inline constexpr int64_t kChunk = 64;  // logits that share one maximum
 // Logits that share one sum: few enough for a float32 sum that loses nothing, doubles above it.
 inline constexpr int64_t kPiece = 1024;
 
+// A slot of the state, in words: kSlotHead (number of distinct tokens, mu as float bits), the tokens' counts (bit 31: in the
+// prompt), the list of the distinct tokens.
+inline constexpr int64_t kSlotHead = 16;
+CT_HOST_DEVICE inline int64_t padded_vocab(int64_t vocab_size) { return (vocab_size + 15) / 16 * 16; }
+CT_HOST_DEVICE inline int64_t slot_words(int64_t vocab_size) { return kSlotHead + 2 * padded_vocab(vocab_size); }
+
 // Passes over n logits; the sums are made in a fixed order.
 struct SamplingPasses {
     // Largest logit of every chunk; false if there is a NaN or a +inf.

@@ -161,11 +161,13 @@ void addsBiasInOrder(Device& d) {
 void samplesNoRows(Device& d) {
     Array<float> f(d, 4);
     Array<int32_t> i(d, 4);
-    Array<int64_t> l(d, 4);
+    Array<ct_sample_row> rows(d, 1);
     i.poison();
-    ct_sample_params p{sizeof p, 0, 4, 4, 0, 0};
-    CHECK_OK(ct_sample(i.buffer, f.buffer, i.buffer, nullptr, nullptr, i.buffer, f.buffer, f.buffer, i.buffer, f.buffer,
-                       f.buffer, l.buffer, l.buffer, nullptr, nullptr, nullptr, nullptr, nullptr, &p, d.stream));
+    ct_sample_params p{};
+    p.struct_bytes = sizeof p;
+    p.vocab_size = p.logits_stride = 4;
+    CHECK_OK(ct_sample(i.buffer, f.buffer, i.buffer, nullptr, nullptr, i.buffer, nullptr, f.buffer, rows.buffer,
+                       nullptr, nullptr, nullptr, nullptr, nullptr, &p, d.stream));
     CHECK_OK(ct_stream_synchronize(d.stream));
     for (int64_t at = 0; at < 4; ++at) CHECK(untouched(i.at[at]));
 }

@@ -35,9 +35,9 @@ inline std::vector<Result> sample(Device& d, const std::vector<Row>& rows, int64
     auto n = static_cast<int64_t>(rows.size());
     auto vocab = static_cast<int64_t>(rows[0].logits.size());
     int64_t stride = vocab + 3;
-    Array<float> logits(d, n * stride), logprob(d, n), temperature(d, n), top_p(d, n), min_p(d, n);
-    Array<int32_t> token(d, n), rank(d, n), status(d, n), top_k(d, n), forced(d, n), offsets(d, n + 1);
-    Array<int64_t> seed(d, n), position(d, n);
+    Array<float> logits(d, n * stride), logprob(d, n);
+    Array<int32_t> token(d, n), rank(d, n), status(d, n);
+    Array<ct_sample_row> params(d, n);
     Array<int32_t> top_ids(d, n * max_top);
     Array<float> top_logprobs(d, n * max_top);
     std::vector<int32_t> ids;
@@ -45,34 +45,45 @@ inline std::vector<Result> sample(Device& d, const std::vector<Row>& rows, int64
     for (int64_t r = 0; r < n; ++r) {
         const Row& row = rows[static_cast<size_t>(r)];
         std::copy(row.logits.begin(), row.logits.end(), logits.at + r * stride);
-        temperature.at[r] = row.temperature;
-        top_k.at[r] = row.top_k;
-        top_p.at[r] = row.top_p;
-        min_p.at[r] = row.min_p;
-        seed.at[r] = row.seed;
-        position.at[r] = row.position;
-        forced.at[r] = row.forced;
+        ct_sample_row& to = params.at[r];
+        to = {};
+        to.flags = CT_SAMPLE_LOGPROBS;
+        to.num_top = static_cast<int32_t>(max_top);
+        to.temperature = row.temperature;
+        to.top_k = row.top_k;
+        to.top_p = row.top_p;
+        to.min_p = row.min_p;
+        to.seed = row.seed;
+        to.position = row.position;
+        to.forced = row.forced;
+        to.state_slot = to.mask_row = to.allowed_row = -1;
+        to.bias_begin = static_cast<int32_t>(ids.size());
         for (auto [id, bias] : row.bias) {
             ids.push_back(id);
             values.push_back(bias);
         }
-        offsets.at[r + 1] = static_cast<int32_t>(ids.size());
+        to.bias_end = static_cast<int32_t>(ids.size());
     }
     Array<int32_t> bias_ids(d, ids);
     Array<float> bias_values(d, values);
     token.poison();
     logprob.poison();
     top_logprobs.poison();
-    ct_sample_params p{sizeof p, n, vocab, stride, static_cast<int64_t>(ids.size()), max_top};
+    ct_sample_params p{};
+    p.struct_bytes = sizeof p;
+    p.num_rows = n;
+    p.vocab_size = vocab;
+    p.logits_stride = stride;
+    p.num_bias = static_cast<int64_t>(ids.size());
+    p.max_top_logprobs = max_top;
     bool biased = !ids.empty();
     int64_t workspace_bytes = 0;
     CHECK_OK(ct_sample_workspace_bytes(&workspace_bytes, d.device, &p));
     Array<unsigned char> workspace(d, workspace_bytes);
     CHECK_OK(ct_sample(token.buffer, logprob.buffer, rank.buffer, max_top ? top_ids.buffer : nullptr,
-                       max_top ? top_logprobs.buffer : nullptr, status.buffer, logits.buffer, temperature.buffer,
-                       top_k.buffer, top_p.buffer, min_p.buffer, seed.buffer, position.buffer, forced.buffer,
-                       biased ? offsets.buffer : nullptr, biased ? bias_ids.buffer : nullptr,
-                       biased ? bias_values.buffer : nullptr, workspace.buffer, &p, d.stream));
+                       max_top ? top_logprobs.buffer : nullptr, status.buffer, nullptr, logits.buffer, params.buffer,
+                       biased ? bias_ids.buffer : nullptr, biased ? bias_values.buffer : nullptr, nullptr, nullptr,
+                       workspace.buffer, &p, d.stream));
     CHECK_OK(ct_stream_synchronize(d.stream));
     std::vector<Result> results;
     for (int64_t r = 0; r < n; ++r) {

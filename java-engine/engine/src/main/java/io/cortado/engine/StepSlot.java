@@ -8,6 +8,7 @@ import io.cortado.device.Device;
 import io.cortado.device.Event;
 import io.cortado.device.Graph;
 import io.cortado.device.ResourceStack;
+import io.cortado.device.SampleRow;
 import io.cortado.device.Stream;
 import io.cortado.kv.BlockTable;
 import io.cortado.kv.KvCache;
@@ -25,6 +26,8 @@ import org.jspecify.annotations.Nullable;
  * place runs.
  */
 final class StepSlot implements AutoCloseable {
+    private static final int SAMPLING_TAG = 0;
+
     private final ResourceStack owned = new ResourceStack();
     private final CausalLm model;
     private final GraphSizes sizes;
@@ -33,6 +36,7 @@ final class StepSlot implements AutoCloseable {
     private final KvTiers.Pairs pairs;
     private final Sampler sampler;
     private final Pooler pooler;
+    private final SampleRow rawRow = new SampleRow();
     private final Event done;
     private final int maxBlocksPerSeq;
 
@@ -113,7 +117,6 @@ final class StepSlot implements AutoCloseable {
         }
         fillInputs(next);
         pooler.write(next.segments, next.numSegments(), next.finishedSums, next.numFinishedSums());
-        sampler.write();
         if (isReplayable && sizes.warmUp(numSeqs)) {
             graph(tokensBefore, stream).launch(stream);
         } else {
@@ -155,7 +158,7 @@ final class StepSlot implements AutoCloseable {
         int size = sizes.of(numSeqs);
         next.pad(size);
         for (int row = numRows; row < size; row++) {
-            add(RowParams.RAW, 0, 0, Sampler.DRAW);
+            add(RowParams.RAW, 0, 0, SampleRow.NONE, 0);
         }
         numTokens = size;
         numSeqs = size;
@@ -228,13 +231,13 @@ final class StepSlot implements AutoCloseable {
     }
 
     private void fillRows(Batch from) {
-        sampler.begin();
+        sampler.begin(null);
         for (int row = 0; row < from.numRows(); row++) {
             Sequence sequence = from.sequence(from.rowSequence[row]);
             int forced = from.rowForced[row];
             long position = from.rowPosition[row];
             RowParams params = forced == Batch.DRAW ? sequence.request.rowParams : RowParams.RAW;
-            add(params, sequence.seed, position, forced);
+            add(params, sequence.seed, position, forced, from.tops());
             for (int i = 0; i < params.biasIds().length; i++) {
                 sampler.bias(params.biasIds()[i], params.biasValues()[i]);
             }
@@ -247,15 +250,15 @@ final class StepSlot implements AutoCloseable {
         }
     }
 
-    private void add(RowParams params, long seed, long position, int forced) {
-        sampler.add(
-                params.temperature(),
-                params.topK(),
-                params.topP(),
-                params.minP(),
-                seed,
-                position,
-                forced);
+    private void add(RowParams params, long seed, long position, int forced, int tops) {
+        sampler.add(rawRow)
+                .temperature(params.temperature())
+                .topK(params.topK())
+                .topP(params.topP())
+                .minP(params.minP())
+                .random(seed, position, SAMPLING_TAG)
+                .forced(forced)
+                .logprobs(tops, false);
     }
 
     /** After the stream has ended. */
