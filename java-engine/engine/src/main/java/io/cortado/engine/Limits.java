@@ -11,6 +11,7 @@ package io.cortado.engine;
  * @param maxPassedOver times that later ones overtake a waiting sequence that does not fit; then
  *     all behind it wait
  * @param watermarkBlocks blocks that admission leaves free for the running ones to grow
+ * @param maxStates running sequences that the device counts tokens of
  * @param otherAnglesAbove a sequence that grows longer than so many tokens is computed again from
  *     its start: all its tokens then rotate by other angles (long rope)
  */
@@ -21,12 +22,35 @@ record Limits(
         int maxPreemptions,
         int maxPassedOver,
         int watermarkBlocks,
+        int maxStates,
         int otherAnglesAbove) {
 
     private static final int SCORE_ROWS = 64;
     private static final int PREEMPTIONS = 3;
     private static final int PASSED_OVER = 64;
     private static final int WATERMARK_PERCENT = 1;
+    private static final int STATE_BYTES_PER_TOKEN = 8;
+    private static final long MAX_STATE_BYTES = 1L << 29;
+
+    /** With counts for all sequences. */
+    Limits(
+            int maxNumSeqs,
+            int maxNumBatchedTokens,
+            int maxScoreRows,
+            int maxPreemptions,
+            int maxPassedOver,
+            int watermarkBlocks,
+            int otherAnglesAbove) {
+        this(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                maxNumSeqs,
+                otherAnglesAbove);
+    }
 
     /** The usual limits. A step has room for a token of each sequence, so no decode ever pauses. */
     static Limits of(int maxNumSeqs, int maxNumBatchedTokens, int numBlocks) {
@@ -48,7 +72,22 @@ record Limits(
                 maxPreemptions,
                 maxPassedOver,
                 watermarkBlocks,
+                maxStates,
                 tokens);
+    }
+
+    /** Within memory for so many of a vocabulary; at least one. */
+    Limits statesOf(int vocabSize) {
+        long affordable = MAX_STATE_BYTES / ((long) STATE_BYTES_PER_TOKEN * vocabSize);
+        return new Limits(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                Math.clamp(affordable, 1, maxNumSeqs),
+                otherAnglesAbove);
     }
 
     /** Rows of logits that a step may ask for. */
