@@ -14,12 +14,19 @@ import java.util.List;
  * text does, the first token holding its beginning at its end (as llama.cpp finds them).
  */
 final class DryBreakers {
+    /** Repetitions go on for ever. */
+    static final DryBreakers NONE = new DryBreakers();
+
     private static final int MAX_TAIL = 20;
 
     private final BitSet singles = new BitSet();
 
     /** Longer ones, by their last id. */
     private final int[][] sequences;
+
+    private DryBreakers() {
+        sequences = new int[0][];
+    }
 
     DryBreakers(List<String> texts, Tokenizer tokenizer) {
         List<int[]> longer = new ArrayList<>();

@@ -9,9 +9,6 @@ import io.cortado.sampling.Sampler;
  * 1997); memory is kept from call to call. One thread.
  */
 final class DryMatches {
-    /** Beyond it a penalty would be no float: the logarithm of the largest. */
-    private static final double MAX_LOG = 88.7;
-
     private int[] backwards = {};
     private int[] lengths = {};
 
@@ -43,8 +40,8 @@ final class DryMatches {
     }
 
     private static float penalty(Dry dry, int exponent) {
-        double power = Math.min(MAX_LOG, exponent * Math.log(dry.base()));
-        return (float) Math.min(Float.MAX_VALUE, dry.multiplier() * Math.exp(power));
+        double penalty = dry.multiplier() * Math.pow(dry.base(), exponent);
+        return (float) Math.min(Float.MAX_VALUE, penalty);
     }
 
     /** Tokens after the last breaker: no repetition is longer. */

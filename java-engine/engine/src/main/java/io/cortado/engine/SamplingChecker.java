@@ -181,7 +181,10 @@ final class SamplingChecker {
         if (dry.isOff()) {
             return null;
         }
-        Tokenizer known = needTokenizer("dry_multiplier");
+        if (dry.sequenceBreakers().isEmpty()) {
+            return new DryRule(dry, DryBreakers.NONE);
+        }
+        Tokenizer known = needTokenizer("dry_sequence_breakers");
         DryBreakers found;
         synchronized (breakers) {
             found = breakers.get(dry.sequenceBreakers());
