@@ -15,6 +15,7 @@ import picocli.CommandLine.Command;
             SchedulerBench.class,
             SimBench.class,
             PrefixBench.class,
+            KvQualityBench.class,
             TokenizerBench.class,
             JmhBench.class
         })

@@ -11,7 +11,8 @@ import java.util.Map;
  * @param threads threads that compute; 0: one per core
  * @param isa instruction set of the CPU device: {@code auto}, {@code avx512}, {@code avx2}, {@code
  *     scalar}
- * @param activations type of activations and of the KV cache
+ * @param activations type of activations
+ * @param kvCacheDtype type of the KV cache
  * @param maxModelLen longest prompt plus output in tokens; 0: the model's own
  * @param maxNumSeqs sequences that run at once, 1 to 4096
  * @param maxNumBatchedTokens token budget of a step (prefill chunks and decodes together), 16 to
@@ -36,6 +37,7 @@ public record EngineOptions(
         int threads,
         String isa,
         Activations activations,
+        KvCacheDtype kvCacheDtype,
         int maxModelLen,
         int maxNumSeqs,
         int maxNumBatchedTokens,
@@ -51,7 +53,7 @@ public record EngineOptions(
 
     private static final int MAX_TENANT_WEIGHTS = 10_000;
 
-    /** Type of activations between operations, and of the KV cache. */
+    /** Type of activations between operations. */
     public enum Activations {
         /** Two bytes: the default. */
         BF16,
@@ -134,6 +136,7 @@ public record EngineOptions(
                 0,
                 "auto",
                 Activations.BF16,
+                KvCacheDtype.AUTO,
                 0,
                 64,
                 2048,
@@ -154,6 +157,7 @@ public record EngineOptions(
         private int threads;
         private String isa;
         private Activations activations;
+        private KvCacheDtype kvCacheDtype;
         private int maxModelLen;
         private int maxNumSeqs;
         private int maxNumBatchedTokens;
@@ -172,6 +176,7 @@ public record EngineOptions(
             threads = from.threads;
             isa = from.isa;
             activations = from.activations;
+            kvCacheDtype = from.kvCacheDtype;
             maxModelLen = from.maxModelLen;
             maxNumSeqs = from.maxNumSeqs;
             maxNumBatchedTokens = from.maxNumBatchedTokens;
@@ -192,6 +197,7 @@ public record EngineOptions(
                     threads,
                     isa,
                     activations,
+                    kvCacheDtype,
                     maxModelLen,
                     maxNumSeqs,
                     maxNumBatchedTokens,
@@ -228,6 +234,12 @@ public record EngineOptions(
     public EngineOptions activations(Activations value) {
         Fields fields = new Fields(this);
         fields.activations = value;
+        return fields.build();
+    }
+
+    public EngineOptions kvCacheDtype(KvCacheDtype value) {
+        Fields fields = new Fields(this);
+        fields.kvCacheDtype = value;
         return fields.build();
     }
 

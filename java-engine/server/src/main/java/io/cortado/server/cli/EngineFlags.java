@@ -3,6 +3,7 @@ package io.cortado.server.cli;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineOptions.Activations;
+import io.cortado.api.KvCacheDtype;
 import io.cortado.demo.DemoModel;
 import io.cortado.server.Version;
 import java.io.IOException;
@@ -55,6 +56,12 @@ final class EngineFlags {
             paramLabel = "BYTES",
             description = "memory for the KV cache, as 512M or 4G")
     @Nullable String kvCacheMemory;
+
+    @Option(
+            names = "--kv-cache-dtype",
+            paramLabel = "TYPE",
+            description = "auto (the activations'), bf16, f16, f32 or fp8")
+    String kvCacheDtype = "auto";
 
     @Option(
             names = "--enable-prefix-caching",
@@ -123,6 +130,7 @@ final class EngineFlags {
                 .threads(threads)
                 .isa(isa)
                 .activations(activations)
+                .kvCacheDtype(KvCacheDtype.parse(kvCacheDtype))
                 .maxModelLen(maxModelLen)
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
