@@ -12,6 +12,7 @@ import picocli.CommandLine.Command;
             LatencyBench.class,
             ThroughputBench.class,
             ServeBench.class,
+            ChaosBench.class,
             SchedulerBench.class,
             SimBench.class,
             PrefixBench.class,

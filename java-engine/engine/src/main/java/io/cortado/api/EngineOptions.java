@@ -18,6 +18,12 @@ import java.util.Map;
  * @param maxNumBatchedTokens token budget of a step (prefill chunks and decodes together), 16 to
  *     65536
  * @param maxWaiting requests that may wait before QUEUE_FULL
+ * @param maxWaitingTokens tokens of prompts that may wait before QUEUE_FULL, unless a prompt alone
+ *     has more; 0: any number
+ * @param stepTimeoutMs time that a step may take before the engine fails with DEVICE_LOST rather
+ *     than let its callers hang, at least 100; 0: no limit
+ * @param unreadTimeoutMs time that a stream's output may lie there unread while the request runs,
+ *     before it is cancelled; 0: no limit
  * @param kvCacheBytes memory for KV blocks; 0: what maxNumSeqs sequences of maxModelLen need, at
  *     most a quarter of the free memory
  * @param prefixCaching keys and values of ended requests are kept until their blocks are needed,
@@ -42,6 +48,9 @@ public record EngineOptions(
         int maxNumSeqs,
         int maxNumBatchedTokens,
         int maxWaiting,
+        long maxWaitingTokens,
+        long stepTimeoutMs,
+        long unreadTimeoutMs,
         long kvCacheBytes,
         boolean prefixCaching,
         long kvOffloadBytes,
@@ -52,6 +61,9 @@ public record EngineOptions(
         String revision) {
 
     private static final int MAX_TENANT_WEIGHTS = 10_000;
+    private static final long TEN_MINUTES_MS = 600_000;
+    private static final long LEAST_STEP_TIMEOUT_MS = 100;
+    private static final long WEEK_MS = 7L * 24 * 3600 * 1000;
 
     /** Type of activations between operations. */
     public enum Activations {
@@ -80,6 +92,11 @@ public record EngineOptions(
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
         requireRange("max-num-batched-tokens", maxNumBatchedTokens, 16, 65536);
         requireRange("max-waiting", maxWaiting, 0, 1_000_000);
+        requireRange("max-waiting-tokens", maxWaitingTokens, 0, 1L << 40);
+        if (stepTimeoutMs != 0) {
+            requireRange("step-timeout-ms", stepTimeoutMs, LEAST_STEP_TIMEOUT_MS, WEEK_MS);
+        }
+        requireRange("unread-timeout-ms", unreadTimeoutMs, 0, WEEK_MS);
         if (kvCacheBytes < 0) {
             throw EngineException.invalid(
                     "kv-cache-memory",
@@ -123,7 +140,7 @@ public record EngineOptions(
         });
     }
 
-    private static void requireRange(String name, int value, int low, int high) {
+    private static void requireRange(String name, long value, long low, long high) {
         if (value < low || value > high) {
             throw EngineException.invalid(
                     name, name + " must be in [" + low + ", " + high + "]: " + name + "=" + value);
@@ -141,6 +158,9 @@ public record EngineOptions(
                 64,
                 2048,
                 1024,
+                0,
+                TEN_MINUTES_MS,
+                TEN_MINUTES_MS,
                 0,
                 true,
                 0,
@@ -162,6 +182,9 @@ public record EngineOptions(
         private int maxNumSeqs;
         private int maxNumBatchedTokens;
         private int maxWaiting;
+        private long maxWaitingTokens;
+        private long stepTimeoutMs;
+        private long unreadTimeoutMs;
         private long kvCacheBytes;
         private boolean prefixCaching;
         private long kvOffloadBytes;
@@ -181,6 +204,9 @@ public record EngineOptions(
             maxNumSeqs = from.maxNumSeqs;
             maxNumBatchedTokens = from.maxNumBatchedTokens;
             maxWaiting = from.maxWaiting;
+            maxWaitingTokens = from.maxWaitingTokens;
+            stepTimeoutMs = from.stepTimeoutMs;
+            unreadTimeoutMs = from.unreadTimeoutMs;
             kvCacheBytes = from.kvCacheBytes;
             prefixCaching = from.prefixCaching;
             kvOffloadBytes = from.kvOffloadBytes;
@@ -202,6 +228,9 @@ public record EngineOptions(
                     maxNumSeqs,
                     maxNumBatchedTokens,
                     maxWaiting,
+                    maxWaitingTokens,
+                    stepTimeoutMs,
+                    unreadTimeoutMs,
                     kvCacheBytes,
                     prefixCaching,
                     kvOffloadBytes,
@@ -264,6 +293,24 @@ public record EngineOptions(
     public EngineOptions maxWaiting(int value) {
         Fields fields = new Fields(this);
         fields.maxWaiting = value;
+        return fields.build();
+    }
+
+    public EngineOptions maxWaitingTokens(long value) {
+        Fields fields = new Fields(this);
+        fields.maxWaitingTokens = value;
+        return fields.build();
+    }
+
+    public EngineOptions stepTimeoutMs(long value) {
+        Fields fields = new Fields(this);
+        fields.stepTimeoutMs = value;
+        return fields.build();
+    }
+
+    public EngineOptions unreadTimeoutMs(long value) {
+        Fields fields = new Fields(this);
+        fields.unreadTimeoutMs = value;
         return fields.build();
     }
 

@@ -52,6 +52,19 @@ final class EngineFlags {
     int maxWaiting = EngineOptions.defaults().maxWaiting();
 
     @Option(
+            names = "--max-waiting-tokens",
+            paramLabel = "N",
+            description = "prompt tokens that may wait; more get 429; default: any number")
+    long maxWaitingTokens = EngineOptions.defaults().maxWaitingTokens();
+
+    @Option(
+            names = "--step-timeout-s",
+            paramLabel = "SECONDS",
+            description =
+                    "a step that takes longer fails the engine; 0: no limit; default: ${DEFAULT-VALUE}")
+    double stepTimeoutS = EngineOptions.defaults().stepTimeoutMs() / 1e3;
+
+    @Option(
             names = {"--kv-cache-memory", "--kv-cache-memory-bytes"},
             paramLabel = "BYTES",
             description = "memory for the KV cache, as 512M or 4G")
@@ -135,6 +148,8 @@ final class EngineFlags {
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .maxWaiting(maxWaiting)
+                .maxWaitingTokens(maxWaitingTokens)
+                .stepTimeoutMs((long) (stepTimeoutS * 1e3))
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes(offloadBytes(kvOffloadGb))
