@@ -16,6 +16,9 @@ import java.util.Map;
  * @param maxNumSeqs sequences that run at once, 1 to 4096
  * @param maxNumBatchedTokens token budget of a step (prefill chunks and decodes together), 16 to
  *     65536
+ * @param itlTargetMs time between tokens that running answers should keep while prompts enter:
+ *     these then enter in chunks so small that a step takes no longer; 0: whatever the token budget
+ *     gives. Which tokens are drawn does not depend on it
  * @param maxWaiting requests that may wait before QUEUE_FULL
  * @param kvCacheBytes memory for KV blocks; 0: what maxNumSeqs sequences of maxModelLen need, at
  *     most a quarter of the free memory
@@ -39,6 +42,7 @@ public record EngineOptions(
         int maxModelLen,
         int maxNumSeqs,
         int maxNumBatchedTokens,
+        int itlTargetMs,
         int maxWaiting,
         long kvCacheBytes,
         boolean prefixCaching,
@@ -77,6 +81,7 @@ public record EngineOptions(
         requireRange("max-model-len", maxModelLen, 0, 1 << 24);
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
         requireRange("max-num-batched-tokens", maxNumBatchedTokens, 16, 65536);
+        requireRange("itl-target-ms", itlTargetMs, 0, 600_000);
         requireRange("max-waiting", maxWaiting, 0, 1_000_000);
         if (kvCacheBytes < 0) {
             throw EngineException.invalid(
@@ -137,6 +142,7 @@ public record EngineOptions(
                 0,
                 64,
                 2048,
+                0,
                 1024,
                 0,
                 true,
@@ -157,6 +163,7 @@ public record EngineOptions(
         private int maxModelLen;
         private int maxNumSeqs;
         private int maxNumBatchedTokens;
+        private int itlTargetMs;
         private int maxWaiting;
         private long kvCacheBytes;
         private boolean prefixCaching;
@@ -175,6 +182,7 @@ public record EngineOptions(
             maxModelLen = from.maxModelLen;
             maxNumSeqs = from.maxNumSeqs;
             maxNumBatchedTokens = from.maxNumBatchedTokens;
+            itlTargetMs = from.itlTargetMs;
             maxWaiting = from.maxWaiting;
             kvCacheBytes = from.kvCacheBytes;
             prefixCaching = from.prefixCaching;
@@ -195,6 +203,7 @@ public record EngineOptions(
                     maxModelLen,
                     maxNumSeqs,
                     maxNumBatchedTokens,
+                    itlTargetMs,
                     maxWaiting,
                     kvCacheBytes,
                     prefixCaching,
@@ -246,6 +255,12 @@ public record EngineOptions(
     public EngineOptions maxNumBatchedTokens(int value) {
         Fields fields = new Fields(this);
         fields.maxNumBatchedTokens = value;
+        return fields.build();
+    }
+
+    public EngineOptions itlTargetMs(int value) {
+        Fields fields = new Fields(this);
+        fields.itlTargetMs = value;
         return fields.build();
     }
 

@@ -86,7 +86,7 @@ final class EngineLoop implements Runnable {
         if (ended != null) {
             executor.await(ended);
             long ran = clock.getAsLong();
-            journal.ran(ended, scheduler, counters.hostNanos(), ran);
+            scheduler.ran(ended, journal.ran(ended, scheduler, counters.hostNanos(), ran));
             accept(ended);
             counters.host(clock.getAsLong() - ran);
             counters.step(ended);
