@@ -34,6 +34,9 @@ public final class EngineFlags {
     @Option(names = "--max-num-batched-tokens", description = "token budget of a step")
     int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
 
+    @Option(names = "--itl-target-ms", description = "time between tokens to keep; 0: any")
+    int itlTargetMs = EngineOptions.defaults().itlTargetMs();
+
     @Option(names = "--kv-cache-memory", description = "bytes of KV cache; 0: chosen")
     long kvCacheBytes;
 
@@ -93,6 +96,7 @@ public final class EngineFlags {
                 .maxModelLen(maxModelLen)
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
+                .itlTargetMs(itlTargetMs)
                 .kvCacheBytes(kvCacheBytes)
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes((long) (kvOffloadGb * (1 << 30)))

@@ -17,6 +17,9 @@ import java.util.Map;
  * @param maxNumSeqs sequences that run at once, 1 to 4096
  * @param maxNumBatchedTokens token budget of a step (prefill chunks and decodes together), 16 to
  *     65536
+ * @param itlTargetMs time between tokens that running answers should keep while prompts enter:
+ *     these then enter in chunks so small that a step takes no longer; 0: whatever the token budget
+ *     gives. Which tokens are drawn does not depend on it
  * @param maxWaiting requests that may wait before QUEUE_FULL
  * @param maxWaitingTokens tokens of prompts that may wait before QUEUE_FULL, unless a prompt alone
  *     has more; 0: any number
@@ -47,6 +50,7 @@ public record EngineOptions(
         int maxModelLen,
         int maxNumSeqs,
         int maxNumBatchedTokens,
+        int itlTargetMs,
         int maxWaiting,
         long maxWaitingTokens,
         long stepTimeoutMs,
@@ -91,6 +95,7 @@ public record EngineOptions(
         requireRange("max-model-len", maxModelLen, 0, 1 << 24);
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
         requireRange("max-num-batched-tokens", maxNumBatchedTokens, 16, 65536);
+        requireRange("itl-target-ms", itlTargetMs, 0, 600_000);
         requireRange("max-waiting", maxWaiting, 0, 1_000_000);
         requireRange("max-waiting-tokens", maxWaitingTokens, 0, 1L << 40);
         if (stepTimeoutMs != 0) {
@@ -157,6 +162,7 @@ public record EngineOptions(
                 0,
                 64,
                 2048,
+                0,
                 1024,
                 0,
                 TEN_MINUTES_MS,
@@ -181,6 +187,7 @@ public record EngineOptions(
         private int maxModelLen;
         private int maxNumSeqs;
         private int maxNumBatchedTokens;
+        private int itlTargetMs;
         private int maxWaiting;
         private long maxWaitingTokens;
         private long stepTimeoutMs;
@@ -203,6 +210,7 @@ public record EngineOptions(
             maxModelLen = from.maxModelLen;
             maxNumSeqs = from.maxNumSeqs;
             maxNumBatchedTokens = from.maxNumBatchedTokens;
+            itlTargetMs = from.itlTargetMs;
             maxWaiting = from.maxWaiting;
             maxWaitingTokens = from.maxWaitingTokens;
             stepTimeoutMs = from.stepTimeoutMs;
@@ -227,6 +235,7 @@ public record EngineOptions(
                     maxModelLen,
                     maxNumSeqs,
                     maxNumBatchedTokens,
+                    itlTargetMs,
                     maxWaiting,
                     maxWaitingTokens,
                     stepTimeoutMs,
@@ -287,6 +296,12 @@ public record EngineOptions(
     public EngineOptions maxNumBatchedTokens(int value) {
         Fields fields = new Fields(this);
         fields.maxNumBatchedTokens = value;
+        return fields.build();
+    }
+
+    public EngineOptions itlTargetMs(int value) {
+        Fields fields = new Fields(this);
+        fields.itlTargetMs = value;
         return fields.build();
     }
 

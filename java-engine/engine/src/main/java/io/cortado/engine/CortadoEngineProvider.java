@@ -145,7 +145,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             int numBlocks = numBlocks(model, device, options, blocksPerSeq);
             Limits limits =
                     Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
-                            .otherAnglesAbove(config.otherAnglesAbove());
+                            .otherAnglesAbove(config.otherAnglesAbove())
+                            .itlTarget(options);
             model.allocate(
                     numBlocks,
                     limits.maxNumSeqs(),

@@ -46,6 +46,13 @@ final class EngineFlags {
     int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
 
     @Option(
+            names = "--itl-target-ms",
+            paramLabel = "MS",
+            description =
+                    "time between tokens to keep while prompts enter: smaller chunks of them; 0: any")
+    int itlTargetMs = EngineOptions.defaults().itlTargetMs();
+
+    @Option(
             names = "--max-waiting",
             paramLabel = "N",
             description = "requests that may wait; more get 429")
@@ -147,6 +154,7 @@ final class EngineFlags {
                 .maxModelLen(maxModelLen)
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
+                .itlTargetMs(itlTargetMs)
                 .maxWaiting(maxWaiting)
                 .maxWaitingTokens(maxWaitingTokens)
                 .stepTimeoutMs((long) (stepTimeoutS * 1e3))
