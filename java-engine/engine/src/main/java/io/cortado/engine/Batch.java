@@ -69,6 +69,8 @@ final class Batch {
     private final @Nullable EngineException[] faults;
     private final int maxTokens;
     private int numProcessed;
+    private int mostTokens;
+    private int decodes;
     private int numTokens;
     private int numSeqs;
     private int numRows;
@@ -82,6 +84,7 @@ final class Batch {
 
     Batch(Limits limits) {
         maxTokens = limits.maxNumBatchedTokens();
+        mostTokens = maxTokens;
         int seqs = limits.maxNumSeqs();
         int rows = limits.maxRows();
         ids = new int[maxTokens];
@@ -115,6 +118,8 @@ final class Batch {
             Arrays.fill(faults, null);
         }
         numProcessed = 0;
+        mostTokens = maxTokens;
+        decodes = 0;
         numTokens = 0;
         numSeqs = 0;
         numRows = 0;
@@ -168,7 +173,19 @@ final class Batch {
     }
 
     int tokensLeft() {
-        return maxTokens - numTokens;
+        return mostTokens - numTokens;
+    }
+
+    /** What is here decodes; where anything does, so many tokens of prompts may come beside it. */
+    void endDecodes(int mostOthers) {
+        decodes = numTokens;
+        int left = maxTokens - decodes;
+        mostTokens = decodes + (decodes == 0 ? left : Math.min(left, mostOthers));
+    }
+
+    /** Tokens that were here before those of prompts. */
+    int decodes() {
+        return decodes;
     }
 
     /** Likeliest tokens wanted beside a row's own, over all rows. */

@@ -1,5 +1,8 @@
 package io.cortado.engine;
 
+import io.cortado.api.EngineOptions;
+import java.util.concurrent.TimeUnit;
+
 /**
  * What a scheduler keeps to.
  *
@@ -11,9 +14,10 @@ package io.cortado.engine;
  * @param maxPassedOver times that later ones overtake a waiting sequence that does not fit; then
  *     all behind it wait
  * @param watermarkBlocks blocks that admission leaves free for the running ones to grow
- * @param maxStates running sequences that the device counts tokens of
  * @param otherAnglesAbove a sequence that grows longer than so many tokens is computed again from
  *     its start: all its tokens then rotate by other angles (long rope)
+ * @param itlTargetNanos what a step with decodes should take at most; see {@link Pace}
+ * @param maxStates running sequences that the device counts tokens of
  */
 record Limits(
         int maxNumSeqs,
@@ -22,8 +26,12 @@ record Limits(
         int maxPreemptions,
         int maxPassedOver,
         int watermarkBlocks,
-        int maxStates,
-        int otherAnglesAbove) {
+        int otherAnglesAbove,
+        long itlTargetNanos,
+        int maxStates) {
+
+    /** No target. */
+    static final long ANY_TIME = Long.MAX_VALUE;
 
     private static final int SCORE_ROWS = 64;
     private static final int PREEMPTIONS = 3;
@@ -40,7 +48,8 @@ record Limits(
             int maxPreemptions,
             int maxPassedOver,
             int watermarkBlocks,
-            int otherAnglesAbove) {
+            int otherAnglesAbove,
+            long itlTargetNanos) {
         this(
                 maxNumSeqs,
                 maxNumBatchedTokens,
@@ -48,8 +57,9 @@ record Limits(
                 maxPreemptions,
                 maxPassedOver,
                 watermarkBlocks,
-                maxNumSeqs,
-                otherAnglesAbove);
+                otherAnglesAbove,
+                itlTargetNanos,
+                maxNumSeqs);
     }
 
     /** The usual limits. A step has room for a token of each sequence, so no decode ever pauses. */
@@ -61,7 +71,8 @@ record Limits(
                 PREEMPTIONS,
                 PASSED_OVER,
                 Math.max(1, numBlocks * WATERMARK_PERCENT / 100),
-                Integer.MAX_VALUE);
+                Integer.MAX_VALUE,
+                ANY_TIME);
     }
 
     Limits otherAnglesAbove(int tokens) {
@@ -72,8 +83,27 @@ record Limits(
                 maxPreemptions,
                 maxPassedOver,
                 watermarkBlocks,
-                maxStates,
-                tokens);
+                tokens,
+                itlTargetNanos,
+                maxStates);
+    }
+
+    Limits itlTarget(EngineOptions options) {
+        long ms = options.itlTargetMs();
+        return itlTargetNanos(ms == 0 ? ANY_TIME : TimeUnit.MILLISECONDS.toNanos(ms));
+    }
+
+    Limits itlTargetNanos(long nanos) {
+        return new Limits(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                otherAnglesAbove,
+                nanos,
+                maxStates);
     }
 
     /** Within memory for so many of a vocabulary; at least one. */
@@ -86,8 +116,9 @@ record Limits(
                 maxPreemptions,
                 maxPassedOver,
                 watermarkBlocks,
-                Math.clamp(affordable, 1, maxNumSeqs),
-                otherAnglesAbove);
+                otherAnglesAbove,
+                itlTargetNanos,
+                Math.clamp(affordable, 1, maxNumSeqs));
     }
 
     /** Rows of logits that a step may ask for. */

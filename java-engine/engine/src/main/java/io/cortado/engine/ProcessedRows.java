@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import static java.lang.System.Logger.Level.INFO;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import io.cortado.api.EngineException;
@@ -20,6 +21,8 @@ import java.lang.foreign.MemorySegment;
  * step that runs by then.
  */
 final class ProcessedRows implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(ProcessedRows.class.getName());
+    private static final long FOR_A_WHILE_MS = 60_000;
     private static final int ROWS = LogitsProcessor.MAX_ROWS;
 
     private final ResourceStack owned = new ResourceStack();
@@ -81,10 +84,8 @@ final class ProcessedRows implements AutoCloseable {
         }
     }
 
-    /**
-     * Draws the rows of a step that has ended into its batch; false if the time was over before.
-     */
-    boolean draw(Batch batch, long timeoutMs) {
+    /** Draws the rows of a step that has ended into its batch. */
+    void draw(Batch batch) {
         sampler.begin(state);
         int count = 0;
         for (int i = 0; i < batch.numProcessed(); i++) {
@@ -97,16 +98,15 @@ final class ProcessedRows implements AutoCloseable {
             }
         }
         if (count == 0) {
-            return true;
+            return;
         }
         Kernels.copy(logits, host, 0, 0, count * rowBytes, stream);
         sampler.enqueue(logits, batch.tops(), stream);
         done.record(stream);
-        if (!done.await(timeoutMs)) {
-            return false;
+        while (!done.await(FOR_A_WHILE_MS)) {
+            LOG.log(INFO, "rows with logits processors are still drawn");
         }
         read(batch, count);
-        return true;
     }
 
     /** Runs the processors over the from-th row and puts it to the to-th; false if one failed. */

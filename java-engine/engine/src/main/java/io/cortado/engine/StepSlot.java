@@ -161,10 +161,9 @@ final class StepSlot implements AutoCloseable {
 
     /**
      * Copies what the ended step has drawn to its batch, and what it has pooled to its requests.
-     *
-     * @return false if the time was over before rows with processors were drawn
+     * Rows with processors are drawn only here.
      */
-    boolean read(Batch ended, long timeoutMs) {
+    void read(Batch ended) {
         int rows = ended.numRows();
         if (rows > 0) {
             sampler.read(rows, ended.token, ended.logprob, ended.rank, ended.status);
@@ -176,7 +175,9 @@ final class StepSlot implements AutoCloseable {
                 pooler.read(i, pooled.sums);
             }
         }
-        return ended.numProcessed() == 0 || processed().draw(ended, timeoutMs);
+        if (ended.numProcessed() > 0) {
+            processed().draw(ended);
+        }
     }
 
     private void pad(Batch next) {

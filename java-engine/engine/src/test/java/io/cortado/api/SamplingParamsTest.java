@@ -41,7 +41,11 @@ class SamplingParamsTest {
                 wrong("best_of", "[n=3, 128]", "2", () -> params().n(3).bestOf(2).build()),
                 wrong("best_of", "[n=1, 128]", "129", () -> params().bestOf(129).build()),
                 wrong("temperature", "[0, 2]", "-0.1", () -> params().temperature(-.1f).build()),
-                wrong("temperature", "[0, 2]", "NaN", () -> params().temperature(Float.NaN).build()),
+                wrong(
+                        "temperature",
+                        "[0, 2]",
+                        "NaN",
+                        () -> params().temperature(Float.NaN).build()),
                 wrong("top_k", "-1, 0 or positive", "-2", () -> none.topK(-2)),
                 wrong("top_p", "(0, 1]", "0.0", () -> none.topP(0)),
                 wrong("top_p", "(0, 1]", "NaN", () -> none.topP(Float.NaN)),
@@ -128,7 +132,11 @@ class SamplingParamsTest {
                         "17",
                         () -> params().stopTokenIds(Collections.nCopies(17, 1)).build()),
                 wrong("logprobs", "[0, 20]", "21", () -> params().logprobs(21).build()),
-                wrong("prompt_logprobs", "[0, 20]", "-1", () -> params().promptLogprobs(-1).build()),
+                wrong(
+                        "prompt_logprobs",
+                        "[0, 20]",
+                        "-1",
+                        () -> params().promptLogprobs(-1).build()),
                 wrong(
                         "mirostat",
                         "0 (off) beside top_k",

@@ -119,8 +119,7 @@ class BatchHygieneTest {
             int[] prompt = Requests.prompt(12 + random.nextInt(8));
             prompt[0] = random.nextInt(TinyModel.VOCAB);
             attackers.add(
-                    engine.generate(
-                            new GenerationRequest(Prompt.tokens(prompt), attack(random))));
+                    engine.generate(new GenerationRequest(Prompt.tokens(prompt), attack(random))));
             if (random.nextInt(4) == 0) {
                 attackers.get(random.nextInt(attackers.size())).cancel();
             }

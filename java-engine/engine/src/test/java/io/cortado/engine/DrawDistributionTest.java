@@ -73,8 +73,7 @@ class DrawDistributionTest {
                         .build();
         try (Engine engine = Engine.open(TinyModel.in(folder, VOCAB), options())) {
             Answers.read(
-                    engine.generate(
-                            request(params().logitsProcessors(List.of("spy")).build(), 1)));
+                    engine.generate(request(params().logitsProcessors(List.of("spy")).build(), 1)));
             check(engine, params().build(), distribution(raw, 1, 0, VOCAB, 1));
             float[] biased = raw.clone();
             biased[11] += 2.5f;
@@ -84,8 +83,7 @@ class DrawDistributionTest {
     }
 
     private static GenerationRequest request(SamplingParams params, long seed) {
-        return new GenerationRequest(
-                Prompt.tokens(PROMPT), params.toBuilder().seed(seed).build());
+        return new GenerationRequest(Prompt.tokens(PROMPT), params.toBuilder().seed(seed).build());
     }
 
     private static void check(Engine engine, SamplingParams params, double[] expected)

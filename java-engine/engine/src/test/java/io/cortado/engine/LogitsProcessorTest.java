@@ -88,8 +88,7 @@ class LogitsProcessorTest {
                 TinyModel.options("cpu")
                         .maxNumSeqs(80)
                         .maxNumBatchedTokens(256)
-                        .logitsProcessors(
-                                List.of(COUNTS, SHIFTS, THROWS, NAN, NOTHING, BROKEN)));
+                        .logitsProcessors(List.of(COUNTS, SHIFTS, THROWS, NAN, NOTHING, BROKEN)));
     }
 
     private static GenerationRequest request(String... processors) {
@@ -110,8 +109,7 @@ class LogitsProcessorTest {
             Answers two =
                     Answers.read(
                             engine.generate(
-                                    counting.params(
-                                            counting.params().toBuilder().n(2).build())));
+                                    counting.params(counting.params().toBuilder().n(2).build())));
             assertNull(two.failure);
             assertEquals(List.of(100, 101, 102, 103, 104, 105), two.answers.get(0).ids);
             assertEquals(List.of(100, 101, 102, 103, 104, 105), two.answers.get(1).ids);
@@ -159,8 +157,7 @@ class LogitsProcessorTest {
                 streams.add(engine.generate(request("counts")));
             }
             for (GenerationStream stream : streams) {
-                assertEquals(
-                        List.of(100, 101, 102, 103, 104, 105), Answers.read(stream).ids());
+                assertEquals(List.of(100, 101, 102, 103, 104, 105), Answers.read(stream).ids());
             }
         }
     }
@@ -183,9 +180,7 @@ class LogitsProcessorTest {
             assertThrows(
                     EngineException.class,
                     () ->
-                            Engine.open(
-                                            folder,
-                                            TinyModel.options("cpu").logitsProcessors(wrong))
+                            Engine.open(folder, TinyModel.options("cpu").logitsProcessors(wrong))
                                     .close());
         }
     }

@@ -38,7 +38,9 @@ import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The rules of sampling through the whole engine, against {@link ReferenceRules} and themselves. */
+/**
+ * The rules of sampling through the whole engine, against {@link ReferenceRules} and themselves.
+ */
 @ParameterizedClass
 @MethodSource("io.cortado.engine.Devices#all")
 @Timeout(value = 600, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -103,9 +105,7 @@ class SamplingRulesTest {
         switch (random.nextInt(4)) {
             case 0 -> params.topK(1 + random.nextInt(30)).topP(0.3f + 0.6f * random.nextFloat());
             case 1 ->
-                    params.truncation(
-                            new Truncation(
-                                    0, 0.9f, 0.02f, 0.9f, 2, 1e-4f, 1e-4f, 0.9f));
+                    params.truncation(new Truncation(0, 0.9f, 0.02f, 0.9f, 2, 1e-4f, 1e-4f, 0.9f));
             case 2 -> params.xtc(new Xtc(0.5f, 0.01f));
             default -> params.mirostat(new Mirostat(2, 3, 0.3f));
         }
@@ -248,8 +248,7 @@ class SamplingRulesTest {
                 SamplingParams.builder()
                         .seed(3L)
                         .topK(3)
-                        .scoring(
-                                new Scoring(10, null, Scoring.Mode.PROCESSED))
+                        .scoring(new Scoring(10, null, Scoring.Mode.PROCESSED))
                         .maxTokens(OUTPUT)
                         .ignoreEos(true)
                         .build();
@@ -272,8 +271,7 @@ class SamplingRulesTest {
                         .build();
         try (Engine engine = Engine.open(TinyModel.in(folder), options())) {
             EngineException e =
-                    assertThrows(
-                            EngineException.class, () -> engine.generate(request(1, params)));
+                    assertThrows(EngineException.class, () -> engine.generate(request(1, params)));
             assertEquals("allowed_token_ids", e.param());
         }
     }

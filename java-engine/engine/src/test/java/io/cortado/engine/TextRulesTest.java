@@ -55,8 +55,7 @@ class TextRulesTest {
                 int[] banned = engine.tokenize(new io.cortado.api.Prompt.Text(word, false));
                 assertEquals(
                         -1,
-                        Collections.indexOfSubList(
-                                kept, Arrays.stream(banned).boxed().toList()),
+                        Collections.indexOfSubList(kept, Arrays.stream(banned).boxed().toList()),
                         word);
                 if (Arrays.equals(ids, banned)) {
                     assertFalse(kept.equals(free), word);
@@ -117,10 +116,14 @@ class TextRulesTest {
             SamplingParams.Builder params = greedy().maxTokens(120);
             List<Integer> free = ask(engine, params.build()).ids();
             List<Integer> kept =
-                    ask(engine, params.dry(Dry.OFF.multiplier(50).sequenceBreakers(List.of())).build())
+                    ask(
+                                    engine,
+                                    params.dry(Dry.OFF.multiplier(50).sequenceBreakers(List.of()))
+                                            .build())
                             .ids();
             assertTrue(
-                    longestRepetition(kept) <= 3 && longestRepetition(kept) <= longestRepetition(free),
+                    longestRepetition(kept) <= 3
+                            && longestRepetition(kept) <= longestRepetition(free),
                     longestRepetition(free) + " " + longestRepetition(kept));
             assertEquals(120, kept.size());
         }
@@ -159,8 +162,7 @@ class TextRulesTest {
                             .entrySet()) {
                 EngineException e =
                         assertThrows(
-                                EngineException.class,
-                                () -> ask(engine, wrong.getValue().build()));
+                                EngineException.class, () -> ask(engine, wrong.getValue().build()));
                 assertEquals(wrong.getKey(), e.param());
             }
         }

@@ -194,8 +194,7 @@ class SamplingFieldsTest {
                         .temperature(0.5f)
                         .dynamicTemperature(new DynamicTemperature(0.25f, 1.5f))
                         .truncation(
-                                new Truncation(
-                                        40, 0.9f, 0.1f, 0.8f, 1.5f, 0.001f, 0.002f, 0.7f))
+                                new Truncation(40, 0.9f, 0.1f, 0.8f, 1.5f, 0.001f, 0.002f, 0.7f))
                         .xtc(new Xtc(0.3f, 0.2f))
                         .penalties(new Penalties(1.1f, 0.2f, -0.3f))
                         .dry(new Dry(0.8f, 1.5f, 3, 64, List.of("\n")))
