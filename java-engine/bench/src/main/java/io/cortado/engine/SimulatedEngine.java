@@ -16,7 +16,6 @@ import org.jspecify.annotations.Nullable;
  * one thread.
  */
 public final class SimulatedEngine {
-    private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
     private static final int[] NO_IDS = {};
 
     /** What a step does. */
@@ -138,11 +137,12 @@ public final class SimulatedEngine {
         this.cost = cost;
         this.listener = listener;
         cache = new KvCache(kvBlocks, hostBlocks);
-        door = new Door(options.maxNumSeqs(), options.maxWaiting());
+        door = new Door(options.maxNumSeqs(), options.maxWaiting(), options.maxWaitingTokens());
         loop =
                 new EngineLoop(
                         cache,
-                        Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), kvBlocks),
+                        Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), kvBlocks)
+                                .itlTarget(options),
                         AdmissionQueue.of(options),
                         new Device(),
                         door,
@@ -160,7 +160,7 @@ public final class SimulatedEngine {
             now = Math.max(now, arrivalNanos);
         }
         try {
-            door.enter(1);
+            door.enter(1, prompt.length);
         } catch (EngineException full) {
             return Offer.QUEUE_IS_FULL;
         }
@@ -170,7 +170,7 @@ public final class SimulatedEngine {
                         1,
                         maxOutput,
                         number,
-                        GREEDY,
+                        RowParams.RAW,
                         -1,
                         -1,
                         scheduling,

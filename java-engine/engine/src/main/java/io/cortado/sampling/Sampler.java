@@ -59,10 +59,14 @@ public final class Sampler implements AutoCloseable {
     private int promptBegin;
     private int outputBegin;
 
-    public Sampler(Device device, int maxRows, int maxTops, int vocabSize) {
+    /**
+     * @param vocabSize ids that may be drawn
+     * @param width logits of a row, at least vocabSize
+     */
+    public Sampler(Device device, int maxRows, int maxTops, int vocabSize, int width) {
         this.maxTops = maxTops;
         maskWords = maskWords(vocabSize);
-        params = new SampleParams(device).vocabulary(vocabSize, vocabSize).logitsType(DType.F32);
+        params = new SampleParams(device).vocabulary(vocabSize, width).logitsType(DType.F32);
         long words = maxRows * WORD;
         long tops = words * maxTops;
         boolean built = false;
@@ -216,7 +220,7 @@ public final class Sampler implements AutoCloseable {
     /**
      * Enqueues the draw, with the copies of what it needs and gives.
      *
-     * @param logits float32 [rows][vocabulary]
+     * @param logits float32 [rows][width]
      * @param tops columns of the likeliest tokens: no row asks for more
      */
     public void enqueue(Buffer logits, int tops, Stream stream) {

@@ -8,7 +8,7 @@ import io.cortado.kv.KvCache;
 import org.junit.jupiter.api.Test;
 
 class SchedulerTest {
-    private final Door door = new Door(1000, 1000);
+    private final Door door = new Door(1000, 1000, 0);
     private final SimulatedExecutor executor = new SimulatedExecutor(1000, 200);
     private int prompts;
 
@@ -16,7 +16,7 @@ class SchedulerTest {
     private Sequence add(Scheduler scheduler, int prompt, int maxOutput) {
         int[] ids = Requests.prompt(prompt);
         ids[0] = 100 + prompts++;
-        door.enter(1);
+        door.enter(1, prompt);
         Sequence sequence = new Request(Requests.spec(ids, 1, maxOutput, 3), door, 1).sequences[0];
         scheduler.add(sequence);
         return sequence;
@@ -81,7 +81,7 @@ class SchedulerTest {
 
     @Test
     void passesOverWhatDoesNotFitUntilItIsTooOld() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
         Scheduler scheduler = new Scheduler(new KvCache(20), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         add(scheduler, 160, 50);
@@ -102,7 +102,7 @@ class SchedulerTest {
 
     @Test
     void throwsOutTheSequenceThatIsCheapestToRecompute() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
         KvCache cache = new KvCache(6);
         Scheduler scheduler = new Scheduler(cache, limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
@@ -120,7 +120,7 @@ class SchedulerTest {
 
     @Test
     void keepsAWatermarkFreeAtAdmissionUnlessNothingRuns() {
-        Limits limits = new Limits(8, 512, 8, 3, 100, 2, Integer.MAX_VALUE);
+        Limits limits = new Limits(8, 512, 8, 3, 100, 2, Integer.MAX_VALUE, Limits.ANY_TIME);
         Scheduler scheduler = new Scheduler(new KvCache(6), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         Sequence whole = add(scheduler, 80, 10);
