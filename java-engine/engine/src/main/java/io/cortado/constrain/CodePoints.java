@@ -123,6 +123,11 @@ public final class CodePoints {
         return false;
     }
 
+    /** Whether it is one code point. */
+    boolean isSingle() {
+        return ranges.length == 2 && ranges[0] == ranges[1];
+    }
+
     int numRanges() {
         return ranges.length / 2;
     }

@@ -26,6 +26,7 @@ public final class Regexes {
     private static final Comparator<Regex> BY_ID = Comparator.comparingInt(regex -> regex.id);
     private static final byte[] NO_BYTES = {};
     private static final Regex[] NO_PARTS = {};
+    private static final int MAX_SPINE = 32;
 
     /** A node as a key by its structure; nodes themselves are equal by identity. */
     record Shape(Regex regex) {
@@ -122,7 +123,7 @@ public final class Regexes {
             return first;
         }
         if (first.kind == Kind.CONCAT) {
-            return concat(first.parts[0], concat(first.parts[1], second));
+            return concatSpine(first, second);
         }
         if (isLiteral(first)) {
             if (isLiteral(second)) {
@@ -132,6 +133,28 @@ public final class Regexes {
                 return concat(literal(joined(first, second.parts[0])), second.parts[1]);
             }
         }
+        return pair(first, second);
+    }
+
+    /** To the right where that is short: equal strings of parts are then mostly one node. */
+    private Regex concatSpine(Regex first, Regex second) {
+        var parts = new ArrayList<Regex>();
+        Regex rest = first;
+        while (rest.kind == Kind.CONCAT && parts.size() < MAX_SPINE) {
+            parts.add(rest.parts[0]);
+            rest = rest.parts[1];
+        }
+        if (rest.kind == Kind.CONCAT) {
+            return pair(first, second);
+        }
+        Regex result = concat(rest, second);
+        for (int i = parts.size() - 1; i >= 0; i--) {
+            result = concat(parts.get(i), result);
+        }
+        return result;
+    }
+
+    private Regex pair(Regex first, Regex second) {
         boolean isNullable = first.isNullable && second.isNullable;
         Regex[] parts = {first, second};
         return intern(Kind.CONCAT, parts, ByteSet.NONE, NO_BYTES, 0, 0, isNullable);
