@@ -29,12 +29,16 @@ public final class Grammars {
         return compiled(new Syntax.Lexeme(regex), regexes, vocabulary, limits);
     }
 
-    /** Outputs of the rule {@code root} of a grammar in llama.cpp's dialect. */
+    /**
+     * Outputs of a grammar in llama.cpp's dialect of EBNF.
+     *
+     * @param root the name of the rule that an output is of, {@code root} by custom
+     */
     public static CompiledGrammar gbnf(
-            String grammar, TokenTable vocabulary, GrammarLimits limits) {
+            String grammar, String root, TokenTable vocabulary, GrammarLimits limits) {
         checkLength(grammar.length(), limits);
         var regexes = new Regexes(limits);
-        Syntax syntax = GbnfParser.parse(regexes, vocabulary, grammar, "root");
+        Syntax syntax = GbnfParser.parse(regexes, vocabulary, grammar, root);
         return compiled(syntax, regexes, vocabulary, limits);
     }
 

@@ -74,15 +74,14 @@ sealed interface Pattern {
 
         private static boolean hasStart(List<Pattern> parts) {
             return parts.stream()
-                    .anyMatch(
-                            part ->
-                                    switch (part) {
-                                        case Start start -> true;
-                                        case Sequence(var inner) -> hasStart(inner);
-                                        case Choice(var options) -> hasStart(options);
-                                        case Plain plain -> false;
-                                        case End end -> false;
-                                    });
+                    .anyMatch(part ->
+                            switch (part) {
+                                case Start start -> true;
+                                case Sequence(var inner) -> hasStart(inner);
+                                case Choice(var options) -> hasStart(options);
+                                case Plain plain -> false;
+                                case End end -> false;
+                            });
         }
 
         private static List<Pattern> joined(List<Pattern> first, List<Pattern> second) {
