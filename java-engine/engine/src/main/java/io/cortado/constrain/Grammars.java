@@ -42,6 +42,23 @@ public final class Grammars {
         return compiled(syntax, regexes, vocabulary, limits);
     }
 
+    /** Outputs of the rule {@code start} of a grammar in Lark's syntax. */
+    public static CompiledGrammar lark(
+            String grammar, TokenTable vocabulary, GrammarLimits limits) {
+        checkLength(grammar.length(), limits);
+        var regexes = new Regexes(limits);
+        Syntax syntax = LarkParser.parse(regexes, vocabulary, grammar);
+        return compiled(syntax, regexes, vocabulary, limits);
+    }
+
+    /** GBNF with the rule {@code root} where the text has a {@code ::=}, else Lark. */
+    public static CompiledGrammar grammar(
+            String grammar, TokenTable vocabulary, GrammarLimits limits) {
+        return grammar.contains("::=")
+                ? gbnf(grammar, "root", vocabulary, limits)
+                : lark(grammar, vocabulary, limits);
+    }
+
     private static CompiledGrammar compiled(
             Syntax syntax, Regexes regexes, TokenTable vocabulary, GrammarLimits limits) {
         RuleState root = Syntax.start(syntax, regexes);

@@ -73,8 +73,7 @@ class HostileGrammarTest {
     void endsAnOutputWhoseStatesGrowWithoutBound() {
         Matcher matcher =
                 Grammars.regex(".*a.{200}b.{200}|.*b.{100}a", vocabulary, TIGHT).matcher();
-        assertEquals(
-                Reason.LIMIT, refusal(() -> Masks.accepts(matcher, "abbabaab".repeat(100))));
+        assertEquals(Reason.LIMIT, refusal(() -> Masks.accepts(matcher, "abbabaab".repeat(100))));
         assertTrue(matcher.numTokens() > 0);
         assertFalse(matcher.isDeadEnd(), "the state stays as it was");
     }
@@ -106,8 +105,7 @@ class HostileGrammarTest {
     @Test
     void saysWhatNothingCanMatch() {
         assertEquals(
-                Reason.UNSATISFIABLE,
-                refusal(() -> Grammars.regex("a^b", vocabulary, LIMITS)));
+                Reason.UNSATISFIABLE, refusal(() -> Grammars.regex("a^b", vocabulary, LIMITS)));
         assertEquals(Reason.UNSATISFIABLE, refusal(() -> gbnf("root ::= \"a\" root")));
         assertEquals(
                 Reason.UNSATISFIABLE,
