@@ -1,6 +1,7 @@
 package io.cortado.constrain;
 
 import io.cortado.constrain.Syntax.Lexeme;
+
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -6,6 +6,7 @@ import io.cortado.constrain.Syntax.Repeat;
 import io.cortado.constrain.Syntax.Rule;
 import io.cortado.constrain.Syntax.Sequence;
 import io.cortado.constrain.Syntax.Tokens;
+
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -50,13 +51,12 @@ final class LarkRules {
                 rules.putIfAbsent(name, new Rule(name));
             }
         });
-        definitions.forEach(
-                (name, definition) -> {
-                    Rule rule = rules.get(name);
-                    if (rule != null) {
-                        rule.define(body(definition));
-                    }
-                });
+        definitions.forEach((name, definition) -> {
+            Rule rule = rules.get(name);
+            if (rule != null) {
+                rule.define(body(definition));
+            }
+        });
         return new Sequence(List.of(ignored, start));
     }
 

@@ -1,6 +1,7 @@
 package io.cortado.constrain;
 
 import io.cortado.constrain.Regex.Kind;
+
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;

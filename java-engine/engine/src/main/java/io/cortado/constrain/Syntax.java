@@ -1,7 +1,8 @@
 package io.cortado.constrain;
 
-import java.util.List;
 import org.jspecify.annotations.Nullable;
+
+import java.util.List;
 
 /** A grammar that is given as a whole: the right-hand sides of context-free rules. */
 public sealed interface Syntax {

@@ -1,8 +1,9 @@
 package io.cortado.constrain;
 
+import org.jspecify.annotations.Nullable;
+
 import java.util.HashMap;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The bytes since the outermost open capture began, interned: equal bytes are the same object, so

@@ -5,12 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.constrain.GrammarException.Reason;
-import java.nio.charset.StandardCharsets;
-import java.util.Random;
-import java.util.regex.Pattern;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Random;
+import java.util.regex.Pattern;
 
 /** Against the JDK's patterns. */
 class RegexParserTest {
@@ -59,7 +61,8 @@ class RegexParserTest {
         long seed = Long.getLong("cortado.seed", System.nanoTime());
         var random = new Random(seed);
         Regex whole = RegexParser.whole(regexes, pattern, RegexDialect.COMMON, "");
-        Regex anywhere = RegexParser.anywhere(regexes, Alphabet.utf8(regexes), pattern, RegexDialect.COMMON);
+        Regex anywhere =
+                RegexParser.anywhere(regexes, Alphabet.utf8(regexes), pattern, RegexDialect.COMMON);
         var jdk = Pattern.compile(pattern, Pattern.UNIX_LINES);
         int[] letters = ALPHABET.codePoints().toArray();
         for (int i = 0; i < 1_500; i++) {

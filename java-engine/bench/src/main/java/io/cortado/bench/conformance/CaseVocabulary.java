@@ -1,6 +1,7 @@
 package io.cortado.bench.conformance;
 
 import io.cortado.constrain.TokenTable;
+
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
