@@ -12,20 +12,17 @@ import io.cortado.bench.conformance.SuiteOptions;
 import io.cortado.bench.conformance.TokenizerSuite;
 import io.cortado.bench.conformance.TracesSuite;
 import io.cortado.bench.conformance.VocabSuite;
-
-import org.jspecify.annotations.Nullable;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
-
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** {@code conformance SUITE PATH}: the engine against facts made by others. */
 @Command(

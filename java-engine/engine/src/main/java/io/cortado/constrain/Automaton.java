@@ -1,10 +1,9 @@
 package io.cortado.constrain;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The automaton of a grammar that its requests share, built as it is used. One lock guards whatever

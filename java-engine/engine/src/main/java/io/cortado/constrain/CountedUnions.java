@@ -1,13 +1,11 @@
 package io.cortado.constrain;
 
 import io.cortado.constrain.Regex.Kind;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Unites {@code pr{1,3}t} and {@code pr{2,5}t} as {@code pr{1,5}t}: without it the derivatives of a

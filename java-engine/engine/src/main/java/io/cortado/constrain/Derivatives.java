@@ -2,15 +2,13 @@ package io.cortado.constrain;
 
 import io.cortado.constrain.Regex.Inhabited;
 import io.cortado.constrain.Regex.Kind;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Brzozowski's derivatives: what may follow a byte, the bytes that cannot be told apart, and

@@ -1,7 +1,6 @@
 package io.cortado.constrain;
 
 import io.cortado.constrain.Syntax.Lexeme;
-
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

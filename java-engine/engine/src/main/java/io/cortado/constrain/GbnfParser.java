@@ -6,14 +6,12 @@ import io.cortado.constrain.Syntax.Repeat;
 import io.cortado.constrain.Syntax.Rule;
 import io.cortado.constrain.Syntax.Sequence;
 import io.cortado.constrain.Syntax.Tokens;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads a grammar in llama.cpp's dialect of EBNF (GBNF): {@code name ::= alternatives}, literals,

@@ -6,7 +6,6 @@ import io.cortado.constrain.Syntax.Repeat;
 import io.cortado.constrain.Syntax.Rule;
 import io.cortado.constrain.Syntax.Sequence;
 import io.cortado.constrain.Syntax.Tokens;
-
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;

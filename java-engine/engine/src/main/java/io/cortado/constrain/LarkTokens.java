@@ -1,10 +1,9 @@
 package io.cortado.constrain;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.Map;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /** The smallest parts of a Lark grammar: strings, patterns, counts, tokens by id or name. */
 final class LarkTokens {

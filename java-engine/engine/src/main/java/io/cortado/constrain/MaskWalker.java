@@ -1,10 +1,9 @@
 package io.cortado.constrain;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Computes masks by walking the vocabulary's tries with the lexer, and on into later rows where a

@@ -2,9 +2,6 @@ package io.cortado.constrain;
 
 import io.cortado.constrain.Row.Item;
 import io.cortado.constrain.Row.Waiter;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -15,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** Interns rows and steps from row to row. Under the lock of its space. */
 final class Parser {

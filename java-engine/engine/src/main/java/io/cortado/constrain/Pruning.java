@@ -7,9 +7,6 @@ import io.cortado.constrain.Syntax.Rule;
 import io.cortado.constrain.Syntax.Sequence;
 import io.cortado.constrain.Syntax.States;
 import io.cortado.constrain.Syntax.Tokens;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -17,6 +14,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.SequencedSet;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Cuts off what can never match, and finds which parts match the empty string. */
 final class Pruning {

@@ -1,7 +1,6 @@
 package io.cortado.constrain;
 
 import io.cortado.constrain.Regex.Kind;
-
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -7,9 +7,6 @@ import io.cortado.constrain.Syntax.Rule;
 import io.cortado.constrain.Syntax.Sequence;
 import io.cortado.constrain.Syntax.States;
 import io.cortado.constrain.Syntax.Tokens;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -17,6 +14,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes lexemes of rules that are regular, and of regular parts of others: a lexer state is cheaper

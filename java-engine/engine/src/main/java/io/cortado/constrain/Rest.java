@@ -7,7 +7,6 @@ import io.cortado.constrain.Syntax.Rule;
 import io.cortado.constrain.Syntax.Sequence;
 import io.cortado.constrain.Syntax.States;
 import io.cortado.constrain.Syntax.Tokens;
-
 import org.jspecify.annotations.Nullable;
 
 /** The state of a rule of {@link Syntax}: what is left of it, as a list of parts. */

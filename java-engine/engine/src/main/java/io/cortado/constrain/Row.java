@@ -1,13 +1,12 @@
 package io.cortado.constrain;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An Earley set named by its content: what rules are open, and which lexemes may come. An item's

@@ -1,7 +1,6 @@
 package io.cortado.constrain;
 
 import io.cortado.constrain.Regex.Kind;
-
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.HashSet;

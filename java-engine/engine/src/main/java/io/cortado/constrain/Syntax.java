@@ -1,8 +1,7 @@
 package io.cortado.constrain;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A grammar that is given as a whole: the right-hand sides of context-free rules. */
 public sealed interface Syntax {

@@ -1,9 +1,8 @@
 package io.cortado.constrain;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The bytes since the outermost open capture began, interned: equal bytes are the same object, so

@@ -1,7 +1,6 @@
 package io.cortado.constrain;
 
 import io.cortado.text.Tokenizer;
-
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;

@@ -4,11 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.junit.jupiter.api.Test;
-
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 
 class JsonAlphabetTest {
     private final Regexes regexes = new Regexes(GrammarLimits.DEFAULT);

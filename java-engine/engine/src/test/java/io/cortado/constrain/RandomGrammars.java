@@ -5,7 +5,6 @@ import io.cortado.constrain.Syntax.Lexeme;
 import io.cortado.constrain.Syntax.Repeat;
 import io.cortado.constrain.Syntax.Rule;
 import io.cortado.constrain.Syntax.Sequence;
-
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;

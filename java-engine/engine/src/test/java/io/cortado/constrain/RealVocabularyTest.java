@@ -19,6 +19,9 @@ import java.util.zip.GZIPInputStream;
 
 /** Slices, tries and crossings between lexemes, against taking each token by itself. */
 class RealVocabularyTest {
+    /** Of the tokens every so manieth is compared, other ones at each place. */
+    private static final int STRIDE = 5;
+
     private static final String JSON =
             """
             root ::= value
@@ -78,7 +81,7 @@ class RealVocabularyTest {
 
     private static void compare(Matcher matcher, TokenTable vocabulary) {
         int[] mask = Masks.mask(matcher, vocabulary);
-        for (int id = 0; id < vocabulary.size(); id++) {
+        for (int id = matcher.numTokens() % STRIDE; id < vocabulary.size(); id += STRIDE) {
             boolean isAccepted = matcher.accept(id);
             if (isAccepted) {
                 matcher.rollback(1);

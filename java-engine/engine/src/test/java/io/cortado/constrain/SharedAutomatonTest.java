@@ -3,8 +3,6 @@ package io.cortado.constrain;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.junit.jupiter.api.Test;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -12,13 +10,14 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.junit.jupiter.api.Test;
 
 /** Requests that share an automaton see what each would see alone. */
 class SharedAutomatonTest {
     private static final String[] GRAMMARS = {
         "root ::= \"[\" (root (\",\" root)*)? \"]\" | [0-9]+",
         "root ::= s | \"{\" (s \":\" root (\",\" s \":\" root)*)? \"}\"\n"
-            + "s ::= \"\\\"\" [^\"]* \"\\\"\"",
+                + "s ::= \"\\\"\" [^\"]* \"\\\"\"",
         "root ::= e\ne ::= e [+*] e | \"(\" e \")\" | [a-z]+",
         "root ::= ([a-z]{1,20} \" \")* [.]",
         "root ::= \"a\" root \"b\" | \"\"",

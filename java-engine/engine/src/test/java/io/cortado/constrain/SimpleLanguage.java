@@ -7,7 +7,6 @@ import io.cortado.constrain.Syntax.Rule;
 import io.cortado.constrain.Syntax.Sequence;
 import io.cortado.constrain.Syntax.States;
 import io.cortado.constrain.Syntax.Tokens;
-
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

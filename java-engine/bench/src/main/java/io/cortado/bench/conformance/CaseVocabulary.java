@@ -1,7 +1,6 @@
 package io.cortado.bench.conformance;
 
 import io.cortado.constrain.TokenTable;
-
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

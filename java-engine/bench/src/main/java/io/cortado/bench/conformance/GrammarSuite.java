@@ -5,15 +5,13 @@ import io.cortado.constrain.GrammarException;
 import io.cortado.constrain.GrammarLimits;
 import io.cortado.constrain.Grammars;
 import io.cortado.constrain.TokenTable;
-
-import tools.jackson.databind.JsonNode;
-
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import tools.jackson.databind.JsonNode;
 
 /**
  * {@code conformance grammar}: grammars with texts that they must accept or reject, token by token.
