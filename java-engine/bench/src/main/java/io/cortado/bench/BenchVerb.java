@@ -12,9 +12,11 @@ import picocli.CommandLine.Command;
             LatencyBench.class,
             ThroughputBench.class,
             ServeBench.class,
+            ChaosBench.class,
             SchedulerBench.class,
             SimBench.class,
             PrefixBench.class,
+            KvQualityBench.class,
             TokenizerBench.class,
             JmhBench.class
         })

@@ -2,6 +2,7 @@ package io.cortado.bench;
 
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
+import io.cortado.api.KvCacheDtype;
 import io.cortado.demo.DemoModel;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -38,6 +39,12 @@ public final class EngineFlags {
 
     @Option(names = "--kv-cache-memory", description = "bytes of KV cache; 0: chosen")
     long kvCacheBytes;
+
+    @Option(
+            names = "--kv-cache-dtype",
+            paramLabel = "TYPE",
+            description = "auto (the activations'), bf16, f16, f32 or fp8")
+    String kvCacheDtype = "auto";
 
     @Option(
             names = "--enable-prefix-caching",
@@ -85,6 +92,7 @@ public final class EngineFlags {
                 .threads(threads)
                 .isa(isa)
                 .activations(activations)
+                .kvCacheDtype(KvCacheDtype.parse(kvCacheDtype))
                 .maxModelLen(maxModelLen)
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)

@@ -138,7 +138,7 @@ public final class SimulatedEngine {
         this.cost = cost;
         this.listener = listener;
         cache = new KvCache(kvBlocks, hostBlocks);
-        door = new Door(options.maxNumSeqs(), options.maxWaiting());
+        door = new Door(options.maxNumSeqs(), options.maxWaiting(), options.maxWaitingTokens());
         loop =
                 new EngineLoop(
                         cache,
@@ -161,7 +161,7 @@ public final class SimulatedEngine {
             now = Math.max(now, arrivalNanos);
         }
         try {
-            door.enter(1);
+            door.enter(1, prompt.length);
         } catch (EngineException full) {
             return Offer.QUEUE_IS_FULL;
         }

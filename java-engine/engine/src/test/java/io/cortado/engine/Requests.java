@@ -33,7 +33,7 @@ final class Requests {
     }
 
     static Request request(Door door, int prompt, int n, int maxOutput, long seed) {
-        door.enter(n);
+        door.enter(n, prompt);
         return new Request(spec(prompt(prompt), n, maxOutput, seed), door, 1);
     }
 }

@@ -8,7 +8,7 @@ import io.cortado.kv.KvCache;
 import org.junit.jupiter.api.Test;
 
 class SchedulerTest {
-    private final Door door = new Door(1000, 1000);
+    private final Door door = new Door(1000, 1000, 0);
     private final SimulatedExecutor executor = new SimulatedExecutor(1000, 200);
     private int prompts;
 
@@ -16,7 +16,7 @@ class SchedulerTest {
     private Sequence add(Scheduler scheduler, int prompt, int maxOutput) {
         int[] ids = Requests.prompt(prompt);
         ids[0] = 100 + prompts++;
-        door.enter(1);
+        door.enter(1, prompt);
         Sequence sequence = new Request(Requests.spec(ids, 1, maxOutput, 3), door, 1).sequences[0];
         scheduler.add(sequence);
         return sequence;
