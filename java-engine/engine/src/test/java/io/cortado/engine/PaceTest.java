@@ -13,7 +13,7 @@ class PaceTest {
     private static final int BUDGET = 2048;
     private static final int RUNNING = 4;
 
-    private final Door door = new Door(1000, 1000);
+    private final Door door = new Door(1000, 1000, 0);
     private int prompts;
 
     /** What a step takes. */
@@ -31,7 +31,7 @@ class PaceTest {
     private Sequence add(Scheduler scheduler, int prompt, int maxOutput) {
         int[] ids = Requests.prompt(prompt);
         ids[0] = 100 + prompts++;
-        door.enter(1);
+        door.enter(1, prompt);
         Sequence sequence = new Request(Requests.spec(ids, 1, maxOutput, 3), door, 1).sequences[0];
         scheduler.add(sequence);
         return sequence;
