@@ -66,7 +66,7 @@ class HttpSocketTest {
 
     @Test
     void readsEventsAndPassesCommentsOver() throws Exception {
-        String chunks = "9\r\n: ping\n\n\r\n" + "9\r\ndata: a\n\n\r\n" + "9\r\ndata: b\n\n\r\n0\r\n\r\n";
+        String chunks = "8\r\n: ping\n\n\r\n" + "9\r\ndata: a\n\n\r\n" + "9\r\ndata: b\n\n\r\n0\r\n\r\n";
         answered(STREAM + chunks, on -> {
             assertTrue(on.readHead().isStream());
             assertEquals(List.of("a"), on.readEvents());
