@@ -12,14 +12,14 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What keeps a server going for weeks: given-up readers, slow steps told, bodies within the heap. */
+/**
+ * What keeps a server going for weeks: given-up readers, slow steps told, bodies within the heap.
+ */
 @Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LongRunsTest {
     private static TestServer fast() throws Exception {
         return new TestServer(
-                ServerOptions.defaults()
-                        .servedModelNames(List.of("m"))
-                        .limits(TestServer.fast()));
+                ServerOptions.defaults().servedModelNames(List.of("m")).limits(TestServer.fast()));
     }
 
     private static Scrape scrape(TestServer server) throws Exception {
@@ -31,7 +31,10 @@ class LongRunsTest {
     void countsAndTellsAReaderThatDoesNotRead(int prompts) throws Exception {
         try (TestServer server = fast()) {
             String flood = "\"flood\"" + ",\"flood\"".repeat(prompts - 1);
-            String body = "{\"model\":\"m\",\"prompt\":[" + flood + "],\"stream\":true,"
+            String body =
+                    "{\"model\":\"m\",\"prompt\":["
+                            + flood
+                            + "],\"stream\":true,"
                             + "\"n\":4,\"max_tokens\":500,\"logprobs\":5}";
             try (Socket socket = server.open(TestServer.rawPost("/v1/completions", body))) {
                 TestServer.await(
