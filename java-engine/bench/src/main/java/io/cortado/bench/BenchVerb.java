@@ -16,6 +16,7 @@ import picocli.CommandLine.Command;
             SchedulerBench.class,
             SimBench.class,
             PrefixBench.class,
+            KvQualityBench.class,
             TokenizerBench.class,
             JmhBench.class
         })

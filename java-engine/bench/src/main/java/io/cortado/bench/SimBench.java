@@ -95,6 +95,9 @@ final class SimBench implements Callable<Integer> {
     @Option(names = "--max-num-batched-tokens", description = "token budget of a step")
     int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
 
+    @Option(names = "--itl-target-ms", description = "time between tokens to keep; 0: any")
+    int itlTargetMs = EngineOptions.defaults().itlTargetMs();
+
     @Option(names = "--max-waiting", description = "requests that wait before one is refused")
     int maxWaiting = 10_000;
 
@@ -166,6 +169,7 @@ final class SimBench implements Callable<Integer> {
                         EngineOptions.defaults()
                                 .maxNumSeqs(maxNumSeqs)
                                 .maxNumBatchedTokens(maxNumBatchedTokens)
+                                .itlTargetMs(itlTargetMs)
                                 .maxWaiting(maxWaiting),
                         tenantWeights,
                         replicas,

@@ -142,7 +142,8 @@ public final class SimulatedEngine {
         loop =
                 new EngineLoop(
                         cache,
-                        Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), kvBlocks),
+                        Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), kvBlocks)
+                                .itlTarget(options),
                         AdmissionQueue.of(options),
                         new Device(),
                         door,

@@ -69,7 +69,8 @@ public final class StepBed {
 
     /** Sequences that are protected from the start have all their blocks or do not run. */
     private static Limits allBlocksAtOnce(int places) {
-        return new Limits(places, BUDGET, 1, 0, Integer.MAX_VALUE, 0, Integer.MAX_VALUE);
+        return new Limits(
+                places, BUDGET, 1, 0, Integer.MAX_VALUE, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
     }
 
     private long tokens() {

@@ -11,11 +11,15 @@ import java.util.Map;
  * @param threads threads that compute; 0: one per core
  * @param isa instruction set of the CPU device: {@code auto}, {@code avx512}, {@code avx2}, {@code
  *     scalar}
- * @param activations type of activations and of the KV cache
+ * @param activations type of activations
+ * @param kvCacheDtype type of the KV cache
  * @param maxModelLen longest prompt plus output in tokens; 0: the model's own
  * @param maxNumSeqs sequences that run at once, 1 to 4096
  * @param maxNumBatchedTokens token budget of a step (prefill chunks and decodes together), 16 to
  *     65536
+ * @param itlTargetMs time between tokens that running answers should keep while prompts enter:
+ *     these then enter in chunks so small that a step takes no longer; 0: whatever the token budget
+ *     gives. Which tokens are drawn does not depend on it
  * @param maxWaiting requests that may wait before QUEUE_FULL
  * @param maxWaitingTokens tokens of prompts that may wait before QUEUE_FULL, unless a prompt alone
  *     has more; 0: any number
@@ -42,9 +46,11 @@ public record EngineOptions(
         int threads,
         String isa,
         Activations activations,
+        KvCacheDtype kvCacheDtype,
         int maxModelLen,
         int maxNumSeqs,
         int maxNumBatchedTokens,
+        int itlTargetMs,
         int maxWaiting,
         long maxWaitingTokens,
         long stepTimeoutMs,
@@ -63,7 +69,7 @@ public record EngineOptions(
     private static final long LEAST_STEP_TIMEOUT_MS = 100;
     private static final long WEEK_MS = 7L * 24 * 3600 * 1000;
 
-    /** Type of activations between operations, and of the KV cache. */
+    /** Type of activations between operations. */
     public enum Activations {
         /** Two bytes: the default. */
         BF16,
@@ -89,6 +95,7 @@ public record EngineOptions(
         requireRange("max-model-len", maxModelLen, 0, 1 << 24);
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
         requireRange("max-num-batched-tokens", maxNumBatchedTokens, 16, 65536);
+        requireRange("itl-target-ms", itlTargetMs, 0, 600_000);
         requireRange("max-waiting", maxWaiting, 0, 1_000_000);
         requireRange("max-waiting-tokens", maxWaitingTokens, 0, 1L << 40);
         if (stepTimeoutMs != 0) {
@@ -151,9 +158,11 @@ public record EngineOptions(
                 0,
                 "auto",
                 Activations.BF16,
+                KvCacheDtype.AUTO,
                 0,
                 64,
                 2048,
+                0,
                 1024,
                 0,
                 TEN_MINUTES_MS,
@@ -174,9 +183,11 @@ public record EngineOptions(
         private int threads;
         private String isa;
         private Activations activations;
+        private KvCacheDtype kvCacheDtype;
         private int maxModelLen;
         private int maxNumSeqs;
         private int maxNumBatchedTokens;
+        private int itlTargetMs;
         private int maxWaiting;
         private long maxWaitingTokens;
         private long stepTimeoutMs;
@@ -195,9 +206,11 @@ public record EngineOptions(
             threads = from.threads;
             isa = from.isa;
             activations = from.activations;
+            kvCacheDtype = from.kvCacheDtype;
             maxModelLen = from.maxModelLen;
             maxNumSeqs = from.maxNumSeqs;
             maxNumBatchedTokens = from.maxNumBatchedTokens;
+            itlTargetMs = from.itlTargetMs;
             maxWaiting = from.maxWaiting;
             maxWaitingTokens = from.maxWaitingTokens;
             stepTimeoutMs = from.stepTimeoutMs;
@@ -218,9 +231,11 @@ public record EngineOptions(
                     threads,
                     isa,
                     activations,
+                    kvCacheDtype,
                     maxModelLen,
                     maxNumSeqs,
                     maxNumBatchedTokens,
+                    itlTargetMs,
                     maxWaiting,
                     maxWaitingTokens,
                     stepTimeoutMs,
@@ -260,6 +275,12 @@ public record EngineOptions(
         return fields.build();
     }
 
+    public EngineOptions kvCacheDtype(KvCacheDtype value) {
+        Fields fields = new Fields(this);
+        fields.kvCacheDtype = value;
+        return fields.build();
+    }
+
     public EngineOptions maxModelLen(int value) {
         Fields fields = new Fields(this);
         fields.maxModelLen = value;
@@ -275,6 +296,12 @@ public record EngineOptions(
     public EngineOptions maxNumBatchedTokens(int value) {
         Fields fields = new Fields(this);
         fields.maxNumBatchedTokens = value;
+        return fields.build();
+    }
+
+    public EngineOptions itlTargetMs(int value) {
+        Fields fields = new Fields(this);
+        fields.itlTargetMs = value;
         return fields.build();
     }
 

@@ -17,6 +17,7 @@ import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
 import io.cortado.model.FolderCheck;
 import io.cortado.model.GenerationDefaults;
+import io.cortado.model.KvType;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
 import io.cortado.model.ModelFolder;
@@ -132,12 +133,20 @@ public final class CortadoEngineProvider implements EngineProvider {
         Executor executor = null;
         try {
             onOpen.accept(device);
-            model = CausalLm.load(device, folder, config, activations, options.dummyWeights());
+            model =
+                    CausalLm.load(
+                            device,
+                            folder,
+                            config,
+                            activations,
+                            KvType.valueOf(options.kvCacheDtype().name()),
+                            options.dummyWeights());
             int blocksPerSeq = BlockPool.blocksFor(maxModelLen);
             int numBlocks = numBlocks(model, device, options, blocksPerSeq);
             Limits limits =
                     Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
-                            .otherAnglesAbove(config.otherAnglesAbove());
+                            .otherAnglesAbove(config.otherAnglesAbove())
+                            .itlTarget(options);
             model.allocate(
                     numBlocks,
                     limits.maxNumSeqs(),

@@ -100,7 +100,7 @@ final class EngineLoop implements Runnable {
             executor.await(ended);
             watch.end();
             long ran = clock.getAsLong();
-            journal.ran(ended, scheduler, counters.hostNanos(), ran);
+            scheduler.ran(ended, journal.ran(ended, scheduler, counters.hostNanos(), ran));
             accept(ended);
             counters.host(clock.getAsLong() - ran);
             counters.step(ended);

@@ -87,7 +87,8 @@ class SchedulerPropertyTest {
                             random.nextInt(4),
                             random.nextInt(20),
                             usual.watermarkBlocks(),
-                            random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100));
+                            random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100),
+                            random.nextBoolean() ? Limits.ANY_TIME : 1 + random.nextInt(2000));
             int hostBlocks = random.nextInt(3) * random.nextInt(40);
             cache = new KvCache(blocks, hostBlocks);
             pool = cache.pool();

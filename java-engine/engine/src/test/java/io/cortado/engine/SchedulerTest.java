@@ -81,7 +81,7 @@ class SchedulerTest {
 
     @Test
     void passesOverWhatDoesNotFitUntilItIsTooOld() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
         Scheduler scheduler = new Scheduler(new KvCache(20), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         add(scheduler, 160, 50);
@@ -102,7 +102,7 @@ class SchedulerTest {
 
     @Test
     void throwsOutTheSequenceThatIsCheapestToRecompute() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
         KvCache cache = new KvCache(6);
         Scheduler scheduler = new Scheduler(cache, limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
@@ -120,7 +120,7 @@ class SchedulerTest {
 
     @Test
     void keepsAWatermarkFreeAtAdmissionUnlessNothingRuns() {
-        Limits limits = new Limits(8, 512, 8, 3, 100, 2, Integer.MAX_VALUE);
+        Limits limits = new Limits(8, 512, 8, 3, 100, 2, Integer.MAX_VALUE, Limits.ANY_TIME);
         Scheduler scheduler = new Scheduler(new KvCache(6), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         Sequence whole = add(scheduler, 80, 10);
