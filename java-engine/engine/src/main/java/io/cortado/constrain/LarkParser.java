@@ -100,8 +100,7 @@ final class LarkParser {
 
     private void define(String name, Definition definition) {
         if (definitions.putIfAbsent(name, definition) != null) {
-            throw GrammarException.syntax(
-                    definition.offset(), "defined twice: name=" + name);
+            throw GrammarException.syntax(definition.offset(), "defined twice: name=" + name);
         }
     }
 
@@ -233,7 +232,8 @@ final class LarkParser {
                 return new LarkNode.Token(tokens.token());
             }
             case '%', '@' ->
-                    throw text.unsupported(c == '%' ? "%json or %regex in a rule" : "a sub-grammar");
+                    throw text.unsupported(
+                            c == '%' ? "%json or %regex in a rule" : "a sub-grammar");
             default -> {
                 return new LarkNode.Name(name(), start);
             }

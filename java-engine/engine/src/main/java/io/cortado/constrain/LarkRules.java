@@ -39,18 +39,24 @@ final class LarkRules {
     }
 
     Syntax start() {
+        Rule start = new Rule("start");
         if (!definitions.containsKey("start")) {
             throw new GrammarException(
                     GrammarException.Reason.SYNTAX, "", "there is no rule start");
         }
+        definitions.forEach((name, definition) -> {
+            if (!LarkNode.Name.isTerminal(name)) {
+                rules.putIfAbsent(name, new Rule(name));
+            }
+        });
         definitions.forEach(
                 (name, definition) -> {
-                    if (!LarkNode.Name.isTerminal(name)) {
-                        rules.put(name, new Rule(name));
+                    Rule rule = rules.get(name);
+                    if (rule != null) {
+                        rule.define(body(definition));
                     }
                 });
-        rules.forEach((name, rule) -> rule.define(body(definitions.get(name))));
-        return new Sequence(List.of(ignored, rules.get("start")));
+        return new Sequence(List.of(ignored, start));
     }
 
     private Syntax body(LarkParser.Definition definition) {
@@ -74,8 +80,7 @@ final class LarkRules {
     private Syntax syntax(LarkNode node) {
         return switch (node) {
             case LarkNode.Terminal(Regex regex) -> lexeme(regex);
-            case LarkNode.Token(TokenSet set) ->
-                    new Sequence(List.of(new Tokens(set), ignored));
+            case LarkNode.Token(TokenSet set) -> new Sequence(List.of(new Tokens(set), ignored));
             case LarkNode.Name name -> {
                 if (name.isTerminal()) {
                     yield lexeme(named(name));
@@ -138,7 +143,8 @@ final class LarkRules {
         }
         if (!name.isTerminal() && !definition.isLazy() && definition.suffix() == null) {
             throw GrammarException.unsupported(
-                    name.offset(), "the rule " + name.name() + " within a terminal is not supported");
+                    name.offset(),
+                    "the rule " + name.name() + " within a terminal is not supported");
         }
         if (!open.add(name.name()) || open.size() > MAX_DEPTH) {
             throw GrammarException.syntax(

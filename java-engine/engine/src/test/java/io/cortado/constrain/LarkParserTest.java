@@ -14,8 +14,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class LarkParserTest {
     private static final int CALL = Masks.textToken(2);
 
-    private final TokenTable vocabulary =
-            Masks.bytesAnd(Map.of("<|call|>", CALL), "ab", "+ ");
+    private final TokenTable vocabulary = Masks.bytesAnd(Map.of("<|call|>", CALL), "ab", "+ ");
 
     @Test
     void readsACalculator() {
