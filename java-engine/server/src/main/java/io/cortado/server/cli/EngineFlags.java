@@ -157,7 +157,7 @@ final class EngineFlags {
                 .itlTargetMs(itlTargetMs)
                 .maxWaiting(maxWaiting)
                 .maxWaitingTokens(maxWaitingTokens)
-                .stepTimeoutMs((long) (stepTimeoutS * 1e3))
+                .stepTimeoutMs((long) Math.ceil(stepTimeoutS * 1e3))
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes(offloadBytes(kvOffloadGb))
