@@ -8,7 +8,9 @@ import java.util.Locale;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** A server process under mixed load, ill-treated; exit code 1 if anything that must hold does not. */
+/**
+ * A server process under mixed load, ill-treated; exit code 1 if anything that must hold does not.
+ */
 @Command(
         name = "chaos",
         description = {

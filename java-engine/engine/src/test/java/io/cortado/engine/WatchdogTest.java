@@ -249,7 +249,11 @@ class WatchdogTest {
                             made.add(new Stopping(device, released));
                             return made.getFirst();
                         });
-        Answers answers = DemoEngine.ask(engine, Requests.prompt(3), SamplingParams.greedy(40).toBuilder().ignoreEos(true).build());
+        Answers answers =
+                DemoEngine.ask(
+                        engine,
+                        Requests.prompt(3),
+                        SamplingParams.greedy(40).toBuilder().ignoreEos(true).build());
         assertNotNull(answers.failure);
         assertEquals(EngineException.Code.DEVICE_LOST, answers.failure.code());
         assertNotNull(engine.failure());

@@ -230,7 +230,8 @@ public final class Chaos {
     }
 
     private void report(Tally tally, Scrape last, long exitMs) {
-        tally.counts().forEach((name, count) -> out.printf(Locale.ROOT, "%-24s %8d%n", name, count));
+        tally.counts()
+                .forEach((name, count) -> out.printf(Locale.ROOT, "%-24s %8d%n", name, count));
         results.put("chaos_requests", tally.numSent(), "requests");
         results.put("chaos_answered", tally.numEnded(End.ANSWERED), "requests");
         results.put("chaos_refused", tally.numEnded(End.REFUSED), "requests");

@@ -13,7 +13,8 @@ final class Mix {
 
     private static final String[] WORDS = {
         "paged", "attention", "block", "cache", "token", "the", "of", "what", "is", "a", "stream",
-        "scheduler", "when", "memory", "prefix", "runs", "out", "and", "why", "batch", "model", "JVM"
+        "scheduler", "when", "memory", "prefix", "runs", "out", "and", "why", "batch", "model",
+                "JVM"
     };
     private static final int FAT_OBJECTS = 100_000;
     private static final int MAX_HEADER = 20_000;
@@ -105,7 +106,12 @@ final class Mix {
         String more = random.nextInt(4) == 0 ? ",\"stop\":[\"cache\",\"zzz\"]" : "";
         return "\"max_tokens\":%d,\"n\":%d,\"stream\":%b,\"temperature\":%.1f,\"ignore_eos\":%b%s"
                 .formatted(
-                        maxTokens, n, stream, random.nextInt(13) / 10.0, random.nextBoolean(), more);
+                        maxTokens,
+                        n,
+                        stream,
+                        random.nextInt(13) / 10.0,
+                        random.nextBoolean(),
+                        more);
     }
 
     private Ask embeddings() {
@@ -167,7 +173,7 @@ final class Mix {
                                     "GET /health HTTP/1.1\r\nHost: localhost\r\nX: "
                                             + "y".repeat(MAX_HEADER)
                                             + "\r\n\r\n",
-                                    431);
+                            431);
         };
     }
 
@@ -176,8 +182,7 @@ final class Mix {
     }
 
     private static Ask raw(UnaryOperator<String> text, int status) {
-        return new Ask(
-                "malformed", text, Set.of(status), 0, Manner.READ, 0, null);
+        return new Ask("malformed", text, Set.of(status), 0, Manner.READ, 0, null);
     }
 
     private static String words(SplittableRandom from, int count) {

@@ -15,8 +15,7 @@ import java.util.regex.Pattern;
 /** The server as a process of its own: how it is started, looked into, stopped and ended. */
 final class ServerProcess implements AutoCloseable {
     private static final Pattern URL = Pattern.compile(" on http://127\\.0\\.0\\.1:([0-9]+)$");
-    private static final Pattern TOTAL =
-            Pattern.compile("(?m)^Total\\s+[0-9]+\\s+([0-9]+)\\s*$");
+    private static final Pattern TOTAL = Pattern.compile("(?m)^Total\\s+[0-9]+\\s+([0-9]+)\\s*$");
     private static final long COMMAND_S = 60;
 
     private final Process process;

@@ -45,45 +45,58 @@ class HttpSocketTest {
 
     @Test
     void readsAWholeAnswerAndSeesWhatFollowsIt() throws Exception {
-        answered("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}x", on -> {
-            HttpSocket.Head head = on.readHead();
-            assertEquals(404, head.status());
-            assertTrue(head.closes());
-            assertEquals("{}", on.readBody(head));
-            assertTrue(on.hasUnread());
-        });
+        answered(
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}x",
+                on -> {
+                    HttpSocket.Head head = on.readHead();
+                    assertEquals(404, head.status());
+                    assertTrue(head.closes());
+                    assertEquals("{}", on.readBody(head));
+                    assertTrue(on.hasUnread());
+                });
     }
 
     @Test
     void tellsAnAnswerThatIsCutFromNone() throws Exception {
         answered("", on -> assertThrows(EOFException.class, on::readHead));
         answered("HTTP/1.1 20", on -> assertThrows(HttpSocket.CutException.class, on::readHead));
-        answered("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", on -> {
-            HttpSocket.Head head = on.readHead();
-            assertThrows(HttpSocket.CutException.class, () -> on.readBody(head));
-        });
+        answered(
+                "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+                on -> {
+                    HttpSocket.Head head = on.readHead();
+                    assertThrows(HttpSocket.CutException.class, () -> on.readBody(head));
+                });
     }
 
     @Test
     void readsEventsAndPassesCommentsOver() throws Exception {
-        String chunks = "9\r\n: ping\n\n\r\n" + "9\r\ndata: a\n\n\r\n" + "9\r\ndata: b\n\n\r\n0\r\n\r\n";
-        answered(STREAM + chunks, on -> {
-            assertTrue(on.readHead().isStream());
-            assertEquals(List.of("a"), on.readEvents());
-            assertEquals(List.of("b"), on.readEvents());
-            assertEquals(List.of(), on.readEvents());
-        });
-        answered(STREAM + chunks, on -> {
-            on.readHead();
-            assertTrue(on.drain(5000));
-        });
-        answered(STREAM + chunks.substring(0, 20), on -> {
-            on.readHead();
-            assertFalse(on.drain(5000));
-        });
-        answered(STREAM + "7\r\nnothing\r\n", on -> {
-            on.readHead();
-            assertThrows(HttpSocket.CutException.class, on::readEvents);
-        });
+        String chunks =
+                "9\r\n: ping\n\n\r\n" + "9\r\ndata: a\n\n\r\n" + "9\r\ndata: b\n\n\r\n0\r\n\r\n";
+        answered(
+                STREAM + chunks,
+                on -> {
+                    assertTrue(on.readHead().isStream());
+                    assertEquals(List.of("a"), on.readEvents());
+                    assertEquals(List.of("b"), on.readEvents());
+                    assertEquals(List.of(), on.readEvents());
+                });
+        answered(
+                STREAM + chunks,
+                on -> {
+                    on.readHead();
+                    assertTrue(on.drain(5000));
+                });
+        answered(
+                STREAM + chunks.substring(0, 20),
+                on -> {
+                    on.readHead();
+                    assertFalse(on.drain(5000));
+                });
+        answered(
+                STREAM + "7\r\nnothing\r\n",
+                on -> {
+                    on.readHead();
+                    assertThrows(HttpSocket.CutException.class, on::readEvents);
+                });
     }
 }

@@ -11,8 +11,13 @@ import org.junit.jupiter.api.Test;
 class JudgeTest {
     private static String event(String id, int index, String reason) {
         String ended = reason.isEmpty() ? "null" : "\"" + reason + "\"";
-        return "{\"id\":\"" + id + "\",\"choices\":[{\"index\":" + index + ",\"finish_reason\":"
-                + ended + "}]}";
+        return "{\"id\":\""
+                + id
+                + "\",\"choices\":[{\"index\":"
+                + index
+                + ",\"finish_reason\":"
+                + ended
+                + "}]}";
     }
 
     private static List<String> events(String... events) {
@@ -40,9 +45,9 @@ class JudgeTest {
         assertEquals("a choice has no end: 0", Judge.stream(events("[DONE]"), 1));
         assertEquals("the stream ends without [DONE]", Judge.stream(events(), 1));
         assertEquals(
-                "an event follows the end of choice 0", Judge.stream(events(end, end, "[DONE]"), 1));
-        assertEquals(
-                "events follow [DONE]", Judge.stream(events(end, "[DONE]", "[DONE]"), 1));
+                "an event follows the end of choice 0",
+                Judge.stream(events(end, end, "[DONE]"), 1));
+        assertEquals("events follow [DONE]", Judge.stream(events(end, "[DONE]", "[DONE]"), 1));
         assertEquals(
                 "the events have several ids: a b",
                 Judge.stream(events(event("a", 0, ""), event("b", 0, "stop"), "[DONE]"), 1));
