@@ -7,6 +7,7 @@ import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineProvider;
 import io.cortado.api.ModelInfo;
+import io.cortado.api.Penalties;
 import io.cortado.api.SamplingParams;
 import io.cortado.device.Device;
 import io.cortado.device.NativeException;
@@ -146,6 +147,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             Limits limits =
                     Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
                             .otherAnglesAbove(config.otherAnglesAbove())
+                            .statesOf(config.vocabSize())
                             .itlTarget(options);
             model.allocate(
                     numBlocks,
@@ -165,6 +167,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                             device,
                             model,
                             limits,
+                            texts.vocabSize(config.vocabSize()),
                             blocksPerSeq,
                             numBlocks,
                             tiers(model, options, rule));
@@ -277,6 +280,9 @@ public final class CortadoEngineProvider implements EngineProvider {
         }
         if (from.minP() != null) {
             params.minP(from.minP().floatValue());
+        }
+        if (from.repetitionPenalty() != null && from.repetitionPenalty() > 0) {
+            params.penalties(Penalties.NONE.repetition(from.repetitionPenalty().floatValue()));
         }
         return params.build();
     }

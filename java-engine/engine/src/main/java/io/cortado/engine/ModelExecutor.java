@@ -11,6 +11,7 @@ import io.cortado.kv.Transfer;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvFile;
 import io.cortado.model.KvTiers;
+import io.cortado.sampling.SampleState;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,7 @@ final class ModelExecutor implements Executor {
     /**
      * Owns the device and the model from here on; not if this throws.
      *
+     * @param vocabSize ids that may be drawn; the model's logits may be wider
      * @param numBlocks blocks of the cache
      * @param tiersWanted used as far as moving is faster than computing
      */
@@ -39,6 +41,7 @@ final class ModelExecutor implements Executor {
             Device device,
             CausalLm model,
             Limits limits,
+            int vocabSize,
             int maxBlocksPerSeq,
             int numBlocks,
             TierSizes tiersWanted) {
@@ -60,9 +63,15 @@ final class ModelExecutor implements Executor {
                 made.push(mover::close);
             }
             diskBlocks = mover == null ? 0 : tiersWanted.diskBlocks();
-            next = new StepSlot(device, model, tiers, limits, sizes, maxBlocksPerSeq);
+            SampleState state = new SampleState(device, limits.maxStates(), vocabSize);
+            made.push(state::close);
+            next =
+                    new StepSlot(
+                            device, model, tiers, limits, sizes, maxBlocksPerSeq, state, vocabSize);
             made.push(next::close);
-            last = new StepSlot(device, model, tiers, limits, sizes, maxBlocksPerSeq);
+            last =
+                    new StepSlot(
+                            device, model, tiers, limits, sizes, maxBlocksPerSeq, state, vocabSize);
             made.push(last::close);
             // Made last, closed first: it waits for the steps under way.
             stream = device.createStream();
