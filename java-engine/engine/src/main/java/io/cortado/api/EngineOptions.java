@@ -18,7 +18,10 @@ import java.util.Map;
  *     65536
  * @param maxWaiting requests that may wait before QUEUE_FULL
  * @param kvCacheBytes memory for KV blocks; 0: what maxNumSeqs sequences of maxModelLen need, at
- *     most a quarter of the free memory
+ *     most what memoryUtilization leaves beside weights and workspaces
+ * @param memoryUtilization part of the memory that is free on the device which the engine may take,
+ *     in (0, 1]; 0: 0.9, and on the CPU, whose memory others need too, half of what that leaves for
+ *     the KV cache. kvCacheBytes goes before it
  * @param prefixCaching keys and values of ended requests are kept until their blocks are needed,
  *     and used again by requests that begin with the same tokens
  * @param kvOffloadBytes host memory for blocks whose place on the device is needed, from where they
@@ -41,6 +44,7 @@ public record EngineOptions(
         int maxNumBatchedTokens,
         int maxWaiting,
         long kvCacheBytes,
+        double memoryUtilization,
         boolean prefixCaching,
         long kvOffloadBytes,
         SchedulingPolicy schedulingPolicy,
@@ -82,6 +86,13 @@ public record EngineOptions(
             throw EngineException.invalid(
                     "kv-cache-memory",
                     "kv-cache-memory must not be negative: kv-cache-memory=" + kvCacheBytes);
+        }
+        if (!(memoryUtilization >= 0 && memoryUtilization <= 1)) {
+            throw EngineException.invalid(
+                    "gpu-memory-utilization",
+                    "gpu-memory-utilization must be in (0, 1], or 0 to choose:"
+                            + " gpu-memory-utilization="
+                            + memoryUtilization);
         }
         requireOffload(prefixCaching, kvOffloadBytes);
         requireWeights(schedulingPolicy, tenantWeights);
@@ -139,6 +150,7 @@ public record EngineOptions(
                 2048,
                 1024,
                 0,
+                0,
                 true,
                 0,
                 SchedulingPolicy.FCFS,
@@ -159,6 +171,7 @@ public record EngineOptions(
         private int maxNumBatchedTokens;
         private int maxWaiting;
         private long kvCacheBytes;
+        private double memoryUtilization;
         private boolean prefixCaching;
         private long kvOffloadBytes;
         private SchedulingPolicy schedulingPolicy;
@@ -177,6 +190,7 @@ public record EngineOptions(
             maxNumBatchedTokens = from.maxNumBatchedTokens;
             maxWaiting = from.maxWaiting;
             kvCacheBytes = from.kvCacheBytes;
+            memoryUtilization = from.memoryUtilization;
             prefixCaching = from.prefixCaching;
             kvOffloadBytes = from.kvOffloadBytes;
             schedulingPolicy = from.schedulingPolicy;
@@ -197,6 +211,7 @@ public record EngineOptions(
                     maxNumBatchedTokens,
                     maxWaiting,
                     kvCacheBytes,
+                    memoryUtilization,
                     prefixCaching,
                     kvOffloadBytes,
                     schedulingPolicy,
@@ -258,6 +273,12 @@ public record EngineOptions(
     public EngineOptions kvCacheBytes(long value) {
         Fields fields = new Fields(this);
         fields.kvCacheBytes = value;
+        return fields.build();
+    }
+
+    public EngineOptions memoryUtilization(double value) {
+        Fields fields = new Fields(this);
+        fields.memoryUtilization = value;
         return fields.build();
     }
 

@@ -1,6 +1,7 @@
 package io.cortado.model;
 
 import io.cortado.device.Activation;
+import io.cortado.device.DType;
 import io.cortado.device.NormKind;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -125,15 +126,26 @@ record DecoderShape(
     long numParameters() {
         long hidden = hiddenSize;
         long attention = hidden * qkvSize() + hidden * qSize();
-        long vectors =
+        long layer = attention + 3 * hidden * intermediateSize;
+        long embeddings = (tiedEmbeddings ? 1 : 2) * hidden * vocabSize;
+        return embeddings + numLayers() * layer + numVectorElements();
+    }
+
+    /** Those of them that are norms and biases. */
+    long numVectorElements() {
+        long hidden = hiddenSize;
+        long layer =
                 (biases.qkv ? qkvSize() : 0)
                         + (biases.output ? hidden : 0)
                         + (biases.mlp ? 2L * intermediateSize + hidden : 0)
                         + qNormSize()
                         + kNormSize()
                         + norms.places.count() * hidden;
-        long layer = attention + 3 * hidden * intermediateSize + vectors;
-        long embeddings = (tiedEmbeddings ? 1 : 2) * hidden * vocabSize;
-        return embeddings + numLayers() * layer + hidden;
+        return numLayers() * layer + hidden;
+    }
+
+    /** Bytes of a token's keys and values in all layers, with elements of this type. */
+    long kvBytesPerToken(DType dtype) {
+        return 2L * numLayers() * kvSize() * dtype.bytes();
     }
 }
