@@ -15,6 +15,7 @@ import picocli.CommandLine.Command;
             SchedulerBench.class,
             SimBench.class,
             PrefixBench.class,
+            PlanBench.class,
             TokenizerBench.class,
             JmhBench.class
         })

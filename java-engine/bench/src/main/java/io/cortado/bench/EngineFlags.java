@@ -37,6 +37,11 @@ public final class EngineFlags {
     long kvCacheBytes;
 
     @Option(
+            names = "--gpu-memory-utilization",
+            description = "part of the free memory that the engine may take; 0: chosen")
+    double memoryUtilization;
+
+    @Option(
             names = "--enable-prefix-caching",
             negatable = true,
             fallbackValue = "true",
@@ -86,6 +91,7 @@ public final class EngineFlags {
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .kvCacheBytes(kvCacheBytes)
+                .memoryUtilization(memoryUtilization)
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes((long) (kvOffloadGb * (1 << 30)))
                 .schedulingPolicy(schedulingPolicy)

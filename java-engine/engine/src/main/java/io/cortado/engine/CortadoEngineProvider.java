@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import static java.lang.System.Logger.Level.DEBUG;
 import static java.lang.System.Logger.Level.INFO;
 
 import io.cortado.api.DeviceRates;
@@ -96,7 +97,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             try (Device device = Device.open(options.device(), options.threads(), options.isa())) {
-                return new Planner(device, folder, config, maxModelLen, options, load).plan();
+                return new Planner(device, folder, config, maxModelLen, options, load)
+                        .plan(() -> RateBook.open(device, false));
             }
         });
     }
@@ -176,7 +178,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             memory.beforeLoading(free);
             model = CausalLm.load(device, folder, config, activations, isDummy);
             MemoryPlan.KvSize size = memory.afterLoading(free, device.info().freeMemoryBytes());
-            LOG.log(INFO, "KV cache: {0}", size.why());
+            LOG.log(size.isAllThatIsUsed() ? DEBUG : INFO, "KV cache: {0}", size.why());
             int blocksPerSeq = memory.blocksPerSeq();
             int numBlocks = size.blocks();
             Limits limits =

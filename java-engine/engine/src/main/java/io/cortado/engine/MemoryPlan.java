@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import io.cortado.api.ByteSize;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineException.Code;
 import io.cortado.api.EngineOptions;
@@ -42,8 +43,9 @@ record MemoryPlan(
      * The KV cache.
      *
      * @param why it has this size, for people
+     * @param isAllThatIsUsed more could never be in use
      */
-    record KvSize(int blocks, String why) {}
+    record KvSize(int blocks, String why, boolean isAllThatIsUsed) {}
 
     static MemoryPlan of(
             Device device,
@@ -153,7 +155,8 @@ record MemoryPlan(
         blocks = Math.min(blocks, MAX_BLOCKS);
         requireAsked(asked, most);
         requireLength(asked, blocks, asked > 0 ? most : usable);
-        return new KvSize((int) blocks, why(asked, wanted, blocks, isHalved, state));
+        return new KvSize(
+                (int) blocks, why(asked, wanted, blocks, isHalved, state), blocks >= wanted);
     }
 
     private void requireAsked(long asked, long most) {
@@ -241,6 +244,6 @@ record MemoryPlan(
     }
 
     private static String size(long bytes) {
-        return Sizes.text(bytes);
+        return ByteSize.text(bytes);
     }
 }

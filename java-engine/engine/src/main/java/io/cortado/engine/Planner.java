@@ -6,6 +6,7 @@ import io.cortado.api.EngineException.Code;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EnginePlan;
 import io.cortado.api.PlanLoad;
+import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.DeviceInfo;
 import io.cortado.device.Probe;
@@ -21,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** Tells what an engine would take and how fast it would be; nothing of the model is loaded. */
@@ -47,7 +49,10 @@ final class Planner {
         this.load = load;
     }
 
-    EnginePlan plan() {
+    /**
+     * @param rates opened where there is something to predict
+     */
+    EnginePlan plan(Supplier<RateBook> rates) {
         WeightPlan weights =
                 WeightPlan.read(
                         device,
@@ -57,7 +62,7 @@ final class Planner {
                         options.dummyWeights());
         MemoryPlan memory = MemoryPlan.of(device, config, weights, options, maxModelLen);
         DeviceInfo info = device.info();
-        MemoryPlan.KvSize size = new MemoryPlan.KvSize(0, "");
+        MemoryPlan.KvSize size = new MemoryPlan.KvSize(0, "", false);
         EnginePlan.@Nullable Refusal refusal = null;
         try {
             size = memory.beforeLoading(info.freeMemoryBytes());
@@ -68,11 +73,11 @@ final class Planner {
                             e.code(), String.valueOf(e.getMessage()), "--" + e.param());
         }
         EnginePlan.Prediction prediction = null;
-        DeviceRates rates = null;
+        DeviceRates known = null;
         if (refusal == null && isTimed(device)) {
-            RateBook book = RateBook.open(device, false);
+            RateBook book = rates.get();
             prediction = predict(weights, size.blocks(), book);
-            rates = book.summary();
+            known = book.summary();
             book.save();
         }
         return new EnginePlan(
@@ -85,7 +90,7 @@ final class Planner {
                 memory(memory, weights, size, info),
                 refusal,
                 prediction,
-                rates);
+                known);
     }
 
     /** Emulated kernels have no speed that means anything. */
@@ -93,7 +98,7 @@ final class Planner {
         return !device.info().name().startsWith("simt");
     }
 
-    /** What doctor measures: enough for dense models of the usual heads. */
+    /** Measures what every dense model's prediction needs, but for the attention of its heads. */
     static DeviceRates measure(Device device, boolean again) {
         if (!isTimed(device)) {
             throw EngineException.invalid(
@@ -105,6 +110,11 @@ final class Planner {
         for (Probe probe : Probe.values()) {
             book.curve(new Rate.Peak(probe));
         }
+        for (Rate.RowOperation operation : Rate.RowOperation.values()) {
+            book.curve(new Rate.Rows(operation, DType.BF16));
+        }
+        book.curve(new Rate.Linear(WeightFormat.BF16, DType.BF16));
+        book.curve(new Rate.Draw());
         DeviceRates summary = book.summary();
         book.save();
         return summary;

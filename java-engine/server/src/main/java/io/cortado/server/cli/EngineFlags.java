@@ -57,6 +57,15 @@ final class EngineFlags {
     @Nullable String kvCacheMemory;
 
     @Option(
+            names = "--gpu-memory-utilization",
+            paramLabel = "PART",
+            description =
+                    "part of the device's free memory that weights, workspaces and the KV cache may"
+                            + " take, on the CPU as well; default: 0.9, of which a CPU's KV cache"
+                            + " takes half of what the others leave")
+    double memoryUtilization = EngineOptions.defaults().memoryUtilization();
+
+    @Option(
             names = "--enable-prefix-caching",
             negatable = true,
             fallbackValue = "true",
@@ -128,6 +137,7 @@ final class EngineFlags {
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .maxWaiting(maxWaiting)
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
+                .memoryUtilization(memoryUtilization)
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes(offloadBytes(kvOffloadGb))
                 .schedulingPolicy(schedulingPolicy)

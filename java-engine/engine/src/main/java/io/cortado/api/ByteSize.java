@@ -1,15 +1,15 @@
-package io.cortado.engine;
+package io.cortado.api;
 
 import java.util.Locale;
 
 /** Bytes for people. */
-final class Sizes {
+public final class ByteSize {
     private static final String[] UNITS = {"bytes", "KiB", "MiB", "GiB", "TiB"};
 
-    private Sizes() {}
+    private ByteSize() {}
 
     /** {@code 512 bytes}, {@code 1.50 GiB}. */
-    static String text(long bytes) {
+    public static String text(long bytes) {
         double value = bytes;
         int unit = 0;
         while (Math.abs(value) >= 1024 && unit < UNITS.length - 1) {
