@@ -375,7 +375,8 @@ typedef struct ct_rope_params {
     int32_t rotary_dim; /* even, at most head_dim */
     int32_t style;      /* ct_rope_style */
     int32_t dtype;      /* of qkv and q: CT_F32 or CT_BF16 */
-    int32_t kv_dtype;   /* of the cache: CT_F32, CT_BF16; on cuda and simt CT_F16 and CT_F8_E4M3 as well */
+    int32_t kv_dtype;   /* ct_dtype of the cache: numbers are rounded to nearest even, beyond its largest saturated
+                           (CT_F8_E4M3) or infinite */
     float eps;          /* of the q and k norms */
     int32_t block_size; /* tokens in a block: 16, 32 or 64; 0: 16. The cpu serves 16 */
     float k_scale;      /* the cache holds k / k_scale and v / v_scale; 0: 1. Only with CT_F8_E4M3 */
@@ -414,11 +415,12 @@ typedef struct ct_attention_params {
     int32_t head_dim; /* of q and k: 16 to 256, a multiple of 16; 576 on cuda and simt */
     int32_t window;   /* 0: none; w: a token sees itself and the w - 1 before it */
     int32_t dtype;    /* of q and out: CT_F32 or CT_BF16 */
-    int32_t kv_dtype; /* of the cache: CT_F32, CT_BF16; on cuda and simt CT_F16 and CT_F8_E4M3 as well */
+    int32_t kv_dtype; /* ct_dtype of the cache */
     float scale;      /* of q k^T, usually 1 / sqrt(head_dim) */
     float soft_cap;   /* 0: none; c: score = c * tanh(score / c), before the mask */
 
-    /* From here on 0 is the default. The cpu device serves the defaults only, but for max_q_len and balanced. */
+    /* From here on 0 is the default. The cpu device serves the defaults only, but for max_q_len, balanced and the scales.
+     */
     int32_t block_size;     /* tokens in a block: 16, 32 or 64; 0: 16 */
     int32_t head_dim_v;     /* of v and out; 0: head_dim. Others: 512 with head_dim 576 */
     int32_t values_in_keys; /* 1: a value is the first head_dim_v elements of its key and v_cache is null (latent

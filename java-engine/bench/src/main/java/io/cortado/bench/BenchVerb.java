@@ -12,10 +12,13 @@ import picocli.CommandLine.Command;
             LatencyBench.class,
             ThroughputBench.class,
             ServeBench.class,
+            ChaosBench.class,
             SchedulerBench.class,
             SimBench.class,
+            FitBench.class,
             PrefixBench.class,
             PlanBench.class,
+            KvQualityBench.class,
             TokenizerBench.class,
             JmhBench.class
         })

@@ -47,7 +47,7 @@ public final class StepBed {
         int blocks = running * each + each - 1;
         Limits usual = Limits.of(running, BUDGET, blocks);
         Limits limits = lack == Lack.PLACES ? usual : allBlocksAtOnce(running + 1);
-        door = new Door(running, running + waiting);
+        door = new Door(running, running + waiting, 0);
         loop =
                 new EngineLoop(
                         new KvCache(blocks),
@@ -57,7 +57,7 @@ public final class StepBed {
                         door,
                         System::nanoTime);
         for (int i = 0; i < running + waiting; i++) {
-            door.enter(1);
+            door.enter(1, PROMPT);
             loop.put(new Request(spec(i), door, System.nanoTime()));
         }
         long before;
@@ -69,7 +69,8 @@ public final class StepBed {
 
     /** Sequences that are protected from the start have all their blocks or do not run. */
     private static Limits allBlocksAtOnce(int places) {
-        return new Limits(places, BUDGET, 1, 0, Integer.MAX_VALUE, 0, Integer.MAX_VALUE);
+        return new Limits(
+                places, BUDGET, 1, 0, Integer.MAX_VALUE, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
     }
 
     private long tokens() {

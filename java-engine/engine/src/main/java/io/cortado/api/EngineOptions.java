@@ -11,12 +11,22 @@ import java.util.Map;
  * @param threads threads that compute; 0: one per core
  * @param isa instruction set of the CPU device: {@code auto}, {@code avx512}, {@code avx2}, {@code
  *     scalar}
- * @param activations type of activations and of the KV cache
+ * @param activations type of activations
+ * @param kvCacheDtype type of the KV cache
  * @param maxModelLen longest prompt plus output in tokens; 0: the model's own
  * @param maxNumSeqs sequences that run at once, 1 to 4096
  * @param maxNumBatchedTokens token budget of a step (prefill chunks and decodes together), 16 to
  *     65536
+ * @param itlTargetMs time between tokens that running answers should keep while prompts enter:
+ *     these then enter in chunks so small that a step takes no longer; 0: whatever the token budget
+ *     gives. Which tokens are drawn does not depend on it
  * @param maxWaiting requests that may wait before QUEUE_FULL
+ * @param maxWaitingTokens tokens of prompts that may wait before QUEUE_FULL, unless a prompt alone
+ *     has more; 0: any number
+ * @param stepTimeoutMs time that a step may take before the engine fails with DEVICE_LOST rather
+ *     than let its callers hang, at least 100; 0: no limit
+ * @param unreadTimeoutMs time that a stream's output may lie there unread while the request runs,
+ *     before it is cancelled; 0: no limit
  * @param kvCacheBytes memory for KV blocks; 0: what maxNumSeqs sequences of maxModelLen need, at
  *     most what memoryUtilization leaves beside weights and workspaces
  * @param memoryUtilization part of the memory that is free on the device which the engine may take,
@@ -39,10 +49,15 @@ public record EngineOptions(
         int threads,
         String isa,
         Activations activations,
+        KvCacheDtype kvCacheDtype,
         int maxModelLen,
         int maxNumSeqs,
         int maxNumBatchedTokens,
+        int itlTargetMs,
         int maxWaiting,
+        long maxWaitingTokens,
+        long stepTimeoutMs,
+        long unreadTimeoutMs,
         long kvCacheBytes,
         double memoryUtilization,
         boolean prefixCaching,
@@ -54,8 +69,11 @@ public record EngineOptions(
         String revision) {
 
     private static final int MAX_TENANT_WEIGHTS = 10_000;
+    private static final long TEN_MINUTES_MS = 600_000;
+    private static final long LEAST_STEP_TIMEOUT_MS = 100;
+    private static final long WEEK_MS = 7L * 24 * 3600 * 1000;
 
-    /** Type of activations between operations, and of the KV cache. */
+    /** Type of activations between operations. */
     public enum Activations {
         /** Two bytes: the default. */
         BF16,
@@ -81,7 +99,13 @@ public record EngineOptions(
         requireRange("max-model-len", maxModelLen, 0, 1 << 24);
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
         requireRange("max-num-batched-tokens", maxNumBatchedTokens, 16, 65536);
+        requireRange("itl-target-ms", itlTargetMs, 0, 600_000);
         requireRange("max-waiting", maxWaiting, 0, 1_000_000);
+        requireRange("max-waiting-tokens", maxWaitingTokens, 0, 1L << 40);
+        if (stepTimeoutMs != 0) {
+            requireRange("step-timeout-ms", stepTimeoutMs, LEAST_STEP_TIMEOUT_MS, WEEK_MS);
+        }
+        requireRange("unread-timeout-ms", unreadTimeoutMs, 0, WEEK_MS);
         if (kvCacheBytes < 0) {
             throw EngineException.invalid(
                     "kv-cache-memory",
@@ -132,7 +156,7 @@ public record EngineOptions(
         });
     }
 
-    private static void requireRange(String name, int value, int low, int high) {
+    private static void requireRange(String name, long value, long low, long high) {
         if (value < low || value > high) {
             throw EngineException.invalid(
                     name, name + " must be in [" + low + ", " + high + "]: " + name + "=" + value);
@@ -145,10 +169,15 @@ public record EngineOptions(
                 0,
                 "auto",
                 Activations.BF16,
+                KvCacheDtype.AUTO,
                 0,
                 64,
                 2048,
+                0,
                 1024,
+                0,
+                TEN_MINUTES_MS,
+                TEN_MINUTES_MS,
                 0,
                 0,
                 true,
@@ -166,10 +195,15 @@ public record EngineOptions(
         private int threads;
         private String isa;
         private Activations activations;
+        private KvCacheDtype kvCacheDtype;
         private int maxModelLen;
         private int maxNumSeqs;
         private int maxNumBatchedTokens;
+        private int itlTargetMs;
         private int maxWaiting;
+        private long maxWaitingTokens;
+        private long stepTimeoutMs;
+        private long unreadTimeoutMs;
         private long kvCacheBytes;
         private double memoryUtilization;
         private boolean prefixCaching;
@@ -185,10 +219,15 @@ public record EngineOptions(
             threads = from.threads;
             isa = from.isa;
             activations = from.activations;
+            kvCacheDtype = from.kvCacheDtype;
             maxModelLen = from.maxModelLen;
             maxNumSeqs = from.maxNumSeqs;
             maxNumBatchedTokens = from.maxNumBatchedTokens;
+            itlTargetMs = from.itlTargetMs;
             maxWaiting = from.maxWaiting;
+            maxWaitingTokens = from.maxWaitingTokens;
+            stepTimeoutMs = from.stepTimeoutMs;
+            unreadTimeoutMs = from.unreadTimeoutMs;
             kvCacheBytes = from.kvCacheBytes;
             memoryUtilization = from.memoryUtilization;
             prefixCaching = from.prefixCaching;
@@ -206,10 +245,15 @@ public record EngineOptions(
                     threads,
                     isa,
                     activations,
+                    kvCacheDtype,
                     maxModelLen,
                     maxNumSeqs,
                     maxNumBatchedTokens,
+                    itlTargetMs,
                     maxWaiting,
+                    maxWaitingTokens,
+                    stepTimeoutMs,
+                    unreadTimeoutMs,
                     kvCacheBytes,
                     memoryUtilization,
                     prefixCaching,
@@ -246,6 +290,12 @@ public record EngineOptions(
         return fields.build();
     }
 
+    public EngineOptions kvCacheDtype(KvCacheDtype value) {
+        Fields fields = new Fields(this);
+        fields.kvCacheDtype = value;
+        return fields.build();
+    }
+
     public EngineOptions maxModelLen(int value) {
         Fields fields = new Fields(this);
         fields.maxModelLen = value;
@@ -264,9 +314,33 @@ public record EngineOptions(
         return fields.build();
     }
 
+    public EngineOptions itlTargetMs(int value) {
+        Fields fields = new Fields(this);
+        fields.itlTargetMs = value;
+        return fields.build();
+    }
+
     public EngineOptions maxWaiting(int value) {
         Fields fields = new Fields(this);
         fields.maxWaiting = value;
+        return fields.build();
+    }
+
+    public EngineOptions maxWaitingTokens(long value) {
+        Fields fields = new Fields(this);
+        fields.maxWaitingTokens = value;
+        return fields.build();
+    }
+
+    public EngineOptions stepTimeoutMs(long value) {
+        Fields fields = new Fields(this);
+        fields.stepTimeoutMs = value;
+        return fields.build();
+    }
+
+    public EngineOptions unreadTimeoutMs(long value) {
+        Fields fields = new Fields(this);
+        fields.unreadTimeoutMs = value;
         return fields.build();
     }
 

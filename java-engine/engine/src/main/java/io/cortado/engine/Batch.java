@@ -56,6 +56,8 @@ final class Batch {
     long submittedNanos;
 
     private final int maxTokens;
+    private int mostTokens;
+    private int decodes;
     private int numTokens;
     private int numSeqs;
     private int numRows;
@@ -69,6 +71,7 @@ final class Batch {
 
     Batch(Limits limits) {
         maxTokens = limits.maxNumBatchedTokens();
+        mostTokens = maxTokens;
         int seqs = limits.maxNumSeqs();
         int rows = limits.maxRows();
         ids = new int[maxTokens];
@@ -95,6 +98,8 @@ final class Batch {
 
     void clear(int scoreRows) {
         Arrays.fill(sequences, 0, numSeqs, null);
+        mostTokens = maxTokens;
+        decodes = 0;
         numTokens = 0;
         numSeqs = 0;
         numRows = 0;
@@ -128,7 +133,19 @@ final class Batch {
     }
 
     int tokensLeft() {
-        return maxTokens - numTokens;
+        return mostTokens - numTokens;
+    }
+
+    /** What is here decodes; where anything does, so many tokens of prompts may come beside it. */
+    void endDecodes(int mostOthers) {
+        decodes = numTokens;
+        int left = maxTokens - decodes;
+        mostTokens = decodes + (decodes == 0 ? left : Math.min(left, mostOthers));
+    }
+
+    /** Tokens that were here before those of prompts. */
+    int decodes() {
+        return decodes;
     }
 
     /** Likeliest tokens wanted beside a row's own, over all rows. */

@@ -23,6 +23,7 @@ import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
 import io.cortado.model.FolderCheck;
 import io.cortado.model.GenerationDefaults;
+import io.cortado.model.KvType;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
 import io.cortado.model.ModelFolder;
@@ -171,19 +172,18 @@ public final class CortadoEngineProvider implements EngineProvider {
         try {
             onOpen.accept(device);
             Activations activations = MemoryPlan.activations(options);
+            KvType kvType = MemoryPlan.kvType(options);
             boolean isDummy = options.dummyWeights();
             WeightPlan weights = WeightPlan.read(device, folder, config, activations, isDummy);
             MemoryPlan memory = MemoryPlan.of(device, config, weights, options, maxModelLen);
             long free = device.info().freeMemoryBytes();
             memory.beforeLoading(free);
-            model = CausalLm.load(device, folder, config, activations, isDummy);
+            model = CausalLm.load(device, folder, config, activations, kvType, isDummy);
             MemoryPlan.KvSize size = memory.afterLoading(free, device.info().freeMemoryBytes());
             LOG.log(size.isAllThatIsUsed() ? DEBUG : INFO, "KV cache: {0}", size.why());
             int blocksPerSeq = memory.blocksPerSeq();
             int numBlocks = size.blocks();
-            Limits limits =
-                    Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
-                            .otherAnglesAbove(config.otherAnglesAbove());
+            Limits limits = Limits.of(options, config, numBlocks);
             model.allocate(
                     numBlocks,
                     limits.maxNumSeqs(),

@@ -1,5 +1,9 @@
 package io.cortado.engine;
 
+import io.cortado.api.EngineOptions;
+import io.cortado.model.ModelConfig;
+import java.util.concurrent.TimeUnit;
+
 /**
  * What a scheduler keeps to.
  *
@@ -13,6 +17,7 @@ package io.cortado.engine;
  * @param watermarkBlocks blocks that admission leaves free for the running ones to grow
  * @param otherAnglesAbove a sequence that grows longer than so many tokens is computed again from
  *     its start: all its tokens then rotate by other angles (long rope)
+ * @param itlTargetNanos what a step with decodes should take at most; see {@link Pace}
  */
 record Limits(
         int maxNumSeqs,
@@ -21,7 +26,11 @@ record Limits(
         int maxPreemptions,
         int maxPassedOver,
         int watermarkBlocks,
-        int otherAnglesAbove) {
+        int otherAnglesAbove,
+        long itlTargetNanos) {
+
+    /** No target. */
+    static final long ANY_TIME = Long.MAX_VALUE;
 
     private static final int SCORE_ROWS = 64;
     private static final int PREEMPTIONS = 3;
@@ -37,7 +46,15 @@ record Limits(
                 PREEMPTIONS,
                 PASSED_OVER,
                 Math.max(1, numBlocks * WATERMARK_PERCENT / 100),
-                Integer.MAX_VALUE);
+                Integer.MAX_VALUE,
+                ANY_TIME);
+    }
+
+    /** Those of an engine. */
+    static Limits of(EngineOptions options, ModelConfig config, int numBlocks) {
+        return of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
+                .otherAnglesAbove(config.otherAnglesAbove())
+                .itlTarget(options);
     }
 
     Limits otherAnglesAbove(int tokens) {
@@ -48,7 +65,25 @@ record Limits(
                 maxPreemptions,
                 maxPassedOver,
                 watermarkBlocks,
-                tokens);
+                tokens,
+                itlTargetNanos);
+    }
+
+    Limits itlTarget(EngineOptions options) {
+        long ms = options.itlTargetMs();
+        return itlTargetNanos(ms == 0 ? ANY_TIME : TimeUnit.MILLISECONDS.toNanos(ms));
+    }
+
+    Limits itlTargetNanos(long nanos) {
+        return new Limits(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                otherAnglesAbove,
+                nanos);
     }
 
     /** Rows of logits that a step may ask for. */

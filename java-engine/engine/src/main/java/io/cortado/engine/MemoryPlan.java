@@ -7,6 +7,7 @@ import io.cortado.api.EngineOptions;
 import io.cortado.device.Device;
 import io.cortado.kv.BlockPool;
 import io.cortado.model.Activations;
+import io.cortado.model.KvType;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.WeightPlan;
 import io.cortado.model.WorkspaceBytes;
@@ -65,13 +66,14 @@ record MemoryPlan(
                         device,
                         config,
                         activations,
+                        kvType(options),
                         limits.maxNumSeqs(),
                         limits.maxNumBatchedTokens(),
                         blocksPerSeq,
                         limits.maxRows(),
                         options.deterministic()),
                 isCpu ? options.kvOffloadBytes() : 0,
-                config.kvBytesPerBlock(activations),
+                config.kvBytesPerBlock(activations, kvType(options)),
                 blocksPerSeq,
                 options.maxModelLen() > 0);
     }
@@ -81,6 +83,10 @@ record MemoryPlan(
             case BF16 -> Activations.BF16;
             case F32 -> Activations.F32;
         };
+    }
+
+    static KvType kvType(EngineOptions options) {
+        return KvType.valueOf(options.kvCacheDtype().name());
     }
 
     /**

@@ -13,7 +13,7 @@ import io.cortado.model.KvTiers;
 /** Runs batches on a device, on one stream, in two places that take turns. */
 final class ModelExecutor implements Executor {
     private static final System.Logger LOG = System.getLogger(ModelExecutor.class.getName());
-    private static final long STALL_MS = 600_000;
+    private static final long FOR_A_WHILE_MS = 600_000;
 
     private final ResourceStack owned = new ResourceStack();
     private final Stream stream;
@@ -101,8 +101,8 @@ final class ModelExecutor implements Executor {
     @Override
     public void await(Batch batch) {
         StepSlot slot = last.holds(batch) ? last : next;
-        if (!slot.await(STALL_MS)) {
-            throw new IllegalStateException("the device is stalled: waitedMs=" + STALL_MS);
+        while (!slot.await(FOR_A_WHILE_MS)) {
+            LOG.log(INFO, "a step still runs"); // how long it may is the watchdog's to say
         }
         slot.read(batch);
     }

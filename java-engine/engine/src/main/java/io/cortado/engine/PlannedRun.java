@@ -61,21 +61,22 @@ final class PlannedRun {
     private int mostSeqs;
     private Map<StepCost.Operator, Double> firstStep = Map.of();
 
-    private PlannedRun(EngineOptions options, int kvBlocks, StepCost cost, PlanLoad load) {
+    private PlannedRun(
+            EngineOptions options, Limits limits, int kvBlocks, StepCost cost, PlanLoad load) {
         this.cost = cost;
         this.load = load;
-        Door door = new Door(options.maxNumSeqs(), load.concurrency());
+        Door door = new Door(limits.maxNumSeqs(), load.concurrency(), 0);
         loop =
                 new EngineLoop(
                         new KvCache(kvBlocks, 0),
-                        Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), kvBlocks),
+                        limits,
                         AdmissionQueue.of(options),
                         new Clocked(),
                         door,
                         () -> now);
         int[] prompt = new int[load.promptTokens()];
         for (int i = 0; i < load.concurrency(); i++) {
-            door.enter(1);
+            door.enter(1, prompt.length);
             Request request = new Request(spec(prompt), door, now);
             requests.add(request);
             loop.put(request);
@@ -99,8 +100,9 @@ final class PlannedRun {
     }
 
     /** The load fits: a sequence of it is not longer than the cache. */
-    static PlannedRun of(EngineOptions options, int kvBlocks, StepCost cost, PlanLoad load) {
-        PlannedRun run = new PlannedRun(options, kvBlocks, cost, load);
+    static PlannedRun of(
+            EngineOptions options, Limits limits, int kvBlocks, StepCost cost, PlanLoad load) {
+        PlannedRun run = new PlannedRun(options, limits, kvBlocks, cost, load);
         while (run.loop.step()) {
             // the clock goes on with each step
         }

@@ -170,8 +170,15 @@ final class Planner {
     }
 
     private EnginePlan.Prediction predict(WeightPlan weights, int blocks, RateBook book) {
-        StepCost cost = new StepCost(config, weights, MemoryPlan.activations(options), book::curve);
-        PlannedRun run = PlannedRun.of(options, blocks, cost, load);
+        StepCost cost =
+                new StepCost(
+                        config,
+                        weights,
+                        MemoryPlan.activations(options),
+                        MemoryPlan.kvType(options),
+                        book::curve);
+        Limits limits = Limits.of(options, config, blocks);
+        PlannedRun run = PlannedRun.of(options, limits, blocks, cost, load);
         long tokens = (long) load.concurrency() * load.outputTokens();
         return new EnginePlan.Prediction(
                 run.meanTtftSeconds() * 1e3,

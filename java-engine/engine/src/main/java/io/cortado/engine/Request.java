@@ -52,6 +52,7 @@ final class Request {
     boolean toWake;
     int openAnswers;
     int liveIndex;
+    private long readNanos;
     private volatile boolean started;
 
     // The waker's.
@@ -65,6 +66,7 @@ final class Request {
     private volatile @Nullable EngineException failure;
     private volatile @Nullable RequestReport report;
     private volatile @Nullable Thread consumer;
+    private volatile boolean wasRead = true;
 
     Request(RequestSpec spec, Door door, long nowNanos) {
         this(spec, "", door, nowNanos);
@@ -107,7 +109,7 @@ final class Request {
             startedNanos = nowNanos;
             started = true;
             cachedTokens = reused;
-            door.started();
+            door.started(prompt.length);
         }
     }
 
@@ -231,6 +233,28 @@ final class Request {
     /** The thread that waits for this request; null while none does. */
     void consumer(@Nullable Thread thread) {
         consumer = thread;
+        wasRead = true;
+    }
+
+    /**
+     * How long output has been there that nobody has come for, as far as earlier calls tell; for
+     * the loop, now and then.
+     */
+    long unreadNanos(long nowNanos) {
+        if (wasRead || consumer != null || !hasOutput()) {
+            wasRead = false;
+            readNanos = nowNanos;
+        }
+        return nowNanos - readNanos;
+    }
+
+    private boolean hasOutput() {
+        for (Sequence sequence : sequences) {
+            if (sequence.answer.size() > 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     void wake() {

@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * one after the other, so the new owner writes after the last read.
  */
 final class Scheduler {
+    /** A prompt's share of a step is not cut any smaller where there is more for it. */
     private static final int MIN_SHARED_CHUNK = 64;
 
     private final KvCache cache;
@@ -34,6 +35,7 @@ final class Scheduler {
     private final Limits limits;
     private final LongSupplier clock;
     private final Journal journal;
+    private final Pace pace;
     private final @Nullable Sequence[] running;
     private final AdmissionQueue waiting;
 
@@ -46,6 +48,9 @@ final class Scheduler {
 
     private int numFreeSums;
     private int numRunning;
+
+    /** What those that waited were short of when the last step was chosen. */
+    private Journal.@Nullable Hold hold;
 
     /** Answers that wait for the first one of their request to compute the prompt. */
     private int numHeld;
@@ -62,6 +67,7 @@ final class Scheduler {
         this.waiting = waiting;
         pool = cache.pool();
         journal = new Journal(cache);
+        pace = new Pace(limits.itlTargetNanos());
         running = new @Nullable Sequence[limits.maxNumSeqs()];
         freeSums = new int[limits.maxNumSeqs()];
         while (numFreeSums < freeSums.length) {
@@ -151,11 +157,13 @@ final class Scheduler {
         restartLongOnes();
         boolean preemptedNow = makeRoom();
         addDecodes(batch);
+        batch.endDecodes(pace.promptTokens());
         addPrefills(batch);
         if (!preemptedNow) {
             admit(batch);
         }
-        journal.hold(shortage(batch));
+        hold = shortage(batch);
+        journal.hold(hold);
         if (batch.numTokens() == 0 && !isIdle() && !anyAwaitsItsEnd()) {
             throw new IllegalStateException(
                     "no sequence can run: running=" + numRunning + " waiting=" + waiting());
@@ -191,6 +199,11 @@ final class Scheduler {
                 sequence.drawingRow = row;
             }
         }
+    }
+
+    /** A batch has run for so long. */
+    void ran(Batch batch, long nanos) {
+        pace.ran(batch, nanos);
     }
 
     /** A step has drawn a token of a sequence that goes on. */
@@ -281,6 +294,7 @@ final class Scheduler {
         sequence.reused = 0;
         sequence.preemptions++;
         sequence.passedOver = 0;
+        sequence.refusedFree = Sequence.NEVER;
         waiting.add(sequence);
         preemptions++;
     }
@@ -294,20 +308,34 @@ final class Scheduler {
     }
 
     /**
-     * Shares what is left among the prompts under way and one newcomer: none starves the others.
+     * Shares what is left among the prompts under way and one newcomer, for whom a part is kept
+     * back: none starves the others.
      */
     private void addPrefills(Batch batch) {
-        int sharers = waiting() > 0 && numRunning < limits.maxNumSeqs() ? 1 : 0;
+        int newcomers = expectsNewcomer() ? 1 : 0;
+        int kept = newcomers * Math.min(MIN_SHARED_CHUNK, batch.tokensLeft() / 2);
+        int sharers = newcomers;
         for (int i = 0; i < numRunning; i++) {
             sharers += running(i).pending() > 1 ? 1 : 0;
         }
-        for (int i = 0; i < numRunning && batch.tokensLeft() > 0; i++) {
+        for (int i = 0; i < numRunning && batch.tokensLeft() > kept; i++) {
             Sequence sequence = running(i);
             if (sequence.pending() > 1) {
                 int share = Math.max(MIN_SHARED_CHUNK, batch.tokensLeft() / sharers--);
-                batch.add(sequence, Math.min(sequence.pending(), share));
+                int most = Math.min(share, batch.tokensLeft() - kept);
+                batch.add(sequence, Math.min(sequence.pending(), most));
             }
         }
+    }
+
+    /**
+     * What lacked blocks is not expected to have them now; where it has, the step after will look,
+     * since this one then leaves nothing.
+     */
+    private boolean expectsNewcomer() {
+        return waiting.size() > 0
+                && numRunning < limits.maxNumSeqs()
+                && hold != Journal.Hold.BLOCKS;
     }
 
     /** Starts what fits, passing over what does not. */
@@ -349,8 +377,23 @@ final class Scheduler {
     private KvCache.@Nullable Admission reserve(Sequence sequence) {
         int tokens = isProtected(sequence) ? sequence.maxCachedTokens() : sequence.cachedLength();
         int spare = numRunning == 0 ? 0 : limits.watermarkBlocks();
-        return cache.admit(
-                sequence.table, sequence.keys, sequence, tokens, sequence.reusable(), spare);
+        int free = pool.available() - spare;
+        if (free <= sequence.refusedFree && cache.stamp() == sequence.refusedStamp) {
+            return null; // as many looks as steps: one that cannot find more is not made
+        }
+        KvCache.Admission admission =
+                cache.admit(
+                        sequence.table,
+                        sequence.keys,
+                        sequence,
+                        tokens,
+                        sequence.reusable(),
+                        spare);
+        if (admission == null) {
+            sequence.refusedFree = free;
+            sequence.refusedStamp = cache.stamp();
+        }
+        return admission;
     }
 
     /** What was passed over in this look was overtaken; true if one too often. */

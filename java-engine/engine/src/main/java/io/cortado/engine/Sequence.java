@@ -11,6 +11,9 @@ import org.jspecify.annotations.Nullable;
  * share the prompt's array. Fields are the loop thread's.
  */
 final class Sequence implements TokenSource {
+    /** In {@link #refusedFree}: it was never short of blocks, or has changed since. */
+    static final int NEVER = Integer.MIN_VALUE;
+
     final Request request;
     final int index;
     final int[] prompt;
@@ -54,6 +57,11 @@ final class Sequence implements TokenSource {
     long thrownOutNanos;
     int lostTokens;
     int passedOver;
+
+    /** So many blocks were free when it last had too few, and the cache's stamp then. */
+    int refusedFree = NEVER;
+
+    long refusedStamp;
 
     /** Waits for the first answer of its request to compute the prompt; not in the queue. */
     boolean isHeld;

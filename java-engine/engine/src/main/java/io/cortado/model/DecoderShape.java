@@ -101,6 +101,11 @@ record DecoderShape(
         return numKvHeads * headDim;
     }
 
+    /** Of a block of 16 tokens of the KV cache: keys and values of all layers. */
+    long kvBytesPerBlock(DType kv) {
+        return 2L * numLayers() * kvSize() * DecoderState.BLOCK_SIZE * kv.bytes();
+    }
+
     int qkvSize() {
         return qSize() + 2 * kvSize();
     }
@@ -142,10 +147,5 @@ record DecoderShape(
                         + kNormSize()
                         + norms.places.count() * hidden;
         return numLayers() * layer + hidden;
-    }
-
-    /** Bytes of a token's keys and values in all layers, with elements of this type. */
-    long kvBytesPerToken(DType dtype) {
-        return 2L * numLayers() * kvSize() * dtype.bytes();
     }
 }

@@ -71,6 +71,7 @@ final class DecoderState implements AutoCloseable {
             Device device,
             ModelConfig config,
             DType dtype,
+            DType kvDtype,
             BatchLimits limits,
             boolean isDeterministic) {
         this.device = device;
@@ -87,15 +88,27 @@ final class DecoderState implements AutoCloseable {
             Map<Rope, Rotation> byRope = new HashMap<>();
             long blockElements = (long) shape.kvSize() * BLOCK_SIZE;
             for (int i = 0; i < shape.numLayers(); i++) {
-                kCaches.add(cache(blockElements, dtype));
-                vCaches.add(cache(blockElements, dtype));
+                kCaches.add(cache(blockElements, kvDtype));
+                vCaches.add(cache(blockElements, kvDtype));
                 DecoderShape.Layer layer = shape.layers().get(i);
                 attention.add(
                         attentionParams(
-                                device, limits, shape, dtype, layer.window(), isDeterministic));
+                                device,
+                                limits,
+                                shape,
+                                dtype,
+                                kvDtype,
+                                layer.window(),
+                                isDeterministic));
                 rotations.add(
                         byRope.computeIfAbsent(
-                                layer.rope(), rope -> rotation(staging, shape, dtype, rope)));
+                                layer.rope(),
+                                rope ->
+                                        rotation(
+                                                staging,
+                                                shape,
+                                                rope,
+                                                new RopeParams(device).dtypes(dtype, kvDtype))));
             }
             long planBytes = planBytes(device, limits, attention.getFirst());
             plan = planBytes == 0 ? null : workspace(device.createBuffer(planBytes));
@@ -176,6 +189,7 @@ final class DecoderState implements AutoCloseable {
             BatchLimits limits,
             DecoderShape shape,
             DType dtype,
+            DType kvDtype,
             int window,
             boolean isDeterministic) {
         return new AttentionParams(device)
@@ -183,12 +197,12 @@ final class DecoderState implements AutoCloseable {
                 .strides(shape.qkvSize(), shape.qSize(), (long) shape.kvSize() * BLOCK_SIZE)
                 .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
                 .window(window)
-                .dtypes(dtype, dtype)
+                .dtypes(dtype, kvDtype)
                 .scores(shape.scores().scale(), shape.scores().softCap())
                 .balanced(!isDeterministic);
     }
 
-    private Rotation rotation(Staging staging, DecoderShape shape, DType dtype, Rope rope) {
+    private Rotation rotation(Staging staging, DecoderShape shape, Rope rope, RopeParams typed) {
         long rows = RopeTable.rows(rope, positions);
         @Nullable Buffer cosSin =
                 rope.style() == RopeStyle.NONE
@@ -198,15 +212,13 @@ final class DecoderState implements AutoCloseable {
                                         rows * rope.rotaryDim() * 4,
                                         bytes -> RopeTable.fill(bytes, rope, positions)));
         RopeParams params =
-                new RopeParams(device)
-                        .limits(rows, (long) limits.numBlocks() * BLOCK_SIZE)
+                typed.limits(rows, (long) limits.numBlocks() * BLOCK_SIZE)
                         .strides(
                                 shape.qkvSize(),
                                 shape.qkvSize(),
                                 (long) shape.kvSize() * BLOCK_SIZE)
                         .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
                         .rotation(rope.style(), rope.rotaryDim())
-                        .dtypes(dtype, dtype)
                         .eps(shape.norms().eps());
         return new Rotation(params, cosSin);
     }

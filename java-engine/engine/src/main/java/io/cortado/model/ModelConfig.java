@@ -217,8 +217,8 @@ public final class ModelConfig {
      * Bytes of a block of 16 tokens in the KV cache, keys and values of all layers: what the cache
      * is sized by.
      */
-    public long kvBytesPerBlock(Activations activations) {
-        return DecoderState.BLOCK_SIZE * shape.kvBytesPerToken(activations.dtype());
+    public long kvBytesPerBlock(Activations activations, KvType kvType) {
+        return shape.kvBytesPerBlock(kvType.dtype(activations));
     }
 
     /** Of a folder's matrices; null: none. */

@@ -38,7 +38,7 @@ public final class StepCost {
     private static final int HEAD_ROW_OPERATIONS = 3;
 
     private final DecoderShape shape;
-    private final DType dtype;
+    private final DType kvDtype;
     private final Map<Curve, Double> layerWeights;
     private final Map<Curve, Double> headWeights;
     private final int layerMatrices;
@@ -74,9 +74,11 @@ public final class StepCost {
             ModelConfig config,
             WeightPlan weights,
             Activations activations,
+            KvType kvType,
             Function<Rate, Curve> rates) {
         shape = config.shape();
-        dtype = activations.dtype();
+        DType dtype = activations.dtype();
+        kvDtype = kvType.dtype(activations);
         List<WeightPlan.Matrix> matrices = weights.matrices();
         layerWeights = weightsOf(matrices, false, dtype, rates);
         headWeights = weightsOf(matrices, true, dtype, rates);
@@ -92,7 +94,7 @@ public final class StepCost {
         shape.windows().forEach(window -> layersByWindow.merge(window, 1, Integer::sum));
         Rate.Attention attention =
                 new Rate.Attention(
-                        shape.numQHeads(), shape.numKvHeads(), shape.headDim(), dtype, dtype);
+                        shape.numQHeads(), shape.numKvHeads(), shape.headDim(), dtype, kvDtype);
         decode = new DecodeRates(attention, rates);
         prefill = rates.apply(new Rate.Prefill(attention));
         embedding = rates.apply(new Rate.Rows(Rate.RowOperation.EMBEDDING, dtype));
@@ -225,7 +227,8 @@ public final class StepCost {
             }
         }
         flops += 4 * pairs * shape.qSize();
-        double kvBytes = keys * shape.kvBytesPerToken(dtype) / shape.numLayers();
+        double kvBytes =
+                keys * shape.kvBytesPerBlock(kvDtype) / DecoderState.BLOCK_SIZE / shape.numLayers();
         return Math.max((weightBytes + kvBytes) / bytesPerSecond, flops / flopsPerSecond);
     }
 

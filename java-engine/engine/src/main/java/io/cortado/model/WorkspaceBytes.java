@@ -21,6 +21,7 @@ public final class WorkspaceBytes {
             Device device,
             ModelConfig config,
             Activations activations,
+            KvType kvType,
             int maxNumSeqs,
             int maxNumBatchedTokens,
             int maxBlocksPerSeq,
@@ -33,7 +34,8 @@ public final class WorkspaceBytes {
                         maxNumBatchedTokens,
                         maxBlocksPerSeq,
                         maxLogitRows);
-        return ofState(device, config, activations.dtype(), limits, isDeterministic)
+        DType kvDtype = kvType.dtype(activations);
+        return ofState(device, config, activations.dtype(), kvDtype, limits, isDeterministic)
                 + STEPS_UNDER_WAY * BatchInputs.bytes(limits);
     }
 
@@ -42,6 +44,7 @@ public final class WorkspaceBytes {
             Device device,
             ModelConfig config,
             DType dtype,
+            DType kvDtype,
             BatchLimits limits,
             boolean isDeterministic) {
         DecoderShape shape = config.shape();
@@ -55,7 +58,8 @@ public final class WorkspaceBytes {
                         + 2L * shape.intermediateSize() * element;
         long perRow = width * 4 + 2 * width * element + shape.vocabSize() * 4L;
         AttentionParams params =
-                DecoderState.attentionParams(device, limits, shape, dtype, 0, isDeterministic);
+                DecoderState.attentionParams(
+                        device, limits, shape, dtype, kvDtype, 0, isDeterministic);
         return Math.multiplyExact(perToken, (long) limits.maxNumBatchedTokens())
                 + Math.multiplyExact(perRow, (long) limits.maxLogitRows())
                 + limits.maxNumSeqs() * width * 4

@@ -48,7 +48,7 @@ class StepCostTest {
         ModelConfig config = ModelConfig.read(folder);
         try (Device device = Device.open("cpu", 1, "auto")) {
             WeightPlan plan = WeightPlan.read(device, folder, config, Activations.BF16, true);
-            return new StepCost(config, plan, Activations.BF16, this::rate);
+            return new StepCost(config, plan, Activations.BF16, KvType.AUTO, this::rate);
         }
     }
 

@@ -63,7 +63,8 @@ class WeightPlanTest {
         try (Device device = Device.open("cpu", 2, "auto")) {
             for (Activations activations : Activations.values()) {
                 WeightPlan plan = WeightPlan.read(device, model, config, activations, false);
-                try (CausalLm lm = CausalLm.load(device, model, config, activations, false)) {
+                try (CausalLm lm =
+                        CausalLm.load(device, model, config, activations, KvType.AUTO, false)) {
                     assertEquals(lm.weightBytes(), plan.bytes(), activations.toString());
                 }
                 long elements =
@@ -87,7 +88,9 @@ class WeightPlanTest {
                         + "\"max_position_embeddings\":128}");
         ModelConfig config = ModelConfig.read(folder);
         try (Device device = Device.open("cpu", 1, "auto");
-                CausalLm lm = CausalLm.load(device, folder, config, Activations.BF16, true)) {
+                CausalLm lm =
+                        CausalLm.load(
+                                device, folder, config, Activations.BF16, KvType.AUTO, true)) {
             WeightPlan plan = WeightPlan.read(device, folder, config, Activations.BF16, true);
             assertEquals(lm.weightBytes(), plan.bytes());
             assertEquals(

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.cortado.device.Buffer;
+import io.cortado.device.DType;
 import io.cortado.device.Device;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -61,24 +62,28 @@ class WorkspaceBytesTest {
 
     private static void compare(Path file) {
         ModelConfig config = ModelConfig.read(file);
-        BatchLimits limits = new BatchLimits(11, 3, 40, 7, 9);
         try (Device device = Device.open("cpu", 1, "auto")) {
             for (Activations activations : Activations.values()) {
-                try (DecoderState state =
-                                new DecoderState(
-                                        device, config, activations.dtype(), limits, true);
-                        BatchInputs inputs = new BatchInputs(device, limits)) {
-                    assertEquals(
-                            state.workspaceBytes(),
-                            WorkspaceBytes.ofState(
-                                    device, config, activations.dtype(), limits, true));
-                    assertEquals(11 * config.kvBytesPerBlock(activations), kvBytes(state));
-                    assertEquals(
-                            state.workspaceBytes() + 2 * BatchInputs.bytes(limits),
-                            WorkspaceBytes.of(device, config, activations, 3, 40, 7, 9, true));
-                    assertTrue(inputs.blockTable().byteSize() <= BatchInputs.bytes(limits));
+                for (KvType kvType : KvType.values()) {
+                    compare(device, config, activations, kvType);
                 }
             }
+        }
+    }
+
+    private static void compare(
+            Device device, ModelConfig config, Activations activations, KvType kvType) {
+        BatchLimits limits = new BatchLimits(11, 3, 40, 7, 9);
+        DType dtype = activations.dtype();
+        DType kvDtype = kvType.dtype(activations);
+        try (DecoderState state = new DecoderState(device, config, dtype, kvDtype, limits, true)) {
+            assertEquals(
+                    state.workspaceBytes(),
+                    WorkspaceBytes.ofState(device, config, dtype, kvDtype, limits, true));
+            assertEquals(11 * config.kvBytesPerBlock(activations, kvType), kvBytes(state));
+            assertEquals(
+                    state.workspaceBytes() + 2 * BatchInputs.bytes(limits),
+                    WorkspaceBytes.of(device, config, activations, kvType, 3, 40, 7, 9, true));
         }
     }
 
