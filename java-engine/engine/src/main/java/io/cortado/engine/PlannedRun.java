@@ -119,14 +119,15 @@ final class PlannedRun {
     }
 
     double meanTtftSeconds() {
-        return mean(requests.stream().mapToLong(Request::ttftNanos).average().orElse(0) / 1e9);
+        return told(requests.stream().mapToLong(Request::ttftNanos).average().orElse(0) / 1e9);
     }
 
     double lastTtftSeconds() {
-        return mean(requests.stream().mapToLong(Request::ttftNanos).max().orElse(0) / 1e9);
+        return told(requests.stream().mapToLong(Request::ttftNanos).max().orElse(0) / 1e9);
     }
 
-    private double mean(double seconds) {
+    /** When the caller knows of it. */
+    private double told(double seconds) {
         return seconds + cost.turnaroundSeconds();
     }
 
@@ -144,8 +145,7 @@ final class PlannedRun {
     }
 
     double seconds() {
-        return requests.stream().mapToLong(Request::e2eNanos).max().orElse(0) / 1e9
-                + cost.turnaroundSeconds();
+        return told(requests.stream().mapToLong(Request::e2eNanos).max().orElse(0) / 1e9);
     }
 
     int mostSeqs() {

@@ -10,7 +10,6 @@ import io.cortado.device.Probe;
 import io.cortado.device.Rate;
 import io.cortado.device.RateMeter;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.Map;
@@ -102,9 +101,5 @@ final class RateBook {
 
     private double value(Rate rate) {
         return curve(rate).at(1);
-    }
-
-    Path path() {
-        return file.path();
     }
 }

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -56,11 +57,13 @@ final class PlanCommand implements Callable<Integer> {
                         engineFlags.folder(model),
                         engineFlags.options(),
                         new PlanLoad(promptTokens, outputTokens, concurrency));
+        List<String> names = engineFlags.names(model);
+        String name = names.isEmpty() ? plan.model() : names.getFirst();
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         if (json) {
-            out.println(PlanJson.of(plan));
+            out.println(PlanJson.of(name, plan));
         } else {
-            PlanText.lines(plan).forEach(out::println);
+            PlanText.lines(name, plan).forEach(out::println);
         }
         out.flush();
         EnginePlan.Refusal refusal = plan.refusal();

@@ -9,9 +9,9 @@ import java.util.Map;
 final class PlanJson {
     private PlanJson() {}
 
-    static String of(EnginePlan plan) {
+    static String of(String name, EnginePlan plan) {
         JsonOut out = new JsonOut().open();
-        out.field("model", plan.model()).field("architecture", plan.architecture());
+        out.field("model", name).field("architecture", plan.architecture());
         out.field("device", plan.device()).field("parameters", plan.parameters());
         out.field("max_model_len", plan.maxModelLen());
         memory(out.name("memory").open(), plan.memory());

@@ -14,14 +14,14 @@ import java.util.stream.Collectors;
 final class PlanText {
     private PlanText() {}
 
-    static List<String> lines(EnginePlan plan) {
+    static List<String> lines(String name, EnginePlan plan) {
         List<String> lines = new ArrayList<>();
         EnginePlan.Memory memory = plan.memory();
         PlanLoad load = plan.load();
         lines.add(
                 "model      %s (%s), %,d parameters, sequences of at most %d tokens"
                         .formatted(
-                                plan.model(),
+                                name,
                                 plan.architecture(),
                                 plan.parameters(),
                                 plan.maxModelLen()));
