@@ -268,8 +268,7 @@ public final class RateMeter {
         try (Bed bed = new Bed(device)) {
             int most = DRAWN_ROWS[DRAWN_ROWS.length - 1];
             Buffer logits = bed.filled(4L * most * VOCABULARY);
-            Buffer zeros = bed.zeros(8L * most);
-            Buffer ones = bed.filled(4L * most);
+            Buffer greedy = bed.ints(greedy(most));
             Buffer token = bed.zeros(4L * most);
             Buffer logprob = bed.zeros(4L * most);
             Buffer rank = bed.zeros(4L * most);
@@ -278,8 +277,7 @@ public final class RateMeter {
                     new SampleParams(device)
                             .numRows(most)
                             .vocabulary(VOCABULARY, VOCABULARY)
-                            .numBias(0)
-                            .maxTopLogprobs(0);
+                            .logitsType(DType.F32);
             long bytes = device.sampleWorkspaceBytes(params);
             @Nullable Buffer workspace = bytes == 0 ? null : bed.zeros(bytes);
             return curve(
@@ -297,14 +295,9 @@ public final class RateMeter {
                                                         null,
                                                         null,
                                                         status,
-                                                        logits,
-                                                        zeros,
-                                                        zeros,
-                                                        ones,
-                                                        zeros,
-                                                        zeros,
-                                                        zeros,
                                                         null,
+                                                        logits,
+                                                        greedy,
                                                         null,
                                                         null,
                                                         null,
@@ -314,6 +307,16 @@ public final class RateMeter {
                         return beyond(overhead, seconds) / VOCABULARY;
                     });
         }
+    }
+
+    /** Rows of parameters for {@link Kernels#sample} that take the likeliest token. */
+    private static int[] greedy(int rows) {
+        SampleRow row = new SampleRow().temperature(0);
+        int[] words = new int[(int) (rows * SampleRow.BYTES / Integer.BYTES)];
+        for (int i = 0; i < rows; i++) {
+            row.copyTo(MemorySegment.ofArray(words), i);
+        }
+        return words;
     }
 
     /** What is left of a measurement; a part of it at least, since both are noisy. */
