@@ -15,6 +15,7 @@ import picocli.CommandLine.Command;
             ChaosBench.class,
             SchedulerBench.class,
             SimBench.class,
+            FitBench.class,
             PrefixBench.class,
             KvQualityBench.class,
             TokenizerBench.class,

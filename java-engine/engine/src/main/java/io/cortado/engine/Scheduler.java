@@ -340,8 +340,8 @@ final class Scheduler {
     }
 
     /**
-     * What lacked blocks is not expected to have them now; where it has, the step after will look,
-     * since this one then leaves nothing.
+     * Not in the step after one that looked and found too few blocks: so prompts get three quarters
+     * of what there is while nobody can come, and whoever can comes a step later at most.
      */
     private boolean expectsNewcomer() {
         return waiting.size() > 0
