@@ -36,9 +36,18 @@ class RealVocabularyTest {
         for (int id = 0; id < vocabulary.size(); id++) {
             ids.put(new String(vocabulary.bytes(id), StandardCharsets.ISO_8859_1), id);
         }
-        Matcher matcher =
-                Grammars.gbnf(JSON, "root", vocabulary, GrammarLimits.DEFAULT).matcher();
-        String[] tokens = {"{\"", "name", "\":", " \"", "some text of the value, longer", "\\", "\",", "\n", "\"x\": -1"};
+        Matcher matcher = Grammars.gbnf(JSON, "root", vocabulary, GrammarLimits.DEFAULT).matcher();
+        String[] tokens = {
+            "{\"",
+            "name",
+            "\":",
+            " \"",
+            "some text of the value, longer",
+            "\\",
+            "\",",
+            "\n",
+            "\"x\": -1"
+        };
         compare(matcher, vocabulary);
         for (String part : tokens) {
             for (int at = 0; at < part.length(); ) {
@@ -74,7 +83,8 @@ class RealVocabularyTest {
     private static TokenTable table() throws IOException {
         try (InputStream in =
                 new GZIPInputStream(
-                        Files.newInputStream(Suites.shared("suites/vocab/r50k_base.tiktoken.gz")))) {
+                        Files.newInputStream(
+                                Suites.shared("suites/vocab/r50k_base.tiktoken.gz")))) {
             Tokenizer tokenizer = Tokenizer.parseTiktoken(in.readAllBytes(), "r50k_base");
             int end = tokenizer.idOf("<|endoftext|>").orElseThrow();
             return TokenTable.of(tokenizer, tokenizer.vocabSize() + 47, end);
