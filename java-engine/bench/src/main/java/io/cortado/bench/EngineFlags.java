@@ -60,6 +60,16 @@ public final class EngineFlags {
     double kvOffloadGb;
 
     @Option(
+            names = "--kv-offload-disk-gb",
+            paramLabel = "GB",
+            description =
+                    "a file for KV blocks whose place in host memory is needed; default: none")
+    double kvOffloadDiskGb;
+
+    @Option(names = "--kv-offload-dir", paramLabel = "FOLDER", description = "where that file is")
+    String kvOffloadDir = "";
+
+    @Option(
             names = "--scheduling-policy",
             paramLabel = "NAME",
             description = "fcfs, priority, deadline or fair")
@@ -100,6 +110,7 @@ public final class EngineFlags {
                 .kvCacheBytes(kvCacheBytes)
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes((long) (kvOffloadGb * (1 << 30)))
+                .kvOffloadDisk((long) (kvOffloadDiskGb * (1 << 30)), kvOffloadDir)
                 .schedulingPolicy(schedulingPolicy)
                 .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)

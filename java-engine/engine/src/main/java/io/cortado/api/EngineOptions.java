@@ -34,6 +34,10 @@ import java.util.Map;
  *     and used again by requests that begin with the same tokens
  * @param kvOffloadBytes host memory for blocks whose place on the device is needed, from where they
  *     come back when they are wanted again; 0: none. Needs prefixCaching
+ * @param kvOffloadDiskBytes size of a file for blocks whose place in host memory is needed; 0:
+ *     none. Needs kvOffloadBytes
+ * @param kvOffloadDir folder of that file, which only its owner may read and which has no name
+ *     while it is used; empty: none
  * @param schedulingPolicy the order in which waiting requests start
  * @param tenantWeights policy FAIR: shares of tenants by name, positive; 1 for those not named
  * @param dummyWeights random weights instead of reading {@code *.safetensors}
@@ -61,6 +65,8 @@ public record EngineOptions(
         long kvCacheBytes,
         boolean prefixCaching,
         long kvOffloadBytes,
+        long kvOffloadDiskBytes,
+        String kvOffloadDir,
         SchedulingPolicy schedulingPolicy,
         Map<String, Double> tenantWeights,
         boolean dummyWeights,
@@ -113,6 +119,7 @@ public record EngineOptions(
                     "kv-cache-memory must not be negative: kv-cache-memory=" + kvCacheBytes);
         }
         requireOffload(prefixCaching, kvOffloadBytes);
+        requireDisk(kvOffloadBytes, kvOffloadDiskBytes, kvOffloadDir);
         requireWeights(schedulingPolicy, tenantWeights);
     }
 
@@ -125,6 +132,25 @@ public record EngineOptions(
             throw EngineException.invalid(
                     "kv-offload-gb",
                     "kv-offload-gb needs prefix caching, which is off: bytes=" + bytes);
+        }
+    }
+
+    private static void requireDisk(long hostBytes, long bytes, String folder) {
+        if (bytes < 0) {
+            throw EngineException.invalid(
+                    "kv-offload-disk-gb",
+                    "kv-offload-disk-gb must not be negative: bytes=" + bytes);
+        }
+        if (bytes > 0 && hostBytes == 0) {
+            throw EngineException.invalid(
+                    "kv-offload-disk-gb",
+                    "kv-offload-disk-gb needs kv-offload-gb, the tier before it: bytes=" + bytes);
+        }
+        if ((bytes > 0) == folder.isEmpty()) {
+            throw EngineException.invalid(
+                    "kv-offload-dir",
+                    "kv-offload-disk-gb and kv-offload-dir need each other: bytes=%d dir=%s"
+                            .formatted(bytes, folder));
         }
     }
 
@@ -175,6 +201,8 @@ public record EngineOptions(
                 0,
                 true,
                 0,
+                0,
+                "",
                 SchedulingPolicy.FCFS,
                 Map.of(),
                 false,
@@ -201,6 +229,8 @@ public record EngineOptions(
         private long kvCacheBytes;
         private boolean prefixCaching;
         private long kvOffloadBytes;
+        private long kvOffloadDiskBytes;
+        private String kvOffloadDir;
         private SchedulingPolicy schedulingPolicy;
         private Map<String, Double> tenantWeights;
         private boolean dummyWeights;
@@ -225,6 +255,8 @@ public record EngineOptions(
             kvCacheBytes = from.kvCacheBytes;
             prefixCaching = from.prefixCaching;
             kvOffloadBytes = from.kvOffloadBytes;
+            kvOffloadDiskBytes = from.kvOffloadDiskBytes;
+            kvOffloadDir = from.kvOffloadDir;
             schedulingPolicy = from.schedulingPolicy;
             tenantWeights = from.tenantWeights;
             dummyWeights = from.dummyWeights;
@@ -251,6 +283,8 @@ public record EngineOptions(
                     kvCacheBytes,
                     prefixCaching,
                     kvOffloadBytes,
+                    kvOffloadDiskBytes,
+                    kvOffloadDir,
                     schedulingPolicy,
                     tenantWeights,
                     dummyWeights,
@@ -353,6 +387,14 @@ public record EngineOptions(
     public EngineOptions kvOffloadBytes(long value) {
         Fields fields = new Fields(this);
         fields.kvOffloadBytes = value;
+        return fields.build();
+    }
+
+    /** A file of so many bytes in a folder; 0 and empty: none. */
+    public EngineOptions kvOffloadDisk(long bytes, String folder) {
+        Fields fields = new Fields(this);
+        fields.kvOffloadDiskBytes = bytes;
+        fields.kvOffloadDir = folder;
         return fields.build();
     }
 

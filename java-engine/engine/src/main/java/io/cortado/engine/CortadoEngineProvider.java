@@ -162,7 +162,6 @@ public final class CortadoEngineProvider implements EngineProvider {
                             config,
                             (int) Math.min(maxModelLen, (long) numBlocks * BlockPool.BLOCK_TOKENS));
             ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
-            int hostBlocks = hostBlocks(model, options);
             ModelExecutor onDevice =
                     new ModelExecutor(
                             device,
@@ -171,10 +170,9 @@ public final class CortadoEngineProvider implements EngineProvider {
                             texts.vocabSize(config.vocabSize()),
                             blocksPerSeq,
                             numBlocks,
-                            hostBlocks,
-                            rule);
+                            tiers(model, options, rule));
             executor = wrap.apply(onDevice);
-            KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks());
+            KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks(), onDevice.diskBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options);
         } catch (RuntimeException | Error e) {
             if (executor != null) {
@@ -223,13 +221,22 @@ public final class CortadoEngineProvider implements EngineProvider {
         return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
     }
 
-    private static int hostBlocks(CausalLm model, EngineOptions options) {
-        long blocks = options.kvOffloadBytes() / model.kvBytesPerBlock();
-        if (options.kvOffloadBytes() > 0 && blocks == 0) {
+    private static TierSizes tiers(CausalLm model, EngineOptions options, TierRates.Rule rule) {
+        long perBlock = model.kvBytesPerBlock();
+        return new TierSizes(
+                blocks("kv-offload-gb", options.kvOffloadBytes(), perBlock),
+                options.kvOffloadDiskBytes() == 0 ? null : Path.of(options.kvOffloadDir()),
+                blocks("kv-offload-disk-gb", options.kvOffloadDiskBytes(), perBlock),
+                rule);
+    }
+
+    private static int blocks(String option, long bytes, long perBlock) {
+        long blocks = bytes / perBlock;
+        if (bytes > 0 && blocks == 0) {
             throw EngineException.invalid(
-                    "kv-offload-gb",
-                    "kv-offload-gb must hold at least one block: bytes=%d block=%d"
-                            .formatted(options.kvOffloadBytes(), model.kvBytesPerBlock()));
+                    option,
+                    "%s must hold at least one block: bytes=%d block=%d"
+                            .formatted(option, bytes, perBlock));
         }
         return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
     }

@@ -5,17 +5,23 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.text.Suites;
 import io.cortado.text.Tokenizer;
+
+import org.junit.jupiter.api.Test;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.zip.GZIPInputStream;
-import org.junit.jupiter.api.Test;
 
 /** Slices, tries and crossings between lexemes, against taking each token by itself. */
 class RealVocabularyTest {
+    /** Of the tokens every so manieth is compared, other ones at each place. */
+    private static final int STRIDE = 5;
+
     private static final String JSON =
             """
             root ::= value
@@ -55,7 +61,7 @@ class RealVocabularyTest {
                 while (!ids.containsKey(part.substring(at, to))) {
                     to--;
                 }
-                boolean isTaken = matcher.accept(ids.get(part.substring(at, to)));
+                boolean isTaken = matcher.accept(id(ids, part.substring(at, to)));
                 if (!isTaken) {
                     assertEquals("\\", part, "only the escape may need another character");
                 }
@@ -63,15 +69,19 @@ class RealVocabularyTest {
             }
             if (part.equals("\\")) {
                 compare(matcher, vocabulary);
-                assertTrue(matcher.accept(ids.get("n")));
+                assertTrue(matcher.accept(id(ids, "n")));
             }
             compare(matcher, vocabulary);
         }
     }
 
+    private static int id(Map<String, Integer> ids, String text) {
+        return Objects.requireNonNull(ids.get(text), text);
+    }
+
     private static void compare(Matcher matcher, TokenTable vocabulary) {
         int[] mask = Masks.mask(matcher, vocabulary);
-        for (int id = 0; id < vocabulary.size(); id++) {
+        for (int id = matcher.numTokens() % STRIDE; id < vocabulary.size(); id += STRIDE) {
             boolean isAccepted = matcher.accept(id);
             if (isAccepted) {
                 matcher.rollback(1);

@@ -97,6 +97,16 @@ final class EngineFlags {
     double kvOffloadGb;
 
     @Option(
+            names = "--kv-offload-disk-gb",
+            paramLabel = "GB",
+            description =
+                    "a file for KV blocks whose place in host memory is needed; default: none")
+    double kvOffloadDiskGb;
+
+    @Option(names = "--kv-offload-dir", paramLabel = "FOLDER", description = "where that file is")
+    String kvOffloadDir = "";
+
+    @Option(
             names = "--scheduling-policy",
             paramLabel = "NAME",
             description = "fcfs, priority, deadline or fair; default: fcfs")
@@ -157,10 +167,11 @@ final class EngineFlags {
                 .itlTargetMs(itlTargetMs)
                 .maxWaiting(maxWaiting)
                 .maxWaitingTokens(maxWaitingTokens)
-                .stepTimeoutMs((long) (stepTimeoutS * 1e3))
+                .stepTimeoutMs((long) Math.ceil(stepTimeoutS * 1e3))
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
                 .prefixCaching(prefixCaching)
-                .kvOffloadBytes(offloadBytes(kvOffloadGb))
+                .kvOffloadBytes(offloadBytes("kv-offload-gb", kvOffloadGb))
+                .kvOffloadDisk(offloadBytes("kv-offload-disk-gb", kvOffloadDiskGb), kvOffloadDir)
                 .schedulingPolicy(schedulingPolicy)
                 .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)
@@ -168,11 +179,11 @@ final class EngineFlags {
                 .revision(revision);
     }
 
-    private static long offloadBytes(double gb) {
+    private static long offloadBytes(String flag, double gb) {
         double bytes = gb * (1 << 30);
         if (!(bytes >= 0 && bytes < Long.MAX_VALUE)) {
             throw new IllegalArgumentException(
-                    "kv-offload-gb must be a size that is not negative: kv-offload-gb=" + gb);
+                    flag + " must be a size that is not negative: " + flag + "=" + gb);
         }
         return (long) bytes;
     }
