@@ -12,7 +12,7 @@
 namespace gpu {
 namespace {
 
-constexpr int kMaxThreads = 768;  // 85 registers each
+constexpr int kMaxThreads = 512;  // 128 registers each
 constexpr int kRun = 8;
 constexpr int kBuckets = 2048;
 constexpr int kList = 1024;

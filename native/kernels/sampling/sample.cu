@@ -5,13 +5,13 @@
 //
 // Floor: rows * vocabulary * bytes of a logit, read once. Passes over a row of 131072 float32 (one multiprocessor, 64 bytes
 // a cycle from L2: 4.6 us a pass on an H200; the first is bounded by memory from about 100 rows on):
-//   greedy, or top_k up to 700 with or without top_p   1, and some runs of the threads whose largest reaches the k-th
+//   greedy, or top_k up to 500 with or without top_p   1, and some runs of the threads whose largest reaches the k-th
 //   top_p alone, no cut                                1 + the mass + 3 a search (a cut and a draw), where 128 tokens do not do
 //   edits                                              2 more, one of which writes
 // Predicted for V = 131072 on an H200: 9 us for up to 132 rows with top_k and top_p (of 16 us that memory needs for 132 rows of
 // float32), 30 to 40 us where top_p keeps more than 128 tokens. Few rows: the first pass is shared out (survey_kernel), so
 // that a row is read by up to 8 multiprocessors.
-// Occupancy: 768 threads of at most 85 registers, 58 KB of shared memory: one block a multiprocessor.
+// Occupancy: 512 threads of at most 128 registers, 56 KB of shared memory: one block a multiprocessor.
 #include "gpu/operations.h"
 #include "kernels/sampling/select.h"
 

@@ -283,22 +283,12 @@ private:
         long double h = entropy() - first_depth();
         exact_ = false;
         auto distance = [&](const Token& t) { return std::fabs(depth(t) - h); };
-        std::vector<Token> order = tokens_;
-        std::vector<long double> far;
-        std::stable_sort(tokens_.begin(), tokens_.end(),
-                         [&, top = tokens_[0]](const Token& a, const Token& b) {
-                             auto d = [&](const Token& t) {
-                                 return std::fabs((static_cast<long double>(top.logit) - static_cast<long double>(t.logit)) /
-                                                      temperature_ - h);
-                             };
-                             return d(a) < d(b);
-                         });
-        std::vector<Token> nearest = tokens_;
-        tokens_ = order;
         weigh();
+        std::vector<Token> order = tokens_, nearest = tokens_;
+        std::stable_sort(nearest.begin(), nearest.end(),
+                         [&](const Token& a, const Token& b) { return distance(a) < distance(b); });
         long double whole = mass(), up_to = 0, reach = 0;
-        for (Token& t : nearest) {
-            for (const Token& o : order) t.weight = o.id == t.id ? tokens_[static_cast<size_t>(&o - order.data())].weight : t.weight;
+        for (const Token& t : nearest) {
             up_to += t.weight;
             near_edge(up_to - static_cast<long double>(p_.typical_p) * whole, 1e-8L * whole);
             reach = distance(t);

@@ -40,6 +40,20 @@ final class DryBreakers {
         sequences = longer.toArray(int[][]::new);
     }
 
+    /** Sequences of ids. */
+    DryBreakers(List<int[]> ids) {
+        List<int[]> longer = new ArrayList<>();
+        for (int[] one : ids) {
+            if (one.length == 1) {
+                singles.set(one[0]);
+            } else {
+                longer.add(one);
+            }
+        }
+        longer.sort(Comparator.comparingInt(DryBreakers::last));
+        sequences = longer.toArray(int[][]::new);
+    }
+
     private void add(int id, String token, String text, Tokenizer tokenizer, List<int[]> longer) {
         if (token.contains(text)) {
             singles.set(id);

@@ -53,7 +53,7 @@ final class RowWriter {
         addBias(params, sequence, (int) position - sequence.prompt.length);
         DryRule dry = params.dry();
         if (dry != null) {
-            dryMatches.add(dry.dry(), dry.breakers(), sequence, sampler);
+            dryMatches.add(dry.dry(), dry.breakers(), sequence, sequence.length(), sampler);
         }
         if (params.hasState()) {
             added.stateSlot(batch.rowState[row]).reset(batch.rowResets[row]);
