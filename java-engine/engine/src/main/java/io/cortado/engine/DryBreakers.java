@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class DryBreakers {
     /** Repetitions go on for ever. */
-    static final DryBreakers NONE = new DryBreakers();
+    static final DryBreakers NONE = new DryBreakers(List.of());
 
     private static final int MAX_TAIL = 20;
 
@@ -47,7 +47,23 @@ final class DryBreakers {
     /** The last ids of the tails. */
     private final BitSet lasts = new BitSet();
 
-    private DryBreakers() {}
+    /** Sequences of ids. */
+    DryBreakers(List<int[]> sequences) {
+        for (int[] ids : sequences) {
+            if (ids.length == 1) {
+                singles.set(ids[0]);
+            } else {
+                BitSet head = new BitSet();
+                head.set(ids[0]);
+                add(new Tail(head, Arrays.copyOfRange(ids, 1, ids.length)));
+            }
+        }
+    }
+
+    private void add(Tail tail) {
+        tails.add(tail);
+        lasts.set(tail.ids[tail.ids.length - 1]);
+    }
 
     DryBreakers(List<String> texts, Tokenizer tokenizer) {
         // By text and by how much of its beginning a token ends with.
@@ -86,9 +102,7 @@ final class DryBreakers {
                 Segment rest = Segment.user(text.substring(overlap));
                 int[] tail = tokenizer.encode(List.of(rest), false);
                 if (tail.length > 0) {
-                    int[] kept = Arrays.copyOf(tail, Math.min(MAX_TAIL, tail.length));
-                    tails.add(new Tail(ids, kept));
-                    lasts.set(kept[kept.length - 1]);
+                    add(new Tail(ids, Arrays.copyOf(tail, Math.min(MAX_TAIL, tail.length))));
                 }
             }
         }
