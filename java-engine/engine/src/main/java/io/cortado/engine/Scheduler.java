@@ -250,7 +250,8 @@ final class Scheduler {
         long before = preemptions;
         for (int i = 0; i < numRunning; i++) {
             Sequence sequence = running(i);
-            while (!sequence.table.grow(pool, sequence.cachedLength())) {
+            // One that waits for its token computes nothing now: it asks when it goes on.
+            while (sequence.pending() > 0 && !sequence.table.grow(pool, sequence.cachedLength())) {
                 int victim = cheapestVictim();
                 Sequence thrown = running(victim);
                 preempt(thrown);

@@ -100,7 +100,8 @@ class SchedulerPropertyTest {
                             random.nextInt(20),
                             usual.watermarkBlocks(),
                             random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100),
-                            random.nextBoolean() ? Limits.ANY_TIME : 1 + random.nextInt(2000));
+                            random.nextBoolean() ? Limits.ANY_TIME : 1 + random.nextInt(2000),
+                            1 + random.nextInt(usual.maxNumSeqs()));
             int hostBlocks = random.nextInt(3) * random.nextInt(40);
             int diskBlocks = hostBlocks == 0 ? 0 : random.nextInt(3) * random.nextInt(100);
             cache = new KvCache(blocks, hostBlocks, diskBlocks);
@@ -179,7 +180,7 @@ class SchedulerPropertyTest {
                             n,
                             output,
                             random.nextLong(),
-                            RowParams.RAW,
+                            Requests.rules(random.nextInt(8)),
                             random.nextInt(3) - 1,
                             scored ? random.nextInt(3) : -1,
                             scheduling,

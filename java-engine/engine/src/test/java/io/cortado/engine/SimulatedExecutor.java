@@ -39,6 +39,10 @@ class SimulatedExecutor implements Executor {
     private final Map<Sequence, long[]> histories = new WeakHashMap<>();
     private final float[] sums;
 
+    // By slot: whose tokens are counted there, and how many.
+    private final @Nullable Sequence[] slotOwners = new @Nullable Sequence[MAX_SEQS];
+    private final long[] slotCounts = new long[MAX_SEQS];
+
     private @Nullable Batch last;
     private long steps;
 
@@ -90,8 +94,36 @@ class SimulatedExecutor implements Executor {
         for (int i = 0; i < batch.numSeqs(); i++) {
             checkKeys(batch.sequence(i), batch.seqlensKv[i]);
         }
+        for (int row = 0; row < batch.numRows(); row++) {
+            if (batch.rowForced[row] == Batch.DRAW) {
+                count(batch, row);
+            }
+        }
         pool(batch);
         last = batch;
+    }
+
+    /** A slot holds its sequence's output up to here, or begins anew with what the host knows. */
+    private void count(Batch batch, int row) {
+        Sequence sequence = batch.sequence(batch.rowSequence[row]);
+        int output = (int) batch.rowPosition[row] - sequence.prompt.length;
+        RowParams params = sequence.request.rowParams;
+        if (params.followsTokens()) {
+            check(sequence.answer.size() == output, "row whose last token nobody knows");
+        }
+        int slot = batch.rowState[row];
+        check(params.hasState() == (slot != Sequence.NO_SLOT), "slot");
+        if (slot == Sequence.NO_SLOT) {
+            return;
+        }
+        if (batch.rowResets[row]) {
+            check(!params.keepsState() || output == 0, "slot whose counts were lost");
+            slotOwners[slot] = sequence;
+            slotCounts[slot] = sequence.answer.size();
+        }
+        check(slotOwners[slot] == sequence, "slot, which is another's");
+        check(slotCounts[slot] == output, "count");
+        slotCounts[slot]++;
     }
 
     @Override
