@@ -15,7 +15,9 @@ import picocli.CommandLine.Command;
             ChaosBench.class,
             SchedulerBench.class,
             SimBench.class,
+            FitBench.class,
             PrefixBench.class,
+            PlanBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
             JmhBench.class

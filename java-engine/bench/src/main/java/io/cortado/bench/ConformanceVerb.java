@@ -4,6 +4,7 @@ import io.cortado.api.EngineException;
 import io.cortado.bench.conformance.ChatTemplateSuite;
 import io.cortado.bench.conformance.GgufSuite;
 import io.cortado.bench.conformance.GoldenSuite;
+import io.cortado.bench.conformance.GrammarSuite;
 import io.cortado.bench.conformance.QuantSuite;
 import io.cortado.bench.conformance.Report;
 import io.cortado.bench.conformance.SamplingSuite;
@@ -31,7 +32,7 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true)
 final class ConformanceVerb implements Callable<Integer> {
     /** Suites that are planned; each comes with the capability it judges. */
-    private static final Set<String> LATER = Set.of("json-schema", "maskbench", "grammar");
+    private static final Set<String> LATER = Set.of("json-schema", "maskbench");
 
     private static final List<Suite> SUITES =
             List.of(
@@ -43,6 +44,7 @@ final class ConformanceVerb implements Callable<Integer> {
                     ChatTemplateSuite.chatTemplates(),
                     new GgufSuite(),
                     new QuantSuite(),
+                    new GrammarSuite(),
                     new SamplingSuite());
 
     @Parameters(index = "0", paramLabel = "SUITE", description = "goldens, tokenizers, ...")

@@ -34,6 +34,21 @@ public final class SimulatedEngine {
 
         /** Blocks that go between device and host, both ways. */
         public long movedBlocks;
+
+        /** What a batch does, and the moves before it. */
+        void fill(Batch batch, KvCache moves) {
+            tokens = batch.numTokens();
+            rows = batch.numRows();
+            movedBlocks = (long) moves.toHost().size() + moves.toDevice().size();
+            readTokens = 0;
+            attended = 0;
+            for (int i = 0; i < batch.numSeqs(); i++) {
+                long length = batch.seqlensKv[i];
+                long count = batch.tokensOf(i);
+                readTokens += length;
+                attended += count * length - count * (count - 1) / 2;
+            }
+        }
     }
 
     /** What a step costs. */
@@ -68,17 +83,7 @@ public final class SimulatedEngine {
 
         @Override
         public void submit(Batch batch, KvCache moves) {
-            work.tokens = batch.numTokens();
-            work.rows = batch.numRows();
-            work.movedBlocks = (long) moves.toHost().size() + moves.toDevice().size();
-            work.readTokens = 0;
-            work.attended = 0;
-            for (int i = 0; i < batch.numSeqs(); i++) {
-                long length = batch.seqlensKv[i];
-                long tokens = batch.tokensOf(i);
-                work.readTokens += length;
-                work.attended += tokens * length - tokens * (tokens - 1) / 2;
-            }
+            work.fill(batch, moves);
             long nanos = Math.max(1, (long) cost.nanos(work));
             endBefore = lastEnd;
             lastEnd = Math.max(now, lastEnd) + nanos;

@@ -1,5 +1,6 @@
 package io.cortado.api;
 
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -72,6 +73,23 @@ public record SamplingParams(
                 .on(SamplingStep.TEMPERATURE, !isGreedy && temperature != 1)
                 .on(SamplingStep.TEMPERATURE, !dynamicTemperature.isOff())
                 .requireIn(order);
+    }
+
+    /**
+     * The same with every step off that is not among these: how a model's defaults give way to a
+     * request that says which steps it wants.
+     */
+    public SamplingParams only(Collection<SamplingStep> steps) {
+        boolean isTempered = isGreedy() || steps.contains(SamplingStep.TEMPERATURE);
+        boolean isDynamic = steps.contains(SamplingStep.TEMPERATURE);
+        return toBuilder()
+                .temperature(isTempered ? temperature : 1)
+                .dynamicTemperature(isDynamic ? dynamicTemperature : DynamicTemperature.OFF)
+                .truncation(truncation.only(steps))
+                .xtc(steps.contains(SamplingStep.XTC) ? xtc : Xtc.OFF)
+                .penalties(steps.contains(SamplingStep.PENALTIES) ? penalties : Penalties.NONE)
+                .dry(steps.contains(SamplingStep.DRY) ? dry : Dry.OFF)
+                .build();
     }
 
     /** True if the row takes the likeliest token. */

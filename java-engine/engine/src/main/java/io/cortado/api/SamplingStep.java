@@ -27,6 +27,9 @@ public enum SamplingStep {
     /** The order of a request that does not say. */
     public static final List<SamplingStep> DEFAULT_ORDER = List.of(values());
 
+    /** Those that mirostat may stand beside. */
+    public static final List<SamplingStep> BESIDE_MIROSTAT = List.of(PENALTIES, DRY, TEMPERATURE);
+
     private final String apiName;
     private final char letter;
 

@@ -1,5 +1,7 @@
 package io.cortado.api;
 
+import java.util.Collection;
+
 /**
  * Which tokens may be drawn at all. Each step sees the distribution renormalised over what the
  * steps before it have left, and always leaves at least one token.
@@ -46,6 +48,18 @@ public record Truncation(
                 epsilonCutoff);
         Ranges.require(etaCutoff >= 0 && etaCutoff < 1, "eta_cutoff", "in [0, 1)", etaCutoff);
         Ranges.within("top_h", 0, 1, topH);
+    }
+
+    Truncation only(Collection<SamplingStep> steps) {
+        return new Truncation(
+                steps.contains(SamplingStep.TOP_K) ? topK : NONE.topK,
+                steps.contains(SamplingStep.TOP_P) ? topP : NONE.topP,
+                steps.contains(SamplingStep.MIN_P) ? minP : NONE.minP,
+                steps.contains(SamplingStep.TYPICAL_P) ? typicalP : NONE.typicalP,
+                steps.contains(SamplingStep.TOP_N_SIGMA) ? topNSigma : NONE.topNSigma,
+                steps.contains(SamplingStep.EPSILON_CUTOFF) ? epsilonCutoff : NONE.epsilonCutoff,
+                steps.contains(SamplingStep.ETA_CUTOFF) ? etaCutoff : NONE.etaCutoff,
+                steps.contains(SamplingStep.TOP_H) ? topH : NONE.topH);
     }
 
     public Truncation topK(int value) {

@@ -18,8 +18,8 @@ record BadWords(int[] singles, int[][] sequences) {
     private static final int MAX_TOKENS = 1024;
 
     /**
-     * As vLLM: each text without and with a space before it, the latter where it is as long and
-     * begins with another token.
+     * Each text without and with a space before it, as vLLM; also where the latter has another
+     * number of tokens, which vLLM lets through. One that ends with the other is that already.
      */
     static BadWords of(List<String> words, Tokenizer tokenizer, int vocabSize) {
         List<int[]> all = new ArrayList<>();
@@ -29,7 +29,7 @@ record BadWords(int[] singles, int[][] sequences) {
             int[] first = encode(tokenizer, bare);
             int[] spaced = encode(tokenizer, " " + bare);
             tokens += add(all, first, word, vocabSize);
-            if (spaced.length == first.length && spaced[0] != first[0]) {
+            if (!endsWith(spaced, first)) {
                 tokens += add(all, spaced, word, vocabSize);
             }
             if (tokens > MAX_TOKENS) {
@@ -42,6 +42,11 @@ record BadWords(int[] singles, int[][] sequences) {
         return new BadWords(
                 all.stream().filter(ids -> ids.length == 1).mapToInt(ids -> ids[0]).toArray(),
                 all.stream().filter(ids -> ids.length > 1).toArray(int[][]::new));
+    }
+
+    private static boolean endsWith(int[] ids, int[] end) {
+        int from = ids.length - end.length;
+        return from >= 0 && Arrays.equals(ids, from, ids.length, end, 0, end.length);
     }
 
     private static int[] encode(Tokenizer tokenizer, String text) {

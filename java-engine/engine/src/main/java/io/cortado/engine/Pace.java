@@ -18,6 +18,7 @@ final class Pace {
 
     private static final double LEAST_NANOS = 1;
     private static final double MOST_RISE = 2;
+    private static final double RISE = 0.5;
     private static final double FALL = 0.2;
     private static final double DECODES_CHANGE = 0.25;
 
@@ -67,7 +68,7 @@ final class Pace {
         if (!hasToken) {
             tokenNanos = Math.max(seen, room() / (MOST_RISE * FIRST_TOKENS));
         } else if (seen > tokenNanos) {
-            tokenNanos = Math.min(seen, MOST_RISE * tokenNanos);
+            tokenNanos = Math.min(tokenNanos + RISE * (seen - tokenNanos), MOST_RISE * tokenNanos);
         } else {
             tokenNanos += FALL * (seen - tokenNanos);
         }

@@ -250,7 +250,8 @@ final class Scheduler {
         long before = preemptions;
         for (int i = 0; i < numRunning; i++) {
             Sequence sequence = running(i);
-            while (!sequence.table.grow(pool, sequence.cachedLength())) {
+            // One that waits for its token computes nothing now: it asks when it goes on.
+            while (sequence.pending() > 0 && !sequence.table.grow(pool, sequence.cachedLength())) {
                 int victim = cheapestVictim();
                 Sequence thrown = running(victim);
                 preempt(thrown);
@@ -340,8 +341,8 @@ final class Scheduler {
     }
 
     /**
-     * What lacked blocks is not expected to have them now; where it has, the step after will look,
-     * since this one then leaves nothing.
+     * Not in the step after one that looked and found too few blocks: so prompts get three quarters
+     * of what there is while nobody can come, and whoever can comes a step later at most.
      */
     private boolean expectsNewcomer() {
         return waiting.size() > 0

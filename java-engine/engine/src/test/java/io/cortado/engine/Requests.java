@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.Scheduling;
+import java.util.List;
 
 /** Makes requests for tests that need no text. */
 final class Requests {
@@ -10,6 +11,16 @@ final class Requests {
     private Requests() {}
 
     static RequestSpec spec(int[] prompt, int n, int maxOutput, long seed, int... endIds) {
+        return spec(prompt, n, maxOutput, seed, Scheduling.DEFAULT, endIds);
+    }
+
+    /** One answer of a priority. */
+    static RequestSpec spec(int[] prompt, int maxOutput, int priority) {
+        return spec(prompt, 1, maxOutput, 3, Scheduling.DEFAULT.priority(priority));
+    }
+
+    private static RequestSpec spec(
+            int[] prompt, int n, int maxOutput, long seed, Scheduling scheduling, int... endIds) {
         return new RequestSpec(
                 prompt,
                 n,
@@ -18,10 +29,32 @@ final class Requests {
                 RowParams.RAW,
                 -1,
                 -1,
-                Scheduling.DEFAULT,
+                scheduling,
                 PREFIXES.of(prompt, n, prompt.length + maxOutput, ""),
                 null,
                 () -> new StopRules(endIds, 0, maxOutput, null));
+    }
+
+    /**
+     * Of the first four kinds: counts on the device, counts that cannot be made again, rules that
+     * follow the tokens, all of them; else none.
+     */
+    static RowParams rules(int kind) {
+        boolean keeps = kind == 1 || kind == 3;
+        boolean counts = kind == 0 || keeps;
+        boolean follows = kind == 2 || kind == 3;
+        RowParams raw = RowParams.RAW;
+        return new RowParams(
+                raw.row(),
+                raw.biasIds(),
+                raw.biasValues(),
+                null,
+                raw.promptMarks(),
+                counts,
+                keeps,
+                follows ? new BadWords(NO_IDS, new int[][] {{1, 2}}) : null,
+                null,
+                List.of());
     }
 
     static int[] prompt(int length) {

@@ -69,7 +69,6 @@ class TextRulesTest {
         return ids.stream().mapToInt(Integer::intValue).toArray();
     }
 
-    /** As vLLM: with a space before it where that is another token of the same number. */
     @Test
     void readsBadWordsWithAndWithoutASpaceBefore() throws Exception {
         Tokenizer tokenizer = Tokenizer.open(DemoEngine.folder());
@@ -79,9 +78,7 @@ class TextRulesTest {
         List<int[]> all = new ArrayList<>(List.of(words.sequences()));
         Arrays.stream(words.singles()).forEach(id -> all.add(new int[] {id}));
         assertTrue(all.stream().anyMatch(ids -> Arrays.equals(ids, bare)));
-        assertEquals(
-                spaced.length == bare.length && spaced[0] != bare[0],
-                all.stream().anyMatch(ids -> Arrays.equals(ids, spaced)));
+        assertTrue(all.stream().anyMatch(ids -> Arrays.equals(ids, spaced)));
         String longWord = "x ".repeat(128);
         EngineException e =
                 assertThrows(

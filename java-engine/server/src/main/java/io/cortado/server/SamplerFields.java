@@ -25,39 +25,41 @@ final class SamplerFields {
 
     private final Fields fields;
     private final SamplingParams defaults;
-    private final @Nullable List<SamplingStep> order;
-    private final Mirostat mirostat;
 
     private SamplerFields(Fields fields, SamplingParams defaults) {
         this.fields = fields;
         this.defaults = defaults;
-        order = order(fields);
-        mirostat =
-                new Mirostat(
-                        fields.integer("mirostat", Integer.MIN_VALUE, Integer.MAX_VALUE, 0),
-                        decimal("mirostat_tau", Mirostat.OFF.tau()),
-                        decimal("mirostat_eta", Mirostat.OFF.eta()));
     }
 
     static void read(Fields fields, SamplingParams defaults, SamplingParams.Builder params) {
-        SamplerFields read = new SamplerFields(fields, defaults);
+        List<SamplingStep> order = order(fields);
+        Mirostat mirostat = new SamplerFields(fields, defaults).mirostat();
+        SamplingParams left = order == null ? defaults : defaults.only(order);
+        SamplerFields read =
+                new SamplerFields(
+                        fields, mirostat.isOff() ? left : left.only(SamplingStep.BESIDE_MIROSTAT));
         params.temperature(read.temperature());
         params.dynamicTemperature(read.dynamicTemperature());
         params.truncation(read.truncation());
         params.xtc(read.xtc());
-        params.mirostat(read.mirostat);
+        params.mirostat(mirostat);
         params.penalties(read.penalties());
         params.dry(read.dry());
-        if (read.order != null) {
-            params.order(read.order);
+        if (order != null) {
+            params.order(order);
         }
+    }
+
+    private Mirostat mirostat() {
+        return new Mirostat(
+                fields.integer("mirostat", Integer.MIN_VALUE, Integer.MAX_VALUE, 0),
+                decimal("mirostat_tau", Mirostat.OFF.tau()),
+                decimal("mirostat_eta", Mirostat.OFF.eta()));
     }
 
     private float temperature() {
         Double asked = fields.number("temperature", 0, 2);
-        boolean isKept = order == null || order.contains(SamplingStep.TEMPERATURE);
-        float absent = isKept || defaults.isGreedy() ? defaults.temperature() : 1;
-        return asked == null ? absent : asked.floatValue();
+        return asked == null ? defaults.temperature() : asked.floatValue();
     }
 
     private DynamicTemperature dynamicTemperature() {
@@ -69,23 +71,15 @@ final class SamplerFields {
 
     private Truncation truncation() {
         Truncation from = defaults.truncation();
-        Truncation none = Truncation.NONE;
-        int topK = yields(SamplingStep.TOP_K) ? none.topK() : from.topK();
-        float topP = yields(SamplingStep.TOP_P) ? none.topP() : from.topP();
-        float minP = yields(SamplingStep.MIN_P) ? none.minP() : from.minP();
         return new Truncation(
-                fields.integer("top_k", -1, Integer.MAX_VALUE, topK),
-                decimal("top_p", topP),
-                decimal("min_p", minP),
-                decimal("typical_p", none.typicalP()),
-                decimal("top_n_sigma", none.topNSigma()),
-                decimal("epsilon_cutoff", none.epsilonCutoff()),
-                decimal("eta_cutoff", none.etaCutoff()),
-                decimal("top_h", none.topH()));
-    }
-
-    private boolean yields(SamplingStep step) {
-        return !mirostat.isOff() || (order != null && !order.contains(step));
+                fields.integer("top_k", -1, Integer.MAX_VALUE, from.topK()),
+                decimal("top_p", from.topP()),
+                decimal("min_p", from.minP()),
+                decimal("typical_p", from.typicalP()),
+                decimal("top_n_sigma", from.topNSigma()),
+                decimal("epsilon_cutoff", from.epsilonCutoff()),
+                decimal("eta_cutoff", from.etaCutoff()),
+                decimal("top_h", from.topH()));
     }
 
     private Xtc xtc() {
@@ -96,11 +90,10 @@ final class SamplerFields {
 
     private Penalties penalties() {
         Penalties from = defaults.penalties();
-        boolean yields = order != null && !order.contains(SamplingStep.PENALTIES);
         return new Penalties(
-                decimal("repetition_penalty", yields ? 1 : from.repetition()),
-                decimal("frequency_penalty", yields ? 0 : from.frequency()),
-                decimal("presence_penalty", yields ? 0 : from.presence()));
+                decimal("repetition_penalty", from.repetition()),
+                decimal("frequency_penalty", from.frequency()),
+                decimal("presence_penalty", from.presence()));
     }
 
     private Dry dry() {

@@ -12,7 +12,7 @@ final class Client implements Runnable {
     private static final int SMALL_RECEIVE_BUFFER = 4096;
     private static final int STALL_LOOK_MS = 200;
     private static final int DRAIN_MS = 30_000;
-    private static final int RETRY_MS = 30;
+    private static final int RETRY_MS = 150;
 
     private final Load load;
     private final Mix mix;

@@ -71,7 +71,7 @@ class HttpSocketTest {
     @Test
     void readsEventsAndPassesCommentsOver() throws Exception {
         String chunks =
-                "9\r\n: ping\n\n\r\n" + "9\r\ndata: a\n\n\r\n" + "9\r\ndata: b\n\n\r\n0\r\n\r\n";
+                "8\r\n: ping\n\n\r\n" + "9\r\ndata: a\n\n\r\n" + "9\r\ndata: b\n\n\r\n0\r\n\r\n";
         answered(
                 STREAM + chunks,
                 on -> {

@@ -5,6 +5,7 @@ import io.cortado.api.DynamicTemperature;
 import io.cortado.api.Mirostat;
 import io.cortado.api.Penalties;
 import io.cortado.api.SamplingParams;
+import io.cortado.api.SamplingStep;
 import io.cortado.api.Truncation;
 import io.cortado.api.Xtc;
 import java.util.List;
@@ -85,27 +86,31 @@ final class SamplerFlags {
             description = "no repetition spans it; may be repeated")
     @Nullable List<String> drySequenceBreakers;
 
-    SamplingParams.Builder apply(SamplingParams defaults, SamplingParams.Builder params) {
+    /** What the model's defaults cannot have beside these flags gives way. */
+    SamplingParams.Builder params(SamplingParams model, @Nullable List<SamplingStep> order) {
         Mirostat off = Mirostat.OFF;
-        Mirostat bound =
+        Mirostat asked =
                 new Mirostat(
                         or(mirostat, off.mode()),
                         or(mirostatTau, off.tau()),
                         or(mirostatEta, off.eta()));
-        // Mirostat takes the place of the model's own truncation.
-        Truncation from = bound.isOff() ? defaults.truncation() : Truncation.NONE;
-        return params.mirostat(bound)
-                .truncation(truncation(from))
-                .xtc(
-                        new Xtc(
-                                or(xtcProbability, Xtc.OFF.probability()),
-                                or(xtcThreshold, Xtc.OFF.threshold())))
-                .penalties(penalties(defaults.penalties()))
-                .dry(dry())
-                .dynamicTemperature(
-                        new DynamicTemperature(
-                                or(dynatempRange, DynamicTemperature.OFF.range()),
-                                or(dynatempExponent, DynamicTemperature.OFF.exponent())));
+        SamplingParams left = order == null ? model : model.only(order);
+        SamplingParams defaults = asked.isOff() ? left : left.only(SamplingStep.BESIDE_MIROSTAT);
+        SamplingParams.Builder params =
+                defaults.toBuilder()
+                        .mirostat(asked)
+                        .truncation(truncation(defaults.truncation()))
+                        .xtc(
+                                new Xtc(
+                                        or(xtcProbability, Xtc.OFF.probability()),
+                                        or(xtcThreshold, Xtc.OFF.threshold())))
+                        .penalties(penalties(defaults.penalties()))
+                        .dry(dry())
+                        .dynamicTemperature(
+                                new DynamicTemperature(
+                                        or(dynatempRange, DynamicTemperature.OFF.range()),
+                                        or(dynatempExponent, DynamicTemperature.OFF.exponent())));
+        return order == null ? params : params.order(order);
     }
 
     private Truncation truncation(Truncation from) {

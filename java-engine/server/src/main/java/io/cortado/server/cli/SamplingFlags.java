@@ -71,18 +71,13 @@ final class SamplingFlags {
     @Mixin SamplerFlags samplerFlags = new SamplerFlags();
 
     SamplingParams.Builder params(SamplingParams defaults, int absentMaxTokens) {
-        SamplingParams.Builder params = defaults.toBuilder();
+        List<SamplingStep> order = samplers == null ? null : SamplingStep.parse(samplers);
+        SamplingParams.Builder params = samplerFlags.params(defaults, order);
         params.n(1).bestOf(bestOf).seed(seed).logitsProcessors(logitsProcessors);
         params.stop(stop).stopTokenIds(stopTokenIds).includeStop(includeStop);
         params.ignoreEos(ignoreEos).minTokens(minTokens);
         params.maxTokens(maxTokens == null ? absentMaxTokens : maxTokens);
         params.tokens(new TokenRules(logitBias, allowedTokenIds, badWords));
-        if (temperature != null) {
-            params.temperature(temperature);
-        }
-        if (samplers != null) {
-            params.order(SamplingStep.parse(samplers));
-        }
-        return samplerFlags.apply(defaults, params);
+        return temperature == null ? params : params.temperature(temperature);
     }
 }

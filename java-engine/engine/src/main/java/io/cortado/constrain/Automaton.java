@@ -1,0 +1,200 @@
+package io.cortado.constrain;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The automaton of a grammar that its requests share, built as it is used. One lock guards whatever
+ * is not known yet; above its limit of bytes it starts afresh, and requests follow at their next
+ * step.
+ */
+final class Automaton {
+    private final RuleState root;
+    private final Regexes regexes;
+    private final Map<Regexes.Shape, Regex> compiled;
+    private final GrammarLimits limits;
+    private final TokenTable vocabulary;
+    private final List<LexState> lexMasks = new ArrayList<>();
+    private final List<Config> configMasks = new ArrayList<>();
+    private long maskBytes;
+    private volatile Space space;
+    private SliceProofs proofs;
+
+    Automaton(RuleState root, Regexes regexes, GrammarLimits limits, TokenTable vocabulary) {
+        this.root = root;
+        this.regexes = regexes;
+        this.limits = limits;
+        this.vocabulary = vocabulary;
+        space = new Space(root, regexes, vocabulary, limits);
+        proofs = new SliceProofs(regexes, space.lexer);
+        compiled = regexes.snapshot();
+    }
+
+    TokenTable vocabulary() {
+        return vocabulary;
+    }
+
+    GrammarLimits limits() {
+        return limits;
+    }
+
+    /** The present generation. */
+    Space space() {
+        return space;
+    }
+
+    /** Starts a new generation where the present one is too large. */
+    synchronized Space renewed() {
+        if (space.footprint.bytes() > limits.automatonBytes()
+                || regexes.size() - compiled.size() > limits.maxRegexNodes() / 2) {
+            forgetMasks();
+            regexes.forgetBut(compiled);
+            regexes.fuel().refill(limits.compileFuel());
+            space = new Space(root, regexes, vocabulary, limits);
+            proofs = new SliceProofs(regexes, space.lexer);
+        }
+        return space;
+    }
+
+    boolean isFull() {
+        return space.footprint.bytes() > limits.automatonBytes();
+    }
+
+    synchronized Config step(Config config, int value, Fuel fuel) {
+        regexes.fuel().takeOver(fuel);
+        try {
+            return config.space.step(config, value);
+        } finally {
+            fuel.takeOver(regexes.fuel());
+        }
+    }
+
+    synchronized Config stepToken(Config config, int token, Fuel fuel) {
+        regexes.fuel().takeOver(fuel);
+        try {
+            return config.space.stepToken(config, token);
+        } finally {
+            fuel.takeOver(regexes.fuel());
+        }
+    }
+
+    synchronized LexState next(Space in, LexState state, int value, Fuel fuel) {
+        regexes.fuel().takeOver(fuel);
+        try {
+            return in.lexer.next(state, value);
+        } finally {
+            fuel.takeOver(regexes.fuel());
+        }
+    }
+
+    synchronized Row after(Space in, Row row, AcceptSet accepts, @Nullable Tape tape, Fuel fuel) {
+        regexes.fuel().takeOver(fuel);
+        try {
+            return in.parser.after(row, accepts, tape);
+        } finally {
+            fuel.takeOver(regexes.fuel());
+        }
+    }
+
+    /** {@link SliceProofs#reach}; unknown also in an older generation. */
+    synchronized int reach(Space in, LexState state, Slice slice, Fuel fuel) {
+        if (in != space) {
+            return SliceProofs.UNKNOWN;
+        }
+        regexes.fuel().takeOver(fuel);
+        try {
+            return proofs.reach(state, slice);
+        } finally {
+            fuel.takeOver(regexes.fuel());
+        }
+    }
+
+    /**
+     * A state of one lexeme from which tokens of at most so many bytes go where they go from this
+     * one, and which counts and lexemes that they cannot tell apart share.
+     */
+    synchronized LexState shared(Space in, LexState state, int maxBytes, Fuel fuel) {
+        regexes.fuel().takeOver(fuel);
+        try {
+            return in.lexer.start(List.of(clamped(state.rests[0], maxBytes)));
+        } finally {
+            fuel.takeOver(regexes.fuel());
+        }
+    }
+
+    /** Each copy has a byte at least, so counts above the bytes of a token are never reached. */
+    private Regex clamped(Regex rest, int maxBytes) {
+        boolean isConcat = rest.kind == Regex.Kind.CONCAT;
+        Regex head = isConcat ? rest.parts[0] : rest;
+        if (head.kind != Regex.Kind.REPEAT || head.part().isNullable) {
+            return rest;
+        }
+        int min = Math.min(head.min, maxBytes + 1);
+        int max = head.max > maxBytes ? Regexes.UNBOUNDED : head.max;
+        Regex counted = regexes.repeat(head.part(), min, max);
+        return isConcat ? regexes.concat(counted, rest.parts[1]) : counted;
+    }
+
+    synchronized AcceptSet accepts(Space in, Regex lexeme) {
+        return in.lexer.accepts(List.of(lexeme));
+    }
+
+    synchronized Tape append(Tape tape, byte[] bytes, int from, int to) {
+        Tape longer = tape;
+        for (int i = from; i < to; i++) {
+            longer = longer.append(bytes[i] & 0xFF);
+        }
+        return longer;
+    }
+
+    /** Keeps a mask for others, within the limit of bytes. */
+    synchronized void keep(LexState state, LexMask mask) {
+        if (state.mask == null && makeRoom(mask.sizeBytes())) {
+            state.mask = mask;
+            lexMasks.add(state);
+        }
+    }
+
+    synchronized void keepShort(LexState state, LexMask mask) {
+        if (state.shortMask == null && makeRoom(mask.sizeBytes())) {
+            state.shortMask = mask;
+            lexMasks.add(state);
+        }
+    }
+
+    synchronized void keep(Config config, TokenMask mask) {
+        if (config.mask == null && makeRoom(mask.sizeBytes())) {
+            config.mask = mask;
+            configMasks.add(config);
+        }
+    }
+
+    private boolean makeRoom(long bytes) {
+        if (bytes > limits.maskBytes()) {
+            return false;
+        }
+        if (maskBytes + bytes > limits.maskBytes()) {
+            forgetMasks();
+        }
+        maskBytes += bytes;
+        return true;
+    }
+
+    private void forgetMasks() {
+        for (LexState state : lexMasks) {
+            state.mask = null;
+            state.shortMask = null;
+        }
+        configMasks.forEach(config -> config.mask = null);
+        lexMasks.clear();
+        configMasks.clear();
+        maskBytes = 0;
+    }
+
+    /** An estimate of what is held now: automaton and masks. */
+    synchronized long sizeBytes() {
+        return space.footprint.bytes() + maskBytes;
+    }
+}

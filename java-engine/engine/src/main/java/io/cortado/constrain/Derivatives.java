@@ -1,0 +1,177 @@
+package io.cortado.constrain;
+
+import io.cortado.constrain.Regex.Inhabited;
+import io.cortado.constrain.Regex.Kind;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Brzozowski's derivatives: what may follow a byte, the bytes that cannot be told apart, and
+ * whether anything matches at all.
+ */
+final class Derivatives {
+    private final Regexes regexes;
+    private final Fuel fuel;
+
+    Derivatives(Regexes regexes, Fuel fuel) {
+        this.regexes = regexes;
+        this.fuel = fuel;
+    }
+
+    /** The language of what follows {@code value} in {@code regex}. */
+    Regex of(Regex regex, int value) {
+        fuel.burn(1);
+        return switch (regex.kind) {
+            case NOTHING, EMPTY -> Regex.NOTHING;
+            case BYTES -> regex.set.contains(value) ? Regex.EMPTY : Regex.NOTHING;
+            case LITERAL ->
+                    (regex.literal[0] & 0xFF) == value
+                            ? regexes.literal(
+                                    Arrays.copyOfRange(regex.literal, 1, regex.literal.length))
+                            : Regex.NOTHING;
+            case CONCAT -> ofConcat(regex, value);
+            case OR -> regexes.or(ofParts(regex, value));
+            case AND -> ofAnd(regex, value);
+            case NOT -> regex == Regex.ANYTHING ? regex : regexes.not(of(regex.part(), value));
+            case REPEAT -> ofRepeat(regex, value);
+            case SHORTEST -> regexes.shortest(of(regex.part(), value));
+        };
+    }
+
+    private Regex ofRepeat(Regex regex, int value) {
+        Regex first = of(regex.part(), value);
+        if (first == Regex.NOTHING) {
+            return first;
+        }
+        int max = regex.max == Regexes.UNBOUNDED ? regex.max : regex.max - 1;
+        return regexes.concat(first, regexes.repeat(regex.part(), Math.max(regex.min - 1, 0), max));
+    }
+
+    /** A loop over the spine: a chain of optional parts is as deep as it is long. */
+    private Regex ofConcat(Regex regex, int value) {
+        Regex rest = regex;
+        @Nullable List<Regex> alternatives = null;
+        while (true) {
+            boolean isLast = rest.kind != Kind.CONCAT;
+            Regex first = isLast ? of(rest, value) : of(rest.parts[0], value);
+            Regex whole = isLast ? first : regexes.concat(first, rest.parts[1]);
+            if (isLast || !rest.parts[0].isNullable) {
+                if (alternatives == null) {
+                    return whole;
+                }
+                alternatives.add(whole);
+                return regexes.or(alternatives);
+            }
+            if (alternatives == null) {
+                alternatives = new ArrayList<>();
+            }
+            alternatives.add(whole);
+            rest = rest.parts[1];
+        }
+    }
+
+    private List<Regex> ofParts(Regex regex, int value) {
+        var parts = new ArrayList<Regex>();
+        for (Regex part : regex.parts) {
+            Regex derived = of(part, value);
+            if (derived != Regex.NOTHING) {
+                parts.add(derived);
+            }
+        }
+        return parts;
+    }
+
+    private Regex ofAnd(Regex regex, int value) {
+        var parts = new ArrayList<Regex>(regex.parts.length);
+        for (Regex part : regex.parts) {
+            Regex derived = of(part, value);
+            if (derived == Regex.NOTHING) {
+                return derived;
+            }
+            parts.add(derived);
+        }
+        return regexes.and(parts);
+    }
+
+    /** Bytes with the same derivative as {@code value}: those of {@code within}, or fewer. */
+    ByteSet sameAs(Regex regex, int value, ByteSet within) {
+        return switch (regex.kind) {
+            case NOTHING, EMPTY -> within;
+            case BYTES -> within.and(regex.set.contains(value) ? regex.set : regex.set.not());
+            case LITERAL -> {
+                ByteSet first = ByteSet.of(regex.literal[0] & 0xFF);
+                yield within.and(first.contains(value) ? first : first.not());
+            }
+            case CONCAT -> {
+                Regex rest = regex;
+                ByteSet same = within;
+                while (rest.kind == Kind.CONCAT) {
+                    same = sameAs(rest.parts[0], value, same);
+                    if (!rest.parts[0].isNullable) {
+                        yield same;
+                    }
+                    rest = rest.parts[1];
+                }
+                yield sameAs(rest, value, same);
+            }
+            case OR, AND, NOT, REPEAT, SHORTEST -> {
+                ByteSet same = within;
+                for (Regex part : regex.parts) {
+                    same = sameAs(part, value, same);
+                }
+                yield same;
+            }
+        };
+    }
+
+    /**
+     * Whether no string matches: read off the structure without complements and intersections, else
+     * by a search for a derivative that matches the empty string.
+     */
+    boolean isEmpty(Regex regex) {
+        if (regex.inhabited == Inhabited.UNKNOWN) {
+            search(regex);
+        }
+        return regex.inhabited == Inhabited.NO;
+    }
+
+    private void search(Regex start) {
+        Map<Regex, Regex> cameFrom = new HashMap<>();
+        var open = new ArrayDeque<Regex>();
+        open.push(start);
+        cameFrom.put(start, start);
+        while (!open.isEmpty()) {
+            Regex regex = open.pop();
+            ByteSet left = ByteSet.ALL;
+            for (int value = 0; value < 256; value = left.next(value)) {
+                left = left.and(sameAs(regex, value, ByteSet.ALL).not());
+                Regex next = of(regex, value);
+                if (next.inhabited == Inhabited.YES) {
+                    markInhabited(regex, cameFrom);
+                    return;
+                }
+                if (next.inhabited == Inhabited.UNKNOWN
+                        && cameFrom.putIfAbsent(next, regex) == null) {
+                    open.push(next);
+                }
+            }
+        }
+        for (Regex regex : cameFrom.keySet()) {
+            regex.inhabited = Inhabited.NO;
+        }
+    }
+
+    private static void markInhabited(Regex last, Map<Regex, Regex> cameFrom) {
+        Regex regex = last;
+        while (regex.inhabited != Inhabited.YES) {
+            regex.inhabited = Inhabited.YES;
+            Regex before = cameFrom.get(regex);
+            regex = before == null ? regex : before;
+        }
+    }
+}

@@ -1,0 +1,89 @@
+package io.cortado.constrain;
+
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Function;
+
+/** Interns rule states and asks them for their edges, once each. */
+final class Network {
+    private static final int NODE_BYTES = 400;
+    private static final int EDGE_BYTES = 40;
+
+    private final Regexes regexes;
+    private final Footprint footprint;
+    private final Map<RuleState, StateNode> nodes = new HashMap<>();
+
+    Network(Regexes regexes, Footprint footprint) {
+        this.regexes = regexes;
+        this.footprint = footprint;
+    }
+
+    /** The node of a state, its edges known. */
+    StateNode expanded(RuleState state) {
+        return expanded(node(state));
+    }
+
+    StateNode expanded(StateNode node) {
+        if (!node.isExpanded) {
+            regexes.fuel().burn(1);
+            node.state.expand(new Recorder(node));
+            node.isExpanded = true;
+            footprint.add((long) EDGE_BYTES * node.numEdges());
+        }
+        return node;
+    }
+
+    private StateNode node(RuleState state) {
+        StateNode known = nodes.get(state);
+        if (known == null) {
+            known = new StateNode(state, nodes.size());
+            nodes.put(state, known);
+            footprint.add(NODE_BYTES);
+        }
+        return known;
+    }
+
+    private final class Recorder implements Edges {
+        private final StateNode node;
+
+        Recorder(StateNode node) {
+            this.node = node;
+        }
+
+        @Override
+        public void accept() {
+            node.accepts = true;
+        }
+
+        /** Lexemes have a byte at least: the empty match is an edge of its own. */
+        @Override
+        public void lexeme(Regex lexeme, RuleState next) {
+            if (lexeme.isNullable) {
+                skip(next);
+            }
+            if (lexeme != Regex.EMPTY && !regexes.isEmpty(lexeme)) {
+                node.lexemes.add(new StateNode.LexemeEdge(lexeme, node(next)));
+            }
+        }
+
+        @Override
+        public void call(RuleState rule, RuleState next) {
+            node.calls.add(new StateNode.CallEdge(node(rule), node(next)));
+        }
+
+        @Override
+        public void skip(RuleState next) {
+            node.skips.add(node(next));
+        }
+
+        @Override
+        public void token(TokenSet tokens, RuleState next) {
+            node.tokens.add(new StateNode.TokenEdge(tokens, node(next)));
+        }
+
+        @Override
+        public void capture(RuleState rule, Function<byte[], RuleState> next) {
+            node.captures.add(new StateNode.CaptureEdge(node(rule), next));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+package io.cortado.constrain;
+
+import java.util.Arrays;
+
+/**
+ * A regular language over bytes, hash-consed by {@link Regexes}: equal structure is the same
+ * object. Immutable but for two memos that the owner of its {@link Regexes} guards.
+ */
+public final class Regex {
+    /** What a node is made of. */
+    enum Kind {
+        /** No string at all. */
+        NOTHING,
+        /** The empty string. */
+        EMPTY,
+        /** One byte of a set. */
+        BYTES,
+        /** Two bytes or more, one after the other. */
+        LITERAL,
+        CONCAT,
+        OR,
+        AND,
+        NOT,
+        /** From min to max copies of its part. */
+        REPEAT,
+        /** The strings of its part of which no proper prefix is in it. */
+        SHORTEST
+    }
+
+    /** Whether the language is known to hold a string. */
+    enum Inhabited {
+        UNKNOWN,
+        YES,
+        NO
+    }
+
+    private static final Regex[] NO_PARTS = {};
+    private static final byte[] NO_BYTES = {};
+
+    static final Regex NOTHING =
+            new Regex(Kind.NOTHING, NO_PARTS, ByteSet.NONE, NO_BYTES, 0, 0, false);
+    static final Regex EMPTY = new Regex(Kind.EMPTY, NO_PARTS, ByteSet.NONE, NO_BYTES, 0, 0, true);
+
+    /** Every string of bytes. */
+    static final Regex ANYTHING =
+            new Regex(Kind.NOT, new Regex[] {NOTHING}, ByteSet.NONE, NO_BYTES, 0, 0, true);
+
+    static final int NUM_CONSTANTS = 3;
+
+    static {
+        EMPTY.id = 1;
+        ANYTHING.id = 2;
+    }
+
+    final Kind kind;
+    final Regex[] parts;
+    final ByteSet set;
+    final byte[] literal;
+    final int min;
+    final int max;
+
+    /** Whether the empty string belongs to it. */
+    final boolean isNullable;
+
+    /** Whether emptiness cannot be read off its structure. */
+    final boolean isBoolean;
+
+    /** Its place in the order of creation, which orders the parts of unions. */
+    int id;
+
+    Inhabited inhabited;
+
+    final int structureHash;
+
+    Regex(
+            Kind kind,
+            Regex[] parts,
+            ByteSet set,
+            byte[] literal,
+            int min,
+            int max,
+            boolean isNullable) {
+        this.kind = kind;
+        this.parts = parts;
+        this.set = set;
+        this.literal = literal;
+        this.min = min;
+        this.max = max;
+        this.isNullable = isNullable;
+        isBoolean = isBoolean(kind, parts);
+        inhabited =
+                kind == Kind.NOTHING
+                        ? Inhabited.NO
+                        : isNullable || !isBoolean ? Inhabited.YES : Inhabited.UNKNOWN;
+        int code = kind.ordinal() * 31 + set.hashCode() + Arrays.hashCode(literal);
+        code = (code * 31 + min) * 31 + max;
+        for (Regex part : parts) {
+            code = code * 31 + System.identityHashCode(part);
+        }
+        structureHash = code;
+    }
+
+    private static boolean isBoolean(Kind kind, Regex[] parts) {
+        boolean is = kind == Kind.AND || kind == Kind.NOT || kind == Kind.SHORTEST;
+        for (Regex part : parts) {
+            is |= part.isBoolean;
+        }
+        return is;
+    }
+
+    Regex part() {
+        return parts[0];
+    }
+
+    /** Whether both have one kind, the same parts and the same constants. */
+    boolean isSameAs(Regex that) {
+        if (structureHash != that.structureHash
+                || kind != that.kind
+                || min != that.min
+                || max != that.max
+                || parts.length != that.parts.length) {
+            return false;
+        }
+        for (int i = 0; i < parts.length; i++) {
+            if (parts[i] != that.parts[i]) {
+                return false;
+            }
+        }
+        return set.equals(that.set) && Arrays.equals(literal, that.literal);
+    }
+
+    /** For messages and debugging; not a pattern of any dialect. */
+    @Override
+    public String toString() {
+        return kind + "#" + id;
+    }
+}

@@ -1,0 +1,45 @@
+package io.cortado.constrain;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/** An interned {@link RuleState} with its edges, once they were asked for. */
+final class StateNode {
+    record LexemeEdge(Regex lexeme, StateNode next) {}
+
+    record CallEdge(StateNode rule, StateNode next) {}
+
+    record CaptureEdge(StateNode rule, Function<byte[], RuleState> next) {}
+
+    record TokenEdge(TokenSet tokens, StateNode next) {}
+
+    final RuleState state;
+    final int id;
+    final List<LexemeEdge> lexemes = new ArrayList<>(1);
+    final List<CallEdge> calls = new ArrayList<>(1);
+    final List<CaptureEdge> captures = new ArrayList<>(0);
+    final List<TokenEdge> tokens = new ArrayList<>(0);
+    final List<StateNode> skips = new ArrayList<>(1);
+    boolean accepts;
+    boolean isExpanded;
+
+    StateNode(RuleState state, int id) {
+        this.state = state;
+        this.id = id;
+    }
+
+    /** Whether the rule can only end here. */
+    boolean isEnd() {
+        return accepts && numEdges() == 0;
+    }
+
+    /** Whether it only stands for another state. */
+    boolean isAlias() {
+        return !accepts && numEdges() == 1 && skips.size() == 1;
+    }
+
+    int numEdges() {
+        return lexemes.size() + calls.size() + captures.size() + tokens.size() + skips.size();
+    }
+}

@@ -1,0 +1,195 @@
+package io.cortado.constrain;
+
+import io.cortado.text.Tokenizer;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+
+/**
+ * A vocabulary as masks see it: the bytes of each token, the tokens that end an output, and the
+ * width of a row of logits. Made once per model; immutable.
+ */
+public final class TokenTable {
+    private static final byte[] NO_BYTES = {};
+    private static final CodePoints WORD =
+            CodePoints.ofRanges('A', 'Z', 'a', 'z', '0', '9', '_', '_');
+
+    /** What stands for itself within a JSON string. */
+    private static final CodePoints PLAIN =
+            CodePoints.ofRanges(0, 0x1F, '"', '"', '\\', '\\', 0x7F, 0x7F).not();
+
+    private static final int SHORT = 10;
+    private static final int LONG = 30;
+
+    /** The most bytes of a token of the short rest. */
+    static final int SHORT_REST = 8;
+
+    private final byte[][] bytes;
+    private final int width;
+    private final int[] endIds;
+    private final Map<String, Integer> controls;
+    private final TokenTrie all;
+    private final TokenTrie shortRest;
+    private final TokenTrie longRest;
+    private final List<Slice> slices;
+    private final int[] ordinary;
+
+    /**
+     * @param bytes by id; empty for control tokens and holes, which no text produces
+     * @param controls control tokens by their spelling
+     * @param width of a row of logits; ids from {@code bytes.length} on are padding
+     * @param endIds the tokens that end an output
+     */
+    public TokenTable(byte[][] bytes, Map<String, Integer> controls, int width, int... endIds) {
+        if (width < bytes.length) {
+            throw new IllegalArgumentException(
+                    "width must not be below the vocabulary: width="
+                            + width
+                            + " vocabularySize="
+                            + bytes.length);
+        }
+        this.bytes = bytes.clone();
+        this.controls = Map.copyOf(controls);
+        this.width = width;
+        this.endIds = endIds.clone();
+        for (int id : endIds) {
+            this.bytes[id] = NO_BYTES;
+        }
+        ordinary = new int[words()];
+        List<Integer> ids = new ArrayList<>();
+        for (int id = 0; id < bytes.length; id++) {
+            if (this.bytes[id].length > 0) {
+                ids.add(id);
+                ordinary[id >> 5] |= 1 << id;
+            }
+        }
+        all = new TokenTrie(ids, this.bytes);
+        slices = new ArrayList<>();
+        addSlice(ids, WORD, SHORT);
+        addSlice(ids, PLAIN, SHORT);
+        addSlice(ids, PLAIN, LONG);
+        addSlice(ids, PLAIN, Regexes.UNBOUNDED);
+        List<Integer> shortIds = new ArrayList<>();
+        ids.removeIf(id -> this.bytes[id].length <= SHORT_REST && shortIds.add(id));
+        shortRest = new TokenTrie(shortIds, this.bytes);
+        longRest = new TokenTrie(ids, this.bytes);
+    }
+
+    /** The table of a tokenizer; its special tokens are the control tokens. */
+    public static TokenTable of(Tokenizer tokenizer, int width, int... endIds) {
+        var bytes = new byte[tokenizer.vocabSize()][];
+        Map<String, Integer> controls = new HashMap<>();
+        for (int id = 0; id < bytes.length; id++) {
+            String text = tokenizer.tokenText(id);
+            boolean isControl = tokenizer.isSpecial(id);
+            bytes[id] = text == null || isControl ? NO_BYTES : tokenizer.tokenBytes(id);
+            if (isControl && text != null) {
+                controls.put(text, id);
+            }
+        }
+        return new TokenTable(bytes, controls, width, endIds);
+    }
+
+    /** Moves those of at most so many of these characters into a slice of their own. */
+    private void addSlice(List<Integer> ids, CodePoints chars, int maxChars) {
+        List<Integer> taken = new ArrayList<>();
+        ids.removeIf(id -> consistsOf(bytes[id], chars, maxChars) && taken.add(id));
+        if (!taken.isEmpty()) {
+            slices.add(new Slice(chars, taken, bytes, words()));
+        }
+    }
+
+    private static boolean consistsOf(byte[] token, CodePoints chars, int maxChars) {
+        try {
+            String text =
+                    StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(token)).toString();
+            return text.codePointCount(0, text.length()) <= maxChars
+                    && text.codePoints().allMatch(chars::contains);
+        } catch (CharacterCodingException e) {
+            return false;
+        }
+    }
+
+    /** How many ints a row of the mask has. */
+    public int words() {
+        return (width + 31) >> 5;
+    }
+
+    public int width() {
+        return width;
+    }
+
+    /** The id of a control token by its spelling. */
+    public OptionalInt control(String text) {
+        Integer id = controls.get(text);
+        return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+    }
+
+    /** How many ids have a meaning; the rest up to the width is padding. */
+    public int size() {
+        return bytes.length;
+    }
+
+    byte[] bytes(int id) {
+        return bytes[id];
+    }
+
+    boolean isEnd(int id) {
+        for (int end : endIds) {
+            if (end == id) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    int[] endIds() {
+        return endIds;
+    }
+
+    /** Whether a set of a grammar names the token: a negated set leaves control tokens out. */
+    boolean isNamed(TokenSet set, int id) {
+        return set.isNegated() ? bytes[id].length > 0 && !set.names(id) : set.names(id);
+    }
+
+    void mark(TokenSet set, int[] bits) {
+        if (!set.isNegated()) {
+            for (int id : set.ids()) {
+                bits[id >> 5] |= 1 << id;
+            }
+            return;
+        }
+        int[] marked = ordinary.clone();
+        for (int id : set.ids()) {
+            if (id < bytes.length) {
+                marked[id >> 5] &= ~(1 << id);
+            }
+        }
+        Arrays.setAll(bits, w -> bits[w] | marked[w]);
+    }
+
+    List<Slice> slices() {
+        return slices;
+    }
+
+    /** The tokens of few bytes that are in no slice. */
+    TokenTrie shortRest() {
+        return shortRest;
+    }
+
+    /** The longer tokens that are in no slice. */
+    TokenTrie longRest() {
+        return longRest;
+    }
+
+    /** All tokens that text produces. */
+    TokenTrie all() {
+        return all;
+    }
+}
