@@ -111,7 +111,7 @@ public final class SamplingSuite implements Suite {
                 tally.wrong(label + ": " + difference);
             }
         } catch (Refused e) {
-            tally.refused(e.getMessage());
+            tally.refused(String.valueOf(e.getMessage()));
         } catch (IllegalStateException e) {
             tally.wrong(label + ": " + e.getMessage());
         }
