@@ -3,9 +3,15 @@ package io.cortado.engine;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.kv.Moves;
+import io.cortado.kv.Transfer;
 import io.cortado.model.Pooler;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Random;
+import java.util.Set;
 import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +29,12 @@ class SimulatedExecutor implements Executor {
     // By slot: what the keys that lie there were made from, all the tokens up to their own.
     private final long[] onDevice;
     private final long[] onHost;
+    private final long[] onDisk;
+
+    // Transfers under way, in no order; the bytes of half of them have arrived at once.
+    private final Random disk = new Random(3);
+    private final List<Transfer> transfers = new ArrayList<>();
+    private final Set<Transfer> arrived = new HashSet<>();
 
     private final Map<Sequence, long[]> histories = new WeakHashMap<>();
     private final float[] sums;
@@ -35,7 +47,12 @@ class SimulatedExecutor implements Executor {
     }
 
     SimulatedExecutor(int vocabSize, int numBlocks, int hostBlocks) {
+        this(vocabSize, numBlocks, hostBlocks, 0);
+    }
+
+    SimulatedExecutor(int vocabSize, int numBlocks, int hostBlocks, int diskBlocks) {
         this.vocabSize = vocabSize;
+        onDisk = new long[diskBlocks * BlockPool.BLOCK_TOKENS];
         onDevice = new long[numBlocks * BlockPool.BLOCK_TOKENS];
         onHost = new long[hostBlocks * BlockPool.BLOCK_TOKENS];
         sums = new float[MAX_SEQS];
@@ -75,6 +92,41 @@ class SimulatedExecutor implements Executor {
         }
         pool(batch);
         last = batch;
+    }
+
+    @Override
+    public void start(Transfer transfer) {
+        transfers.add(transfer);
+        if (disk.nextBoolean()) {
+            arrive(transfer);
+        }
+    }
+
+    private void arrive(Transfer transfer) {
+        arrived.add(transfer);
+        int host = transfer.hostBlock() * BlockPool.BLOCK_TOKENS;
+        int file = transfer.diskBlock() * BlockPool.BLOCK_TOKENS;
+        switch (transfer.kind()) {
+            case TO_DISK -> System.arraycopy(onHost, host, onDisk, file, BlockPool.BLOCK_TOKENS);
+            case FROM_DISK -> System.arraycopy(onDisk, file, onHost, host, BlockPool.BLOCK_TOKENS);
+        }
+    }
+
+    /** Some turns later, in any order; a few reads go wrong, and leave the host's block broken. */
+    @Override
+    public @Nullable Ended ended() {
+        if (transfers.isEmpty() || disk.nextInt(3) > 0) {
+            return null;
+        }
+        Transfer transfer = transfers.remove(disk.nextInt(transfers.size()));
+        if (!arrived.remove(transfer)) {
+            arrive(transfer);
+        }
+        boolean isRight = transfer.kind() == Transfer.Kind.TO_DISK || disk.nextInt(10) > 0;
+        if (!isRight) {
+            onHost[transfer.hostBlock() * BlockPool.BLOCK_TOKENS + disk.nextInt(16)]++;
+        }
+        return new Ended(transfer, isRight);
     }
 
     /** A hidden state of one dimension: the token's id. */
