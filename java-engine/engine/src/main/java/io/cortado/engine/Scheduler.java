@@ -60,8 +60,8 @@ final class Scheduler {
     private Journal.@Nullable Hold hold;
 
     /**
-     * So many blocks were free when a look last found nothing that fits, and the cache's stamp then;
-     * {@link #NEVER} since something has come to wait.
+     * So many blocks were free when a look last found nothing that fits, and the cache's stamp
+     * then; {@link #NEVER} since something has come to wait.
      */
     private int refusedFree = NEVER;
 
