@@ -220,9 +220,9 @@ CT_HOST_DEVICE void remove_top(Row& x, const ct_sample_row& p) {
     x.narrow(0);
 }
 
-// Runs one step that is no edit.
+// Runs one step that is no edit. In line: a call would keep the row in memory on a GPU.
 template <typename Row>
-CT_HOST_DEVICE void run_step(Row& x, const ct_sample_row& p, int step, float mu) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void run_step(Row& x, const ct_sample_row& p, int step, float mu) {
     switch (step) {
         case CT_STEP_TEMPERATURE: return temper(x, p);
         case CT_STEP_MIN_P:

@@ -51,7 +51,7 @@ final class LlamaCppVector {
                 drawn = bed.draw(logits, row.random(0, i, 0), edits);
             }
         }
-        return difference(doubles(json.path("expected")), drawn.probabilities());
+        return difference(normalised(doubles(json.path("expected"))), drawn.probabilities());
     }
 
     private static SampleStep step(String op) {
@@ -70,25 +70,25 @@ final class LlamaCppVector {
     }
 
     private static void fill(String op, JsonNode params, SampleRow row) {
-        float p = params.path("p").floatValue();
+        float p = number(params, "p");
         switch (op) {
-            case "temperature" -> row.temperature(params.path("temp").floatValue());
+            case "temperature" -> row.temperature(number(params, "temp"));
             case "dyn_temperature" ->
-                    row.temperature(params.path("temp").floatValue())
+                    row.temperature(number(params, "temp"))
                             .dynamicTemperature(
-                                    params.path("delta").floatValue(),
-                                    params.path("exponent").floatValue());
-            case "top_k" -> row.topK(params.path("k").intValue());
+                                    number(params, "delta"),
+                                    number(params, "exponent"));
+            case "top_k" -> row.topK((int) number(params, "k"));
             case "top_p" -> row.topP(p);
             case "min_p" -> row.minP(p);
-            case "xtc" -> row.xtc(p, params.path("t").floatValue());
+            case "xtc" -> row.xtc(p, number(params, "t"));
             case "typical" -> row.typicalP(p);
-            case "top_n_sigma" -> row.topNSigma(params.path("n").floatValue());
+            case "top_n_sigma" -> row.topNSigma(number(params, "n"));
             case "penalties" ->
                     row.penalties(
-                            params.path("repeat").floatValue(),
-                            params.path("frequency").floatValue(),
-                            params.path("presence").floatValue());
+                            number(params, "repeat"),
+                            number(params, "frequency"),
+                            number(params, "presence"));
             default -> {} // dry's are additions
         }
     }
@@ -97,7 +97,7 @@ final class LlamaCppVector {
     private static Consumer<Sampler> edits(String op, JsonNode params, int vocabSize) {
         int[] last = JsonLines.ints(params.path("last_tokens"));
         if (op.equals("penalties")) {
-            int window = params.path("penalty_last_n").intValue();
+            int window = (int) number(params, "penalty_last_n");
             int from = window > 0 ? Math.max(0, last.length - window) : 0;
             return sampler -> sampler.output(last, from, last.length - from);
         }
@@ -108,17 +108,28 @@ final class LlamaCppVector {
         params.path("breakers").forEach(ids -> breakers.add(JsonLines.ints(ids)));
         Dry dry =
                 Dry.OFF
-                        .multiplier(params.path("multiplier").floatValue())
-                        .base(params.path("base").floatValue())
-                        .allowedLength(params.path("allowed_length").intValue())
-                        .lastN(params.path("penalty_last_n").intValue());
+                        .multiplier(number(params, "multiplier"))
+                        .base(number(params, "base"))
+                        .allowedLength((int) number(params, "allowed_length"))
+                        .lastN((int) number(params, "penalty_last_n"));
         return sampler -> DryBed.add(dry, breakers, last, vocabSize, sampler);
+    }
+
+    /** 0 where the case does not name it. */
+    private static float number(JsonNode params, String name) {
+        return (float) params.path(name).asDouble(0);
     }
 
     private static double[] doubles(JsonNode array) {
         double[] values = new double[array.size()];
         Arrays.setAll(values, i -> array.path(i).doubleValue());
         return values;
+    }
+
+    /** XTC and typical leave the probabilities of what they keep as they were. */
+    private static double[] normalised(double[] values) {
+        double sum = Arrays.stream(values).sum();
+        return Arrays.stream(values).map(value -> value / sum).toArray();
     }
 
     /** Sorted: some of llama.cpp's samplers sort. Tokens that it leaves without mass are zeros. */

@@ -82,7 +82,7 @@ final class TransformersVector {
             }
             case "top_k" -> {
                 run.uses("top_k with CT_SAMPLE_KEEP_TIES: the k-th's equals stay");
-                row.topK(params.path("top_k").intValue()).keepTies(true);
+                row.topK((int) number("top_k")).keepTies(true);
                 steps.add(SampleStep.TOP_K);
             }
             case "top_p" -> {
@@ -140,7 +140,7 @@ final class TransformersVector {
                                             entry.getValue().floatValue()));
             case "bad_words" -> params.path("bad_words").forEach(this::banWord);
             case "min_tokens" -> {
-                if (output.length < params.path("min_tokens").intValue()) {
+                if (output.length < (int) number("min_tokens")) {
                     for (int id : JsonLines.ints(params.path("stop_token_ids"))) {
                         bias(id, Float.NEGATIVE_INFINITY);
                     }
@@ -190,6 +190,9 @@ final class TransformersVector {
     }
 
     private float number(String name) {
+        if (!params.path(name).isNumber()) {
+            throw new Refused("params." + name + " must be a number");
+        }
         return params.path(name).floatValue();
     }
 
