@@ -103,8 +103,8 @@ typedef struct ct_device_options {
 
 typedef struct ct_device_info {
     int64_t struct_bytes;
-    int64_t total_memory_bytes;
-    int64_t free_memory_bytes;
+    int64_t total_memory_bytes; /* cpu: the machine's, or the least limit of the process's control groups (Linux) */
+    int64_t free_memory_bytes;  /* of it now, without swapping */
     int32_t num_threads;
     int32_t isa;                /* ct_isa in use */
     char name[64];              /* "cpu", "cuda:0", "simt:0" */
@@ -288,6 +288,12 @@ CT_API int32_t ct_weights_create(ct_weights** weights, ct_device* device, const 
  * multiple of the format's block (INT4 and F4_E2M1: of 2). INT4 gives code - 8. May be called from any thread. */
 CT_API int32_t ct_dequantize(float* y, const void* data, int64_t elements, int64_t data_bytes, int32_t format);
 CT_API int32_t ct_weights_destroy(ct_weights* weights);
+
+/* Bytes that ct_weights_create would give the same arguments (ct_weights_bytes of the result): of shapes and formats
+ * alone, so that memory can be planned before anything is read. Of data, scales and zeros only whether they are null
+ * counts; nothing is read through them. */
+CT_API int32_t ct_weights_packed_bytes(int64_t* bytes, ct_device* device, const ct_weights_part* parts,
+                                       int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use);
 
 /* Bytes that the packed matrix occupies: what one pass over it reads. */
 CT_API int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights);

@@ -17,6 +17,7 @@ import picocli.CommandLine.Command;
             SimBench.class,
             FitBench.class,
             PrefixBench.class,
+            PlanBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
             JmhBench.class

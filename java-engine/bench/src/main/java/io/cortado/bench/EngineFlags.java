@@ -41,6 +41,11 @@ public final class EngineFlags {
     long kvCacheBytes;
 
     @Option(
+            names = "--gpu-memory-utilization",
+            description = "part of the free memory that the engine may take; 0: chosen")
+    double memoryUtilization;
+
+    @Option(
             names = "--kv-cache-dtype",
             paramLabel = "TYPE",
             description = "auto (the activations'), bf16, f16, f32 or fp8")
@@ -108,6 +113,7 @@ public final class EngineFlags {
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .itlTargetMs(itlTargetMs)
                 .kvCacheBytes(kvCacheBytes)
+                .memoryUtilization(memoryUtilization)
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes((long) (kvOffloadGb * (1 << 30)))
                 .kvOffloadDisk((long) (kvOffloadDiskGb * (1 << 30)), kvOffloadDir)

@@ -29,7 +29,10 @@ import java.util.Map;
  * @param unreadTimeoutMs time that a stream's output may lie there unread while the request runs,
  *     before it is cancelled; 0: no limit
  * @param kvCacheBytes memory for KV blocks; 0: what maxNumSeqs sequences of maxModelLen need, at
- *     most a quarter of the free memory
+ *     most what memoryUtilization leaves beside weights and workspaces
+ * @param memoryUtilization part of the memory that is free on the device which the engine may take,
+ *     in (0, 1]; 0: 0.9, and on the CPU, whose memory others need too, half of what that leaves for
+ *     the KV cache. kvCacheBytes goes before it
  * @param prefixCaching keys and values of ended requests are kept until their blocks are needed,
  *     and used again by requests that begin with the same tokens
  * @param kvOffloadBytes host memory for blocks whose place on the device is needed, from where they
@@ -63,6 +66,7 @@ public record EngineOptions(
         long stepTimeoutMs,
         long unreadTimeoutMs,
         long kvCacheBytes,
+        double memoryUtilization,
         boolean prefixCaching,
         long kvOffloadBytes,
         long kvOffloadDiskBytes,
@@ -117,6 +121,13 @@ public record EngineOptions(
             throw EngineException.invalid(
                     "kv-cache-memory",
                     "kv-cache-memory must not be negative: kv-cache-memory=" + kvCacheBytes);
+        }
+        if (!(memoryUtilization >= 0 && memoryUtilization <= 1)) {
+            throw EngineException.invalid(
+                    "gpu-memory-utilization",
+                    "gpu-memory-utilization must be in (0, 1], or 0 to choose:"
+                            + " gpu-memory-utilization="
+                            + memoryUtilization);
         }
         requireOffload(prefixCaching, kvOffloadBytes);
         requireDisk(kvOffloadBytes, kvOffloadDiskBytes, kvOffloadDir);
@@ -199,6 +210,7 @@ public record EngineOptions(
                 TEN_MINUTES_MS,
                 TEN_MINUTES_MS,
                 0,
+                0,
                 true,
                 0,
                 0,
@@ -227,6 +239,7 @@ public record EngineOptions(
         private long stepTimeoutMs;
         private long unreadTimeoutMs;
         private long kvCacheBytes;
+        private double memoryUtilization;
         private boolean prefixCaching;
         private long kvOffloadBytes;
         private long kvOffloadDiskBytes;
@@ -253,6 +266,7 @@ public record EngineOptions(
             stepTimeoutMs = from.stepTimeoutMs;
             unreadTimeoutMs = from.unreadTimeoutMs;
             kvCacheBytes = from.kvCacheBytes;
+            memoryUtilization = from.memoryUtilization;
             prefixCaching = from.prefixCaching;
             kvOffloadBytes = from.kvOffloadBytes;
             kvOffloadDiskBytes = from.kvOffloadDiskBytes;
@@ -281,6 +295,7 @@ public record EngineOptions(
                     stepTimeoutMs,
                     unreadTimeoutMs,
                     kvCacheBytes,
+                    memoryUtilization,
                     prefixCaching,
                     kvOffloadBytes,
                     kvOffloadDiskBytes,
@@ -375,6 +390,12 @@ public record EngineOptions(
     public EngineOptions kvCacheBytes(long value) {
         Fields fields = new Fields(this);
         fields.kvCacheBytes = value;
+        return fields.build();
+    }
+
+    public EngineOptions memoryUtilization(double value) {
+        Fields fields = new Fields(this);
+        fields.memoryUtilization = value;
         return fields.build();
     }
 

@@ -78,6 +78,15 @@ final class EngineFlags {
     @Nullable String kvCacheMemory;
 
     @Option(
+            names = "--gpu-memory-utilization",
+            paramLabel = "PART",
+            description =
+                    "part of the device's free memory that weights, workspaces and the KV cache may"
+                            + " take, on the CPU as well; default: 0.9, of which a CPU's KV cache"
+                            + " takes half of what the others leave")
+    double memoryUtilization = EngineOptions.defaults().memoryUtilization();
+
+    @Option(
             names = "--kv-cache-dtype",
             paramLabel = "TYPE",
             description = "auto (the activations'), bf16, f16, f32 or fp8")
@@ -167,8 +176,9 @@ final class EngineFlags {
                 .itlTargetMs(itlTargetMs)
                 .maxWaiting(maxWaiting)
                 .maxWaitingTokens(maxWaitingTokens)
-                .stepTimeoutMs((long) (stepTimeoutS * 1e3))
+                .stepTimeoutMs((long) Math.ceil(stepTimeoutS * 1e3))
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
+                .memoryUtilization(memoryUtilization)
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes(offloadBytes("kv-offload-gb", kvOffloadGb))
                 .kvOffloadDisk(offloadBytes("kv-offload-disk-gb", kvOffloadDiskGb), kvOffloadDir)
