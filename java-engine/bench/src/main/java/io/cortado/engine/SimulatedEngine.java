@@ -16,7 +16,6 @@ import org.jspecify.annotations.Nullable;
  * one thread.
  */
 public final class SimulatedEngine {
-    private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
     private static final int[] NO_IDS = {};
 
     /** What a step does. */
@@ -176,7 +175,7 @@ public final class SimulatedEngine {
                         1,
                         maxOutput,
                         number,
-                        GREEDY,
+                        RowParams.RAW,
                         -1,
                         -1,
                         scheduling,

@@ -19,8 +19,6 @@ public final class StepBed {
     private static final int BUDGET = 8192;
     private static final int TENANTS = 100;
 
-    private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
-
     private final PrefixKeys prefixes = new PrefixKeys("bench", true, Integer.MAX_VALUE);
     private final EngineLoop loop;
     private final Door door;
@@ -85,7 +83,7 @@ public final class StepBed {
                 1,
                 OUTPUT,
                 seed,
-                GREEDY,
+                RowParams.RAW,
                 -1,
                 -1,
                 Scheduling.DEFAULT.tenant("tenant " + seed % TENANTS),

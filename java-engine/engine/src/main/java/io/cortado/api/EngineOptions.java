@@ -1,5 +1,6 @@
 package io.cortado.api;
 
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -42,6 +43,8 @@ import java.util.Map;
  * @param deterministic a request's tokens do not depend on what shares its batch; false lets a
  *     GPU's attention share its work out by the batch at hand and cuBLASLt multiply many rows,
  *     which changes the last bits. The CPU is always deterministic
+ * @param logitsProcessors what requests may ask for by name, beside what {@link
+ *     java.util.ServiceLoader} finds
  * @param revision branch, tag or commit where the model is one of a Hugging Face cache; empty: main
  */
 public record EngineOptions(
@@ -66,6 +69,7 @@ public record EngineOptions(
         Map<String, Double> tenantWeights,
         boolean dummyWeights,
         boolean deterministic,
+        List<LogitsProcessorFactory> logitsProcessors,
         String revision) {
 
     private static final int MAX_TENANT_WEIGHTS = 10_000;
@@ -95,6 +99,7 @@ public record EngineOptions(
 
     public EngineOptions {
         tenantWeights = Map.copyOf(tenantWeights);
+        logitsProcessors = List.copyOf(logitsProcessors);
         requireRange("threads", threads, 0, 1024);
         requireRange("max-model-len", maxModelLen, 0, 1 << 24);
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
@@ -186,6 +191,7 @@ public record EngineOptions(
                 Map.of(),
                 false,
                 true,
+                List.of(),
                 "");
     }
 
@@ -212,6 +218,7 @@ public record EngineOptions(
         private Map<String, Double> tenantWeights;
         private boolean dummyWeights;
         private boolean deterministic;
+        private List<LogitsProcessorFactory> logitsProcessors;
         private String revision;
 
         Fields(EngineOptions from) {
@@ -236,6 +243,7 @@ public record EngineOptions(
             tenantWeights = from.tenantWeights;
             dummyWeights = from.dummyWeights;
             deterministic = from.deterministic;
+            logitsProcessors = from.logitsProcessors;
             revision = from.revision;
         }
 
@@ -262,6 +270,7 @@ public record EngineOptions(
                     tenantWeights,
                     dummyWeights,
                     deterministic,
+                    logitsProcessors,
                     revision);
         }
     }
@@ -395,6 +404,12 @@ public record EngineOptions(
     public EngineOptions deterministic(boolean value) {
         Fields fields = new Fields(this);
         fields.deterministic = value;
+        return fields.build();
+    }
+
+    public EngineOptions logitsProcessors(List<LogitsProcessorFactory> value) {
+        Fields fields = new Fields(this);
+        fields.logitsProcessors = value;
         return fields.build();
     }
 }

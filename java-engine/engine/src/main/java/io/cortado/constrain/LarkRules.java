@@ -39,17 +39,24 @@ final class LarkRules {
     }
 
     Syntax start() {
+        Rule start = new Rule("start");
         if (!definitions.containsKey("start")) {
             throw new GrammarException(
                     GrammarException.Reason.SYNTAX, "", "there is no rule start");
         }
+        rules.put("start", start);
         definitions.forEach((name, definition) -> {
             if (!LarkNode.Name.isTerminal(name)) {
-                rules.put(name, new Rule(name));
+                rules.putIfAbsent(name, new Rule(name));
             }
         });
-        rules.forEach((name, rule) -> rule.define(body(definitions.get(name))));
-        return new Sequence(List.of(ignored, rules.get("start")));
+        definitions.forEach((name, definition) -> {
+            Rule rule = rules.get(name);
+            if (rule != null) {
+                rule.define(body(definition));
+            }
+        });
+        return new Sequence(List.of(ignored, start));
     }
 
     private Syntax body(LarkParser.Definition definition) {

@@ -20,9 +20,11 @@ sealed interface Pattern {
     /** Turns patterns into languages, anchors included. */
     final class Languages {
         private final Regexes regexes;
+        private final Alphabet alphabet;
 
-        Languages(Regexes regexes) {
+        Languages(Regexes regexes, Alphabet alphabet) {
             this.regexes = regexes;
+            this.alphabet = alphabet;
         }
 
         /** The texts that the pattern matches as a whole. */
@@ -32,8 +34,8 @@ sealed interface Pattern {
 
         /** The texts in which the pattern matches somewhere. */
         Regex anywhere(Pattern pattern) {
-            Regex text = regexes.text();
-            Regex before = regexes.plus(regexes.codePoints(CodePoints.ANY));
+            Regex text = alphabet.text();
+            Regex before = regexes.plus(alphabet.letter(CodePoints.ANY));
             return regexes.or(
                     match(List.of(pattern), true, text),
                     regexes.concat(before, match(List.of(pattern), false, text)));

@@ -12,6 +12,7 @@ final class RegexParser {
     private static final int MAX_DEPTH = 200;
 
     private final Regexes regexes;
+    private final Alphabet alphabet;
     private final RegexDialect dialect;
     private final PatternText text;
     private final ClassParser classes;
@@ -19,8 +20,9 @@ final class RegexParser {
     private boolean dotIsAll;
     private int depth;
 
-    private RegexParser(Regexes regexes, String pattern, RegexDialect dialect) {
+    private RegexParser(Regexes regexes, Alphabet alphabet, String pattern, RegexDialect dialect) {
         this.regexes = regexes;
+        this.alphabet = alphabet;
         this.dialect = dialect;
         text = new PatternText(pattern);
         classes = new ClassParser(text, dialect);
@@ -32,17 +34,29 @@ final class RegexParser {
      * @param flags of the letters i (fold ASCII case) and s (a dot is any character)
      */
     static Regex whole(Regexes regexes, String pattern, RegexDialect dialect, String flags) {
-        return new Pattern.Languages(regexes).whole(parse(regexes, pattern, dialect, flags));
+        Alphabet alphabet = Alphabet.utf8(regexes);
+        return new Pattern.Languages(regexes, alphabet)
+                .whole(parse(regexes, alphabet, pattern, dialect, flags));
     }
 
-    /** The texts in which the pattern matches somewhere. */
-    static Regex anywhere(Regexes regexes, String pattern, RegexDialect dialect) {
-        return new Pattern.Languages(regexes).anywhere(parse(regexes, pattern, dialect, ""));
+    /**
+     * The texts in which the pattern matches somewhere.
+     *
+     * @param alphabet how the texts are spelled
+     */
+    static Regex anywhere(
+            Regexes regexes, Alphabet alphabet, String pattern, RegexDialect dialect) {
+        return new Pattern.Languages(regexes, alphabet)
+                .anywhere(parse(regexes, alphabet, pattern, dialect, ""));
     }
 
     private static Pattern parse(
-            Regexes regexes, String pattern, RegexDialect dialect, String flags) {
-        var parser = new RegexParser(regexes, pattern, dialect);
+            Regexes regexes,
+            Alphabet alphabet,
+            String pattern,
+            RegexDialect dialect,
+            String flags) {
+        var parser = new RegexParser(regexes, alphabet, pattern, dialect);
         for (int i = 0; i < flags.length(); i++) {
             parser.setFlag(flags.charAt(i), true);
         }
@@ -157,7 +171,7 @@ final class RegexParser {
     }
 
     private Pattern one(CodePoints set) {
-        return new Pattern.Plain(regexes.codePoints(set));
+        return new Pattern.Plain(alphabet.letter(set));
     }
 
     private Pattern group() {

@@ -70,7 +70,7 @@ final class Utf8Classes {
                 : block(pairs, numTail - 1);
     }
 
-    private static int[] clipped(int[] pairs, int first, int last) {
+    static int[] clipped(int[] pairs, int first, int last) {
         int from = 0;
         while (from < pairs.length && pairs[from + 1] < first) {
             from += 2;

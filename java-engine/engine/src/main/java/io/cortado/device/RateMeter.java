@@ -268,52 +268,43 @@ public final class RateMeter {
         try (Bed bed = new Bed(device)) {
             int most = DRAWN_ROWS[DRAWN_ROWS.length - 1];
             Buffer logits = bed.filled(4L * most * VOCABULARY);
-            Buffer zeros = bed.zeros(8L * most);
-            Buffer ones = bed.filled(4L * most);
+            Buffer rowParams = greedy(bed, most);
             Buffer token = bed.zeros(4L * most);
             Buffer logprob = bed.zeros(4L * most);
             Buffer rank = bed.zeros(4L * most);
             Buffer status = bed.zeros(4L * most);
             SampleParams params =
-                    new SampleParams(device)
-                            .numRows(most)
-                            .vocabulary(VOCABULARY, VOCABULARY)
-                            .numBias(0)
-                            .maxTopLogprobs(0);
+                    new SampleParams(device).numRows(most).vocabulary(VOCABULARY, VOCABULARY);
             long bytes = device.sampleWorkspaceBytes(params);
             @Nullable Buffer workspace = bytes == 0 ? null : bed.zeros(bytes);
-            return curve(
-                    DRAWN_ROWS,
-                    rows -> {
-                        params.numRows(rows);
-                        double seconds =
-                                bed.seconds(
-                                        1,
-                                        _ ->
-                                                Kernels.sample(
-                                                        token,
-                                                        logprob,
-                                                        rank,
-                                                        null,
-                                                        null,
-                                                        status,
-                                                        logits,
-                                                        zeros,
-                                                        zeros,
-                                                        ones,
-                                                        zeros,
-                                                        zeros,
-                                                        zeros,
-                                                        null,
-                                                        null,
-                                                        null,
-                                                        null,
-                                                        workspace,
-                                                        params,
-                                                        bed.stream));
-                        return beyond(overhead, seconds) / VOCABULARY;
+            return curve(DRAWN_ROWS, rows -> {
+                params.numRows(rows);
+                double seconds =
+                        bed.seconds(
+                                1,
+                                _ ->
+                                        Kernels.sample(
+                                                token, logprob, rank, null, null, status, null,
+                                                logits, rowParams, null, null, null, null,
+                                                workspace, params, bed.stream));
+                return beyond(overhead, seconds) / VOCABULARY;
+            });
+        }
+    }
+
+    private static Buffer greedy(Bed bed, int rows) {
+        Buffer params = bed.zeros(rows * SampleRow.BYTES);
+        SampleRow row = new SampleRow().temperature(0);
+        try (Staging staging = new Staging(bed.device)) {
+            staging.write(
+                    params,
+                    bytes -> {
+                        for (int i = 0; i < rows; i++) {
+                            row.copyTo(bytes, i);
+                        }
                     });
         }
+        return params;
     }
 
     /** What is left of a measurement; a part of it at least, since both are noisy. */

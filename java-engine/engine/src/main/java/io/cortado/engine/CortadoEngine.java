@@ -59,6 +59,11 @@ final class CortadoEngine implements Engine {
                         cache.pool().total(),
                         model.endTokenIds(),
                         texts.tokenizer(),
+                        new SamplingChecker(
+                                model.vocabSize(),
+                                texts.vocabSize(model.vocabSize()),
+                                texts.tokenizer(),
+                                Processors.of(options.logitsProcessors())),
                         new PrefixKeys(
                                 model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);
@@ -94,7 +99,7 @@ final class CortadoEngine implements Engine {
         door.requireOpen();
         RequestSpec spec = checker.check(request, texts.tokenize(request.prompt()));
         String echo = request.echo() ? texts.echo(request.prompt(), spec.prompt()) : null;
-        door.enter(spec.n(), spec.prompt().length);
+        door.enter(spec.bestOf(), spec.prompt().length);
         boolean isTaken = false;
         try {
             Request accepted = new Request(spec, request.id(), door, System.nanoTime());
@@ -105,7 +110,7 @@ final class CortadoEngine implements Engine {
         } finally {
             if (!isTaken) { // memory ran out: the place must not be lost with the request
                 door.started(spec.prompt().length);
-                door.leave(spec.n());
+                door.leave(spec.bestOf());
             }
         }
     }

@@ -12,6 +12,7 @@ import io.cortado.api.EngineOptions;
 import io.cortado.api.EnginePlan;
 import io.cortado.api.EngineProvider;
 import io.cortado.api.ModelInfo;
+import io.cortado.api.Penalties;
 import io.cortado.api.PlanLoad;
 import io.cortado.api.SamplingParams;
 import io.cortado.device.Device;
@@ -200,7 +201,14 @@ public final class CortadoEngineProvider implements EngineProvider {
             int hostBlocks = hostBlocks(model, options);
             ModelExecutor onDevice =
                     new ModelExecutor(
-                            device, model, limits, blocksPerSeq, numBlocks, hostBlocks, rule);
+                            device,
+                            model,
+                            limits,
+                            texts.vocabSize(config.vocabSize()),
+                            blocksPerSeq,
+                            numBlocks,
+                            hostBlocks,
+                            rule);
             executor = wrap.apply(onDevice);
             KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options);
@@ -276,6 +284,9 @@ public final class CortadoEngineProvider implements EngineProvider {
         }
         if (from.minP() != null) {
             params.minP(from.minP().floatValue());
+        }
+        if (from.repetitionPenalty() != null && from.repetitionPenalty() > 0) {
+            params.penalties(Penalties.NONE.repetition(from.repetitionPenalty().floatValue()));
         }
         return params.build();
     }

@@ -22,10 +22,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>It is one step ahead: while a step runs, the next is chosen and submitted, and its decodes
  * take their ids on the device from what the running one draws. All that a row needs besides its id
- * follows from the number of tokens before it, which is known; a rule that needs the token itself
- * has to keep its sequence out of the step ahead. The limit of tokens is such a number: no step
- * goes beyond it. A sequence that turns out to have ended has a row in the step under way all the
- * same: what it draws is dropped.
+ * follows from the number of tokens before it, which is known, or is counted on the device; a rule
+ * that needs the token itself on the host keeps its sequence out of the step ahead ({@link
+ * RowParams#followsTokens}): it draws in every other step. The limit of tokens is such a number: no
+ * step goes beyond it. A sequence that turns out to have ended has a row in the step under way all
+ * the same: what it draws is dropped.
  */
 final class EngineLoop implements Runnable {
     private static final System.Logger LOG = System.getLogger(EngineLoop.class.getName());
@@ -291,7 +292,7 @@ final class EngineLoop implements Runnable {
 
     private void accept(Batch batch, int row, Sequence sequence) {
         Request request = sequence.request;
-        EngineException fault = SampleStatus.fault(batch.status[row], batch.rowPosition[row]);
+        EngineException fault = batch.fault(row);
         if (fault != null) {
             fail(request, fault);
             return;

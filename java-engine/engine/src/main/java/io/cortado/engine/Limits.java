@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
  * @param otherAnglesAbove a sequence that grows longer than so many tokens is computed again from
  *     its start: all its tokens then rotate by other angles (long rope)
  * @param itlTargetNanos what a step with decodes should take at most; see {@link Pace}
+ * @param maxStates running sequences that the device counts tokens of
  */
 record Limits(
         int maxNumSeqs,
@@ -27,7 +28,8 @@ record Limits(
         int maxPassedOver,
         int watermarkBlocks,
         int otherAnglesAbove,
-        long itlTargetNanos) {
+        long itlTargetNanos,
+        int maxStates) {
 
     /** No target. */
     static final long ANY_TIME = Long.MAX_VALUE;
@@ -36,6 +38,30 @@ record Limits(
     private static final int PREEMPTIONS = 3;
     private static final int PASSED_OVER = 64;
     private static final int WATERMARK_PERCENT = 1;
+    private static final int STATE_BYTES_PER_TOKEN = 8;
+    private static final long MAX_STATE_BYTES = 1L << 29;
+
+    /** With counts for all sequences. */
+    Limits(
+            int maxNumSeqs,
+            int maxNumBatchedTokens,
+            int maxScoreRows,
+            int maxPreemptions,
+            int maxPassedOver,
+            int watermarkBlocks,
+            int otherAnglesAbove,
+            long itlTargetNanos) {
+        this(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                otherAnglesAbove,
+                itlTargetNanos,
+                maxNumSeqs);
+    }
 
     /** The usual limits. A step has room for a token of each sequence, so no decode ever pauses. */
     static Limits of(int maxNumSeqs, int maxNumBatchedTokens, int numBlocks) {
@@ -54,6 +80,7 @@ record Limits(
     static Limits of(EngineOptions options, ModelConfig config, int numBlocks) {
         return of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
                 .otherAnglesAbove(config.otherAnglesAbove())
+                .statesOf(config.vocabSize())
                 .itlTarget(options);
     }
 
@@ -66,7 +93,8 @@ record Limits(
                 maxPassedOver,
                 watermarkBlocks,
                 tokens,
-                itlTargetNanos);
+                itlTargetNanos,
+                maxStates);
     }
 
     Limits itlTarget(EngineOptions options) {
@@ -83,7 +111,23 @@ record Limits(
                 maxPassedOver,
                 watermarkBlocks,
                 otherAnglesAbove,
-                nanos);
+                nanos,
+                maxStates);
+    }
+
+    /** Within memory for so many of a vocabulary; at least one. */
+    Limits statesOf(int vocabSize) {
+        long affordable = MAX_STATE_BYTES / ((long) STATE_BYTES_PER_TOKEN * vocabSize);
+        return new Limits(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                otherAnglesAbove,
+                itlTargetNanos,
+                Math.clamp(affordable, 1, maxNumSeqs));
     }
 
     /** Rows of logits that a step may ask for. */

@@ -16,7 +16,6 @@ import org.jspecify.annotations.Nullable;
  * what its operators are known to take.
  */
 final class PlannedRun {
-    private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
     private static final int[] NO_IDS = {};
 
     /** A device that takes as long as it is known to take. */
@@ -90,7 +89,7 @@ final class PlannedRun {
                 1,
                 output,
                 0,
-                GREEDY,
+                RowParams.RAW,
                 -1,
                 -1,
                 Scheduling.DEFAULT,

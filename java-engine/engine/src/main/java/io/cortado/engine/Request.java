@@ -34,7 +34,12 @@ final class Request {
     /** What comes of the prompt's hidden states; null where the request generates. */
     final @Nullable PooledRow pooled;
 
+    /** All answers; more than {@link #n} where the likeliest are wanted. */
     final Sequence[] sequences;
+
+    /** Answers that the consumer gets. */
+    final int n;
+
     final Ledger ledger = new Ledger();
 
     /** The caller's name for it; need not be unique. */
@@ -91,7 +96,8 @@ final class Request {
                         ? null
                         : new PromptScores(prompt.length, spec.promptLogprobs());
         pooled = spec.pooled();
-        sequences = new Sequence[spec.n()];
+        n = spec.n();
+        sequences = new Sequence[spec.bestOf()];
         for (int i = 0; i < sequences.length; i++) {
             BlockKeys keys = spec.keys() == null || i == 0 ? spec.keys() : spec.keys().fork();
             sequences[i] = new Sequence(this, i, spec.stopRules().get(), keys);

@@ -18,12 +18,13 @@ import org.jspecify.annotations.Nullable;
  * the policy's order. Its full blocks stay in the cache until others need them, and beyond in host
  * memory where there is such a tier. After {@link Limits#maxPreemptions} times it comes back only
  * with all the blocks that it can ever need: it then never asks and is never thrown out, hence
- * there are finitely many preemptions and every step between them makes progress.
+ * there are finitely many preemptions and every step between them makes progress. So does from the
+ * start a sequence whose counts on the device cannot be made again.
  *
  * <p>The next step is chosen while the last one runs. What a running step computes counts as
  * computed, and the tokens that it draws count, unknown as they are. Blocks that are taken from a
- * sequence in a running step can go to others at once, and so can its sum: the device runs steps
- * one after the other, so the new owner writes after the last read.
+ * sequence in a running step can go to others at once, and so can its sum and its counts: the
+ * device runs steps one after the other, so the new owner writes after the last read.
  */
 final class Scheduler {
     /** A prompt's share of a step is not cut any smaller where there is more for it. */
@@ -46,7 +47,11 @@ final class Scheduler {
     /** Sums of the device that no running sequence has, as a stack. */
     private final int[] freeSums;
 
+    /** Slots of the device's counts that no running sequence has, as a stack. */
+    private final int[] freeStates;
+
     private int numFreeSums;
+    private int numFreeStates;
     private int numRunning;
 
     /** What those that waited were short of when the last step was chosen. */
@@ -72,6 +77,10 @@ final class Scheduler {
         freeSums = new int[limits.maxNumSeqs()];
         while (numFreeSums < freeSums.length) {
             freeSums[numFreeSums] = numFreeSums++;
+        }
+        freeStates = new int[limits.maxStates()];
+        while (numFreeStates < freeStates.length) {
+            freeStates[numFreeStates] = numFreeStates++;
         }
     }
 
@@ -171,7 +180,7 @@ final class Scheduler {
         return batch.numTokens() > 0;
     }
 
-    /** True if a running sequence has nothing to compute: the step under way is its last. */
+    /** True if a running sequence has nothing to compute before the step under way has ended. */
     private boolean anyAwaitsItsEnd() {
         for (int i = 0; i < numRunning; i++) {
             if (running(i).pending() == 0) {
@@ -197,6 +206,7 @@ final class Scheduler {
                 Sequence sequence = batch.sequence(batch.rowSequence[row]);
                 sequence.drawing++;
                 sequence.drawingRow = row;
+                sequence.isStateNew = false;
             }
         }
     }
@@ -283,7 +293,8 @@ final class Scheduler {
     }
 
     private boolean isProtected(Sequence sequence) {
-        return sequence.preemptions >= limits.maxPreemptions();
+        return sequence.preemptions >= limits.maxPreemptions()
+                || sequence.request.rowParams.keepsState();
     }
 
     private void preempt(Sequence sequence) {
@@ -329,8 +340,8 @@ final class Scheduler {
     }
 
     /**
-     * What lacked blocks is not expected to have them now; where it has, the step after will look,
-     * since this one then leaves nothing.
+     * Not in the step after one that looked and found too few blocks: so prompts get three quarters
+     * of what there is while nobody can come, and whoever can comes a step later at most.
      */
     private boolean expectsNewcomer() {
         return waiting.size() > 0
@@ -375,6 +386,9 @@ final class Scheduler {
     }
 
     private KvCache.@Nullable Admission reserve(Sequence sequence) {
+        if (sequence.request.rowParams.hasState() && numFreeStates == 0) {
+            return null;
+        }
         int tokens = isProtected(sequence) ? sequence.maxCachedTokens() : sequence.cachedLength();
         int spare = numRunning == 0 ? 0 : limits.watermarkBlocks();
         int free = pool.available() - spare;
@@ -411,6 +425,10 @@ final class Scheduler {
         if (sequence.request.pooled != null) {
             sequence.sum = freeSums[--numFreeSums];
         }
+        if (sequence.request.rowParams.hasState()) {
+            sequence.stateSlot = freeStates[--numFreeStates];
+            sequence.isStateNew = true;
+        }
         sequence.isLong = isLong(sequence);
         sequence.computed = admission.reused();
         sequence.reused = admission.reused();
@@ -430,6 +448,10 @@ final class Scheduler {
                 running[--numRunning] = null;
                 if (sequence.request.pooled != null) {
                     freeSums[numFreeSums++] = sequence.sum;
+                }
+                if (sequence.stateSlot != Sequence.NO_SLOT) {
+                    freeStates[numFreeStates++] = sequence.stateSlot;
+                    sequence.stateSlot = Sequence.NO_SLOT;
                 }
                 return true;
             }

@@ -228,7 +228,7 @@ class SchedulerPropertyTest {
             if (scores != null && !request.isCancelled()) {
                 assertTrue(scores.isComplete(), "the prompt is not scored");
                 for (int t = 1; t < request.prompt.length; t++) {
-                    assertEquals(-request.prompt[t] / 100f, scores.logprobs[t]);
+                    assertEquals(-request.prompt[t] / 100f, scores.logprob(t));
                 }
             }
             PooledRow pooled = request.pooled;
