@@ -277,18 +277,33 @@ public final class RateMeter {
                     new SampleParams(device).numRows(most).vocabulary(VOCABULARY, VOCABULARY);
             long bytes = device.sampleWorkspaceBytes(params);
             @Nullable Buffer workspace = bytes == 0 ? null : bed.zeros(bytes);
-            return curve(DRAWN_ROWS, rows -> {
-                params.numRows(rows);
-                double seconds =
-                        bed.seconds(
-                                1,
-                                _ ->
-                                        Kernels.sample(
-                                                token, logprob, rank, null, null, status, null,
-                                                logits, rowParams, null, null, null, null,
-                                                workspace, params, bed.stream));
-                return beyond(overhead, seconds) / VOCABULARY;
-            });
+            return curve(
+                    DRAWN_ROWS,
+                    rows -> {
+                        params.numRows(rows);
+                        double seconds =
+                                bed.seconds(
+                                        1,
+                                        _ ->
+                                                Kernels.sample(
+                                                        token,
+                                                        logprob,
+                                                        rank,
+                                                        null,
+                                                        null,
+                                                        status,
+                                                        null,
+                                                        logits,
+                                                        rowParams,
+                                                        null,
+                                                        null,
+                                                        null,
+                                                        null,
+                                                        workspace,
+                                                        params,
+                                                        bed.stream));
+                        return beyond(overhead, seconds) / VOCABULARY;
+                    });
         }
     }
 
