@@ -9,6 +9,7 @@ import picocli.CommandLine.Command;
         mixinStandardHelpOptions = true,
         subcommands = {
             KernelsBench.class,
+            SamplingBench.class,
             LatencyBench.class,
             ThroughputBench.class,
             ServeBench.class,

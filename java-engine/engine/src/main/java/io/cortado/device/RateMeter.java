@@ -302,6 +302,7 @@ public final class RateMeter {
                                                         null,
                                                         null,
                                                         null,
+                                                        null,
                                                         workspace,
                                                         params,
                                                         bed.stream));
