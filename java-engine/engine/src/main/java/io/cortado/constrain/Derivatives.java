@@ -15,6 +15,10 @@ import org.jspecify.annotations.Nullable;
  * whether anything matches at all.
  */
 final class Derivatives {
+    private static final ByteSet COUNTED = ByteSet.range('0', '9').or(ByteSet.of('.'));
+
+    private static final int MAX_LENGTH = 200;
+
     private final Regexes regexes;
     private final Fuel fuel;
 
@@ -39,8 +43,18 @@ final class Derivatives {
             case AND -> ofAnd(regex, value);
             case NOT -> regex == Regex.ANYTHING ? regex : regexes.not(of(regex.part(), value));
             case REPEAT -> ofRepeat(regex, value);
+            case MULTIPLE -> ofMultiple(regex, value);
             case SHORTEST -> regexes.shortest(of(regex.part(), value));
         };
+    }
+
+    private Regex ofMultiple(Regex regex, int value) {
+        if (value == '.') {
+            return regex;
+        }
+        return value >= '0' && value <= '9'
+                ? regexes.multiple(regex.max, (int) ((10L * regex.min + value - '0') % regex.max))
+                : Regex.NOTHING;
     }
 
     private Regex ofRepeat(Regex regex, int value) {
@@ -119,6 +133,10 @@ final class Derivatives {
                 }
                 yield sameAs(rest, value, same);
             }
+            case MULTIPLE -> {
+                boolean isAlone = value == '.' || value >= '0' && value <= '9';
+                yield within.and(isAlone ? ByteSet.of(value) : COUNTED.not());
+            }
             case OR, AND, NOT, REPEAT, SHORTEST -> {
                 ByteSet same = within;
                 for (Regex part : regex.parts) {
@@ -127,6 +145,37 @@ final class Derivatives {
                 yield same;
             }
         };
+    }
+
+    private record Beginning(byte[] bytes, Regex rest) {}
+
+    /** The strings of a language; null if there are more than {@code limit}, or long ones. */
+    @Nullable List<byte[]> all(Regex regex, int limit) {
+        var found = new ArrayList<byte[]>();
+        var open = new ArrayDeque<Beginning>();
+        if (!isEmpty(regex)) {
+            open.add(new Beginning(new byte[0], regex));
+        }
+        while (!open.isEmpty()) {
+            Beginning beginning = open.poll();
+            if (beginning.rest.isNullable) {
+                found.add(beginning.bytes);
+            }
+            int length = beginning.bytes.length + 1;
+            for (int value = 0; value < 256; value++) {
+                Regex rest = of(beginning.rest, value);
+                if (!isEmpty(rest)) {
+                    byte[] longer = Arrays.copyOf(beginning.bytes, length);
+                    longer[length - 1] = (byte) value;
+                    open.add(new Beginning(longer, rest));
+                }
+                // Each beginning that is left stands for another string at least.
+                if (found.size() + open.size() > limit || length > MAX_LENGTH) {
+                    return null;
+                }
+            }
+        }
+        return found;
     }
 
     /**

@@ -2,6 +2,7 @@ package io.cortado.constrain;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /** A parsed pattern; what has no anchor in it is a regex already. */
 sealed interface Pattern {
@@ -20,9 +21,14 @@ sealed interface Pattern {
     /** Turns patterns into languages, anchors included. */
     final class Languages {
         private final Regexes regexes;
+        private final Regex anyChar;
 
-        Languages(Regexes regexes) {
+        /**
+         * @param chars how the text spells one character of a set
+         */
+        Languages(Regexes regexes, Function<CodePoints, Regex> chars) {
             this.regexes = regexes;
+            anyChar = chars.apply(CodePoints.ANY);
         }
 
         /** The texts that the pattern matches as a whole. */
@@ -32,8 +38,8 @@ sealed interface Pattern {
 
         /** The texts in which the pattern matches somewhere. */
         Regex anywhere(Pattern pattern) {
-            Regex text = regexes.text();
-            Regex before = regexes.plus(regexes.codePoints(CodePoints.ANY));
+            Regex text = regexes.star(anyChar);
+            Regex before = regexes.plus(anyChar);
             return regexes.or(
                     match(List.of(pattern), true, text),
                     regexes.concat(before, match(List.of(pattern), false, text)));

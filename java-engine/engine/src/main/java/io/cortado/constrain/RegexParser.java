@@ -2,6 +2,7 @@ package io.cortado.constrain;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /**
  * Reads a pattern of the common subset of ECMA-262, Python, Rust and Java: literals, classes,
@@ -12,6 +13,7 @@ final class RegexParser {
     private static final int MAX_DEPTH = 200;
 
     private final Regexes regexes;
+    private final Function<CodePoints, Regex> chars;
     private final RegexDialect dialect;
     private final PatternText text;
     private final ClassParser classes;
@@ -19,8 +21,13 @@ final class RegexParser {
     private boolean dotIsAll;
     private int depth;
 
-    private RegexParser(Regexes regexes, String pattern, RegexDialect dialect) {
+    private RegexParser(
+            Regexes regexes,
+            String pattern,
+            RegexDialect dialect,
+            Function<CodePoints, Regex> chars) {
         this.regexes = regexes;
+        this.chars = chars;
         this.dialect = dialect;
         text = new PatternText(pattern);
         classes = new ClassParser(text, dialect);
@@ -32,17 +39,32 @@ final class RegexParser {
      * @param flags of the letters i (fold ASCII case) and s (a dot is any character)
      */
     static Regex whole(Regexes regexes, String pattern, RegexDialect dialect, String flags) {
-        return new Pattern.Languages(regexes).whole(parse(regexes, pattern, dialect, flags));
+        Function<CodePoints, Regex> chars = regexes::codePoints;
+        return new Pattern.Languages(regexes, chars)
+                .whole(parse(regexes, pattern, dialect, chars, flags));
     }
 
-    /** The texts in which the pattern matches somewhere. */
-    static Regex anywhere(Regexes regexes, String pattern, RegexDialect dialect) {
-        return new Pattern.Languages(regexes).anywhere(parse(regexes, pattern, dialect, ""));
+    /**
+     * The texts in which the pattern matches somewhere.
+     *
+     * @param chars how the texts spell one character of a set
+     */
+    static Regex anywhere(
+            Regexes regexes,
+            String pattern,
+            RegexDialect dialect,
+            Function<CodePoints, Regex> chars) {
+        return new Pattern.Languages(regexes, chars)
+                .anywhere(parse(regexes, pattern, dialect, chars, ""));
     }
 
     private static Pattern parse(
-            Regexes regexes, String pattern, RegexDialect dialect, String flags) {
-        var parser = new RegexParser(regexes, pattern, dialect);
+            Regexes regexes,
+            String pattern,
+            RegexDialect dialect,
+            Function<CodePoints, Regex> chars,
+            String flags) {
+        var parser = new RegexParser(regexes, pattern, dialect, chars);
         for (int i = 0; i < flags.length(); i++) {
             parser.setFlag(flags.charAt(i), true);
         }
@@ -157,7 +179,7 @@ final class RegexParser {
     }
 
     private Pattern one(CodePoints set) {
-        return new Pattern.Plain(regexes.codePoints(set));
+        return new Pattern.Plain(chars.apply(set));
     }
 
     private Pattern group() {

@@ -1,0 +1,186 @@
+package io.cortado.constrain.schema;
+
+import io.cortado.constrain.GrammarException;
+import io.cortado.constrain.GrammarException.Reason;
+import io.cortado.constrain.Regex;
+import io.cortado.constrain.schema.Atom.AllProperties;
+import io.cortado.constrain.schema.Atom.PropertyCount;
+import io.cortado.constrain.schema.Atom.SomeProperty;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** Makes an object's shape of what is said about it: splits the keys until all can be told apart. */
+final class ObjectShapeBuilder {
+    private static final int MAX_CLASSES = 64;
+    private static final int MAX_WITNESSES = 12;
+
+    /** Classes of no more keys than this are keys with names. */
+    private static final int FEW_KEYS = 64;
+
+    private final Shapes shapes;
+    private final Formulas formulas;
+    private final Map<String, List<Formula>> named = new LinkedHashMap<>();
+    private final List<AllProperties> wide = new ArrayList<>();
+    private final List<SomeProperty> some = new ArrayList<>();
+    private final Set<String> required = new LinkedHashSet<>();
+    private int min;
+    private int max = Atom.UNBOUNDED;
+
+    ObjectShapeBuilder(Shapes shapes) {
+        this.shapes = shapes;
+        formulas = shapes.formulas;
+    }
+
+    ObjectShape build(Set<Formula> atoms) {
+        atoms.forEach(this::add);
+        List<Regex> classes = classes();
+        String[] keys = named.keySet().toArray(new String[0]);
+        var values = new Formula[keys.length];
+        var requiredKeys = new BitSet();
+        var index = new HashMap<String, Integer>();
+        for (int i = 0; i < keys.length; i++) {
+            values[i] = valueOf(keys[i]);
+            index.put(keys[i], i);
+            requiredKeys.set(i, required.contains(keys[i]));
+        }
+        List<ObjectShape.Others> others = new ArrayList<>();
+        for (Regex body : classes) {
+            Formula value = valueOf(body);
+            if (value != formulas.nothing) {
+                others.add(new ObjectShape.Others(body, value));
+            }
+        }
+        List<ObjectShape.Witness> witnesses = new ArrayList<>();
+        for (SomeProperty atom : some) {
+            witnesses.add(witness(atom, keys, others));
+        }
+        if (witnesses.size() > MAX_WITNESSES) {
+            throw new GrammarException(
+                    Reason.LIMIT,
+                    "",
+                    "too many statements that some property is such: limit=" + MAX_WITNESSES);
+        }
+        return new ObjectShape(keys, values, requiredKeys, others, witnesses, min, max, shapes);
+    }
+
+    private void add(Formula formula) {
+        switch (formula.atom) {
+            case AllProperties all -> {
+                all.keys().names().forEach(key -> named.computeIfAbsent(key, k -> new ArrayList<>()));
+                if (all.keys().isNames()) {
+                    for (String key : all.keys().names()) {
+                        named.get(key).add(all.value());
+                    }
+                } else {
+                    wide.add(all);
+                }
+            }
+            case SomeProperty one -> {
+                one.keys().names().forEach(key -> named.computeIfAbsent(key, k -> new ArrayList<>()));
+                if (one.keys().isNames() && one.keys().names().size() == 1) {
+                    String key = one.keys().names().iterator().next();
+                    required.add(key);
+                    named.get(key).add(one.value());
+                } else {
+                    some.add(one);
+                }
+            }
+            case PropertyCount(int low, int high) -> {
+                min = Math.max(min, low);
+                max = Math.min(max, high);
+            }
+            case null, default -> throw new IllegalStateException("not of objects: " + formula);
+        }
+    }
+
+    /** The keys without names, in classes that no statement splits further. */
+    private List<Regex> classes() {
+        Set<Regex> bodies = new LinkedHashSet<>();
+        wide.forEach(all -> bodies.add(all.keys().body()));
+        some.stream().filter(one -> !one.keys().isNames()).forEach(one -> bodies.add(one.keys().body()));
+        bodies.remove(formulas.text.any());
+        Regex unnamed =
+                named.isEmpty()
+                        ? formulas.text.any()
+                        : formulas.text.except(formulas.text.oneOf(named.keySet()));
+        List<Regex> classes = List.of(unnamed);
+        for (Regex body : bodies) {
+            List<Regex> split = new ArrayList<>();
+            for (Regex part : classes) {
+                addSome(formulas.regexes.and(part, body), split);
+                addSome(formulas.regexes.and(part, formulas.regexes.not(body)), split);
+            }
+            classes = split;
+            if (classes.size() > MAX_CLASSES) {
+                throw new GrammarException(
+                        Reason.LIMIT,
+                        "",
+                        "patterns of keys overlap in more ways than allowed: limit=" + MAX_CLASSES);
+            }
+        }
+        if (bodies.isEmpty()) {
+            return classes;
+        }
+        List<Regex> many = new ArrayList<>();
+        for (Regex part : classes) {
+            Set<String> few = shapes.scalars.strings(part, FEW_KEYS);
+            if (few == null) {
+                many.add(part);
+            } else {
+                few.forEach(key -> named.computeIfAbsent(key, k -> new ArrayList<>()));
+            }
+        }
+        return many;
+    }
+
+    private void addSome(Regex body, List<Regex> out) {
+        if (!formulas.regexes.isEmpty(body)) {
+            out.add(body);
+        }
+    }
+
+    private Formula valueOf(String key) {
+        List<Formula> parts = new ArrayList<>(named.getOrDefault(key, List.of()));
+        for (AllProperties all : wide) {
+            if (formulas.contains(all.keys(), key)) {
+                parts.add(all.value());
+            }
+        }
+        return formulas.and(parts);
+    }
+
+    /** A class is within a statement's keys or apart from them: one test tells. */
+    private Formula valueOf(Regex body) {
+        List<Formula> parts = new ArrayList<>();
+        for (AllProperties all : wide) {
+            if (isWithin(body, all.keys())) {
+                parts.add(all.value());
+            }
+        }
+        return formulas.and(parts);
+    }
+
+    private boolean isWithin(Regex body, KeySet keys) {
+        return keys.body() == formulas.text.any()
+                || !formulas.regexes.isEmpty(formulas.regexes.and(body, keys.body()));
+    }
+
+    private ObjectShape.Witness witness(
+            SomeProperty atom, String[] keys, List<ObjectShape.Others> others) {
+        var names = new BitSet();
+        for (int i = 0; i < keys.length; i++) {
+            names.set(i, formulas.contains(atom.keys(), keys[i]));
+        }
+        var classes = new BitSet();
+        for (int i = 0; i < others.size(); i++) {
+            classes.set(i, !atom.keys().isNames() && isWithin(others.get(i).body(), atom.keys()));
+        }
+        return new ObjectShape.Witness(names, classes, atom.value());
+    }
+}
