@@ -4,6 +4,7 @@ import io.cortado.api.EngineException;
 import io.cortado.bench.conformance.ChatTemplateSuite;
 import io.cortado.bench.conformance.GgufSuite;
 import io.cortado.bench.conformance.GoldenSuite;
+import io.cortado.bench.conformance.GrammarSuite;
 import io.cortado.bench.conformance.QuantSuite;
 import io.cortado.bench.conformance.Report;
 import io.cortado.bench.conformance.Suite;
@@ -30,8 +31,7 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true)
 final class ConformanceVerb implements Callable<Integer> {
     /** Suites that are planned; each comes with the capability it judges. */
-    private static final Set<String> LATER =
-            Set.of("json-schema", "maskbench", "grammar", "sampling");
+    private static final Set<String> LATER = Set.of("json-schema", "maskbench", "sampling");
 
     private static final List<Suite> SUITES =
             List.of(
@@ -42,7 +42,8 @@ final class ConformanceVerb implements Callable<Integer> {
                     ChatTemplateSuite.jinja(),
                     ChatTemplateSuite.chatTemplates(),
                     new GgufSuite(),
-                    new QuantSuite());
+                    new QuantSuite(),
+                    new GrammarSuite());
 
     @Parameters(index = "0", paramLabel = "SUITE", description = "goldens, tokenizers, ...")
     String name = "";

@@ -32,8 +32,7 @@ final class GbnfMacros {
         List<String> values = new ArrayList<>();
         Map<String, String> options = new LinkedHashMap<>();
         arguments(values, options);
-        return new Lexeme(
-                name.equals("Regex") ? regex(values, options, start) : substring(values));
+        return new Lexeme(name.equals("Regex") ? regex(values, options, start) : substring(values));
     }
 
     private void arguments(List<String> values, Map<String, String> options) {
@@ -61,8 +60,7 @@ final class GbnfMacros {
 
     private String word() {
         var word = new StringBuilder();
-        while (text.peek() < 0x80
-                && (Character.isLetterOrDigit(text.peek()) || text.at('_'))) {
+        while (text.peek() < 0x80 && (Character.isLetterOrDigit(text.peek()) || text.at('_'))) {
             word.appendCodePoint(text.next());
         }
         if (word.isEmpty()) {
@@ -90,12 +88,10 @@ final class GbnfMacros {
                         start, "the argument " + option + " of Regex is not supported");
             }
         }
-        Regex regex =
-                RegexParser.whole(regexes, values.getFirst(), RegexDialect.COMMON, flags);
+        Regex regex = RegexParser.whole(regexes, values.getFirst(), RegexDialect.COMMON, flags);
         return inJson.equals("true")
                 ? regexes.and(
-                        regex,
-                        RegexParser.whole(regexes, PLAIN_CHARS, RegexDialect.COMMON, ""))
+                        regex, RegexParser.whole(regexes, PLAIN_CHARS, RegexDialect.COMMON, ""))
                 : regex;
     }
 

@@ -74,7 +74,7 @@ final class GbnfParser {
             lazyRules.add(named(name));
         }
         skipSpace(true);
-        if (!text.take(':') || !text.take(':') || !text.take('=')) {
+        if (!text.take("::=")) {
             throw text.syntax("expected ::= after the name of a rule");
         }
         skipSpace(true);

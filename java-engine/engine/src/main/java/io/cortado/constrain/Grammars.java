@@ -29,13 +29,34 @@ public final class Grammars {
         return compiled(new Syntax.Lexeme(regex), regexes, vocabulary, limits);
     }
 
-    /** Outputs of the rule {@code root} of a grammar in llama.cpp's dialect. */
+    /**
+     * Outputs of a grammar in llama.cpp's dialect of EBNF.
+     *
+     * @param root the name of the rule that an output is of, {@code root} by custom
+     */
     public static CompiledGrammar gbnf(
+            String grammar, String root, TokenTable vocabulary, GrammarLimits limits) {
+        checkLength(grammar.length(), limits);
+        var regexes = new Regexes(limits);
+        Syntax syntax = GbnfParser.parse(regexes, vocabulary, grammar, root);
+        return compiled(syntax, regexes, vocabulary, limits);
+    }
+
+    /** Outputs of the rule {@code start} of a grammar in Lark's syntax. */
+    public static CompiledGrammar lark(
             String grammar, TokenTable vocabulary, GrammarLimits limits) {
         checkLength(grammar.length(), limits);
         var regexes = new Regexes(limits);
-        Syntax syntax = GbnfParser.parse(regexes, vocabulary, grammar, "root");
+        Syntax syntax = LarkParser.parse(regexes, vocabulary, grammar);
         return compiled(syntax, regexes, vocabulary, limits);
+    }
+
+    /** GBNF with the rule {@code root} where the text has a {@code ::=}, else Lark. */
+    public static CompiledGrammar grammar(
+            String grammar, TokenTable vocabulary, GrammarLimits limits) {
+        return grammar.contains("::=")
+                ? gbnf(grammar, "root", vocabulary, limits)
+                : lark(grammar, vocabulary, limits);
     }
 
     private static CompiledGrammar compiled(

@@ -31,6 +31,10 @@ public final class Matcher {
         configs[0] = space.start;
     }
 
+    public TokenTable vocabulary() {
+        return automaton.vocabulary();
+    }
+
     /** A matcher in the same state that goes its own way. */
     public Matcher copy() {
         var copy = new Matcher(automaton);

@@ -2,7 +2,6 @@ package io.cortado.constrain;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 
 /** A parsed pattern; what has no anchor in it is a regex already. */
 sealed interface Pattern {
@@ -21,14 +20,11 @@ sealed interface Pattern {
     /** Turns patterns into languages, anchors included. */
     final class Languages {
         private final Regexes regexes;
-        private final Regex anyChar;
+        private final Alphabet alphabet;
 
-        /**
-         * @param chars how the text spells one character of a set
-         */
-        Languages(Regexes regexes, Function<CodePoints, Regex> chars) {
+        Languages(Regexes regexes, Alphabet alphabet) {
             this.regexes = regexes;
-            anyChar = chars.apply(CodePoints.ANY);
+            this.alphabet = alphabet;
         }
 
         /** The texts that the pattern matches as a whole. */
@@ -38,8 +34,8 @@ sealed interface Pattern {
 
         /** The texts in which the pattern matches somewhere. */
         Regex anywhere(Pattern pattern) {
-            Regex text = regexes.star(anyChar);
-            Regex before = regexes.plus(anyChar);
+            Regex text = alphabet.text();
+            Regex before = regexes.plus(alphabet.letter(CodePoints.ANY));
             return regexes.or(
                     match(List.of(pattern), true, text),
                     regexes.concat(before, match(List.of(pattern), false, text)));
@@ -80,15 +76,14 @@ sealed interface Pattern {
 
         private static boolean hasStart(List<Pattern> parts) {
             return parts.stream()
-                    .anyMatch(
-                            part ->
-                                    switch (part) {
-                                        case Start start -> true;
-                                        case Sequence(var inner) -> hasStart(inner);
-                                        case Choice(var options) -> hasStart(options);
-                                        case Plain plain -> false;
-                                        case End end -> false;
-                                    });
+                    .anyMatch(part ->
+                            switch (part) {
+                                case Start start -> true;
+                                case Sequence(var inner) -> hasStart(inner);
+                                case Choice(var options) -> hasStart(options);
+                                case Plain plain -> false;
+                                case End end -> false;
+                            });
         }
 
         private static List<Pattern> joined(List<Pattern> first, List<Pattern> second) {

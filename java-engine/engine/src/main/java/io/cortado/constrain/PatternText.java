@@ -37,6 +37,18 @@ final class PatternText {
         return peek() == c;
     }
 
+    boolean startsWith(String prefix) {
+        return text.startsWith(prefix, offset);
+    }
+
+    boolean take(String prefix) {
+        boolean isThere = startsWith(prefix);
+        if (isThere) {
+            offset += prefix.length();
+        }
+        return isThere;
+    }
+
     boolean take(char c) {
         if (!at(c)) {
             return false;

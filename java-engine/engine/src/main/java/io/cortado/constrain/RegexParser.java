@@ -2,7 +2,6 @@ package io.cortado.constrain;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 
 /**
  * Reads a pattern of the common subset of ECMA-262, Python, Rust and Java: literals, classes,
@@ -13,7 +12,7 @@ final class RegexParser {
     private static final int MAX_DEPTH = 200;
 
     private final Regexes regexes;
-    private final Function<CodePoints, Regex> chars;
+    private final Alphabet alphabet;
     private final RegexDialect dialect;
     private final PatternText text;
     private final ClassParser classes;
@@ -22,12 +21,9 @@ final class RegexParser {
     private int depth;
 
     private RegexParser(
-            Regexes regexes,
-            String pattern,
-            RegexDialect dialect,
-            Function<CodePoints, Regex> chars) {
+            Regexes regexes, Alphabet alphabet, String pattern, RegexDialect dialect) {
         this.regexes = regexes;
-        this.chars = chars;
+        this.alphabet = alphabet;
         this.dialect = dialect;
         text = new PatternText(pattern);
         classes = new ClassParser(text, dialect);
@@ -39,32 +35,29 @@ final class RegexParser {
      * @param flags of the letters i (fold ASCII case) and s (a dot is any character)
      */
     static Regex whole(Regexes regexes, String pattern, RegexDialect dialect, String flags) {
-        Function<CodePoints, Regex> chars = regexes::codePoints;
-        return new Pattern.Languages(regexes, chars)
-                .whole(parse(regexes, pattern, dialect, chars, flags));
+        Alphabet alphabet = Alphabet.utf8(regexes);
+        return new Pattern.Languages(regexes, alphabet)
+                .whole(parse(regexes, alphabet, pattern, dialect, flags));
     }
 
     /**
      * The texts in which the pattern matches somewhere.
      *
-     * @param chars how the texts spell one character of a set
+     * @param alphabet how the texts are spelled
      */
     static Regex anywhere(
-            Regexes regexes,
-            String pattern,
-            RegexDialect dialect,
-            Function<CodePoints, Regex> chars) {
-        return new Pattern.Languages(regexes, chars)
-                .anywhere(parse(regexes, pattern, dialect, chars, ""));
+            Regexes regexes, Alphabet alphabet, String pattern, RegexDialect dialect) {
+        return new Pattern.Languages(regexes, alphabet)
+                .anywhere(parse(regexes, alphabet, pattern, dialect, ""));
     }
 
     private static Pattern parse(
             Regexes regexes,
+            Alphabet alphabet,
             String pattern,
             RegexDialect dialect,
-            Function<CodePoints, Regex> chars,
             String flags) {
-        var parser = new RegexParser(regexes, pattern, dialect, chars);
+        var parser = new RegexParser(regexes, alphabet, pattern, dialect);
         for (int i = 0; i < flags.length(); i++) {
             parser.setFlag(flags.charAt(i), true);
         }
@@ -179,7 +172,7 @@ final class RegexParser {
     }
 
     private Pattern one(CodePoints set) {
-        return new Pattern.Plain(chars.apply(set));
+        return new Pattern.Plain(alphabet.letter(set));
     }
 
     private Pattern group() {

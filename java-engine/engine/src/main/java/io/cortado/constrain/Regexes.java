@@ -8,7 +8,6 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -290,11 +289,11 @@ public final class Regexes {
     /**
      * The texts in which an ECMA-262 pattern matches somewhere.
      *
-     * @param chars how the texts spell one character of a set
+     * @param alphabet how the texts are spelled
      * @throws GrammarException if the pattern is wrong or not regular
      */
-    public Regex search(String pattern, Function<CodePoints, Regex> chars) {
-        return RegexParser.anywhere(this, pattern, RegexDialect.ECMA, chars);
+    public Regex search(String pattern, Alphabet alphabet) {
+        return RegexParser.anywhere(this, alphabet, pattern, RegexDialect.ECMA);
     }
 
     /**

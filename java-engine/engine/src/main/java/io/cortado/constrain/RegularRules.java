@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Makes lexemes of rules that are regular, and of regular parts of others: a lexer state is cheaper
- * than a row. A rule that is regular but for calling itself in the last place of an alternative is a
- * repetition. Small ones only: a lexeme that spans a whole document would make each place in it a
+ * than a row. A rule that is regular but for calling itself in the last place of an alternative is
+ * a repetition. Small ones only: a lexeme that spans a whole document would make each place in it a
  * lexer state of its own.
  */
 final class RegularRules {
@@ -174,10 +174,8 @@ final class RegularRules {
             return new Lexeme(whole);
         }
         return switch (syntax) {
-            case Sequence(var parts) ->
-                    new Sequence(parts.stream().map(this::folded).toList());
-            case Choice(var options) ->
-                    new Choice(options.stream().map(this::folded).toList());
+            case Sequence(var parts) -> new Sequence(parts.stream().map(this::folded).toList());
+            case Choice(var options) -> new Choice(options.stream().map(this::folded).toList());
             case Repeat(Syntax body, int min, int max) -> new Repeat(folded(body), min, max);
             case Rule rule -> rule;
             case Lexeme lexeme -> lexeme;

@@ -14,6 +14,9 @@ import java.util.Set;
  * by walking both automata together. Where no proof is found the slice's trie is walked instead.
  */
 final class SliceProofs {
+    /** A smaller trie is walked in the time of a proof. */
+    private static final int MIN_NODES = 20_000;
+
     private record Pair(LexState inner, LexState outer) {}
 
     private record Part(Regex part, Slice slice) {}
@@ -32,7 +35,7 @@ final class SliceProofs {
 
     boolean admits(LexState state, Slice slice) {
         return Arrays.stream(state.rests).anyMatch(rest -> repeats(rest, slice))
-                || walksTogether(state, slice);
+                || slice.trie().numNodes() >= MIN_NODES && walksTogether(state, slice);
     }
 
     /** Whether it begins with enough copies of something that each of the characters is. */
@@ -60,6 +63,8 @@ final class SliceProofs {
         open.push(new Pair(start, state));
         while (!open.isEmpty()) {
             Pair pair = open.pop();
+            LexState lastInner = null;
+            LexState lastOuter = null;
             for (int value = 0; value < 256; value++) {
                 LexState inner = lexer.next(pair.inner, value);
                 if (inner == LexState.DEAD) {
@@ -72,6 +77,11 @@ final class SliceProofs {
                 if (outer == LexState.DEAD || inner.continues && !outer.continues) {
                     return false;
                 }
+                if (inner == lastInner && outer == lastOuter) {
+                    continue;
+                }
+                lastInner = inner;
+                lastOuter = outer;
                 var next = new Pair(inner, outer);
                 if (inner.continues && seen.add(next)) {
                     if (seen.size() > maxPairs) {

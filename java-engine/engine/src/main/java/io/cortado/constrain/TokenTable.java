@@ -104,7 +104,8 @@ public final class TokenTable {
             return fits;
         });
         if (!taken.isEmpty()) {
-            slices.add(new Slice(chars, maxChars, new TokenTrie(taken, bytes), bits));
+            int longest = taken.stream().mapToInt(id -> numChars(bytes[id])).max().getAsInt();
+            slices.add(new Slice(chars, longest, new TokenTrie(taken, bytes), bits));
         }
     }
 
@@ -117,6 +118,14 @@ public final class TokenTable {
         } catch (CharacterCodingException e) {
             return false;
         }
+    }
+
+    private static int numChars(byte[] utf8) {
+        int count = 0;
+        for (byte value : utf8) {
+            count += (value & 0xC0) == 0x80 ? 0 : 1;
+        }
+        return count;
     }
 
     /** How many ints a row of the mask has. */

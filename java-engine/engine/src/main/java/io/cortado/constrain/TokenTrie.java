@@ -79,6 +79,10 @@ final class TokenTrie {
         return mismatch < 0 ? a.length : mismatch;
     }
 
+    int numNodes() {
+        return end.length;
+    }
+
     boolean hasChildren(int node) {
         return end[node] > node + 1;
     }

@@ -71,9 +71,7 @@ final class UnicodeClasses {
             case "Separator" -> "Z";
             case "Alphabetic", "Lowercase", "Uppercase", "White_Space", "Emoji" -> "Is" + name;
             default ->
-                    name.startsWith("Script=")
-                            ? "Is" + name.substring("Script=".length())
-                            : name;
+                    name.startsWith("Script=") ? "Is" + name.substring("Script=".length()) : name;
         };
     }
 }

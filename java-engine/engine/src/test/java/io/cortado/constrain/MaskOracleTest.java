@@ -14,8 +14,8 @@ import org.junit.jupiter.api.Test;
 
 /** A token is allowed if and only if some completion exists: against languages as sets. */
 class MaskOracleTest {
-    private static final int NUM_REGEXES = Integer.getInteger("n1", 7_000);
-    private static final int NUM_GRAMMARS = Integer.getInteger("n2", 3_000);
+    private static final int NUM_REGEXES = 7_000;
+    private static final int NUM_GRAMMARS = 3_000;
 
     /** Strings up to here are listed; outputs are walked to half, so that completions are seen. */
     private static final int REGEX_LENGTH = 8;

@@ -273,7 +273,7 @@ final class Formulas {
         if (keys.isNames() || keys.names().contains(key)) {
             return keys.isNames() && keys.names().contains(key);
         }
-        return keys.body() == text.any() || overlaps(keys.body(), key);
+        return keys.body() == text.text() || overlaps(keys.body(), key);
     }
 
     private boolean overlaps(Regex body, String key) {
@@ -337,7 +337,7 @@ final class Formulas {
             parts.add(atom(new Atom.SomeProperty(names(key), anything)));
             parts.add(atom(new Atom.AllProperties(names(key), oneOf(List.of(value)))));
         }
-        parts.add(atom(new Atom.AllProperties(except(keys, text.any()), nothing)));
+        parts.add(atom(new Atom.AllProperties(except(keys, text.text()), nothing)));
         return and(parts);
     }
 }

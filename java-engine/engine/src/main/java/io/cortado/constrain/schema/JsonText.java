@@ -1,5 +1,6 @@
 package io.cortado.constrain.schema;
 
+import io.cortado.constrain.Alphabet;
 import io.cortado.constrain.ByteSet;
 import io.cortado.constrain.CodePoints;
 import io.cortado.constrain.Regex;
@@ -12,7 +13,7 @@ import java.util.List;
 import java.util.Map;
 
 /** How strings are written: the languages of their bodies, without the quotes. */
-final class JsonText {
+final class JsonText implements Alphabet {
     private static final String SHORT = "\"\\\b\f\n\r\t";
     private static final String LETTERS = "\"\\bfnrt";
     private static final CodePoints CONTROLS = CodePoints.range(0, 0x1F);
@@ -26,17 +27,18 @@ final class JsonText {
 
     JsonText(Regexes regexes) {
         this.regexes = regexes;
-        text = regexes.star(character(CodePoints.ANY));
+        text = regexes.star(letter(CodePoints.ANY));
     }
 
     /** Any string. */
-    Regex any() {
+    @Override
+    public Regex text() {
         return text;
     }
 
     /** Strings of so many characters. */
     Regex ofLength(int min, int max) {
-        return regexes.repeat(character(CodePoints.ANY), min, max);
+        return regexes.repeat(letter(CodePoints.ANY), min, max);
     }
 
     Regex except(Regex body) {
@@ -44,7 +46,7 @@ final class JsonText {
     }
 
     Regex search(String pattern) {
-        return regexes.search(pattern, this::character);
+        return regexes.search(pattern, this);
     }
 
     /** One of these strings, however it is written. */
@@ -60,7 +62,7 @@ final class JsonText {
             return regexes.literal(written(string));
         }
         List<Regex> parts = new ArrayList<>();
-        string.codePoints().forEach(c -> parts.add(character(CodePoints.of(c))));
+        string.codePoints().forEach(c -> parts.add(letter(CodePoints.of(c))));
         return regexes.concat(parts);
     }
 
@@ -93,7 +95,8 @@ final class JsonText {
     }
 
     /** One character of the set. */
-    Regex character(CodePoints set) {
+    @Override
+    public Regex letter(CodePoints set) {
         return known.computeIfAbsent(set, this::make);
     }
 

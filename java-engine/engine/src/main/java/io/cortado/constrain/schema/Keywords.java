@@ -324,7 +324,7 @@ final class Keywords {
         Set<String> few = scalars.strings(fit, MAX_NAMES);
         KeySet others =
                 few != null
-                        ? formulas.except(few, formulas.text.any())
+                        ? formulas.except(few, formulas.text.text())
                         : formulas.matching(formulas.text.except(fit));
         return formulas.atom(new Atom.AllProperties(others, formulas.nothing));
     }
@@ -348,7 +348,7 @@ final class Keywords {
     KeySet except(Set<String> names, List<Regex> bodies) {
         Regex rest =
                 bodies.isEmpty()
-                        ? formulas.text.any()
+                        ? formulas.text.text()
                         : formulas.text.except(formulas.regexes.or(bodies));
         return formulas.except(names, rest);
     }

@@ -104,10 +104,10 @@ final class ObjectShapeBuilder {
         Set<Regex> bodies = new LinkedHashSet<>();
         wide.forEach(all -> bodies.add(all.keys().body()));
         some.stream().filter(one -> !one.keys().isNames()).forEach(one -> bodies.add(one.keys().body()));
-        bodies.remove(formulas.text.any());
+        bodies.remove(formulas.text.text());
         Regex unnamed =
                 named.isEmpty()
-                        ? formulas.text.any()
+                        ? formulas.text.text()
                         : formulas.text.except(formulas.text.oneOf(named.keySet()));
         List<Regex> classes = List.of(unnamed);
         for (Regex body : bodies) {
@@ -167,7 +167,7 @@ final class ObjectShapeBuilder {
     }
 
     private boolean isWithin(Regex body, KeySet keys) {
-        return keys.body() == formulas.text.any()
+        return keys.body() == formulas.text.text()
                 || !formulas.regexes.isEmpty(formulas.regexes.and(body, keys.body()));
     }
 

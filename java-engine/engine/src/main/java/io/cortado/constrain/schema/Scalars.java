@@ -64,7 +64,7 @@ final class Scalars {
             Formula only = restricted(formula, Types.STRING);
             known =
                     switch (only.kind) {
-                        case TYPES -> only.types == 0 ? regexes.nothing() : formulas.text.any();
+                        case TYPES -> only.types == 0 ? regexes.nothing() : formulas.text.text();
                         case AND -> regexes.and(only.parts.stream().map(this::string).toList());
                         case OR -> regexes.or(only.parts.stream().map(this::string).toList());
                         case ATOM -> {
@@ -161,7 +161,7 @@ final class Scalars {
 
     /** The strings whose bodies these are; null if there are more than {@code limit}. */
     @Nullable Set<String> strings(Regex body, int limit) {
-        if (body == formulas.text.any()) {
+        if (body == formulas.text.text()) {
             return null;
         }
         List<byte[]> all = regexes.all(body, limit);

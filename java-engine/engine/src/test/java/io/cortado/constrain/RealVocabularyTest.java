@@ -1,0 +1,83 @@
+package io.cortado.constrain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.cortado.text.Suites;
+import io.cortado.text.Tokenizer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.zip.GZIPInputStream;
+import org.junit.jupiter.api.Test;
+
+/** Slices, tries and crossings between lexemes, against taking each token by itself. */
+class RealVocabularyTest {
+    private static final String JSON =
+            """
+            root ::= value
+            value ::= object | array | string | number | "true" | "false" | "null"
+            object ::= "{" ws ( pair ("," ws pair)* )? "}"
+            pair ::= string ":" ws value
+            array ::= "[" ws ( value ("," ws value)* )? "]"
+            string ::= "\\"" char{0,40} "\\""
+            char ::= [^"\\\\\\x00-\\x1F] | "\\\\" (["\\\\/bfnrt] | "u" [0-9a-fA-F]{4})
+            number ::= "-"? ("0" | [1-9] [0-9]*) ("." [0-9]+)?
+            ws ::= [ \\n]?
+            """;
+
+    @Test
+    void masksHoldWhatIsAcceptedAndNothingElse() throws IOException {
+        TokenTable vocabulary = table();
+        Map<String, Integer> ids = new HashMap<>();
+        for (int id = 0; id < vocabulary.size(); id++) {
+            ids.put(new String(vocabulary.bytes(id), StandardCharsets.ISO_8859_1), id);
+        }
+        Matcher matcher =
+                Grammars.gbnf(JSON, "root", vocabulary, GrammarLimits.DEFAULT).matcher();
+        String[] tokens = {"{\"", "name", "\":", " \"", "some text of the value, longer", "\\", "\",", "\n", "\"x\": -1"};
+        compare(matcher, vocabulary);
+        for (String part : tokens) {
+            for (int at = 0; at < part.length(); ) {
+                int to = part.length();
+                while (!ids.containsKey(part.substring(at, to))) {
+                    to--;
+                }
+                boolean isTaken = matcher.accept(ids.get(part.substring(at, to)));
+                if (!isTaken) {
+                    assertEquals("\\", part, "only the escape may need another character");
+                }
+                at = to;
+            }
+            if (part.equals("\\")) {
+                compare(matcher, vocabulary);
+                assertTrue(matcher.accept(ids.get("n")));
+            }
+            compare(matcher, vocabulary);
+        }
+    }
+
+    private static void compare(Matcher matcher, TokenTable vocabulary) {
+        int[] mask = Masks.mask(matcher, vocabulary);
+        for (int id = 0; id < vocabulary.size(); id++) {
+            boolean isAccepted = matcher.accept(id);
+            if (isAccepted) {
+                matcher.rollback(1);
+            }
+            assertEquals(isAccepted, Masks.has(mask, id), "token id=" + id);
+        }
+    }
+
+    private static TokenTable table() throws IOException {
+        try (InputStream in =
+                new GZIPInputStream(
+                        Files.newInputStream(Suites.shared("suites/vocab/r50k_base.tiktoken.gz")))) {
+            Tokenizer tokenizer = Tokenizer.parseTiktoken(in.readAllBytes(), "r50k_base");
+            int end = tokenizer.idOf("<|endoftext|>").orElseThrow();
+            return TokenTable.of(tokenizer, tokenizer.vocabSize() + 47, end);
+        }
+    }
+}
