@@ -5,6 +5,8 @@ import io.cortado.bench.conformance.ChatTemplateSuite;
 import io.cortado.bench.conformance.GgufSuite;
 import io.cortado.bench.conformance.GoldenSuite;
 import io.cortado.bench.conformance.GrammarSuite;
+import io.cortado.bench.conformance.JsonSchemaSuite;
+import io.cortado.bench.conformance.MaskBenchSuite;
 import io.cortado.bench.conformance.QuantSuite;
 import io.cortado.bench.conformance.Report;
 import io.cortado.bench.conformance.Suite;
@@ -31,7 +33,7 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true)
 final class ConformanceVerb implements Callable<Integer> {
     /** Suites that are planned; each comes with the capability it judges. */
-    private static final Set<String> LATER = Set.of("json-schema", "maskbench", "sampling");
+    private static final Set<String> LATER = Set.of("sampling");
 
     private static final List<Suite> SUITES =
             List.of(
@@ -43,7 +45,9 @@ final class ConformanceVerb implements Callable<Integer> {
                     ChatTemplateSuite.chatTemplates(),
                     new GgufSuite(),
                     new QuantSuite(),
-                    new GrammarSuite());
+                    new GrammarSuite(),
+                    new JsonSchemaSuite(),
+                    new MaskBenchSuite());
 
     @Parameters(index = "0", paramLabel = "SUITE", description = "goldens, tokenizers, ...")
     String name = "";
