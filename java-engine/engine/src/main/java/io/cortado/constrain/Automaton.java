@@ -11,9 +11,6 @@ import org.jspecify.annotations.Nullable;
  * step.
  */
 final class Automaton {
-    /** The most pairs of states that a proof about a slice visits. */
-    private static final int MAX_PROOF_PAIRS = 400;
-
     private final RuleState root;
     private final Regexes regexes;
     private final Map<Regexes.Shape, Regex> compiled;
@@ -31,7 +28,7 @@ final class Automaton {
         this.limits = limits;
         this.vocabulary = vocabulary;
         space = new Space(root, regexes, vocabulary, limits);
-        proofs = new SliceProofs(regexes, space.lexer, MAX_PROOF_PAIRS);
+        proofs = new SliceProofs(regexes, space.lexer);
         compiled = regexes.snapshot();
     }
 
@@ -56,7 +53,7 @@ final class Automaton {
             regexes.forgetBut(compiled);
             regexes.fuel().refill(limits.compileFuel());
             space = new Space(root, regexes, vocabulary, limits);
-            proofs = new SliceProofs(regexes, space.lexer, MAX_PROOF_PAIRS);
+            proofs = new SliceProofs(regexes, space.lexer);
         }
         return space;
     }
@@ -101,17 +98,47 @@ final class Automaton {
         }
     }
 
-    /** Whether every string of a slice may follow; false also where the proof is too long. */
-    synchronized boolean admits(Space in, LexState state, Slice slice, Fuel fuel) {
+    /** {@link SliceProofs#reach}; unknown also in an older generation. */
+    synchronized int reach(Space in, LexState state, Slice slice, Fuel fuel) {
         if (in != space) {
-            return false;
+            return SliceProofs.UNKNOWN;
         }
         regexes.fuel().takeOver(fuel);
         try {
-            return proofs.admits(state, slice);
+            return proofs.reach(state, slice);
         } finally {
             fuel.takeOver(regexes.fuel());
         }
+    }
+
+    /**
+     * A state of one lexeme from which tokens of at most so many bytes go where they go from this
+     * one, and which counts and lexemes that they cannot tell apart share.
+     */
+    synchronized LexState shared(Space in, LexState state, int maxBytes, Fuel fuel) {
+        regexes.fuel().takeOver(fuel);
+        try {
+            return in.lexer.start(List.of(clamped(state.rests[0], maxBytes)));
+        } finally {
+            fuel.takeOver(regexes.fuel());
+        }
+    }
+
+    /** Each copy has a byte at least, so counts above the bytes of a token are never reached. */
+    private Regex clamped(Regex rest, int maxBytes) {
+        boolean isConcat = rest.kind == Regex.Kind.CONCAT;
+        Regex head = isConcat ? rest.parts[0] : rest;
+        if (head.kind != Regex.Kind.REPEAT || head.part().isNullable) {
+            return rest;
+        }
+        int min = Math.min(head.min, maxBytes + 1);
+        int max = head.max > maxBytes ? Regexes.UNBOUNDED : head.max;
+        Regex counted = regexes.repeat(head.part(), min, max);
+        return isConcat ? regexes.concat(counted, rest.parts[1]) : counted;
+    }
+
+    synchronized AcceptSet accepts(Space in, Regex lexeme) {
+        return in.lexer.accepts(List.of(lexeme));
     }
 
     synchronized Tape append(Tape tape, byte[] bytes, int from, int to) {
@@ -126,6 +153,13 @@ final class Automaton {
     synchronized void keep(LexState state, LexMask mask) {
         if (state.mask == null && makeRoom(mask.sizeBytes())) {
             state.mask = mask;
+            lexMasks.add(state);
+        }
+    }
+
+    synchronized void keepShort(LexState state, LexMask mask) {
+        if (state.shortMask == null && makeRoom(mask.sizeBytes())) {
+            state.shortMask = mask;
             lexMasks.add(state);
         }
     }
@@ -149,7 +183,10 @@ final class Automaton {
     }
 
     private void forgetMasks() {
-        lexMasks.forEach(state -> state.mask = null);
+        for (LexState state : lexMasks) {
+            state.mask = null;
+            state.shortMask = null;
+        }
         configMasks.forEach(config -> config.mask = null);
         lexMasks.clear();
         configMasks.clear();

@@ -44,6 +44,7 @@ final class LarkRules {
             throw new GrammarException(
                     GrammarException.Reason.SYNTAX, "", "there is no rule start");
         }
+        rules.put("start", start);
         definitions.forEach((name, definition) -> {
             if (!LarkNode.Name.isTerminal(name)) {
                 rules.putIfAbsent(name, new Rule(name));

@@ -24,6 +24,9 @@ final class LexState {
     /** The tokens that stay within a lexeme, once computed. */
     volatile @Nullable LexMask mask;
 
+    /** The same of the short tokens that are in no slice. */
+    volatile @Nullable LexMask shortMask;
+
     LexState(int id, Regex[] lexemes, Regex[] rests, AcceptSet accepts) {
         this.id = id;
         this.lexemes = lexemes;

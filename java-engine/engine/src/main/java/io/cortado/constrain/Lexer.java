@@ -63,14 +63,17 @@ final class Lexer {
         return next;
     }
 
+    AcceptSet accepts(List<Regex> lexemes) {
+        return lexemes.isEmpty()
+                ? AcceptSet.NONE
+                : acceptSets.computeIfAbsent(lexemes, AcceptSet::new);
+    }
+
     private LexState state(List<Regex> entries, List<Regex> accepted) {
         if (entries.isEmpty()) {
             return LexState.DEAD;
         }
-        AcceptSet accepts =
-                accepted.isEmpty()
-                        ? AcceptSet.NONE
-                        : acceptSets.computeIfAbsent(accepted, AcceptSet::new);
+        AcceptSet accepts = accepts(accepted);
         Key key = new Key(withAccepts(entries, accepted));
         LexState known = states.get(key);
         if (known != null) {

@@ -71,44 +71,72 @@ final class MaskWalker {
         if (known != null) {
             return known;
         }
+        boolean isOne = state.lexemes.length == 1;
+        LexMask shorts = isOne ? shortMask(space, state, fuel) : null;
         Arrays.fill(bits, 0);
         numExits = 0;
-        if (state.continues) {
-            List<Slice> slices = vocabulary.slices();
-            for (int i = 0; i < slices.size(); i++) {
-                Slice slice = slices.get(i);
-                if (automaton.admits(space, state, slice, fuel)) {
-                    or(slice.bits());
-                } else {
-                    walk(space, slice.trie(), i, 0, state, null, null, fuel);
-                }
+        List<Slice> slices = vocabulary.slices();
+        for (int i = 0; i < slices.size(); i++) {
+            Slice slice = slices.get(i);
+            int reach = automaton.reach(space, state, slice, fuel);
+            if (reach == SliceProofs.UNKNOWN) {
+                walk(space, slice.trie(), i, 0, state, null, null, fuel);
+            } else {
+                slice.orInto(reach, bits);
             }
-            walk(space, vocabulary.rest(), slices.size(), 0, state, null, null, fuel);
         }
-        var mask =
-                new LexMask(
-                        TokenMask.of(bits),
-                        Arrays.copyOf(exitTries, numExits),
-                        Arrays.copyOf(exitNodes, numExits),
-                        Arrays.copyOf(exitAccepts, numExits));
+        walk(space, vocabulary.longRest(), slices.size(), 0, state, null, null, fuel);
+        if (shorts == null) {
+            walk(space, vocabulary.shortRest(), slices.size() + 1, 0, state, null, null, fuel);
+        } else {
+            shorts.mask().orInto(bits);
+            AcceptSet accepts = automaton.accepts(space, state.lexemes[0]);
+            for (int node : shorts.exitNodes()) {
+                note(slices.size() + 1, node, accepts);
+            }
+        }
+        LexMask mask = noted();
         automaton.keep(state, mask);
         return mask;
     }
 
-    private void or(int[] more) {
-        for (int w = 0; w < bits.length; w++) {
-            bits[w] |= more[w];
+    /** Of the short tokens in no slice: the same for many counts, and for equal lexemes' ends. */
+    private LexMask shortMask(Space space, LexState state, Fuel fuel) {
+        LexState shared = automaton.shared(space, state, TokenTable.SHORT_REST, fuel);
+        LexMask known = shared.shortMask;
+        if (known != null) {
+            return known;
         }
+        Arrays.fill(bits, 0);
+        numExits = 0;
+        int number = vocabulary.slices().size() + 1;
+        walk(space, vocabulary.shortRest(), number, 0, shared, null, null, fuel);
+        LexMask mask = noted();
+        automaton.keepShort(shared, mask);
+        return mask;
+    }
+
+    private LexMask noted() {
+        return new LexMask(
+                TokenMask.of(bits),
+                Arrays.copyOf(exitTries, numExits),
+                Arrays.copyOf(exitNodes, numExits),
+                Arrays.copyOf(exitAccepts, numExits));
+    }
+
+    private TokenTrie trie(int number) {
+        int numSlices = vocabulary.slices().size();
+        if (number < numSlices) {
+            return vocabulary.slices().get(number).trie();
+        }
+        return number == numSlices ? vocabulary.longRest() : vocabulary.shortRest();
     }
 
     /** Follows the tokens in which a lexeme of the thread ends before the token does. */
     private void leave(Space space, Config.Thread thread, LexMask mask, Fuel fuel) {
         for (int i = 0; i < mask.exitNodes().length; i++) {
             int trie = mask.exitTries()[i];
-            TokenTrie tokens =
-                    trie < vocabulary.slices().size()
-                            ? vocabulary.slices().get(trie).trie()
-                            : vocabulary.rest();
+            TokenTrie tokens = trie(trie);
             int node = mask.exitNodes()[i];
             cross(
                     space,

@@ -27,12 +27,16 @@ public final class TokenTable {
     private static final int SHORT = 10;
     private static final int LONG = 30;
 
+    /** The most bytes of a token of the short rest. */
+    static final int SHORT_REST = 8;
+
     private final byte[][] bytes;
     private final int width;
     private final int[] endIds;
     private final Map<String, Integer> controls;
     private final TokenTrie all;
-    private final TokenTrie rest;
+    private final TokenTrie shortRest;
+    private final TokenTrie longRest;
     private final List<Slice> slices;
     private final int[] ordinary;
 
@@ -71,7 +75,10 @@ public final class TokenTable {
         addSlice(ids, PLAIN, SHORT);
         addSlice(ids, PLAIN, LONG);
         addSlice(ids, PLAIN, Regexes.UNBOUNDED);
-        rest = new TokenTrie(ids, this.bytes);
+        List<Integer> shortIds = new ArrayList<>();
+        ids.removeIf(id -> this.bytes[id].length <= SHORT_REST && shortIds.add(id));
+        shortRest = new TokenTrie(shortIds, this.bytes);
+        longRest = new TokenTrie(ids, this.bytes);
     }
 
     /** The table of a tokenizer; its special tokens are the control tokens. */
@@ -89,23 +96,12 @@ public final class TokenTable {
         return new TokenTable(bytes, controls, width, endIds);
     }
 
-    /**
-     * Moves those that consist of at most so many of these characters into a slice of their own.
-     */
+    /** Moves those of at most so many of these characters into a slice of their own. */
     private void addSlice(List<Integer> ids, CodePoints chars, int maxChars) {
         List<Integer> taken = new ArrayList<>();
-        var bits = new int[words()];
-        ids.removeIf(id -> {
-            boolean fits = consistsOf(bytes[id], chars, maxChars);
-            if (fits) {
-                taken.add(id);
-                bits[id >> 5] |= 1 << id;
-            }
-            return fits;
-        });
+        ids.removeIf(id -> consistsOf(bytes[id], chars, maxChars) && taken.add(id));
         if (!taken.isEmpty()) {
-            int longest = taken.stream().mapToInt(id -> numChars(bytes[id])).max().getAsInt();
-            slices.add(new Slice(chars, longest, new TokenTrie(taken, bytes), bits));
+            slices.add(new Slice(chars, taken, bytes, words()));
         }
     }
 
@@ -118,14 +114,6 @@ public final class TokenTable {
         } catch (CharacterCodingException e) {
             return false;
         }
-    }
-
-    private static int numChars(byte[] utf8) {
-        int count = 0;
-        for (byte value : utf8) {
-            count += (value & 0xC0) == 0x80 ? 0 : 1;
-        }
-        return count;
     }
 
     /** How many ints a row of the mask has. */
@@ -190,9 +178,14 @@ public final class TokenTable {
         return slices;
     }
 
-    /** The tokens that are in no slice. */
-    TokenTrie rest() {
-        return rest;
+    /** The tokens of few bytes that are in no slice. */
+    TokenTrie shortRest() {
+        return shortRest;
+    }
+
+    /** The longer tokens that are in no slice. */
+    TokenTrie longRest() {
+        return longRest;
     }
 
     /** All tokens that text produces. */
