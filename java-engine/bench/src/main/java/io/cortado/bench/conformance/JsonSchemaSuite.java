@@ -113,7 +113,7 @@ public final class JsonSchemaSuite implements Suite {
                 counts.wrongAccepts++;
             }
             tally.compare(
-                    name + ": " + test.path("description").asString("") + " " + text,
+                    name + ": " + test.path("description").asString("") + " " + text + judge.reason(),
                     expected,
                     verdict);
         }

@@ -90,7 +90,7 @@ public final class MaskBenchSuite implements Suite {
             if (isAccepted != isValid || verdict == SchemaJudge.Verdict.DISAGREED) {
                 letThrough |= isAccepted;
                 heldBack |= isValid;
-                failure += (isValid ? " valid " : " invalid ") + verdict + " " + clip(text);
+                failure += (isValid ? " valid " : " invalid ") + verdict + " " + judge.reason() + clip(text);
             }
         }
         wrongAccepts += letThrough ? 1 : 0;

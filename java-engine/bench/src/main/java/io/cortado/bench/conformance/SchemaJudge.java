@@ -35,6 +35,7 @@ public final class SchemaJudge {
     private final TokenTable vocabulary;
     private @Nullable CompiledGrammar grammar;
     private boolean isEmpty;
+    private String reason = "";
 
     private SchemaJudge(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
@@ -113,15 +114,23 @@ public final class SchemaJudge {
         return tokenizer.encode(text, false, AddedTokenMatch.NONE);
     }
 
+    /** Why the last text was not judged; empty where it was. */
+    public String reason() {
+        return reason;
+    }
+
     public Verdict verdict(String text) {
+        reason = "";
         if (isEmpty || grammar == null) {
             return Verdict.REJECTED;
         }
         try {
             return new MaskRun(grammar).accepts(tokens(text)) ? Verdict.ACCEPTED : Verdict.REJECTED;
         } catch (GrammarException e) {
+            reason = String.valueOf(e.getMessage());
             return Verdict.ENDED;
         } catch (IllegalStateException e) {
+            reason = String.valueOf(e.getMessage());
             return Verdict.DISAGREED;
         }
     }

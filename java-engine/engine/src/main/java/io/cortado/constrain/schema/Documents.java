@@ -56,6 +56,12 @@ final class Documents {
         this.options = options;
     }
 
+    /** The place in the resource that it begins, if it does. */
+    Place placed(Place place) {
+        Resource own = byRoot.getOrDefault(place.node(), place.resource());
+        return new Place(own, place.node(), place.pointer());
+    }
+
     Place root(JsonNode schema) {
         return load(NO_URI, schema).place();
     }

@@ -40,7 +40,8 @@ final class SchemaReader {
         return formulas;
     }
 
-    SchemaUse use(Place place, Scope scope) {
+    SchemaUse use(Place named, Scope scope) {
+        Place place = documents.placed(named);
         Scope inner = scope.within(place.resource());
         return uses.computeIfAbsent(
                 new Key(place, inner),
