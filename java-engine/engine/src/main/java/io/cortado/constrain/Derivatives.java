@@ -149,6 +149,15 @@ final class Derivatives {
 
     private record Beginning(byte[] bytes, Regex rest) {}
 
+    private static void extend(
+            byte[] bytes, ByteSet same, Regex rest, ArrayDeque<Beginning> open) {
+        for (int value = same.next(0); value < 256; value = same.next(value + 1)) {
+            byte[] longer = Arrays.copyOf(bytes, bytes.length + 1);
+            longer[bytes.length] = (byte) value;
+            open.add(new Beginning(longer, rest));
+        }
+    }
+
     /** The strings of a language; null if there are more than {@code limit}, or long ones. */
     @Nullable List<byte[]> all(Regex regex, int limit) {
         var found = new ArrayList<byte[]>();
@@ -161,16 +170,16 @@ final class Derivatives {
             if (beginning.rest.isNullable) {
                 found.add(beginning.bytes);
             }
-            int length = beginning.bytes.length + 1;
-            for (int value = 0; value < 256; value++) {
+            ByteSet left = ByteSet.ALL;
+            for (int value = 0; value < 256; value = left.next(value)) {
+                ByteSet same = sameAs(beginning.rest, value, left);
+                left = left.and(same.not());
                 Regex rest = of(beginning.rest, value);
                 if (!isEmpty(rest)) {
-                    byte[] longer = Arrays.copyOf(beginning.bytes, length);
-                    longer[length - 1] = (byte) value;
-                    open.add(new Beginning(longer, rest));
+                    extend(beginning.bytes, same, rest, open);
                 }
                 // Each beginning that is left stands for another string at least.
-                if (found.size() + open.size() > limit || length > MAX_LENGTH) {
+                if (found.size() + open.size() > limit || beginning.bytes.length == MAX_LENGTH) {
                     return null;
                 }
             }
@@ -192,10 +201,10 @@ final class Derivatives {
     private void search(Regex start) {
         Map<Regex, Regex> cameFrom = new HashMap<>();
         var open = new ArrayDeque<Regex>();
-        open.push(start);
+        open.add(start);
         cameFrom.put(start, start);
         while (!open.isEmpty()) {
-            Regex regex = open.pop();
+            Regex regex = open.poll();
             ByteSet left = ByteSet.ALL;
             for (int value = 0; value < 256; value = left.next(value)) {
                 left = left.and(sameAs(regex, value, ByteSet.ALL).not());
@@ -206,7 +215,7 @@ final class Derivatives {
                 }
                 if (next.inhabited == Inhabited.UNKNOWN
                         && cameFrom.putIfAbsent(next, regex) == null) {
-                    open.push(next);
+                    open.add(next);
                 }
             }
         }

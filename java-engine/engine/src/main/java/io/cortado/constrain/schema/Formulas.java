@@ -273,11 +273,7 @@ final class Formulas {
         if (keys.isNames() || keys.names().contains(key)) {
             return keys.isNames() && keys.names().contains(key);
         }
-        return keys.body() == text.text() || overlaps(keys.body(), key);
-    }
-
-    private boolean overlaps(Regex body, String key) {
-        return !regexes.isEmpty(regexes.and(body, text.literal(key)));
+        return keys.body() == text.text() || regexes.matches(keys.body(), JsonText.written(key));
     }
 
     /** Exactly one of these values. */

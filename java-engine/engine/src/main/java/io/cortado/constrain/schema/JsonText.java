@@ -4,8 +4,8 @@ import io.cortado.constrain.Alphabet;
 import io.cortado.constrain.CodePoints;
 import io.cortado.constrain.Regex;
 import io.cortado.constrain.Regexes;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 
@@ -74,16 +74,20 @@ final class JsonText {
         return true;
     }
 
-    private static byte[] written(String ascii) {
-        var bytes = new byte[2 * ascii.length()];
-        int length = 0;
-        for (int i = 0; i < ascii.length(); i++) {
-            int escape = SHORT.indexOf(ascii.charAt(i));
+    /** The body of a string with as few escapes as there can be. */
+    static byte[] written(String string) {
+        var body = new StringBuilder(string.length());
+        for (int i = 0; i < string.length(); i++) {
+            char c = string.charAt(i);
+            int escape = SHORT.indexOf(c);
             if (escape >= 0) {
-                bytes[length++] = '\\';
+                body.append('\\').append(LETTERS.charAt(escape));
+            } else if (c < ' ') {
+                body.append("\\u00").append(c < 0x10 ? "0" : "").append(Integer.toHexString(c));
+            } else {
+                body.append(c);
             }
-            bytes[length++] = (byte) (escape >= 0 ? LETTERS.charAt(escape) : ascii.charAt(i));
         }
-        return Arrays.copyOf(bytes, length);
+        return body.toString().getBytes(StandardCharsets.UTF_8);
     }
 }

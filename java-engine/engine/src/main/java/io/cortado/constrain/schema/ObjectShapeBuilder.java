@@ -8,7 +8,6 @@ import io.cortado.constrain.schema.Atom.PropertyCount;
 import io.cortado.constrain.schema.Atom.SomeProperty;
 import java.util.ArrayList;
 import java.util.BitSet;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -39,22 +38,13 @@ final class ObjectShapeBuilder {
 
     ObjectShape build(Set<Formula> atoms) {
         atoms.forEach(this::add);
-        List<Regex> classes = classes();
+        List<ObjectShape.Others> others = others();
         String[] keys = named.keySet().toArray(new String[0]);
         var values = new Formula[keys.length];
         var requiredKeys = new BitSet();
-        var index = new HashMap<String, Integer>();
         for (int i = 0; i < keys.length; i++) {
             values[i] = valueOf(keys[i]);
-            index.put(keys[i], i);
             requiredKeys.set(i, required.contains(keys[i]));
-        }
-        List<ObjectShape.Others> others = new ArrayList<>();
-        for (Regex body : classes) {
-            Formula value = valueOf(body);
-            if (value != formulas.nothing) {
-                others.add(new ObjectShape.Others(body, value));
-            }
         }
         List<ObjectShape.Witness> witnesses = new ArrayList<>();
         for (SomeProperty atom : some) {
@@ -99,22 +89,29 @@ final class ObjectShapeBuilder {
         }
     }
 
+    /** Keys without a name, and which of the statements' bodies they are in. */
+    private record Class(Regex body, BitSet within) {}
+
     /** The keys without names, in classes that no statement splits further. */
-    private List<Regex> classes() {
-        Set<Regex> bodies = new LinkedHashSet<>();
-        wide.forEach(all -> bodies.add(all.keys().body()));
-        some.stream().filter(one -> !one.keys().isNames()).forEach(one -> bodies.add(one.keys().body()));
-        bodies.remove(formulas.text.text());
+    private List<Class> classes() {
+        List<Regex> bodies = bodies();
         Regex unnamed =
                 named.isEmpty()
                         ? formulas.text.text()
                         : formulas.text.except(formulas.text.oneOf(named.keySet()));
-        List<Regex> classes = List.of(unnamed);
-        for (Regex body : bodies) {
-            List<Regex> split = new ArrayList<>();
-            for (Regex part : classes) {
-                addSome(formulas.regexes.and(part, body), split);
-                addSome(formulas.regexes.and(part, formulas.regexes.not(body)), split);
+        List<Class> classes = List.of(new Class(unnamed, new BitSet()));
+        for (int i = 0; i < bodies.size(); i++) {
+            List<Class> split = new ArrayList<>();
+            for (Class part : classes) {
+                var within = (BitSet) part.within.clone();
+                within.set(i);
+                Regex body = bodies.get(i);
+                boolean isSplit = body != formulas.text.text();
+                add(formulas.regexes.and(part.body, body), within, split);
+                if (isSplit) {
+                    Regex rest = formulas.regexes.and(part.body, formulas.regexes.not(body));
+                    add(rest, part.within, split);
+                }
             }
             classes = split;
             if (classes.size() > MAX_CLASSES) {
@@ -124,25 +121,44 @@ final class ObjectShapeBuilder {
                         "patterns of keys overlap in more ways than allowed: limit=" + MAX_CLASSES);
             }
         }
-        if (bodies.isEmpty()) {
-            return classes;
+        return classes;
+    }
+
+    private List<Regex> bodies() {
+        Set<Regex> bodies = new LinkedHashSet<>();
+        wide.forEach(all -> bodies.add(all.keys().body()));
+        some.stream()
+                .filter(one -> !one.keys().isNames())
+                .forEach(one -> bodies.add(one.keys().body()));
+        return List.copyOf(bodies);
+    }
+
+    private void add(Regex body, BitSet within, List<Class> out) {
+        if (!formulas.regexes.isEmpty(body)) {
+            out.add(new Class(body, within));
         }
-        List<Regex> many = new ArrayList<>();
-        for (Regex part : classes) {
-            Set<String> few = shapes.scalars.strings(part, FEW_KEYS);
+    }
+
+    /** Where it matters how many keys there are, classes of few keys are keys with names. */
+    private List<ObjectShape.Others> others() {
+        List<Regex> bodies = bodies();
+        boolean countsKeys = min > 0 || !some.isEmpty();
+        List<ObjectShape.Others> others = new ArrayList<>();
+        for (Class part : classes()) {
+            Formula value = valueOf(part, bodies);
+            if (value == formulas.nothing) {
+                continue;
+            }
+            boolean isOne = part.within.isEmpty() || bodies.equals(List.of(formulas.text.text()));
+            Set<String> few =
+                    countsKeys && !isOne ? shapes.scalars.strings(part.body, FEW_KEYS) : null;
             if (few == null) {
-                many.add(part);
+                others.add(new ObjectShape.Others(part.body, value));
             } else {
                 few.forEach(key -> named.computeIfAbsent(key, k -> new ArrayList<>()));
             }
         }
-        return many;
-    }
-
-    private void addSome(Regex body, List<Regex> out) {
-        if (!formulas.regexes.isEmpty(body)) {
-            out.add(body);
-        }
+        return others;
     }
 
     private Formula valueOf(String key) {
@@ -155,11 +171,10 @@ final class ObjectShapeBuilder {
         return formulas.and(parts);
     }
 
-    /** A class is within a statement's keys or apart from them: one test tells. */
-    private Formula valueOf(Regex body) {
+    private Formula valueOf(Class part, List<Regex> bodies) {
         List<Formula> parts = new ArrayList<>();
         for (AllProperties all : wide) {
-            if (isWithin(body, all.keys())) {
+            if (part.within.get(bodies.indexOf(all.keys().body()))) {
                 parts.add(all.value());
             }
         }
@@ -167,8 +182,7 @@ final class ObjectShapeBuilder {
     }
 
     private boolean isWithin(Regex body, KeySet keys) {
-        return keys.body() == formulas.text.text()
-                || !formulas.regexes.isEmpty(formulas.regexes.and(body, keys.body()));
+        return !formulas.regexes.isEmpty(formulas.regexes.and(body, keys.body()));
     }
 
     private ObjectShape.Witness witness(
