@@ -169,9 +169,7 @@ final class Evaluation {
             cases = both(place, cases, either(place, yes, no));
         }
         for (Map.Entry<String, Place> entry : dependents(place).entrySet()) {
-            Formula has =
-                    formulas.and(
-                            formulas.types(Types.OBJECT), reader.keywords().has(entry.getKey()));
+            Formula has = reader.keywords().objectWith(entry.getKey());
             List<Case> no = List.of(plain(formulas.not(has)));
             List<Case> yes =
                     both(place, List.of(plain(has)), branch(use, entry.getValue()));

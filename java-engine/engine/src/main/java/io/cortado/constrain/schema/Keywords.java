@@ -289,6 +289,11 @@ final class Keywords {
         return formulas.atom(new Atom.SomeProperty(formulas.names(key), formulas.anything));
     }
 
+    /** That a value is an object and has a property. */
+    Formula objectWith(String key) {
+        return formulas.and(formulas.types(Types.OBJECT), has(key));
+    }
+
     private void addProperties(SchemaUse use, List<Formula> parts) {
         Place place = use.place;
         JsonNode node = place.node();

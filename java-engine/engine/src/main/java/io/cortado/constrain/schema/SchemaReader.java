@@ -172,7 +172,7 @@ final class SchemaReader {
         dependentSchemas(use)
                 .forEach(
                         (key, then) ->
-                                parts.add(formulas.or(formulas.not(keywords.has(key)), then)));
+                                parts.add(formulas.or(formulas.not(keywords.objectWith(key)), then)));
     }
 
     private Formula optional(SchemaUse use, String keyword) {
