@@ -42,7 +42,6 @@ final class ArrayShape {
     private final TreeMap<Integer, Formula> items;
     private final List<Contains> counters;
     private final List<SomeItem> witnesses;
-    private final boolean isUnsupported;
     private final Map<Progress, Boolean> completable = new HashMap<>();
 
     /** From where on the index makes no difference but to the counts. */
@@ -55,7 +54,6 @@ final class ArrayShape {
             TreeMap<Integer, Formula> items,
             List<Contains> counters,
             List<SomeItem> witnesses,
-            boolean isUnsupported,
             Shapes shapes) {
         this.min = min;
         this.max = max;
@@ -63,7 +61,6 @@ final class ArrayShape {
         this.items = items;
         this.counters = List.copyOf(counters);
         this.witnesses = List.copyOf(witnesses);
-        this.isUnsupported = isUnsupported;
         this.shapes = shapes;
         int last = Math.max(items.lastKey(), min);
         for (SomeItem witness : witnesses) {
@@ -77,7 +74,6 @@ final class ArrayShape {
         int min = 0;
         int max = Atom.UNBOUNDED;
         boolean isUnique = false;
-        boolean isUnsupported = false;
         List<AllItems> ranges = new ArrayList<>();
         List<Contains> counters = new ArrayList<>();
         List<SomeItem> witnesses = new ArrayList<>();
@@ -94,7 +90,8 @@ final class ArrayShape {
                 }
                 case Contains contains -> counters.add(contains);
                 case Atom.UniqueItems unique -> isUnique = true;
-                case Atom.RepeatedItem repeated -> isUnsupported = true;
+                // Refused where a schema asks for it; in what is only compared, two may be equal.
+                case Atom.RepeatedItem repeated -> min = Math.max(min, 2);
                 case null, default -> throw new IllegalStateException("not of arrays: " + formula);
             }
         }
@@ -111,7 +108,6 @@ final class ArrayShape {
                 segments(ranges, shapes.formulas),
                 counters,
                 witnesses,
-                isUnsupported,
                 shapes);
     }
 
@@ -152,15 +148,7 @@ final class ArrayShape {
     }
 
     boolean isPossible() {
-        // The opposite of uniqueItems is refused where it is reached; it is not proved impossible.
-        return isUnsupported || isCompletable(start());
-    }
-
-    void checkSupported() {
-        if (isUnsupported) {
-            throw new GrammarException(
-                    Reason.UNSUPPORTED, "", "the opposite of uniqueItems cannot be enforced");
-        }
+        return isCompletable(start());
     }
 
     private Formula itemAt(int index) {

@@ -35,6 +35,7 @@ final class Formulas {
     final Numbers numbers;
     final Formula anything;
     final Formula nothing;
+    private boolean comparesItems;
 
     Formulas(Regexes regexes) {
         this.regexes = regexes;
@@ -75,6 +76,7 @@ final class Formulas {
     }
 
     private Formula atom(Atom atom, boolean holdsElsewhere) {
+        comparesItems |= atom instanceof Atom.UniqueItems;
         boolean isTrivial =
                 switch (atom) {
                     case Atom.AllProperties(var keys, var value) -> simple(value) == anything;
@@ -91,6 +93,11 @@ final class Formulas {
             return holdsElsewhere ? anything : types(atom.type());
         }
         return make(Formula.Kind.ATOM, 0, atom, holdsElsewhere, List.of(), null);
+    }
+
+    /** Whether anything was said about equal items. */
+    boolean comparesItems() {
+        return comparesItems;
     }
 
     Formula schema(SchemaUse use) {

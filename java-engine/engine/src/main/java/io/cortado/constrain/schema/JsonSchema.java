@@ -50,6 +50,9 @@ public final class JsonSchema {
         var formulas = new Formulas(regexes);
         var documents = new Documents(options);
         Formula root = new SchemaReader(formulas, documents, options).readAll(tree);
+        if (formulas.comparesItems()) {
+            Reachable.check(root, formulas);
+        }
         var shapes = new Shapes(formulas, new Layout(regexes, options));
         if (!shapes.isPossible(root)) {
             throw new GrammarException(

@@ -98,7 +98,7 @@ final class ObjectShape {
             }
         }
         int more = pending == 0 ? 0 : missing(used, pending, new HashMap<>());
-        if (more == Integer.MAX_VALUE || (long) count + needed + more > max) {
+        if (more == Integer.MAX_VALUE || Math.max(min, (long) count + needed + more) > max) {
             return false;
         }
         return hasRoom(used, min - count - needed);

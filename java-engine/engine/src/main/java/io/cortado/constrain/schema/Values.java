@@ -63,7 +63,6 @@ final class Values {
         }
         for (ArrayShape shape : shapes.arrays(formula)) {
             if (shape.isPossible()) {
-                shape.checkSupported();
                 out.lexeme(shapes.layout.arrayStart, ArrayState.start(shape, shapes));
             }
         }

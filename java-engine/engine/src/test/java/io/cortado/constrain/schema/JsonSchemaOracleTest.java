@@ -138,7 +138,7 @@ class JsonSchemaOracleTest {
                     token = CLOSING.contains(TOKENS.get(id).substring(0, 1)) ? id : token;
                 }
             }
-            assertTrue(matcher.accept(token));
+            assertTrue(matcher.accept(token), "mask and matcher after " + text + TOKENS.get(token));
             text.append(TOKENS.get(token));
         }
     }
