@@ -38,7 +38,17 @@ final class FormatPatterns {
     private static final String ANY_TIME =
             "(?:" + MINUTES + "(?:[0-5][0-9]|60)" + FRACTION + OFFSET + ")";
 
-    private static final String LABEL = "(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)";
+    private static final String LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?";
+    private static final String ANY_HOSTNAME = LABEL + "(?:\\.(?:" + LABEL + "))*";
+
+    /**
+     * Without the limit of 253 characters as a condition of its own, which would make each place a
+     * state: three long labels, or ten short ones. Two hyphens in a row are left out, as labels of
+     * other standards have them.
+     */
+    private static final String HOSTNAME =
+            "(?:" + labels(63, 2) + "|" + labels(24, 9) + ")";
+
     private static final String OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     private static final String IPV4 = "(?:" + OCTET + "(?:\\." + OCTET + "){3})";
     private static final String H16 = "[0-9a-fA-F]{1,4}";
@@ -58,27 +68,30 @@ final class FormatPatterns {
         ALL.put("time", new Format(TIME, ANY_TIME));
         ALL.put("date-time", new Format(DATE + "[tT]" + TIME, DATE + "[tT]" + ANY_TIME));
         exact("duration", DURATION);
-        ALL.put("hostname", new Format(hostname(LABEL), hostname(LABEL)));
+        ALL.put("hostname", new Format(HOSTNAME, ANY_HOSTNAME));
         exact("ipv4", IPV4);
         exact("ipv6", IPV6);
         exact("uuid", UUID);
         exact("json-pointer", POINTER);
         exact("relative-json-pointer", "(?:0|[1-9][0-9]*)(?:#|" + POINTER + ")");
         String literal = "\\[(?:" + IPV4 + "|IPv6:" + IPV6 + ")\\]";
-        exact("email", LOCAL + "@(?:" + hostname(LABEL) + "|" + literal + ")");
+        ALL.put(
+                "email",
+                new Format(
+                        LOCAL + "@(?:" + HOSTNAME + "|" + literal + ")",
+                        LOCAL + "@(?:" + ANY_HOSTNAME + "|" + literal + ")"));
         exact("uri", Uris.uri(""));
         exact("uri-reference", Uris.reference(""));
         exact("iri", Uris.uri(Uris.UNICODE));
         exact("iri-reference", Uris.reference(Uris.UNICODE));
         exact("uri-template", Uris.template());
-        String label = "(?:" + LABEL + "|" + IDN + "{1,12})";
-        ALL.put("idn-hostname", new Format(label + "(?:\\." + label + "){0,3}", "[^ ]+"));
+        String name = "(?:" + HOSTNAME + "|" + IDN + "{1,12}(?:\\." + IDN + "{1,12}){0,3})";
+        ALL.put("idn-hostname", new Format(name, "[^]*"));
+        String local = "(?:[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]|[\\u00a1-\\ud7ff])";
         ALL.put(
                 "idn-email",
                 new Format(
-                        "(?:[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]|" + IDN + "){1,64}@" + label
-                                + "(?:\\." + label + "){0,3}",
-                        "[^]*@[^]*"));
+                        "(?:" + LOCAL + "|" + local + "{1,64})@" + name, "[^]*@[^]*"));
         ALL.put("regex", new Format(regex(2), "[^]*"));
     }
 
@@ -93,8 +106,13 @@ final class FormatPatterns {
         ALL.put(name, new Format(pattern, pattern));
     }
 
-    private static String hostname(String label) {
-        return label + "(?:\\." + label + "){0,126}";
+    /** A label of up to so many characters, and up to so many more. */
+    private static String labels(int maxChars, int more) {
+        String label =
+                "(?:[a-zA-Z0-9]{1," + maxChars + "}|[a-zA-Z0-9](?:-?[a-zA-Z0-9]){0,"
+                        + (maxChars - 1) / 2
+                        + "})";
+        return label + "(?:\\." + label + "){0," + more + "}";
     }
 
     static String ipv6() {
@@ -122,16 +140,25 @@ final class FormatPatterns {
         return "P(?:" + date + "(?:" + time + ")?|" + time + "|[0-9]+W)";
     }
 
+    /** In braces, one number, or two of which the first is not larger. */
+    private static String count() {
+        var pairs = new StringBuilder("[0-9],[1-9][0-9]");
+        for (int low = 0; low <= 9; low++) {
+            pairs.append('|').append(low).append(",[").append(low).append("-9]");
+        }
+        return "\\{(?:[0-9]{1,3},?|" + pairs + ")\\}";
+    }
+
     /** Simple patterns with groups to a depth: whether any other is one is left open. */
     private static String regex(int depth) {
-        String escape = "\\\\[dDwWsSbBtnrfv^$\\\\.*+?()\\[\\]{}|/]";
+        String escape = "\\\\(?:[dDwWsSbBtnrfv^$\\\\.*+?()\\[\\]{}|/]|c[a-zA-Z])";
         String one = "[^\\\\()\\[\\]{}*+?|^$.\\n-]";
-        String set = "\\[\\^?(?:a-z|A-Z|0-9|a-f|A-F|" + escape + "|[^\\\\\\[\\]^\\n-])+-?\\]";
+        String set = "\\[\\^?(?:a-z|A-Z|0-9|a-f|A-F|" + escape + "|[^\\\\\\[\\]^\\n-])*-?\\]";
         String atom = one + "|-|\\.|" + escape + "|" + set;
         if (depth > 0) {
-            atom += "|\\((?:\\?:)?" + regex(depth - 1) + "\\)";
+            atom += "|\\((?:\\?(?:[:=!]|<[=!]))?" + regex(depth - 1) + "\\)";
         }
-        String term = "(?:(?:" + atom + ")(?:[*+?]\\??|\\{[0-9]{1,2}\\}|\\{[0-9]{1,2},\\})?|[\\^$])";
+        String term = "(?:(?:" + atom + ")(?:(?:[*+?]|" + count() + ")\\??)?|[\\^$])";
         return "(?:" + term + "*(?:\\|" + term + "*)*)";
     }
 }

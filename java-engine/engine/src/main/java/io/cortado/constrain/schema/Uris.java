@@ -51,7 +51,7 @@ final class Uris {
         String name = "(?:[a-zA-Z0-9_]|" + PERCENT + ")(?:\\.?(?:[a-zA-Z0-9_]|" + PERCENT + "))*";
         String variable = name + "(?::[1-9][0-9]{0,3}|\\*)?";
         String expression = "\\{[+#./;?&=,!@|]?" + variable + "(?:," + variable + ")*\\}";
-        String literal = "[!#$&(-;=?-\\[\\]_a-z~" + UNICODE + "]|" + PERCENT;
+        String literal = "[!#$&-;=?-\\[\\]_a-z~" + UNICODE + "]|" + PERCENT;
         return "(?:" + literal + "|" + expression + ")*";
     }
 }
