@@ -16,6 +16,7 @@ import picocli.CommandLine.Command;
             SimBench.class,
             PrefixBench.class,
             TokenizerBench.class,
+            MaskBench.class,
             JmhBench.class
         })
 final class BenchVerb {}

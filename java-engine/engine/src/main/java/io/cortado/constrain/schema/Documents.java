@@ -173,7 +173,7 @@ final class Documents {
             resource.dynamicAnchors.putIfAbsent(name, place);
         }
         if (draft == Draft.DRAFT_2019_09
-                && node == resource.root
+                && place.equals(resource.place())
                 && node.path("$recursiveAnchor").asBoolean(false)) {
             resource.dynamicAnchors.put("", place);
         }

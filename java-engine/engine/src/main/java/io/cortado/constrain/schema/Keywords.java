@@ -113,20 +113,21 @@ final class Keywords {
     private void addNumbers(Place place, List<Formula> parts) {
         bound(place, "minimum", "exclusiveMinimum", true, parts);
         bound(place, "maximum", "exclusiveMaximum", false, parts);
-        for (String keyword : List.of("multipleOf", "divisibleBy")) {
-            JsonNode divisor = place.node().path(keyword);
-            if (divisor.isMissingNode() || keyword.equals("divisibleBy")) {
-                continue;
-            }
+        String keyword = "multipleOf";
+        JsonNode divisor = place.node().path(keyword);
+        if (!divisor.isMissingNode()) {
             if (!divisor.isNumber() || Json.number(divisor).signum() <= 0) {
                 throw place.syntax(keyword, keyword + " must be a positive number");
             }
             BigDecimal value = Json.number(divisor);
             Numbers numbers = formulas.numbers;
-            parts.add(
-                    formulas.atom(
-                            new Atom.NumberIn(
-                                    numbers.multiples(value), numbers.notMultiples(value))));
+            try {
+                NumberSet multiples = numbers.multiples(value);
+                NumberSet others = numbers.notMultiples(value);
+                parts.add(formulas.atom(new Atom.NumberIn(multiples, others)));
+            } catch (GrammarException e) {
+                throw moved(place, keyword, e);
+            }
         }
     }
 

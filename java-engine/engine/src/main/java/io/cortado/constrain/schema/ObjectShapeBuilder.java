@@ -62,21 +62,22 @@ final class ObjectShapeBuilder {
     private void add(Formula formula) {
         switch (formula.atom) {
             case AllProperties all -> {
-                all.keys().names().forEach(key -> named.computeIfAbsent(key, k -> new ArrayList<>()));
-                if (all.keys().isNames()) {
-                    for (String key : all.keys().names()) {
-                        named.get(key).add(all.value());
+                for (String key : all.keys().names()) {
+                    List<Formula> values = known(key);
+                    if (all.keys().isNames()) {
+                        values.add(all.value());
                     }
-                } else {
+                }
+                if (!all.keys().isNames()) {
                     wide.add(all);
                 }
             }
             case SomeProperty one -> {
-                one.keys().names().forEach(key -> named.computeIfAbsent(key, k -> new ArrayList<>()));
+                one.keys().names().forEach(this::known);
                 if (one.keys().isNames() && one.keys().names().size() == 1) {
                     String key = one.keys().names().iterator().next();
                     required.add(key);
-                    named.get(key).add(one.value());
+                    known(key).add(one.value());
                 } else {
                     some.add(one);
                 }
@@ -87,6 +88,11 @@ final class ObjectShapeBuilder {
             }
             case null, default -> throw new IllegalStateException("not of objects: " + formula);
         }
+    }
+
+    /** What is said of the value of a key that has a name. */
+    private List<Formula> known(String key) {
+        return named.computeIfAbsent(key, k -> new ArrayList<>());
     }
 
     /** Keys without a name, and which of the statements' bodies they are in. */
@@ -155,7 +161,7 @@ final class ObjectShapeBuilder {
             if (few == null) {
                 others.add(new ObjectShape.Others(part.body, value));
             } else {
-                few.forEach(key -> named.computeIfAbsent(key, k -> new ArrayList<>()));
+                few.forEach(this::known);
             }
         }
         return others;

@@ -10,6 +10,8 @@ import tools.jackson.databind.JsonNode;
  * @param pointer from the document's root, for messages
  */
 record Place(Resource resource, JsonNode node, String pointer) {
+    /** By identity: equal nodes in different places are different schemas. */
+    @SuppressWarnings("ReferenceEquality")
     @Override
     public boolean equals(Object other) {
         return other instanceof Place that && node == that.node && resource == that.resource;
