@@ -31,8 +31,15 @@ constexpr Case kCases[] = {
     {"decode bf16 8 x 4096, 8x8x128", 8, 1, 4096, 8, 8, 128, CT_BF16, CT_BF16, 0},
     {"decode bf16 8 x 8192, 8x4x64", 8, 1, 8192, 8, 4, 64, CT_BF16, CT_BF16, 0},
     {"decode f32/bf16 8 x 4096, 8x4x128", 8, 1, 4096, 8, 4, 128, CT_F32, CT_BF16, 0},
+    {"decode bf16/fp8 8 x 4096, 8x4x128", 8, 1, 4096, 8, 4, 128, CT_BF16, CT_F8_E4M3, 0},
+    {"decode bf16/fp8 1 x 32768, 8x4x128", 1, 1, 32768, 8, 4, 128, CT_BF16, CT_F8_E4M3, 0},
+    {"decode bf16/fp8 8 x 4096, 8x1x128", 8, 1, 4096, 8, 1, 128, CT_BF16, CT_F8_E4M3, 0},
+    {"decode bf16/fp8 8 x 4096, 8x8x128", 8, 1, 4096, 8, 8, 128, CT_BF16, CT_F8_E4M3, 0},
+    {"decode f32/fp8 8 x 4096, 8x4x128", 8, 1, 4096, 8, 4, 128, CT_F32, CT_F8_E4M3, 0},
+    {"decode f32/f16 8 x 4096, 8x4x128", 8, 1, 4096, 8, 4, 128, CT_F32, CT_F16, 0},
     {"decode f32 8 x 4096, 8x4x128", 8, 1, 4096, 8, 4, 128, CT_F32, CT_F32, 0},
     {"prefill bf16 2048, 8x4x128", 1, 2048, 2048, 8, 4, 128, CT_BF16, CT_BF16, 0},
+    {"prefill bf16/fp8 2048, 8x4x128", 1, 2048, 2048, 8, 4, 128, CT_BF16, CT_F8_E4M3, 0},
     {"prefill bf16 512 of 8192, 8x4x128", 1, 512, 8192, 8, 4, 128, CT_BF16, CT_BF16, 0},
     {"prefill bf16 16 x 128, 8x4x128", 16, 128, 128, 8, 4, 128, CT_BF16, CT_BF16, 0},
     {"prefill bf16 2048, 8x2x64", 1, 2048, 2048, 8, 2, 64, CT_BF16, CT_BF16, 0},
@@ -47,8 +54,20 @@ void fill_random(Array<unsigned char>& array, int32_t dtype) {
     const int64_t bytes = array.size, first = std::min<int64_t>(bytes, 1 << 20), size = ct::dtype_bytes(dtype);
     for (int64_t i = 0; i + size <= first; i += size) {
         const float x = uniform(engine);
-        const ct::bf16 half = ct::to_bf16(x);
-        std::memcpy(array.at + i, dtype == CT_F32 ? static_cast<const void*>(&x) : &half, static_cast<size_t>(size));
+        const auto put = [&](auto stored) { std::memcpy(array.at + i, &stored, sizeof stored); };
+        switch (dtype) {
+            case CT_F32:
+                put(x);
+                break;
+            case CT_BF16:
+                put(ct::to_bf16(x));
+                break;
+            case CT_F16:
+                put(ct::to_f16(x));
+                break;
+            default:
+                put(ct::to_e4m3(x));
+        }
     }
     for (int64_t i = first; i < bytes; ++i) array.at[i] = array.at[i - first];
 }

@@ -427,17 +427,19 @@ void bench_copy_blocks(Device& device, int64_t pairs, int64_t block_bytes) {
 
 void bench_sample(Device& device, int64_t rows, int64_t vocab, float top_p) {
     Rotation logits = rotation(device, rows * vocab * 4, CT_F32);
-    Memory token(device, rows * 4), logprob(device, rows * 4), top_k(device, rows * 4), position(device, rows * 8);
-    Memory temperature(device, rows * 4), top_ps(device, rows * 4), min_p(device, rows * 4), seed(device, rows * 8);
-    Memory rank(device, rows * 4), status(device, rows * 4);
-    const auto count = static_cast<size_t>(rows);
-    temperature.write(std::vector<float>(count, top_p < 1 ? 0.8f : 0.0f));
-    top_ps.write(std::vector<float>(count, top_p));
-    min_p.write(std::vector<float>(count, 0.0f));
-    top_k.write(std::vector<int32_t>(count, 0));
-    seed.write(std::vector<int64_t>(count, 5));
-    position.write(std::vector<int64_t>(count, 7));
-    const ct_sample_params p{sizeof p, rows, vocab, vocab, 0, 0};
+    Memory token(device, rows * 4), logprob(device, rows * 4), rank(device, rows * 4), status(device, rows * 4);
+    ct_sample_row row{};
+    row.forced = row.state_slot = row.mask_row = row.allowed_row = -1;
+    row.temperature = top_p < 1 ? 0.8f : 0.0f;
+    row.top_p = top_p;
+    row.seed = 5;
+    row.position = 7;
+    Memory params(device, rows * static_cast<int64_t>(sizeof row));
+    params.write(std::vector<ct_sample_row>(static_cast<size_t>(rows), row));
+    ct_sample_params p{};
+    p.struct_bytes = sizeof p;
+    p.num_rows = rows;
+    p.vocab_size = p.logits_stride = vocab;
     int64_t bytes = 0;
     MUST(ct_sample_workspace_bytes(&bytes, device.device, &p));
     Memory workspace(device, bytes);
@@ -445,9 +447,8 @@ void bench_sample(Device& device, int64_t rows, int64_t vocab, float top_p) {
            time_calls(device, static_cast<int64_t>(logits.size()),
                       [&](int64_t i) {
                           return ct_sample(token.get(), logprob.get(), rank.get(), nullptr, nullptr, status.get(),
-                                           logits[static_cast<size_t>(i)]->get(), temperature.get(), top_k.get(),
-                                           top_ps.get(), min_p.get(), seed.get(), position.get(), nullptr, nullptr,
-                                           nullptr, nullptr, workspace.get(), &p, device.stream);
+                                           nullptr, logits[static_cast<size_t>(i)]->get(), params.get(), nullptr,
+                                           nullptr, nullptr, nullptr, workspace.get(), &p, device.stream);
                       }),
            4.0 * static_cast<double>(rows * vocab), 0, field("rows", rows) + "," + field("vocab", vocab));
 }

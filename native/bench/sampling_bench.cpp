@@ -31,9 +31,9 @@ struct Setting {
 
 void sampling(Device& d, int64_t vocab, int64_t n, float scale) {
     Random random(3);
-    Array<float> logits(d, n * vocab), logprob(d, n), temperature(d, n), top_p(d, n), min_p(d, n);
-    Array<int32_t> token(d, n), rank(d, n), status(d, n), top_k(d, n);
-    Array<int64_t> seed(d, n), position(d, n);
+    Array<float> logits(d, n * vocab), logprob(d, n);
+    Array<int32_t> token(d, n), rank(d, n), status(d, n);
+    Array<ct_sample_row> rows(d, n);
     for (int64_t i = 0; i < n * vocab; ++i) logits.at[i] = random.normal(scale);
     constexpr Setting kSettings[] = {{"greedy", 0, 0, 1, 0},           {"plain", 1, 0, 1, 0},
                                      {"plain 0.8", 0.8f, 0, 1, 0},     {"min-p", 0.8f, 0, 1, 0.05f},
@@ -41,17 +41,26 @@ void sampling(Device& d, int64_t vocab, int64_t n, float scale) {
                                      {"top-p 0.95", 0.8f, 0, 0.95f, 0}};
     for (const Setting& s : kSettings) {
         for (int64_t r = 0; r < n; ++r) {
-            temperature.at[r] = s.temperature;
-            top_k.at[r] = s.top_k;
-            top_p.at[r] = s.top_p;
-            min_p.at[r] = s.min_p;
-            seed.at[r] = r;
+            ct_sample_row& row = rows.at[r];
+            row = {};
+            row.forced = row.state_slot = row.mask_row = row.allowed_row = -1;
+            row.temperature = s.temperature;
+            row.top_k = s.top_k;
+            row.top_p = s.top_p;
+            row.min_p = s.min_p;
+            row.seed = r;
         }
-        ct_sample_params p{sizeof p, n, vocab, vocab, 0, 0};
+        ct_sample_params p{};
+        p.struct_bytes = sizeof p;
+        p.num_rows = n;
+        p.vocab_size = p.logits_stride = vocab;
+        int64_t bytes = 0;
+        CHECK_OK(ct_sample_workspace_bytes(&bytes, d.device, &p));
+        Array<unsigned char> workspace(d, bytes);
         double us = best_microseconds(d, [&] {
-            CHECK_OK(ct_sample(token.buffer, logprob.buffer, rank.buffer, nullptr, nullptr, status.buffer,
-                               logits.buffer, temperature.buffer, top_k.buffer, top_p.buffer, min_p.buffer, seed.buffer,
-                               position.buffer, nullptr, nullptr, nullptr, nullptr, nullptr, &p, d.stream));
+            CHECK_OK(ct_sample(token.buffer, logprob.buffer, rank.buffer, nullptr, nullptr, status.buffer, nullptr,
+                               logits.buffer, rows.buffer, nullptr, nullptr, nullptr, nullptr, workspace.buffer, &p,
+                               d.stream));
         });
         std::printf("sample V=%lld rows=%lld scale=%.0f %-10s %9.1f us %6.2f GB/s\n", static_cast<long long>(vocab),
                     static_cast<long long>(n), static_cast<double>(scale), s.name, us,

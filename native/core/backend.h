@@ -174,19 +174,16 @@ struct SampleArgs {
     int32_t* top_ids;
     float* top_logprobs;
     int32_t* status;
-    const float* logits;
-    const float* temperature;
-    const int32_t* top_k;
-    const float* top_p;
-    const float* min_p;
-    const int64_t* seed;
-    const int64_t* position;
-    const int32_t* forced;        // nullable
-    const int32_t* bias_offsets;  // null: no bias
+    int32_t* state;      // null: no slots
+    const void* logits;  // of logits_dtype
+    const ct_sample_row* rows;
     const int32_t* bias_ids;
     const float* bias_values;
+    const int32_t* history_ids;
+    const int32_t* masks;
     void* workspace;  // sample_workspace_bytes of it
-    int64_t num_rows, vocab_size, logits_stride, num_bias, max_top;
+    int64_t num_rows, vocab_size, logits_stride, num_bias, max_top, num_history, num_masks, mask_stride, num_slots;
+    int32_t logits_dtype;
 };
 
 // One function an operation; each launches and returns a status.

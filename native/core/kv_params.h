@@ -19,9 +19,6 @@ int32_t settle_kv_params(const char* function, const ct_device* device, Params* 
     if (p->kv_dtype < CT_F32 || p->kv_dtype > CT_F8_E4M3) {
         return fail(CT_INVALID, "%s: kv_dtype=%d is not a ct_dtype", function, static_cast<int>(p->kv_dtype));
     }
-    if (p->kv_dtype != CT_F32 && p->kv_dtype != CT_BF16) {
-        CT_TRY(refuse_on_cpu(function, device, "kv_dtype", p->kv_dtype, "CT_F32 (0) and CT_BF16 (1)"));
-    }
     for (float* scale : {&p->k_scale, &p->v_scale}) {
         if (*scale == 0) *scale = 1;
         if (!std::isfinite(*scale) || *scale < 0) {

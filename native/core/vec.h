@@ -50,6 +50,25 @@ inline void store(float* at, Vec a, int64_t n) { _mm512_mask_storeu_ps(at, first
 inline __m256i narrow(__m512 v) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)); }
 inline void store(bf16* at, Vec a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), narrow(a.v)); }
 inline void store(bf16* at, Vec a, int64_t n) { _mm256_mask_storeu_epi16(at, first_lanes(n), narrow(a.v)); }
+inline void store(f16* at, Vec a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
+}
+// As to_e4m3: sizes from 2^-6 on lose 20 bits, a sum with 2^14 rounds smaller ones to multiples of 2^-9.
+inline void store(e4m3* at, Vec a) {
+    const __m512i bits = _mm512_castps_si512(a.v);
+    const __m512i size = _mm512_and_si512(bits, _mm512_set1_epi32(0x7fffffff));
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(size, 20), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(size, odd), _mm512_set1_epi32(0x7ffff - (120 << 23)));
+    const __m512i sum = _mm512_castps_si512(_mm512_add_ps(_mm512_castsi512_ps(size), _mm512_set1_ps(0x1p14f)));
+    __m512i code = _mm512_mask_sub_epi32(_mm512_srli_epi32(rounded, 20),
+                                         _mm512_cmplt_epi32_mask(size, _mm512_set1_epi32(0x3c800000)), sum,
+                                         _mm512_castps_si512(_mm512_set1_ps(0x1p14f)));
+    code = _mm512_min_epu32(code, _mm512_set1_epi32(0x7e));
+    code = _mm512_or_si512(code, _mm512_and_si512(_mm512_srli_epi32(bits, 24), _mm512_set1_epi32(0x80)));
+    code = _mm512_mask_mov_epi32(code, _mm512_cmpgt_epi32_mask(size, _mm512_set1_epi32(0x7f800000)),
+                                 _mm512_set1_epi32(0x7f));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(code));
+}
 inline float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
 inline float largest(Vec a) { return _mm512_reduce_max_ps(a.v); }
 inline int64_t count_greater(Vec a, Vec b) { return __builtin_popcount(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)); }
@@ -110,6 +129,24 @@ inline void store(bf16* at, Vec a, int64_t n) {
     bf16 lanes[8];
     store(lanes, a);
     for (int64_t i = 0; i < n; ++i) at[i] = lanes[i];
+}
+inline void store(f16* at, Vec a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm256_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
+}
+inline void store(e4m3* at, Vec a) {
+    const __m256i bits = _mm256_castps_si256(a.v);
+    const __m256i size = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(size, 20), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(size, odd), _mm256_set1_epi32(0x7ffff - (120 << 23)));
+    const __m256i magic = _mm256_castps_si256(_mm256_set1_ps(0x1p14f));
+    const __m256i sum = _mm256_castps_si256(_mm256_add_ps(_mm256_castsi256_ps(size), _mm256_castsi256_ps(magic)));
+    __m256i code = _mm256_blendv_epi8(_mm256_srli_epi32(rounded, 20), _mm256_sub_epi32(sum, magic),
+                                      _mm256_cmpgt_epi32(_mm256_set1_epi32(0x3c800000), size));
+    code = _mm256_min_epu32(code, _mm256_set1_epi32(0x7e));
+    code = _mm256_or_si256(code, _mm256_and_si256(_mm256_srli_epi32(bits, 24), _mm256_set1_epi32(0x80)));
+    code = _mm256_blendv_epi8(code, _mm256_set1_epi32(0x7f), _mm256_cmpgt_epi32(size, _mm256_set1_epi32(0x7f800000)));
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(code), _mm256_extracti128_si256(code, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(at), _mm_packus_epi16(words, words));
 }
 inline float sum(Vec a) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));

@@ -369,7 +369,8 @@ typedef struct ct_rope_params {
     int32_t rotary_dim; /* even, at most head_dim */
     int32_t style;      /* ct_rope_style */
     int32_t dtype;      /* of qkv and q: CT_F32 or CT_BF16 */
-    int32_t kv_dtype;   /* of the cache: CT_F32, CT_BF16; on cuda and simt CT_F16 and CT_F8_E4M3 as well */
+    int32_t kv_dtype;   /* ct_dtype of the cache: numbers are rounded to nearest even, beyond its largest saturated
+                           (CT_F8_E4M3) or infinite */
     float eps;          /* of the q and k norms */
     int32_t block_size; /* tokens in a block: 16, 32 or 64; 0: 16. The cpu serves 16 */
     float k_scale;      /* the cache holds k / k_scale and v / v_scale; 0: 1. Only with CT_F8_E4M3 */
@@ -408,11 +409,12 @@ typedef struct ct_attention_params {
     int32_t head_dim; /* of q and k: 16 to 256, a multiple of 16; 576 on cuda and simt */
     int32_t window;   /* 0: none; w: a token sees itself and the w - 1 before it */
     int32_t dtype;    /* of q and out: CT_F32 or CT_BF16 */
-    int32_t kv_dtype; /* of the cache: CT_F32, CT_BF16; on cuda and simt CT_F16 and CT_F8_E4M3 as well */
+    int32_t kv_dtype; /* ct_dtype of the cache */
     float scale;      /* of q k^T, usually 1 / sqrt(head_dim) */
     float soft_cap;   /* 0: none; c: score = c * tanh(score / c), before the mask */
 
-    /* From here on 0 is the default. The cpu device serves the defaults only, but for max_q_len and balanced. */
+    /* From here on 0 is the default. The cpu device serves the defaults only, but for max_q_len, balanced and the scales.
+     */
     int32_t block_size;     /* tokens in a block: 16, 32 or 64; 0: 16 */
     int32_t head_dim_v;     /* of v and out; 0: head_dim. Others: 512 with head_dim 576 */
     int32_t values_in_keys; /* 1: a value is the first head_dim_v elements of its key and v_cache is null (latent
@@ -489,21 +491,103 @@ CT_API int32_t ct_soft_cap(ct_buffer* x, int64_t rows, int64_t cols, int64_t str
 
 enum ct_sample_status {
     CT_SAMPLE_OK = 0,
-    CT_SAMPLE_NOT_FINITE = 1, /* a NaN or +inf among the logits; token -1 */
-    CT_SAMPLE_EMPTY = 2       /* every logit is -inf, or every token is banned; token -1 */
+    CT_SAMPLE_NOT_FINITE = 1, /* a NaN or +inf among the logits, or made of them by bias or penalties; token -1 */
+    CT_SAMPLE_EMPTY = 2,      /* every logit is -inf, or every token is banned; token -1 */
+    CT_SAMPLE_INVALID = 3     /* the row points outside a table, or forces an id outside the vocabulary; token -1 */
 };
+
+/* Steps between the edited logits and the draw, in ct_sample_row.order. Each sees what the steps before it left, its
+ * probabilities renormalised. p is a token's probability, H the entropy in nats. */
+enum ct_sample_step {
+    CT_STEP_END = 0,         /* the order ends here */
+    CT_STEP_PENALTIES = 1,   /* repetition_penalty, then frequency_penalty and presence_penalty; counts of state_slot */
+    CT_STEP_DRY = 2,         /* adds the row's second run of bias entries (DRY's matches are found by the host) */
+    CT_STEP_TEMPERATURE = 3, /* logits / temperature; dynamic where dynatemp_range > 0 (llama.cpp's temp_ext) */
+    CT_STEP_MIN_P = 4,       /* p >= min_p * the largest p */
+    CT_STEP_TOP_K = 5,       /* the first top_k of the order; with CT_SAMPLE_KEEP_TIES also their last one's equals */
+    CT_STEP_TOP_P = 6,       /* the shortest beginning of the order with at least top_p of the mass */
+    CT_STEP_TYPICAL_P = 7,   /* the nearest by |-ln p - H| with at least typical_p of the mass, and all as near */
+    CT_STEP_TOP_N_SIGMA = 8, /* logit >= the largest - top_n_sigma * the population's standard deviation */
+    CT_STEP_EPSILON = 9,     /* p >= epsilon_cutoff, and the largest with its equals */
+    CT_STEP_ETA = 10,        /* p >= min(eta, sqrt(eta) * exp(-H)), and the largest with its equals */
+    CT_STEP_TOP_H = 11,      /* of the first 100, renormalised: while the sum of -p ln p, own included, is at most top_h
+                                of the 100's; at least one */
+    CT_STEP_XTC = 12,        /* with xtc_probability: removes all p >= xtc_threshold but the last of them */
+    CT_STEP_MIROSTAT = 13    /* -log2 p <= mu of state_slot, at least one; then mu -= eta * (surprise drawn - tau) */
+};
+
+/* Steps that ct_sample_row.order has place for. */
+#define CT_MAX_SAMPLE_STEPS 16
+
+enum ct_sample_flags {
+    CT_SAMPLE_LOGPROBS = 1,  /* logprob, rank and num_top of the row are wanted; else logprob 0, rank 0, no top */
+    CT_SAMPLE_PROCESSED = 2, /* they tell of what the draw saw: kept tokens, tempered; others -inf */
+    CT_SAMPLE_KEEP_TIES = 4, /* top_k keeps the k-th's equals */
+    CT_SAMPLE_RESET = 8      /* clears state_slot before all else: its counts, prompt marks and mu (to 2 * tau) */
+};
+
+/* A row's parameters. Zeros switch everything off, but for temperature (0: greedy) and those that say so. */
+typedef struct ct_sample_row {
+    int64_t seed;     /* with position, stream_tag: key of the row's random numbers (Philox4x32-10; Salmon et al. 2011) */
+    int64_t position; /* of the token to draw */
+    uint8_t order[CT_MAX_SAMPLE_STEPS]; /* ct_sample_step each, CT_STEP_END behind the last; first 0: the steps in the
+                                           order of their numbers */
+    int32_t flags;                      /* ct_sample_flags */
+    int32_t stream_tag;                 /* uses of one seed and position draw other numbers by other tags; 0: sampling */
+    int32_t forced;        /* >= 0: reports that token instead of drawing it; -1: draw. Not off by 0 */
+    int32_t num_top;       /* of top_ids; at most max_top_logprobs */
+    int32_t state_slot;    /* in [0, num_slots): the request's counts; -1: none. Not off by 0. Rows of one call have
+                              different slots */
+    int32_t mask_row;      /* of masks: tokens whose bit is 0 are banned; -1: none. Not off by 0 */
+    int32_t allowed_row;   /* a second such row; -1: none. Not off by 0 */
+    int32_t top_k;         /* <= 0 off */
+    float temperature;     /* below 1e-5 greedy: the first of the order after penalties, no other step counts */
+    float dynatemp_range;  /* <= 0 off; else temperature -+ range by (H / ln n)^exponent, below 1e-5 greedy */
+    float dynatemp_exponent;
+    float min_p;           /* <= 0 off */
+    float top_p;           /* >= 1 off; <= 0 keeps one. Not off by 0 */
+    float typical_p;       /* <= 0, >= 1 off */
+    float top_n_sigma;     /* <= 0 off */
+    float epsilon_cutoff;  /* <= 0 off */
+    float eta_cutoff;      /* <= 0 off */
+    float top_h;           /* <= 0 off */
+    float xtc_probability; /* <= 0 off */
+    float xtc_threshold;   /* > 0.5 off */
+    float mirostat_tau;    /* <= 0 off; needs state_slot */
+    float mirostat_eta;
+    float repetition_penalty; /* of tokens of prompt or output: negative logits times it, others divided by it; <= 0, 1:
+                                 off */
+    float frequency_penalty;  /* logit - count * frequency_penalty, count in the output */
+    float presence_penalty;   /* logit - presence_penalty, where count > 0 */
+    int32_t bias_begin;       /* bias_ids in [bias_begin, bias_end): added before all else; -inf bans (logit bias, bad */
+    int32_t bias_end;         /* words, min tokens) */
+    int32_t dry_begin;        /* those in [dry_begin, dry_end): added by CT_STEP_DRY */
+    int32_t dry_end;
+    int32_t prompt_begin;     /* history_ids in [prompt_begin, output_begin): noted in state_slot as of the prompt */
+    int32_t output_begin;     /* those in [output_begin, history_end): counted there as output */
+    int32_t history_end;
+} ct_sample_row;
 
 typedef struct ct_sample_params {
     int64_t struct_bytes;
     int64_t num_rows;
     int64_t vocab_size;       /* columns that may be drawn */
     int64_t logits_stride;    /* elements; at least vocab_size */
-    int64_t num_bias;         /* entries of bias_ids and bias_values; 0: those three may be null */
+    int64_t num_bias;         /* entries of bias_ids and bias_values; 0: those two may be null */
     int64_t max_top_logprobs; /* columns of top_ids and top_logprobs; 0: those two may be null */
+    int64_t num_history;      /* entries of history_ids; 0: it may be null */
+    int64_t num_masks;        /* rows of masks; 0: it may be null */
+    int64_t mask_stride;      /* words from one row of masks to the next; at least vocab_size / 32, rounded up */
+    int64_t num_slots;        /* of state; 0: it may be null */
+    int32_t logits_dtype;     /* CT_F32 or CT_BF16 */
+    int32_t reserved;         /* 0 */
 } ct_sample_params;
 
-/* Bytes of workspace that ct_sample needs for params; 0: none, and workspace may be null. */
+/* Bytes of workspace that ct_sample needs for params; 0: none, and workspace may be null. Never fewer for more. */
 CT_API int32_t ct_sample_workspace_bytes(int64_t* bytes, const ct_device* device, const ct_sample_params* params);
+
+/* Bytes of a state with so many slots: 8 bytes a token of the vocabulary each. It starts zero-filled. */
+CT_API int32_t ct_sample_state_bytes(int64_t* bytes, const ct_device* device, int64_t num_slots, int64_t vocab_size);
 
 /* token[r] = the id of row r's largest logit, the lowest of equals; -1 where a logit is NaN. token int32[rows]; logits
  * float32[rows][cols] with stride. */
@@ -512,32 +596,37 @@ CT_API int32_t ct_argmax(ct_buffer* token, const ct_buffer* logits, int64_t rows
 
 /* Draws one token a row.
  *   token        int32[num_rows]
- *   logprob      float32[num_rows]: of the token, log-softmax of the logits after bans, untempered
- *   rank         int32[num_rows]: 1 + the number of tokens before it in (logit descending, id ascending)
+ *   logprob      float32[num_rows]: of the token, log-softmax of the logits after bans (masks and bias of -inf), before
+ *                finite bias and penalties, untempered; or as CT_SAMPLE_PROCESSED says
+ *   rank         int32[num_rows]: 1 + the number of tokens before it in the order, of the same logits
  *   top_ids, top_logprobs  int32, float32 [num_rows][max_top_logprobs]: the first of that order; filled up with -1 and
  *                -inf
- *   status       int32[num_rows]: ct_sample_status
- *   logits       float32[num_rows][logits_stride]; not changed
- *   temperature  float32[num_rows]: below 1e-5 greedy (the first of the order)
- *   top_k        int32[num_rows]: <= 0 off
- *   top_p        float32[num_rows]: >= 1 off; over the set that min_p and top_k left, renormalised; the token that
- *                crosses p stays
- *   min_p        float32[num_rows]: <= 0 off; keeps probability >= min_p * the largest
- *   seed         int64[num_rows], position int64[num_rows]: key of the row's random number (Philox4x32-10; Salmon et al.
- *                2011)
- *   forced       (nullable) int32[num_rows]: >= 0 reports that token instead of drawing; outside the vocabulary: status
- *                empty
- *   bias_offsets (nullable) int32[num_rows + 1], bias_ids int32[num_bias], bias_values float32[num_bias]: added to the
- *                logits of the row before all else; -inf bans the token. Finite bias does not count in logprob
+ *   status       int32[num_rows]: ct_sample_status; a row that fails changes no other row and no state but by its reset
+ *   state        (nullable) ct_sample_state_bytes: kept from call to call. A row with a slot first resets it where asked,
+ *                then notes its history there, and at last counts the token that it drew
+ *   logits       logits_dtype[num_rows][logits_stride]; not changed
+ *   rows         ct_sample_row[num_rows]
+ *   bias_ids, bias_values  (nullable) int32, float32 [num_bias]; an id may come more than once, ids outside the vocabulary
+ *                are passed over
+ *   history_ids  (nullable) int32[num_history]; ids outside the vocabulary are passed over
+ *   masks        (nullable) int32[num_masks][mask_stride]: bit id % 32 of word id / 32 of a row: the token is allowed
  *   workspace    ct_sample_workspace_bytes; null where that is 0
- * Order: bias, temperature, min_p, top_k, top_p, draw. Ties: the lower id first, everywhere. */
+ *
+ * Order of work: masks and bias, then the steps of the row's order, then the draw by inverse CDF along the order.
+ * The order is total: logit descending (as the penalties leave it, before temperature), then id ascending; greedy, top_k,
+ * top_p, rank and the draw share it. Every device computes the same bits:
+ *   - Logits are float32; bias, penalties and DRY round to float32 after each addition, product or quotient (a count times
+ *     its penalty and their sum are double). A finite sum never bans: -inf becomes -FLT_MAX.
+ *   - A token's weight is the integer 2^-t in units of 2^-(62 - b), 2^b >= vocab_size, rounded down, where t = (largest -
+ *     logit) * rate in double, rate = log2(e) / temperature, rounded to 32 binary places, and 2^-t is right to 2^-29 of
+ *     itself (kernels/sampling/weight.h). Sums of weights are exact, so their order does not count.
+ *   - A share of a mass is rounded up to a whole unit. Cut-offs in p become the least float32 logit that meets them.
+ * What is kept is therefore what a sort by (logit, id) and these integers keep. A token whose weight is 0 is never drawn. */
 CT_API int32_t ct_sample(ct_buffer* token, ct_buffer* logprob, ct_buffer* rank, ct_buffer* top_ids,
-                         ct_buffer* top_logprobs, ct_buffer* status, const ct_buffer* logits,
-                         const ct_buffer* temperature, const ct_buffer* top_k, const ct_buffer* top_p,
-                         const ct_buffer* min_p, const ct_buffer* seed, const ct_buffer* position,
-                         const ct_buffer* forced, const ct_buffer* bias_offsets, const ct_buffer* bias_ids,
-                         const ct_buffer* bias_values, ct_buffer* workspace, const ct_sample_params* params,
-                         ct_stream* stream);
+                         ct_buffer* top_logprobs, ct_buffer* status, ct_buffer* state, const ct_buffer* logits,
+                         const ct_buffer* rows, const ct_buffer* bias_ids, const ct_buffer* bias_values,
+                         const ct_buffer* history_ids, const ct_buffer* masks, ct_buffer* workspace,
+                         const ct_sample_params* params, ct_stream* stream);
 
 #ifdef __cplusplus
 }

@@ -247,7 +247,7 @@ void refusesWrongAttentionPlans(Device& d, ct_buffer* b) {
     CHECK_STATUS(status_of([](auto& p) { p.block_size = 17; }), CT_INVALID);
     CHECK_STATUS(status_of([](auto& p) { p.block_size = 32; }), CT_UNSUPPORTED);
     CHECK_STATUS(status_of([](auto& p) { p.kv_dtype = 9; }), CT_INVALID);
-    CHECK_STATUS(status_of([](auto& p) { p.kv_dtype = CT_F8_E4M3; }), CT_UNSUPPORTED);
+    CHECK_STATUS(status_of([](auto& p) { p.kv_dtype = CT_F8_E4M3, p.v_scale = 2; }), CT_OK);
     CHECK_STATUS(status_of([](auto& p) { p.k_scale = testing::kNan; }), CT_INVALID);
     CHECK_STATUS(status_of([](auto& p) { p.v_scale = 2; }), CT_INVALID);
     CHECK_STATUS(status_of([](auto& p) { p.head_dim = 576; }), CT_INVALID);
@@ -302,22 +302,26 @@ void theCpuHasNoRuntimeOfItsOwn(Device& d, ct_buffer* b) {
     REFUSED(ct_device_inject_fault(d.device, -1));
 }
 
-int32_t sample(ct_buffer* b, ct_buffer* bias, const ct_sample_params* p, ct_stream* s, int missing = -1) {
+int32_t sample(ct_buffer* b, const ct_sample_params* p, ct_stream* s, int missing = -1) {
     ct_buffer* a[13];
     for (int i = 0; i < 13; ++i) a[i] = i == missing ? nullptr : b;
-    return ct_sample(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], nullptr, bias,
-                     bias, bias, nullptr, p, s);
+    return ct_sample(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], nullptr, p, s);
 }
 
 void refusesWrongSampling(Device& d, ct_buffer* b) {
-    ct_sample_params good{sizeof good, 1, 4, 4, 0, 1};
-    for (int missing = 0; missing < 13; ++missing) REFUSED(sample(b, nullptr, &good, d.stream, missing));
-    REFUSED(sample(b, nullptr, nullptr, d.stream));
-    REFUSED(sample(b, nullptr, &good, nullptr));
+    ct_sample_params good{};
+    good.struct_bytes = sizeof good;
+    good.num_rows = 1;
+    good.vocab_size = good.logits_stride = 4;
+    good.num_bias = good.max_top_logprobs = good.num_history = good.num_masks = good.mask_stride = 1;
+    good.num_slots = 1;
+    for (int missing = 0; missing < 13; ++missing) REFUSED(sample(b, &good, d.stream, missing));
+    REFUSED(sample(b, nullptr, d.stream));
+    REFUSED(sample(b, &good, nullptr));
     auto refused = [&](auto change) {
         ct_sample_params p = good;
         change(p);
-        REFUSED(sample(b, nullptr, &p, d.stream));
+        REFUSED(sample(b, &p, d.stream));
     };
     refused([](auto& p) { p.struct_bytes = sizeof p + 1; });
     refused([](auto& p) { p.struct_bytes = 7; });
@@ -327,8 +331,25 @@ void refusesWrongSampling(Device& d, ct_buffer* b) {
     refused([](auto& p) { p.vocab_size = 0; });
     refused([](auto& p) { p.vocab_size = INT64_MAX; });
     refused([](auto& p) { p.logits_stride = 3; });
-    refused([](auto& p) { p.num_bias = 1; });
+    refused([](auto& p) { p.num_bias = 65; });
+    refused([](auto& p) { p.num_bias = -1; });
     refused([](auto& p) { p.max_top_logprobs = INT64_MAX; });
+    refused([](auto& p) { p.num_history = 65; });
+    refused([](auto& p) { p.num_history = INT64_MIN; });
+    refused([](auto& p) { p.num_masks = 65; });
+    refused([](auto& p) { p.num_masks = INT64_MAX; });
+    refused([](auto& p) { p.mask_stride = 0; });
+    refused([](auto& p) { p.num_slots = 3; });
+    refused([](auto& p) { p.num_slots = INT64_MAX; });
+    refused([](auto& p) { p.num_slots = -1; });
+    refused([](auto& p) { p.logits_dtype = CT_F16; });
+    refused([](auto& p) { p.reserved = 1; });
+    int64_t bytes = 0;
+    REFUSED(ct_sample_state_bytes(nullptr, d.device, 1, 4));
+    REFUSED(ct_sample_state_bytes(&bytes, nullptr, 1, 4));
+    REFUSED(ct_sample_state_bytes(&bytes, d.device, -1, 4));
+    REFUSED(ct_sample_state_bytes(&bytes, d.device, INT64_MAX, 4));
+    REFUSED(ct_sample_state_bytes(&bytes, d.device, 1, 0));
 }
 
 void readsSmallerStructures(Device& d, ct_buffer* b) {
@@ -350,8 +371,11 @@ void readsSmallerStructures(Device& d, ct_buffer* b) {
     info.struct_bytes = sizeof info + 1;
     REFUSED(ct_device_get_info(&info, d.device));
     // Without max_top_logprobs the two outputs of it are not looked at.
-    ct_sample_params p{40, 0, 4, 4, 0, INT64_MAX};
-    CHECK_OK(sample(b, nullptr, &p, d.stream));
+    ct_sample_params p{};
+    p.struct_bytes = 40;
+    p.vocab_size = p.logits_stride = 4;
+    p.max_top_logprobs = INT64_MAX;
+    CHECK_OK(sample(b, &p, d.stream));
 }
 
 }  // namespace

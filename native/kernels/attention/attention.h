@@ -40,6 +40,7 @@ struct Piece {
     float* records;                    // [rows][record_stride]; only rows that see something are written
     float* scores;                     // [rows][kScoreStride], scratch
     float* keys;                       // [head_dim][kGroupTokens], scratch: the transposed keys
+    void* wide;                        // [kGroupTokens][head_dim] floats, scratch: widened blocks
     const void* queries;               // [rows][head_dim], contiguous; bf16 if Kernel::bf16_queries, else float32
     const void* k[kPieceBlocks];       // the head's keys of each block, [16][head_dim]; read only where visible
     const void* v[kPieceBlocks];       // the same of the values
@@ -47,7 +48,7 @@ struct Piece {
     Visible visible[kTileRows];
     int rows;
     int head_dim;
-    float scale;
+    float scale;     // of the products with stored keys
     float soft_cap;  // 0: none
 };
 
@@ -58,7 +59,7 @@ struct Kernel {
     bool bf16_queries;
 };
 
-// The kernel for query and cache types (CT_F32 or CT_BF16).
+// The kernel for queries (CT_F32 or CT_BF16) and a cache of any ct_dtype.
 Kernel kernel_scalar(int32_t dtype, int32_t kv_dtype);
 Kernel kernel_avx2(int32_t dtype, int32_t kv_dtype);
 Kernel kernel_avx512(int32_t dtype, int32_t kv_dtype);

@@ -23,6 +23,28 @@ struct Avx2 {
         const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
         return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
     }
+    template <typename T>
+    static constexpr int widened() {  // elements of a call of widen
+        return __is_same(T, e4m3) ? 32 : kLanes;
+    }
+    static void widen(Bits* to, const e4m3* from) {
+        // Unpacking takes every second group of 8: it puts them in order again.
+        const Halves of =
+            halves(_mm256_permute4x64_epi64(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), 0b11'01'10'00));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_unpacklo_epi8(of.lower, of.upper));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 16), _mm256_unpackhi_epi8(of.lower, of.upper));
+    }
+    // Lanes of four e4m3: their first two as bf16 pairs, and their last two.
+    static void widen_quads(Reg* low, Reg* high, Reg quads) {
+        const __m256i order =
+            _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+        const Halves of = halves(_mm256_shuffle_epi8(_mm256_castps_si256(quads), order));
+        *low = _mm256_castsi256_ps(_mm256_unpacklo_epi8(of.lower, of.upper));
+        *high = _mm256_castsi256_ps(_mm256_unpackhi_epi8(of.lower, of.upper));
+    }
+    static void widen(float* to, const f16* from) {
+        _mm256_storeu_ps(to, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+    }
     static Reg broadcast(const float* p) { return _mm256_broadcast_ss(p); }
     static void store(float* p, Reg x) { _mm256_storeu_ps(p, x); }
     static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
@@ -71,6 +93,26 @@ struct Avx2 {
     }
 
 private:
+    // The bytes of 32 bf16.
+    struct Halves {
+        __m256i lower, upper;
+    };
+    // As the AVX-512 one.
+    static Halves halves(__m256i x) {
+        const __m256i sign = _mm256_and_si256(x, _mm256_set1_epi8(-128));
+        const __m256i exponent = _mm256_and_si256(_mm256_srli_epi16(x, 3), _mm256_set1_epi8(0x0f));
+        const __m256i index = _mm256_and_si256(x, _mm256_set1_epi8(0x0f));
+        const __m256i small = _mm256_cmpeq_epi8(exponent, _mm256_setzero_si256());
+        const __m256i nan = _mm256_cmpeq_epi8(_mm256_or_si256(x, _mm256_set1_epi8(-128)), _mm256_set1_epi8(-1));
+        const __m256i lower = _mm256_blendv_epi8(_mm256_and_si256(_mm256_slli_epi16(x, 4), _mm256_set1_epi8(-16)),
+                                                 _mm256_shuffle_epi8(table(kE4m3SmallLower), index), small);
+        const __m256i upper = _mm256_blendv_epi8(_mm256_shuffle_epi8(table(kE4m3Upper), exponent),
+                                                 _mm256_shuffle_epi8(table(kE4m3SmallUpper), index), small);
+        return {lower, _mm256_or_si256(_mm256_blendv_epi8(upper, _mm256_set1_epi8(0x7f), nan), sign)};
+    }
+    static __m256i table(const uint8_t* bytes) {
+        return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes)));
+    }
     static __m128 quad(const uint32_t* p) {
         return _mm_castsi128_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     }

@@ -24,6 +24,28 @@ struct Avx512 {
         const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
         return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
     }
+    template <typename T>
+    static constexpr int widened() {  // elements of a call of widen
+        return __is_same(T, e4m3) ? 64 : kLanes;
+    }
+    static void widen(Bits* to, const e4m3* from) {
+        // Unpacking takes every second group of 8: it puts them in order again.
+        const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+        const Halves of = halves(_mm512_permutexvar_epi64(order, _mm512_loadu_si512(from)));
+        _mm512_storeu_si512(to, _mm512_unpacklo_epi8(of.lower, of.upper));
+        _mm512_storeu_si512(to + 32, _mm512_unpackhi_epi8(of.lower, of.upper));
+    }
+    // Lanes of four e4m3: their first two as bf16 pairs, and their last two.
+    static void widen_quads(Reg* low, Reg* high, Reg quads) {
+        const __m512i order =
+            _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+        const Halves of = halves(_mm512_shuffle_epi8(_mm512_castps_si512(quads), order));
+        *low = _mm512_castsi512_ps(_mm512_unpacklo_epi8(of.lower, of.upper));
+        *high = _mm512_castsi512_ps(_mm512_unpackhi_epi8(of.lower, of.upper));
+    }
+    static void widen(float* to, const f16* from) {
+        _mm512_storeu_ps(to, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+    }
     static Reg broadcast(const float* p) { return _mm512_set1_ps(*p); }
     static Reg broadcast(const uint32_t* p) { return _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(*p))); }
     static void store(float* p, Reg x) { _mm512_storeu_ps(p, x); }
@@ -69,6 +91,27 @@ struct Avx512 {
     }
 
 private:
+    // The bytes of 64 bf16.
+    struct Halves {
+        __m512i lower, upper;
+    };
+    // From the bits of e4m3: exponents 1 to 15 with 120 added, whose parity is the upper bit of the lower byte; numbers
+    // below 2^-6 from tables; 0x7f and 0xff become NaN.
+    static Halves halves(__m512i x) {
+        const __m512i exponent = _mm512_and_si512(_mm512_srli_epi16(x, 3), _mm512_set1_epi8(0x0f));
+        const __m512i index = _mm512_and_si512(x, _mm512_set1_epi8(0x0f));
+        const __mmask64 small = _mm512_testn_epi8_mask(x, _mm512_set1_epi8(0x78));
+        const __mmask64 nan = _mm512_cmpeq_epi8_mask(_mm512_or_si512(x, _mm512_set1_epi8(-128)), _mm512_set1_epi8(-1));
+        __m512i lower = _mm512_and_si512(_mm512_slli_epi16(x, 4), _mm512_set1_epi8(-16));
+        __m512i upper = _mm512_shuffle_epi8(table(kE4m3Upper), exponent);
+        lower = _mm512_mask_shuffle_epi8(lower, small, table(kE4m3SmallLower), index);
+        upper = _mm512_mask_shuffle_epi8(upper, small, table(kE4m3SmallUpper), index);
+        upper = _mm512_mask_blend_epi8(nan, upper, _mm512_set1_epi8(0x7f));
+        return {lower, _mm512_or_si512(upper, _mm512_and_si512(x, _mm512_set1_epi8(-128)))};
+    }
+    static __m512i table(const uint8_t* bytes) {
+        return _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes)));
+    }
     static __m128 quad(const uint32_t* p) {
         return _mm_castsi128_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     }

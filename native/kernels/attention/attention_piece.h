@@ -9,14 +9,44 @@
 //   values    one chain of FMA over the visible keys in ascending order; invisible keys are skipped, not multiplied by
 //             zero: they may be NaN
 // None of these orders depends on the number of rows that are computed together.
+//
+// float and bf16 caches are read where they lie. f16 is widened to float, e4m3 to bf16, which holds each of its numbers
+// exactly: keys of e4m3 when they are transposed, other blocks a few at a time into memory that stays in the nearest
+// cache.
 #pragma once
 
+#include "core/numbers.h"
 #include "kernels/attention/attention.h"
 
 namespace ct::attention {
 namespace {
 
 using Bits = uint16_t;  // a bf16 in memory
+
+template <typename T>
+inline constexpr bool kIsWidened = __is_same(T, e4m3) || __is_same(T, f16);
+
+// What the arithmetic reads where the cache holds T.
+template <typename T>
+struct Widened {
+    using Type = T;
+};
+template <>
+struct Widened<e4m3> {
+    using Type = Bits;
+};
+template <>
+struct Widened<f16> {
+    using Type = float;
+};
+template <typename T>
+using Wide = typename Widened<T>::Type;
+
+// bf16 bytes of e4m3 numbers: the upper byte by exponent, and both bytes of multiples of 2^-9 below 2^-6.
+alignas(16) inline constexpr uint8_t kE4m3Upper[16] = {0x3c, 0x3c, 0x3d, 0x3d, 0x3e, 0x3e, 0x3f, 0x3f,
+                                                       0x40, 0x40, 0x41, 0x41, 0x42, 0x42, 0x43, 0x43};
+alignas(16) inline constexpr uint8_t kE4m3SmallUpper[16] = {0x00, 0x3b, 0x3b, 0x3b, 0x3c, 0x3c, 0x3c, 0x3c};
+alignas(16) inline constexpr uint8_t kE4m3SmallLower[16] = {0x00, 0x00, 0x80, 0xc0, 0x00, 0x20, 0x40, 0x60};
 
 template <int N>
 struct Count {
@@ -77,29 +107,58 @@ inline typename V::Reg tanh(typename V::Reg x) {
     return V::select_less(size, V::set1(0.1f), near, V::select_less(x, zero, V::sub(zero, far), far));
 }
 
+// ---- widening ------------------------------------------------------------------------------------------------------
+
+// A block's 16 tokens of one head, in their order. Prefetches as many bytes of `ahead`.
+template <typename V, typename T>
+inline void widen_block(Wide<T>* to, const void* block, const void* ahead, int head_dim) {
+    constexpr int kLine = 64 / static_cast<int>(sizeof(T));
+    const T* from = static_cast<const T*>(block);
+    const T* from_ahead = static_cast<const T*>(ahead);
+    for (int i = 0; i < head_dim * CT_KV_BLOCK_SIZE; i += kLine) {
+        prefetch(from_ahead + i);
+        for (int j = 0; j < kLine; j += V::template widened<T>()) V::widen(to + i + j, from + i + j);
+    }
+}
+
 // ---- scores --------------------------------------------------------------------------------------------------------
 
-// keys[d][t] = block[t][d] for the 16 tokens of a block, as float32; with Pairs and bf16 keys as pairs of bf16:
-// keys[d / 2][t] = block[t][d, d + 1]. Prefetches the first half of `ahead`.
+// One to four rows of keys: what a column of 32-bit words holds for some tokens.
 template <typename V, typename T, bool Pairs>
+inline void store_column(float* keys, typename V::Reg column) {
+    if constexpr (__is_same(T, e4m3)) {
+        typename V::Reg low, high;
+        V::widen_quads(&low, &high, column);
+        constexpr int kRows = Pairs ? 1 : 2;
+        store_column<V, Bits, Pairs>(keys, low);
+        store_column<V, Bits, Pairs>(keys + kRows * kGroupTokens, high);
+    } else if constexpr (__is_same(T, float) || Pairs) {
+        V::store(keys, column);
+    } else {
+        V::store(keys, V::low_half(column));
+        V::store(keys + kGroupTokens, V::high_half(column));
+    }
+}
+
+// keys[d][t] = block[t][d] for the 16 tokens of a block, as float32; with Pairs and keys of at most two bytes as pairs of
+// bf16: keys[d / 2][t] = block[t][d, d + 1]. Prefetches so many bytes a word of `ahead`.
+template <typename V, typename T, bool Pairs, int Ahead>
 inline void transpose_block(float* keys, const void* block, const void* ahead, int head_dim) {
     const int words = head_dim * static_cast<int>(sizeof(T)) / 4;  // 32-bit words of a token
+    constexpr int kRows = 4 / static_cast<int>(sizeof(T)) / (Pairs ? 2 : 1);
     const auto* rows = static_cast<const uint32_t*>(block);
-    const auto* rows_ahead = static_cast<const uint32_t*>(ahead);
+    [[maybe_unused]] const char* bytes_ahead = static_cast<const char*>(ahead);
     for (int w = 0; w < words; w += 4) {
-        prefetch(rows_ahead + 8 * w);  // 16 words a line
-        prefetch(rows_ahead + 8 * w + 16);
+        if constexpr (Ahead > 0) {
+#pragma GCC unroll 4
+            for (int i = 0; i < 4 * Ahead; i += 64) prefetch(bytes_ahead + w * Ahead + i);
+        }
         for (int t = 0; t < CT_KV_BLOCK_SIZE; t += V::kLanes) {
             typename V::Reg column[4];
             V::columns4(column, rows + t * words + w, words);
 #pragma GCC unroll 4
             for (int i = 0; i < 4; ++i) {
-                if constexpr (sizeof(T) == 4 || Pairs) {
-                    V::store(keys + (w + i) * kGroupTokens + t, column[i]);
-                } else {
-                    V::store(keys + 2 * (w + i) * kGroupTokens + t, V::low_half(column[i]));
-                    V::store(keys + (2 * (w + i) + 1) * kGroupTokens + t, V::high_half(column[i]));
-                }
+                store_column<V, T, Pairs>(keys + kRows * (w + i) * kGroupTokens + t, column[i]);
             }
         }
     }
@@ -169,13 +228,21 @@ template <typename V, typename Q, typename T>
 void score_piece(const Piece& piece) {
     constexpr bool kPairs = V::template is_pair<Q>();
     const int words = kPairs ? piece.head_dim / 2 : piece.head_dim;
-    constexpr int kAhead = kPairs ? 128 : 32 * static_cast<int>(sizeof(T));  // half a page in a quarter of the words
+    // A page of values is prefetched: half while its keys are transposed, half in a quarter of the words of the scores.
+    constexpr int kAheadOfWord = 32;
+    constexpr int kAhead = (kPairs ? 64 : 32) * static_cast<int>(sizeof(T));
     const Visible blocks = visible_blocks(piece);
     for (int begin = blocks.begin; begin < blocks.end; begin += kGroupBlocks) {
         const int count = min_of(kGroupBlocks, blocks.end - begin);
         for (int b = 0; b < count; ++b) {
-            transpose_block<V, T, kPairs>(piece.keys + b * CT_KV_BLOCK_SIZE, piece.k[begin + b], piece.v[begin + b],
-                                          piece.head_dim);
+            float* keys = piece.keys + b * CT_KV_BLOCK_SIZE;
+            const void* values = piece.v[begin + b];
+            if constexpr (__is_same(T, f16)) {
+                widen_block<V, T>(static_cast<float*>(piece.wide), piece.k[begin + b], values, piece.head_dim);
+                transpose_block<V, float, kPairs, 0>(keys, piece.wide, nullptr, piece.head_dim);
+            } else {
+                transpose_block<V, T, kPairs, kAheadOfWord>(keys, piece.k[begin + b], values, piece.head_dim);
+            }
         }
         for (int t = 0; t < count * CT_KV_BLOCK_SIZE; t += V::kScoreVectors * V::kLanes) {
             const int vectors = (count * CT_KV_BLOCK_SIZE - t) / V::kLanes;
@@ -232,9 +299,15 @@ inline void softmax_row(float* max_and_sum, float* scores, Visible visible, floa
 
 // ---- values --------------------------------------------------------------------------------------------------------
 
+// Values of consecutive blocks of the piece; pages[i] are block i's.
+struct Values {
+    const void* const* pages;
+    Visible places;  // of the piece, of all those blocks
+};
+
 // record[r][d..] += sum over t in [begin, end) of p[r][t] * value[t][d..], for R rows and N vectors of dimensions.
 template <typename V, typename T, bool Ahead, int R, int N>
-inline void value_tile(const Piece& piece, int row, int d, int begin, int end) {
+inline void value_tile(const Piece& piece, const Values& from, int row, int d, int begin, int end) {
     const int64_t stride = record_stride(piece.head_dim);
     float* records = piece.records + row * stride + d;
     const float* p = piece.scores + row * kScoreStride;
@@ -248,7 +321,7 @@ inline void value_tile(const Piece& piece, int row, int d, int begin, int end) {
         const int block = t / CT_KV_BLOCK_SIZE;
         const int block_end = min_of(end, (block + 1) * CT_KV_BLOCK_SIZE);
         const int place = t % CT_KV_BLOCK_SIZE;
-        const T* values = static_cast<const T*>(piece.v[block]) + place * piece.head_dim + d;
+        const T* values = static_cast<const T*>(from.pages[block]) + place * piece.head_dim + d;
         // As many elements a turn as are read, in the order of their addresses.
         [[maybe_unused]] const T* ahead = static_cast<const T*>(piece.next_k[block]) + d * CT_KV_BLOCK_SIZE;
         [[maybe_unused]] constexpr int kLine = 64 / static_cast<int>(sizeof(T));
@@ -278,48 +351,79 @@ inline void value_tile(const Piece& piece, int row, int d, int begin, int end) {
 }
 
 template <typename V, typename T, bool Ahead, int R>
-inline void value_rows(const Piece& piece, int row, int begin, int end) {
+inline void value_rows(const Piece& piece, const Values& from, int row, int begin, int end) {
     if (begin >= end) {
         return;
     }
     for (int d = 0; d < piece.head_dim; d += V::kValueVectors * V::kLanes) {
         with_count<V::kValueVectors>(min_of(V::kValueVectors, (piece.head_dim - d) / V::kLanes), [&](auto n) {
-            value_tile<V, T, Ahead, R, decltype(n)::value>(piece, row, d, begin, end);
+            value_tile<V, T, Ahead, R, decltype(n)::value>(piece, from, row, d, begin, end);
         });
     }
 }
 
+// What row r sees of the places.
+inline Visible seen_of(const Piece& piece, const Values& from, int r) {
+    const Visible row = piece.visible[r];
+    return {max_of(row.begin, from.places.begin), min_of(row.end, from.places.end)};
+}
+
 // R rows: together over the keys that all of them see, one by one before and after those.
 template <typename V, typename T, bool Ahead, int R>
-inline void value_row_group(const Piece& piece, int row) {
-    int begin = 0, end = kPieceTokens;
+inline void value_row_group(const Piece& piece, const Values& from, int row) {
+    int begin = from.places.begin, end = from.places.end;
     for (int r = row; r < row + R; ++r) {
         begin = max_of(begin, piece.visible[r].begin);
         end = min_of(end, piece.visible[r].end);
     }
     if (R == 1 || begin >= end) {
         for (int r = row; r < row + R; ++r) {
-            value_rows<V, T, Ahead && R == 1, 1>(piece, r, piece.visible[r].begin, piece.visible[r].end);
+            const Visible seen = seen_of(piece, from, r);
+            value_rows<V, T, Ahead && R == 1, 1>(piece, from, r, seen.begin, seen.end);
         }
         return;
     }
-    for (int r = row; r < row + R; ++r) value_rows<V, T, false, 1>(piece, r, piece.visible[r].begin, begin);
-    value_rows<V, T, Ahead, R>(piece, row, begin, end);
-    for (int r = row; r < row + R; ++r) value_rows<V, T, false, 1>(piece, r, end, piece.visible[r].end);
+    for (int r = row; r < row + R; ++r) {
+        value_rows<V, T, false, 1>(piece, from, r, seen_of(piece, from, r).begin, begin);
+    }
+    value_rows<V, T, Ahead, R>(piece, from, row, begin, end);
+    for (int r = row; r < row + R; ++r) {
+        value_rows<V, T, false, 1>(piece, from, r, end, seen_of(piece, from, r).end);
+    }
 }
 
-template <typename V, typename T>
-void value_piece(const Piece& piece) {
+// All rows; the first group of them prefetches next_k.
+template <typename V, typename T, bool Ahead>
+inline void value_blocks(const Piece& piece, const Values& from) {
     const int tiles = (piece.rows + V::kValueRows - 1) / V::kValueRows;
     const int tile_rows = (piece.rows + tiles - 1) / tiles;
     for (int row = 0; row < piece.rows; row += tile_rows) {
         with_count<V::kValueRows>(min_of(tile_rows, piece.rows - row), [&](auto rows) {
-            if (row == 0) {
-                value_row_group<V, T, true, decltype(rows)::value>(piece, row);
+            if (Ahead && row == 0) {
+                value_row_group<V, T, Ahead, decltype(rows)::value>(piece, from, row);
             } else {
-                value_row_group<V, T, false, decltype(rows)::value>(piece, row);
+                value_row_group<V, T, false, decltype(rows)::value>(piece, from, row);
             }
         });
+    }
+}
+
+template <typename V, typename T>
+void value_piece(const Piece& piece) {
+    if constexpr (kIsWidened<T>) {
+        const Visible blocks = visible_blocks(piece);
+        const void* pages[kPieceBlocks];
+        for (int begin = blocks.begin; begin < blocks.end; begin += kGroupBlocks) {
+            const int end = min_of(begin + kGroupBlocks, blocks.end);
+            auto* wide = static_cast<Wide<T>*>(piece.wide);
+            for (int b = begin; b < end; ++b, wide += piece.head_dim * CT_KV_BLOCK_SIZE) {
+                widen_block<V, T>(wide, piece.v[b], piece.next_k[b], piece.head_dim);
+                pages[b] = wide;
+            }
+            value_blocks<V, Wide<T>, false>(piece, {pages, {begin * CT_KV_BLOCK_SIZE, end * CT_KV_BLOCK_SIZE}});
+        }
+    } else {
+        value_blocks<V, T, true>(piece, {piece.v, {0, kPieceTokens}});
     }
 }
 
@@ -354,18 +458,30 @@ void fold(float* total, const float* record, int head_dim) {
     total[head_dim + 1] = kept + record[head_dim + 1] * V::first_lane(record_weight);
 }
 
-template <typename V>
-Kernel kernel_of(int32_t dtype, int32_t kv_dtype) {
-    if (kv_dtype == CT_F32) {
-        return {attend<V, float, float>, fold<V>, false};
-    }
+// T is widened to bf16, or is it: bf16 queries may meet it in pairs.
+template <typename V, typename T>
+Kernel kernel_on_bf16(int32_t dtype) {
     if constexpr (V::kHasPairs) {
         if (dtype == CT_BF16) {
-            return {attend<V, uint32_t, Bits>, fold<V>, true};
+            return {attend<V, uint32_t, T>, fold<V>, true};
         }
     }
     static_cast<void>(dtype);
-    return {attend<V, float, Bits>, fold<V>, false};
+    return {attend<V, float, T>, fold<V>, false};
+}
+
+template <typename V>
+Kernel kernel_of(int32_t dtype, int32_t kv_dtype) {
+    switch (kv_dtype) {
+        case CT_F32:
+            return {attend<V, float, float>, fold<V>, false};
+        case CT_F16:
+            return {attend<V, float, f16>, fold<V>, false};
+        case CT_F8_E4M3:
+            return kernel_on_bf16<V, e4m3>(dtype);
+        default:
+            return kernel_on_bf16<V, Bits>(dtype);
+    }
 }
 
 }  // namespace

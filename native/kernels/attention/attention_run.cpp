@@ -37,6 +37,7 @@ struct Workspace {
     unsigned char* queries;
     float* scores;
     float* keys;
+    float* wide;
     float* totals;
     float* records;
 };
@@ -103,7 +104,7 @@ void write_row(const Call& call, const Unit& unit, int row, const float* total) 
         weight = std::exp(total[head_dim] - max);
         sum = sum * weight + std::exp(sink - max);
     }
-    weight /= sum;
+    weight = weight / sum * call.params.v_scale;
     T* out = static_cast<T*>(call.out) + element;
     for (int d = 0; d < head_dim; ++d) out[d] = from_float<T>(total[d] * weight);
 }
@@ -206,10 +207,11 @@ void attend_unit(const Call& call, const Unit& unit, const Unit& next_unit, cons
     Piece piece;
     piece.scores = space.scores;
     piece.keys = space.keys;
+    piece.wide = space.wide;
     piece.queries = space.queries;
     piece.rows = unit.rows;
     piece.head_dim = call.params.head_dim;
-    piece.scale = call.params.scale;
+    piece.scale = call.params.scale * call.params.k_scale;
     piece.soft_cap = call.params.soft_cap;
     for (int32_t i = pieces.begin; i < pieces.end; ++i) {
         piece.records = whole ? space.records : shared_records + piece_record(call, unit, i);
@@ -334,16 +336,17 @@ Unit find_unit(const Sequence* sequences, const Call& call, int64_t number) {
 // ---- memory --------------------------------------------------------------------------------------------------------
 
 int64_t workspace_floats(int64_t head_dim) {
-    return kTileRows * (head_dim + kScoreStride + 2 * record_stride(head_dim)) + head_dim * kGroupTokens;
+    return kTileRows * (head_dim + kScoreStride + 2 * record_stride(head_dim)) + 2 * head_dim * kGroupTokens;
 }
 
 Workspace workspace(float* memory, int64_t head_dim) {
     float* keys = memory;
-    float* scores = keys + head_dim * kGroupTokens;
+    float* wide = keys + head_dim * kGroupTokens;
+    float* scores = wide + head_dim * kGroupTokens;
     float* totals = scores + kTileRows * kScoreStride;
     float* records = totals + kTileRows * record_stride(head_dim);
     float* queries = records + kTileRows * record_stride(head_dim);
-    return {reinterpret_cast<unsigned char*>(queries), scores, keys, totals, records};
+    return {reinterpret_cast<unsigned char*>(queries), scores, keys, wide, totals, records};
 }
 
 float* reserve(Team& team, int thread, int64_t floats) {

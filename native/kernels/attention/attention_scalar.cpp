@@ -31,6 +31,17 @@ struct Scalar {
     static Reg set1(float x) { return x; }
     static Reg load(const float* p) { return *p; }
     static Reg load(const Bits* p) { return from_bits(static_cast<uint32_t>(*p) << 16); }
+    template <typename T>
+    static constexpr int widened() {
+        return 1;
+    }
+    static void widen(Bits* to, const e4m3* from) { *to = static_cast<Bits>(bits(to_float(*from)) >> 16); }
+    // Four e4m3: the first two as a pair of bf16, and the last two.
+    static void widen_quads(Reg* low, Reg* high, Reg quad) {
+        *low = from_bits(pair(bits(quad)));
+        *high = from_bits(pair(bits(quad) >> 16));
+    }
+    static void widen(float* to, const f16* from) { *to = to_float(*from); }
     static Reg broadcast(const float* p) { return *p; }
     static void store(float* p, Reg x) { *p = x; }
     static Reg add(Reg a, Reg b) { return a + b; }
@@ -48,6 +59,12 @@ struct Scalar {
     static float max_of_lanes(Reg x) { return x; }
     static float sum_of_lanes(Reg x) { return x; }
     static void columns4(Reg* column, const uint32_t* rows, int) { std::memcpy(column, rows, 4 * sizeof(float)); }
+
+private:
+    static uint32_t pair(uint32_t bytes) {
+        const e4m3 first{static_cast<uint8_t>(bytes)}, second{static_cast<uint8_t>(bytes >> 8)};
+        return bits(to_float(first)) >> 16 | (bits(to_float(second)) & 0xffff0000u);
+    }
 };
 
 }  // namespace

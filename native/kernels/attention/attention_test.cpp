@@ -51,11 +51,15 @@ void matches_plain_loops_at_every_length() {
         for (int threads : {1, 2}) {
             Device device(threads, isa);
             if (!device.present()) continue;
-            for (int32_t types = 0; types < 4; ++types) {
+            for (int32_t types = 0; types < 8; ++types) {
                 Shape shape;
                 shape.dtype = types & 1;
                 shape.kv_dtype = types >> 1;
-                shape.window = threads == 2 && types == 3 ? 300 : 0;
+                shape.window = threads == 2 && types % 4 == 3 ? 300 : 0;
+                if (shape.kv_dtype == CT_F8_E4M3) {
+                    shape.k_scale = 0.25f;
+                    shape.v_scale = 0.011f;
+                }
                 for (const auto& seqs : {decode, mixed}) {
                     context = "isa " + std::to_string(isa) + " " + shape.text();
                     Batch batch(device, shape, seqs);
@@ -80,7 +84,7 @@ void matches_plain_loops_in_every_shape() {
                 shape.group = group;
                 shape.kv_heads = static_cast<int32_t>(1 + random.below(2));
                 shape.dtype = static_cast<int32_t>(random.below(2));
-                shape.kv_dtype = static_cast<int32_t>(random.below(2));
+                shape.kv_dtype = static_cast<int32_t>(random.below(4));
                 const int32_t windows[] = {0, 1, 16, 17, 270};
                 shape.window = windows[random.below(5)];
                 shape.soft_cap = random.below(2) ? 1.5f : 0.0f;
@@ -106,14 +110,15 @@ void rows_do_not_depend_on_the_batch() {
     for (int32_t isa : kIsas) {
         Device one(1, isa), two(2, isa), five(5, isa);
         if (!one.present()) continue;
-        for (int32_t variant = 0; variant < 5; ++variant) {
+        for (int32_t variant = 0; variant < 8; ++variant) {
             Shape shape;
             shape.kv_heads = variant == 4 ? 1 : 2;
             shape.group = variant == 1 ? 3 : 4;
             shape.head_dim = variant == 2 ? 80 : 32;
             shape.dtype = variant != 1;
-            shape.kv_dtype = variant != 1 && variant != 3;
-            shape.window = variant == 2 ? 290 : 0;
+            shape.kv_dtype = variant == 1 || variant == 3 ? CT_F32 : variant < 5 ? CT_BF16 : CT_F8_E4M3;
+            if (variant == 7) shape.kv_dtype = CT_F16;
+            shape.window = variant == 2 || variant == 6 ? 290 : 0;
             shape.soft_cap = variant == 3 ? 2.0f : 0.0f;
             shape.sinks = variant == 3;
             context = "isa " + std::to_string(isa) + " " + shape.text();
@@ -154,21 +159,50 @@ void does_not_touch_what_a_row_does_not_see() {
     for (int32_t isa : kIsas) {
         Device device(2, isa);
         if (!device.present()) continue;
+        for (int32_t kv_dtype : {CT_F32, CT_BF16, CT_F16, CT_F8_E4M3}) {
+            Shape shape;
+            shape.window = 20;
+            shape.kv_dtype = kv_dtype;
+            context = "isa " + std::to_string(isa) + " " + shape.text();
+            Batch batch(device, shape, {{30, 60, 1}});
+            batch.run(device);
+            const std::vector<float> clean = batch.rows(0);
+            // Position 45, head 0.
+            const int64_t at = batch.table.at[2] * batch.params.block_stride + 13 * shape.head_dim;
+            for (int64_t d = 0; d < shape.head_dim; ++d)
+                batch.v_cache.set(at + d, kNan), batch.k_cache.set(at + d, kNan);
+            batch.run(device);
+            const std::vector<float> dirty = batch.rows(0);
+            for (size_t i = 0; i < clean.size(); ++i) {
+                const int64_t position = 30 + static_cast<int64_t>(i) / batch.row();
+                const bool sees =
+                    position >= 45 && position < 65 && static_cast<int64_t>(i) % batch.row() < 2 * shape.head_dim;
+                CHECK(sees ? std::isnan(dirty[i]) : dirty[i] == clean[i]);
+            }
+        }
+    }
+}
+
+// Of a single key the value comes out as it is stored.
+void every_byte_is_its_number() {
+    for (int32_t isa : kIsas) {
+        Device device(1, isa);
+        if (!device.present()) continue;
         Shape shape;
-        shape.window = 20;
+        shape.kv_heads = shape.group = 1;
+        shape.head_dim = 256;
+        shape.kv_dtype = CT_F8_E4M3;
         context = "isa " + std::to_string(isa);
-        Batch batch(device, shape, {{30, 60, 1}});
-        batch.run(device);
-        const std::vector<float> clean = batch.rows(0);
-        const int64_t at = batch.table.at[2] * batch.params.block_stride + 13 * shape.head_dim;  // position 45, head 0
-        for (int64_t d = 0; d < shape.head_dim; ++d) batch.v_cache.set(at + d, kNan), batch.k_cache.set(at + d, kNan);
-        batch.run(device);
-        const std::vector<float> dirty = batch.rows(0);
-        for (size_t i = 0; i < clean.size(); ++i) {
-            const int64_t position = 30 + static_cast<int64_t>(i) / batch.row();
-            const bool sees =
-                position >= 45 && position < 65 && static_cast<int64_t>(i) % batch.row() < 2 * shape.head_dim;
-            CHECK(sees ? std::isnan(dirty[i]) : dirty[i] == clean[i]);
+        for (int32_t dtype : {CT_F32, CT_BF16}) {
+            shape.dtype = dtype;
+            Batch batch(device, shape, {{1, 1, 1}});
+            const int64_t at = batch.table.at[0] * batch.params.block_stride;
+            for (int64_t d = 0; d < 256; ++d) batch.v_cache.bytes.at[at + d] = static_cast<unsigned char>(d);
+            batch.run(device);
+            for (int64_t d = 0; d < 256; ++d) {
+                const float stored = ct::to_float(ct::e4m3{static_cast<uint8_t>(d)}), actual = batch.out.get(d);
+                CHECK(std::isnan(stored) ? std::isnan(actual) : actual == stored);
+            }
         }
     }
 }
@@ -290,6 +324,7 @@ int main() {
     matches_plain_loops_in_every_shape();
     rows_do_not_depend_on_the_batch();
     does_not_touch_what_a_row_does_not_see();
+    every_byte_is_its_number();
     contradictory_data_spoil_their_own_sequence_only();
     refuses_wrong_arguments();
     return finish("attention");

@@ -26,7 +26,7 @@ struct Rope {
     RopeHead<K, T> write_kv;
     int64_t num_tokens, num_positions, num_slots, q_stride, qkv_stride, block_stride;
     int32_t num_q_heads, num_kv_heads, head_dim, rotary_dim, style;
-    float eps;
+    float eps, k_scale, v_scale;
 
     int64_t num_heads() const { return int64_t{num_q_heads} + 2 * int64_t{num_kv_heads}; }
 
@@ -37,7 +37,7 @@ struct Rope {
         if (h < num_q_heads) {
             T* y = q + token * q_stride + h * head_dim;
             if (known) {
-                write_q(y, x, {q_norm, angles, head_dim, rotary_dim, style, eps});
+                write_q(y, x, {q_norm, angles, head_dim, rotary_dim, style, eps, 1});
             } else {
                 std::fill_n(y, head_dim, from_float<T>(std::numeric_limits<float>::quiet_NaN()));
             }
@@ -50,9 +50,9 @@ struct Rope {
         int64_t at =
             slot / CT_KV_BLOCK_SIZE * block_stride + (kv_head * CT_KV_BLOCK_SIZE + slot % CT_KV_BLOCK_SIZE) * head_dim;
         if (is_key) {
-            write_kv(k_cache + at, x, {k_norm, angles, head_dim, rotary_dim, style, eps});
+            write_kv(k_cache + at, x, {k_norm, angles, head_dim, rotary_dim, style, eps, k_scale});
         } else {
-            write_kv(v_cache + at, x, {nullptr, nullptr, head_dim, 0, style, eps});
+            write_kv(v_cache + at, x, {nullptr, nullptr, head_dim, 0, style, eps, v_scale});
         }
     }
 
@@ -90,6 +90,19 @@ int32_t check_params(const char* function, const ct_rope_params& p) {
     return check_activation_dtype(function, "dtype", p.dtype);
 }
 
+// Calls body(static_cast<K*>(nullptr)) with the type of any ct_dtype.
+template <typename Body>
+int32_t with_any_dtype(int32_t dtype, const Body& body) {
+    switch (dtype) {
+        case CT_F16:
+            return body(static_cast<f16*>(nullptr));
+        case CT_F8_E4M3:
+            return body(static_cast<e4m3*>(nullptr));
+        default:
+            return with_dtype(dtype, body);
+    }
+}
+
 template <typename T, typename K>
 int32_t enqueue_rope(ct_buffer* q, ct_buffer* k_cache, ct_buffer* v_cache, const ct_buffer* qkv,
                      const ct_buffer* positions, const ct_buffer* slots, const ct_buffer* cos_sin,
@@ -117,7 +130,9 @@ int32_t enqueue_rope(ct_buffer* q, ct_buffer* k_cache, ct_buffer* v_cache, const
                                       p.head_dim,
                                       p.rotary_dim,
                                       p.style,
-                                      p.eps});
+                                      p.eps,
+                                      p.k_scale,
+                                      p.v_scale});
 }
 
 }  // namespace
@@ -161,7 +176,7 @@ extern "C" int32_t ct_rope_kv_write(ct_buffer* q, ct_buffer* k_cache, ct_buffer*
              ct::data<float>(q_norm), ct::data<float>(k_norm), p});
     }
     return ct::with_dtype(p.dtype, [&]<typename T>(T*) {
-        return ct::with_dtype(p.kv_dtype, [&]<typename K>(K*) {
+        return ct::with_any_dtype(p.kv_dtype, [&]<typename K>(K*) {
             return ct::enqueue_rope<T, K>(q, k_cache, v_cache, qkv, positions, slot_mapping, cos_sin, q_norm, k_norm, p,
                                           stream);
         });

@@ -15,26 +15,45 @@ struct HeadWork {
     int32_t rotary_dim;
     int32_t style;
     float eps;
+    float scale;  // e4m3 holds the result over it
 };
 
 // y = rotate(norm(x)) of one head; y may be x.
 template <typename Y, typename X>
 using RopeHead = void (*)(Y* y, const X* x, const HeadWork& work);
 
+// By the type that is written.
+template <typename X>
+struct RopeHeadsFrom {
+    RopeHead<float, X> to_f32;
+    RopeHead<bf16, X> to_bf16;
+    RopeHead<f16, X> to_f16;
+    RopeHead<e4m3, X> to_e4m3;
+};
+
 struct RopeHeads {
-    RopeHead<float, float> f32_f32;
-    RopeHead<bf16, float> b16_f32;
-    RopeHead<float, bf16> f32_b16;
-    RopeHead<bf16, bf16> b16_b16;
+    RopeHeadsFrom<float> from_f32;
+    RopeHeadsFrom<bf16> from_bf16;
     template <typename Y, typename X>
     RopeHead<Y, X> of() const {
-        constexpr bool kWideY = std::is_same_v<Y, float>;
         if constexpr (std::is_same_v<X, float>) {
-            if constexpr (kWideY) return f32_f32;
-            if constexpr (!kWideY) return b16_f32;
+            return pick<Y>(from_f32);
         } else {
-            if constexpr (kWideY) return f32_b16;
-            if constexpr (!kWideY) return b16_b16;
+            return pick<Y>(from_bf16);
+        }
+    }
+
+private:
+    template <typename Y, typename X>
+    static RopeHead<Y, X> pick(const RopeHeadsFrom<X>& heads) {
+        if constexpr (std::is_same_v<Y, float>) {
+            return heads.to_f32;
+        } else if constexpr (std::is_same_v<Y, bf16>) {
+            return heads.to_bf16;
+        } else if constexpr (std::is_same_v<Y, f16>) {
+            return heads.to_f16;
+        } else {
+            return heads.to_e4m3;
         }
     }
 };

@@ -3,7 +3,6 @@
 
 namespace ct {
 
-constinit const RopeHeads kRopeAvx512{rope_head<float, float>, rope_head<bf16, float>, rope_head<float, bf16>,
-                                      rope_head<bf16, bf16>};
+constinit const RopeHeads kRopeAvx512{kHeadsFrom<float>, kHeadsFrom<bf16>};
 
 }  // namespace ct

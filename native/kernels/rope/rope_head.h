@@ -45,8 +45,17 @@ void rope_head(Y* y, const X* x, const HeadWork& work) {
         auto rotate = work.style == CT_ROPE_HALVES ? rotate_halves : rotate_neighbours;
         rotate(head, work.cos_sin, work.cos_sin + half, half);
     }
-    for_lanes(dim, [&](int64_t i, int64_t n) { store_lanes(y + i, load_lanes(head + i, n), n); });
+    // A head's dimensions are a multiple of every vector's lanes.
+    if constexpr (std::is_same_v<Y, e4m3>) {
+        const Vec scale = broadcast(work.scale);
+        for (int64_t i = 0; i < dim; i += kLanes) store(y + i, load(head + i) / scale);
+    } else {
+        for (int64_t i = 0; i < dim; i += kLanes) store(y + i, load(head + i));
+    }
 }
+
+template <typename X>
+constexpr RopeHeadsFrom<X> kHeadsFrom{rope_head<float, X>, rope_head<bf16, X>, rope_head<f16, X>, rope_head<e4m3, X>};
 
 }  // namespace
 }  // namespace ct

@@ -4,7 +4,7 @@
 // multiprocessor with 64 KB in flight: predicted 8 us for 131072 columns on an H200, where the whole GPU would need 3.
 #include "gpu/operations.h"
 #include "gpu/pieces.h"
-#include "kernels/sampling/sampling.h"
+#include "kernels/sampling/weight.h"
 
 namespace gpu {
 namespace {
@@ -16,6 +16,7 @@ constexpr uint64_t kNanKey = UINT64_MAX;  // above every logit's
 
 struct Argmax {
     ct::ArgmaxArgs a;
+    ct::KeyCode code;
     bool aligned;
 };
 
@@ -24,7 +25,8 @@ struct ArgmaxShared {
 };
 
 // The largest key of this thread's columns, 0 where it has none.
-__device__ __forceinline__ uint64_t largest_key(const float* row, int64_t cols, bool aligned) {
+__device__ __forceinline__ uint64_t largest_key(const float* row, const ct::KeyCode& code, bool aligned) {
+    const int64_t cols = code.size;
     float best = -infinity();
     int64_t best_id = -1;
     bool has_nan = false;
@@ -47,7 +49,7 @@ __device__ __forceinline__ uint64_t largest_key(const float* row, int64_t cols, 
         }
     }
     if (has_nan) return kNanKey;
-    return best_id < 0 ? 0 : ct::order_key(best, best_id);
+    return best_id < 0 ? 0 : code.key(best, best_id);
 }
 
 __global__ void __launch_bounds__(kMaxThreads) argmax_kernel(Argmax k) {
@@ -55,7 +57,7 @@ __global__ void __launch_bounds__(kMaxThreads) argmax_kernel(Argmax k) {
     wait_for_previous();
     launch_next();
     for (int64_t row = blockIdx.x; row < k.a.rows; row += gridDim.x) {
-        uint64_t key = largest_key(k.a.logits + row * k.a.stride, k.a.cols, k.aligned);
+        uint64_t key = largest_key(k.a.logits + row * k.a.stride, k.code, k.aligned);
         for (int mask = kWarp / 2; mask > 0; mask /= 2) {
             const uint64_t other = shuffle_xor(key, mask);
             key = other > key ? other : key;
@@ -64,7 +66,7 @@ __global__ void __launch_bounds__(kMaxThreads) argmax_kernel(Argmax k) {
         __syncthreads();
         if (threadIdx.x == 0) {
             for (int w = 1; w < static_cast<int>(blockDim.x) / kWarp; ++w) key = s.keys[w] > key ? s.keys[w] : key;
-            k.a.token[row] = key == kNanKey ? -1 : static_cast<int32_t>(ct::key_id(key));
+            k.a.token[row] = key == kNanKey ? -1 : static_cast<int32_t>(k.code.id(key));
         }
         __syncthreads();  // the next row's keys take the place of these
     }
@@ -78,7 +80,7 @@ int32_t argmax(const LaunchContext& context, const ct::ArgmaxArgs& args) {
     shape.blocks_x = args.rows < kMaxGridBlocks ? args.rows : kMaxGridBlocks;
     shape.threads = threads < kMaxThreads ? static_cast<int32_t>(threads) : kMaxThreads;
     shape.shared_bytes = sizeof(ArgmaxShared);
-    return GPU_LAUNCH(context, shape, argmax_kernel, {args, rows_aligned(args.logits, args.stride, sizeof(float))});
+    return GPU_LAUNCH(context, shape, argmax_kernel, {args, ct::key_code(args.cols), rows_aligned(args.logits, args.stride, sizeof(float))});
 }
 
 }  // namespace gpu

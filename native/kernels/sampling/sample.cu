@@ -1,301 +1,390 @@
-// sample.cu: ct_sample, one block a row. Not yet run on a GPU.
+// sample.cu: ct_sample, a block a row. Never run on a GPU.
 //
-// Sums are exact integers (row_logits.h), so a row's bits depend on the row only, and the kept set is that of a full sort
-// of these weights: what min_p, top_k and top_p keep is the tokens up to one key, which select.h finds.
+// Sums are exact integers (weight.h) and every choice is by a key in a total order, so a row's bits depend on the row only,
+// and equal the CPU's.
 //
-// Floor: rows * vocabulary * 4 bytes read once. This version reads a row about 7 times (top_p; greedy 2), from L2 but for
-// the first, with one multiprocessor a row: predicted 45 us for up to 132 rows of 131072 on an H200, of which the floor
-// is 16 us at 132 rows. Many blocks a row is another issue's.
+// Floor: rows * vocabulary * bytes of a logit, read once. Passes over a row of 131072 float32 (one multiprocessor, 64 bytes
+// a cycle from L2: 4.6 us a pass on an H200; the first is bounded by memory from about 100 rows on):
+//   greedy, or top_k up to 700 with or without top_p   1, and some runs of the threads whose largest reaches the k-th
+//   top_p alone, no cut                                1 + the mass + 3 a search (a cut and a draw), where 128 tokens do not do
+//   edits                                              2 more, one of which writes
+// Predicted for V = 131072 on an H200: 9 us for up to 132 rows with top_k and top_p (of 16 us that memory needs for 132 rows of
+// float32), 30 to 40 us where top_p keeps more than 128 tokens. Few rows: the first pass is shared out (survey_kernel), so
+// that a row is read by up to 8 multiprocessors.
+// Occupancy: 768 threads of at most 85 registers, 58 KB of shared memory: one block a multiprocessor.
 #include "gpu/operations.h"
 #include "kernels/sampling/select.h"
 
 namespace gpu {
 namespace {
 
-constexpr float kGreedyBelow = 1e-5f;
-
 struct Sample {
     ct::SampleArgs a;
-    int64_t workspace_stride;  // of a row's biased logits
-    int32_t id_bits;           // of a key
-    bool aligned;              // rows of logits
+    float* edited;            // a row of float32 for every block; null: no row has edits
+    uint64_t* maxima;         // [rows][pieces][threads], of survey_kernel; null: rows are read by their blocks
+    int64_t edited_stride;
+    int32_t pieces;
+    bool aligned;             // rows of logits
 };
 
-// ---- the draw ------------------------------------------------------------------------------------------------------
+// ---- edits ---------------------------------------------------------------------------------------------------------
 
-// The smallest integer that is not below share, in [1, whole].
-__device__ __forceinline__ uint64_t target_of(double share, uint64_t whole) {
-    if (!(share > 1)) return 1;
-    if (share >= static_cast<double>(whole)) return whole;
-    auto target = static_cast<uint64_t>(share);
-    if (static_cast<double>(target) < share) ++target;
-    return target < whole ? target : whole;
-}
-
-// The lowest logit that min_p keeps: exp((logit - largest) / temperature) >= min_p. Above 1 it would keep none; taken as
-// 1.
-__device__ __forceinline__ float floor_of(float largest, float temperature, float min_p) {
-    if (!(min_p > 0)) return -FLT_MAX;
-    const double share = min_p < 1 ? static_cast<double>(min_p) : 1.0;
-    const double exact = static_cast<double>(largest) + static_cast<double>(temperature) * log(share);
-    if (!(exact > -static_cast<double>(FLT_MAX))) return -FLT_MAX;
-    if (exact >= static_cast<double>(largest)) return largest;
-    const auto rounded = static_cast<float>(exact);
-    if (static_cast<double>(rounded) >= exact) return rounded;
-    if (rounded == 0) return bits_float(1);  // the next one up
-    return bits_float(rounded > 0 ? float_bits(rounded) + 1 : float_bits(rounded) - 1);
-}
-
-// The first token, by id, at which the running weight of the range reaches target.
-__device__ __forceinline__ int64_t walk(SampleShared& s, const Logits& x, KeyRange range, uint64_t target) {
-    const int64_t tile = static_cast<int64_t>(blockDim.x) * kRun;
-    uint64_t passed = 0;
-    for (int64_t begin = 0; begin < x.size; begin += tile) {
-        const int64_t first = begin + static_cast<int64_t>(threadIdx.x) * kRun;
-        float v[kRun];
-        load_run(v, x.values + first, x.size - first, x.aligned);
-        uint64_t weights[kRun];
-        uint64_t own = 0;
-        for (int i = 0; i < kRun; ++i) {
-            const bool kept = first + i < x.size && range.contains(x.key(v[i], first + i));
-            weights[i] = kept ? x.weight(v[i]) : 0;
-            own += weights[i];
+__device__ inline int32_t BlockRow::begin() {
+    if (maxima_) {
+        uint64_t first = 0;
+        for (int piece = 0; piece < pieces_; ++piece) {
+            const uint64_t key = maxima_[static_cast<int64_t>(piece) * blockDim.x + threadIdx.x];
+            first = key > first ? key : first;
         }
-        uint64_t whole;
-        uint64_t before = passed + scan(s, own, &whole);
-        if (before < target && target <= before + own) {
-            int i = 0;
-            for (; i < kRun - 1 && before + weights[i] < target; ++i) before += weights[i];
-            s.chosen = static_cast<uint64_t>(first + i);
-        }
-        passed += whole;
-        if (passed >= target) break;
+        s.maxima[threadIdx.x] = first;
+        bottom_ = -FLT_MAX;
+        best = largest_of(s, first);
+    } else {
+        best = look(raw_);
     }
-    __syncthreads();
-    const auto id = static_cast<int64_t>(s.chosen);
-    __syncthreads();
-    return id;
+    if (best == kNotFinite) return CT_SAMPLE_NOT_FINITE;
+    if (best < ct::whole_range(code).low) return CT_SAMPLE_EMPTY;
+    const bool banned = p.mask_row >= 0 || p.allowed_row >= 0;
+    if (!banned && p.bias_begin == p.bias_end && !edits(CT_STEP_DRY) && !edits(CT_STEP_PENALTIES)) return CT_SAMPLE_OK;
+    own_row();
+    add_entries(p.bias_begin, p.bias_end, false, true);
+    if (p.flags & CT_SAMPLE_LOGPROBS || p.forced >= 0) {
+        // Bans alone may leave nothing, which the sums hide from no one: a ban is final.
+        uint64_t any = 0;
+        values_.each([&](float logit, int64_t) { any |= !(logit < -FLT_MAX); });
+        if (largest_of(s, any) == 0) return CT_SAMPLE_EMPTY;
+    }
+    return CT_SAMPLE_OK;
 }
 
-__device__ __forceinline__ int64_t draw(SampleShared& s, const Logits& x, const ct::SampleArgs& a, int64_t r) {
-    const float least = floor_of(x.largest, a.temperature[r], a.min_p[r]);
-    KeyRange range{x.last_key(least), kNotFinite};
-    const int64_t top_k = a.top_k[r];
-    if (top_k > 0 && top_k < x.size && measure_of<false>(s, x, range) > static_cast<uint64_t>(top_k)) {
-        range.low = select<false>(s, x, range, static_cast<uint64_t>(top_k));
+// This block's row: the logits as they come, masked.
+__device__ inline void BlockRow::own_row() {
+    const int32_t* mask = p.mask_row >= 0 ? a.masks + p.mask_row * a.mask_stride : nullptr;
+    const int32_t* allowed = p.allowed_row >= 0 ? a.masks + p.allowed_row * a.mask_stride : nullptr;
+    raw_.each([&](float logit, int64_t id) {
+        const uint32_t bit = 1u << (id % 32);
+        const bool banned = (mask && (static_cast<uint32_t>(mask[id / 32]) & bit) == 0) ||
+                            (allowed && (static_cast<uint32_t>(allowed[id / 32]) & bit) == 0);
+        mine_[id] = banned ? -infinity() : logit;
+    });
+    __syncthreads();
+    values_ = {mine_, a.vocab_size, false, true};
+    edited_ = true;
+}
+
+// Adds the row's entries in their order where an id comes more than once: all of them, or the bans alone.
+__device__ inline void BlockRow::add_entries(int64_t begin, int64_t end, bool bans, bool all) {
+    for (; begin < end; begin += kFew) {
+        const int n = static_cast<int>(end - begin < kFew ? end - begin : kFew);
+        share(n, [&](int i) {
+            s.bias_ids[i] = a.bias_ids[begin + i];
+            s.bias_values[i] = a.bias_values[begin + i];
+        });
+        __syncthreads();
+        share(n, [&](int i) {
+            const int32_t id = s.bias_ids[i];
+            if (id < 0 || id >= a.vocab_size) return;
+            // The first entry of an id adds them all.
+            int j = 0;
+            while (s.bias_ids[j] != id) ++j;
+            if (j < i) return;
+            float logit = mine_[id];
+            for (; j < n; ++j) {
+                if (s.bias_ids[j] != id) continue;
+                if (all || (s.bias_values[j] < -FLT_MAX) == bans) logit = ct::biased(logit, s.bias_values[j]);
+            }
+            mine_[id] = logit;
+        });
+        __syncthreads();
     }
-    uint64_t whole = measure_of<true>(s, x, range);
-    const float top_p = a.top_p[r];
-    if (top_p < 1) {
-        const double share = static_cast<double>(top_p) * static_cast<double>(whole);
-        range.low = select<true>(s, x, range, target_of(share, whole));
-        whole = measure_of<true>(s, x, range);
+}
+
+__device__ inline void BlockRow::edit(int step) {
+    if (!edits(step)) return;
+    if (has_run_ && listed_ >= 0) return edit_list(step);
+    if (has_run_) {
+        values_.each([&](float logit, int64_t id) {
+            mine_[id] = range.contains(code.key(logit, id)) ? logit : -infinity();
+        });
+        __syncthreads();
+        overwritten_ = true;
     }
-    const double uniform = ct::uniform_of(a.seed[r], a.position[r]);
-    return walk(s, x, range, target_of(uniform * static_cast<double>(whole), whole));
+    edit_row(step);
+}
+
+__device__ inline void BlockRow::edit_row(int step) {
+    if (step == CT_STEP_DRY) return add_entries(p.dry_begin, p.dry_end, false, true);
+    const int32_t* slot = a.state + p.state_slot * ct::slot_words(a.vocab_size);
+    const int32_t* counts = slot + ct::kSlotHead;
+    const int32_t* distinct = counts + ct::padded_vocab(a.vocab_size);
+    share(slot[ct::kSlotDistinct], [&](int i) {
+        const int32_t id = distinct[i];
+        mine_[id] = ct::penalised(mine_[id], static_cast<uint32_t>(counts[id]), p);
+    });
+    __syncthreads();
+}
+
+__device__ inline void BlockRow::edit_list(int step) {
+    const int32_t* counts = a.state + p.state_slot * ct::slot_words(a.vocab_size) + ct::kSlotHead;
+    share(listed_, [&](int i) {
+        const uint64_t key = s.list[i];
+        if (!range.contains(key)) {
+            s.list[i] = 0;  // below every range
+            return;
+        }
+        const int64_t id = code.id(key);
+        float logit = code.logit(key);
+        if (step == CT_STEP_PENALTIES) {
+            logit = ct::penalised(logit, static_cast<uint32_t>(counts[id]), p);
+        } else {
+            for (int64_t j = p.dry_begin; j < p.dry_end; ++j) {
+                if (a.bias_ids[j] == id) logit = ct::biased(logit, a.bias_values[j]);
+            }
+        }
+        s.list[i] = code.key(logit, id);
+    });
+    __syncthreads();
 }
 
 // ---- what is reported ----------------------------------------------------------------------------------------------
 
-__device__ __forceinline__ void fill_top(const ct::SampleArgs& a, int64_t r, int64_t from) {
+__device__ inline void clear_tops(const ct::SampleArgs& a, int64_t r, int64_t from) {
     for (int64_t i = from + threadIdx.x; i < a.max_top; i += blockDim.x) {
         a.top_ids[r * a.max_top + i] = -1;
         a.top_logprobs[r * a.max_top + i] = -infinity();
     }
 }
 
-__device__ __forceinline__ void fail_row(const ct::SampleArgs& a, int64_t r, int32_t why) {
+__device__ inline void fail_row(const ct::SampleArgs& a, int64_t r, int32_t why) {
     if (threadIdx.x == 0) {
         a.token[r] = -1;
         a.logprob[r] = -infinity();
         a.rank[r] = 0;
         a.status[r] = why;
     }
-    fill_top(a, r, 0);
+    clear_tops(a, r, 0);
 }
 
-__device__ __forceinline__ float reported_at(const Logits& x, int64_t id) {
-    return x.biased && x.biased[id] == -infinity() ? -infinity() : x.values[id];
-}
-
-__device__ __forceinline__ float logprob_of(const Logits& x, int64_t id, double log_sum) {
-    return static_cast<float>(static_cast<double>(reported_at(x, id)) - static_cast<double>(x.largest) - log_sum);
-}
-
-// The first of the order, kFew at a time.
-__device__ __forceinline__ void report_top(SampleShared& s, const Logits& x, const ct::SampleArgs& a, int64_t r,
-                                           double log_sum) {
-    KeyRange range{x.last_key(-FLT_MAX), kNotFinite};
-    const auto exist = static_cast<int64_t>(measure_of<false>(s, x, range));
-    const int64_t wanted = a.max_top < exist ? a.max_top : exist;
+// The first of the range, kFew at a time.
+__device__ inline void BlockRow::write_tops(double log_mass) {
+    const ct::KeyRange all = range;
+    const auto there = static_cast<int64_t>(count());
+    const int64_t wanted = p.num_top < there ? p.num_top : there;
     for (int64_t done = 0; done < wanted; done += kFew) {
         const int64_t left = wanted - done;
-        const uint64_t last = select<false>(s, x, range, static_cast<uint64_t>(left < kFew ? left : kFew));
-        collect<false>(s, x, {{last, range.high}, 0, -1, 0});
-        const int n = static_cast<int>(s.num_keys);
-        for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(blockDim.x)) {
-            int64_t at = r * a.max_top + done;
-            for (int j = 0; j < n; ++j) at += s.keys[j] > s.keys[i];
-            const int64_t id = x.id(s.keys[i]);
-            a.top_ids[at] = static_cast<int32_t>(id);
-            a.top_logprobs[at] = logprob_of(x, id, log_sum);
-        }
-        range.high = last - 1;
+        const int n = static_cast<int>(left < kFew ? left : kFew);
+        range.low = key_at_count(static_cast<uint64_t>(n));
+        if (listed_ < 0) gather(range.low);
+        sort_list();
+        share(n, [&](int i) {
+            const int64_t at = r * a.max_top + done + i;
+            const double depth = static_cast<double>(top) - static_cast<double>(code.logit(s.keys[i]));
+            a.top_ids[at] = static_cast<int32_t>(code.id(s.keys[i]));
+            a.top_logprobs[at] = static_cast<float>(-depth / temperature - log_mass);
+        });
+        range = {all.low, range.low - 1};
         __syncthreads();  // the next keys take the place of these
     }
-    fill_top(a, r, wanted);
+    range = all;
 }
 
-__device__ __forceinline__ void report(SampleShared& s, const Logits& x, const ct::SampleArgs& a, int64_t r,
-                                       int64_t token) {
-    const uint64_t own = x.key(reported_at(x, token), token);
-    uint64_t sum = 0;
+__device__ inline void BlockRow::report(int64_t token) {
+    if (!(p.flags & CT_SAMPLE_PROCESSED)) {
+        // Bans as they were; bias, penalties and cuts undone.
+        listed_ = gathered_ = -1;
+        temperature = 1;
+        if (edited_) {
+            own_row();
+            add_entries(p.bias_begin, p.bias_end, true, false);
+        } else {
+            best = largest_of(s, s.maxima[threadIdx.x]);
+        }
+        survey();
+        range.low = code.last_key(-infinity());
+    }
+    uint64_t own = 0;
+    each_key([&](uint64_t key, float) { own = code.id(key) == token ? key : own; });
+    own = largest_of(s, own);
     uint64_t before = 0;
-    for_logits(x, [&](float logit, int64_t id) {
-        sum += x.weight(logit);
-        before += x.key(logit, id) > own;
-    });
-    sum = sum_of(s, sum);
+    each_key([&](uint64_t key, float) { before += key > own; });
     before = sum_of(s, before);
-    const double log_sum = log(static_cast<double>(sum) / static_cast<double>(x.unit()));
+    const double log_mass = log(static_cast<double>(mass()) / ct::unit_of(code));
     if (threadIdx.x == 0) {
-        a.token[r] = static_cast<int32_t>(token);
-        a.logprob[r] = logprob_of(x, token, log_sum);
+        const double depth = static_cast<double>(top) - static_cast<double>(code.logit(own));
+        a.logprob[r] = own != 0 ? static_cast<float>(-depth / temperature - log_mass) : -infinity();
         a.rank[r] = static_cast<int32_t>(before + 1);
-        a.status[r] = CT_SAMPLE_OK;
     }
-    if (a.max_top > 0) report_top(s, x, a, r, log_sum);
+    if (p.num_top <= 0) return;
+    const ct::KeyRange finite = ct::whole_range(code);
+    range.low = range.low > finite.low ? range.low : finite.low;
+    write_tops(log_mass);
 }
 
-// ---- bias ----------------------------------------------------------------------------------------------------------
+// ---- the state -----------------------------------------------------------------------------------------------------
 
-// to[id] += value for the row's entries, in their order where an id comes more than once. A ban is -inf; a sum that
-// overflows is not.
-__device__ __forceinline__ void add_bias(SampleShared& s, float* to, const ct::SampleArgs& a, int64_t begin,
-                                         int64_t end) {
-    for (; begin < end; begin += kFew) {
-        const int n = static_cast<int>(end - begin < kFew ? end - begin : kFew);
-        for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(blockDim.x)) {
-            s.bias_ids[i] = a.bias_ids[begin + i];
-            s.bias_values[i] = a.bias_values[begin + i];
-        }
+__device__ inline void note(int32_t* slot, int64_t vocab_size, int32_t id, bool of_prompt) {
+    if (id < 0 || id >= vocab_size) return;
+    auto* word = reinterpret_cast<uint32_t*>(slot + ct::kSlotHead + id);
+    uint32_t old = atomic_add(word, of_prompt ? 0u : 1u);
+    while (of_prompt && (old & ct::kInPrompt) == 0) {
+        const uint32_t seen = atomic_cas(word, old, old | ct::kInPrompt);
+        if (seen == old) break;
+        old = seen;
+    }
+    if (old != 0) return;
+    const int32_t at = atomic_add(slot + ct::kSlotDistinct, 1);
+    slot[ct::kSlotHead + ct::padded_vocab(vocab_size) + at] = id;
+}
+
+__device__ inline void take_up(const ct::SampleArgs& a, const ct_sample_row& p) {
+    int32_t* slot = a.state + p.state_slot * ct::slot_words(a.vocab_size);
+    int32_t* distinct = slot + ct::kSlotHead + ct::padded_vocab(a.vocab_size);
+    if (p.flags & CT_SAMPLE_RESET) {
+        share(slot[ct::kSlotDistinct], [&](int i) { slot[ct::kSlotHead + distinct[i]] = 0; });
         __syncthreads();
-        for (int i = static_cast<int>(threadIdx.x); i < n; i += static_cast<int>(blockDim.x)) {
-            const int32_t id = s.bias_ids[i];
-            if (id < 0 || id >= a.vocab_size) continue;
-            // The first entry of an id adds them all.
-            int j = 0;
-            while (s.bias_ids[j] != id) ++j;
-            if (j < i) continue;
-            float logit = to[id];
-            for (; j < n; ++j) {
-                if (s.bias_ids[j] != id) continue;
-                const float sum = logit + s.bias_values[j];
-                const bool overflown = sum == -infinity() && logit > sum && s.bias_values[j] > sum;
-                logit = overflown ? -FLT_MAX : sum;
-            }
-            to[id] = logit;
+        if (threadIdx.x == 0) {
+            slot[ct::kSlotDistinct] = 0;
+            slot[ct::kSlotMu] = static_cast<int32_t>(float_bits(2 * p.mirostat_tau));
         }
         __syncthreads();
     }
+    share(p.history_end - p.prompt_begin, [&](int i) {
+        const int32_t at = p.prompt_begin + i;
+        note(slot, a.vocab_size, a.history_ids[at], at < p.output_begin);
+    });
+    __syncthreads();
 }
 
 // ---- a row ---------------------------------------------------------------------------------------------------------
 
-// The largest key, kNotFinite where a logit is NaN or +inf; sets the largest and the smallest logit.
-__device__ __forceinline__ uint64_t survey(SampleShared& s, Logits& x) {
-    uint64_t best = 0;
-    uint64_t least = 0;
-    for_logits(x, [&](float logit, int64_t id) {
-        const uint64_t key = logit < infinity() ? x.key(logit, id) : kNotFinite;
-        best = key > best ? key : best;
-        const uint64_t low = logit > -infinity() ? ~(ct::order_key(logit, 0) >> 32) & 0xffffffffu : 0;
-        least = low > least ? low : least;
-    });
-    best = largest_of(s, best);
-    least = largest_of(s, least);
-    if (best == kNotFinite) return best;
-    auto logit_of = [](uint64_t ordered) {
-        const auto bits = static_cast<uint32_t>(ordered);
-        return bits_float(bits >> 31 ? bits & 0x7fffffffu : ~bits);
-    };
-    x.largest = logit_of(best >> x.id_bits);
-    x.smallest = logit_of(~least);
-    return best;
-}
-
-__device__ __forceinline__ void sample_row(SampleShared& s, const Sample& k, int64_t r) {
+__device__ inline void sample_row(SampleShared& s, const Sample& k, int64_t r) {
     const ct::SampleArgs& a = k.a;
-    const float* row = a.logits + r * a.logits_stride;
-    Logits x{row, nullptr, a.vocab_size, k.id_bits, k.aligned, 0, 0, 1};
-    Logits reported = x;
-    uint64_t best = survey(s, x);
-    if (best == kNotFinite) return fail_row(a, r, CT_SAMPLE_NOT_FINITE);
-    reported.largest = x.largest;
-    reported.smallest = x.smallest;
-    const int64_t begin = a.bias_offsets ? a.bias_offsets[r] : 0;
-    const int64_t end = a.bias_offsets ? a.bias_offsets[r + 1] : 0;
-    // Offsets that cannot be read would silently lift bans; the row is reported as broken instead.
-    if (begin < 0 || begin > end || end > a.num_bias) return fail_row(a, r, CT_SAMPLE_NOT_FINITE);
-    if (begin < end) {
-        float* biased = static_cast<float*>(a.workspace) + r * k.workspace_stride;
-        for_logits(x, [&](float logit, int64_t id) { biased[id] = logit; });
-        __syncthreads();
-        add_bias(s, biased, a, begin, end);
-        x.values = biased;
-        x.aligned = true;
-        best = survey(s, x);
-        if (best == kNotFinite) return fail_row(a, r, CT_SAMPLE_NOT_FINITE);
-        reported.biased = biased;
-        if (x.largest > -infinity()) survey(s, reported);
+    const ct_sample_row& p = a.rows[r];
+    if (!ct::is_valid(p, a.vocab_size, a.num_bias, a.num_history, a.num_masks, a.num_slots, a.max_top)) {
+        return fail_row(a, r, CT_SAMPLE_INVALID);
     }
-    if (x.largest == -infinity()) return fail_row(a, r, CT_SAMPLE_EMPTY);
-    int64_t token = a.forced ? a.forced[r] : -1;
+    int32_t* slot = p.state_slot >= 0 ? a.state + p.state_slot * ct::slot_words(a.vocab_size) : nullptr;
+    if (slot) take_up(a, p);
+    const uint64_t* maxima = k.maxima ? k.maxima + r * k.pieces * static_cast<int64_t>(blockDim.x) : nullptr;
+    float* mine = k.edited ? k.edited + static_cast<int64_t>(blockIdx.x) * k.edited_stride : nullptr;
+    BlockRow x(s, a, r, k.aligned, mine, maxima, k.pieces);
+    int32_t fault = x.begin();
+    const float mu = slot ? bits_float(static_cast<uint32_t>(slot[ct::kSlotMu])) : 0;
+    const bool runs = p.forced < 0 || (p.flags & CT_SAMPLE_PROCESSED) != 0;
+    if (fault == CT_SAMPLE_OK && runs) fault = ct::run_chain(x, p, mu);
+    if (fault != CT_SAMPLE_OK) return fail_row(a, r, fault);
+    int64_t token = p.forced;
     if (token < 0) {
-        const float temperature = a.temperature[r];
-        if (temperature >= kGreedyBelow) {
-            x.factor = 1.0f / temperature;
-            token = draw(s, x, a, r);
-        } else {
-            token = x.id(best);
+        const uint64_t key = ct::draw(x, p);
+        token = x.code.id(key);
+        if (slot && p.mirostat_tau > 0) {
+            const float next = ct::next_mu(x, p, mu, key);
+            if (threadIdx.x == 0) slot[ct::kSlotMu] = static_cast<int32_t>(float_bits(next));
         }
     }
-    if (token >= a.vocab_size) return fail_row(a, r, CT_SAMPLE_EMPTY);
-    report(s, reported, a, r, token);
+    if (threadIdx.x == 0) {
+        a.token[r] = static_cast<int32_t>(token);
+        a.logprob[r] = 0;
+        a.rank[r] = 0;
+        a.status[r] = CT_SAMPLE_OK;
+        if (slot) note(slot, a.vocab_size, static_cast<int32_t>(token), false);
+    }
+    clear_tops(a, r, 0);
+    __syncthreads();
+    if (p.flags & CT_SAMPLE_LOGPROBS) x.report(token);
 }
 
 __global__ void __launch_bounds__(kMaxThreads) sample_kernel(Sample k) {
     SampleShared& s = shared<SampleShared>();
     wait_for_previous();
     launch_next();
+    share(ct::kWeightSteps, [&](int i) { s.steps[i] = ct::weight_step(i); });
+    __syncthreads();
     for (int64_t r = blockIdx.x; r < k.a.num_rows; r += gridDim.x) {
         sample_row(s, k, r);
         __syncthreads();
     }
 }
 
-int64_t workspace_stride(int64_t vocab_size) { return (vocab_size + 15) / 16 * 16; }
+// The threads' largest keys of a piece of a row: tiles dealt over the pieces, so that a thread of sample_kernel knows whether
+// its own tokens reach a key.
+__global__ void __launch_bounds__(kMaxThreads) survey_kernel(Sample k) {
+    wait_for_previous();
+    launch_next();
+    const int64_t row = blockIdx.x / k.pieces;
+    const int64_t piece = blockIdx.x % k.pieces;
+    const ct::KeyCode code = ct::key_code(k.a.vocab_size);
+    uint64_t first = 0;
+    logit_row(k.a, row, k.aligned)
+        .each(
+            [&](float logit, int64_t id) {
+                const uint64_t key = logit < infinity() ? code.key(logit, id) : kNotFinite;
+                first = key > first ? key : first;
+            },
+            piece, k.pieces);
+    k.maxima[static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x] = first;
+}
+
+// ---- the host's part -----------------------------------------------------------------------------------------------
+
+constexpr int32_t kMaxPieces = 8;
+
+struct Plan {
+    int64_t blocks;
+    int32_t threads;
+    int32_t pieces;  // 1: no survey before
+    int64_t edited_stride;
+    int64_t edited_bytes;
+    int64_t maxima_bytes;
+};
+
+// What edits cannot do without is a row a block, so there are not more blocks than run at once.
+Plan plan(const DeviceLimits& limits, const ct_sample_params& p) {
+    Plan plan{};
+    const int64_t threads = ceil_div(ceil_div(p.vocab_size, int64_t{kRun}), int64_t{kWarp}) * kWarp;
+    plan.threads = threads < kMaxThreads ? static_cast<int32_t>(threads) : kMaxThreads;
+    plan.blocks = p.num_rows < limits.num_sms ? p.num_rows : limits.num_sms;
+    plan.pieces = 1;
+    const int64_t tiles = ceil_div(p.vocab_size, int64_t{plan.threads} * kRun);
+    while (plan.pieces < kMaxPieces && 2 * plan.pieces <= tiles && p.num_rows * 2 * plan.pieces <= limits.num_sms) {
+        plan.pieces *= 2;
+    }
+    plan.edited_stride = (p.vocab_size + 15) / 16 * 16;
+    const bool edits = p.num_bias > 0 || p.num_masks > 0 || p.num_slots > 0;
+    plan.edited_bytes = edits ? plan.blocks * plan.edited_stride * static_cast<int64_t>(sizeof(float)) : 0;
+    plan.maxima_bytes = int64_t{limits.num_sms} * plan.threads * static_cast<int64_t>(sizeof(uint64_t));
+    return plan;
+}
 
 }  // namespace
 
-int32_t sample_workspace_bytes(const DeviceLimits&, const ct_sample_params& params, int64_t* bytes) {
-    *bytes = 0;
-    if (params.num_bias == 0) return CT_OK;
-    const int64_t row = workspace_stride(params.vocab_size) * static_cast<int64_t>(sizeof(float));
-    if (!ct::multiply(params.num_rows, row, bytes)) {
-        return ct::fail(CT_INVALID, "ct_sample: num_rows=%lld of vocab_size=%lld do not fit into a workspace",
-                        static_cast<long long>(params.num_rows), static_cast<long long>(params.vocab_size));
-    }
+int32_t sample_workspace_bytes(const DeviceLimits& limits, const ct_sample_params& params, int64_t* bytes) {
+    const Plan p = plan(limits, params);
+    *bytes = p.edited_bytes + p.maxima_bytes;
     return CT_OK;
 }
 
 int32_t sample(const LaunchContext& context, const ct::SampleArgs& args) {
-    Sample k{args, workspace_stride(args.vocab_size), 1, rows_aligned(args.logits, args.logits_stride, sizeof(float))};
-    while (int64_t{1} << k.id_bits < args.vocab_size) ++k.id_bits;
-    const int64_t threads = ceil_div(ceil_div(args.vocab_size, int64_t{kRun}), int64_t{kWarp}) * kWarp;
+    ct_sample_params params{};
+    params.num_rows = args.num_rows;
+    params.vocab_size = args.vocab_size;
+    params.num_bias = args.num_bias;
+    params.num_masks = args.num_masks;
+    params.num_slots = args.num_slots;
+    const Plan p = plan(*context.limits, params);
+    auto* workspace = static_cast<unsigned char*>(args.workspace);
+    const int64_t element = args.logits_dtype == CT_BF16 ? 2 : 4;
+    Sample k{args, p.edited_bytes > 0 ? reinterpret_cast<float*>(workspace + p.maxima_bytes) : nullptr,
+             p.pieces > 1 ? reinterpret_cast<uint64_t*>(workspace) : nullptr, p.edited_stride, p.pieces,
+             rows_aligned(args.logits, args.logits_stride, element)};
     LaunchShape shape;
-    shape.blocks_x = args.num_rows < kMaxGridBlocks ? args.num_rows : kMaxGridBlocks;
-    shape.threads = threads < kMaxThreads ? static_cast<int32_t>(threads) : kMaxThreads;
+    shape.threads = p.threads;
+    if (p.pieces > 1) {
+        shape.blocks_x = args.num_rows * p.pieces;
+        const int32_t status = GPU_LAUNCH(context, shape, survey_kernel, k);
+        if (status != CT_OK) return status;
+    }
+    shape.blocks_x = p.blocks;
     shape.shared_bytes = sizeof(SampleShared);
     return GPU_LAUNCH(context, shape, sample_kernel, k);
 }

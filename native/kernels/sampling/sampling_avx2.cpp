@@ -3,6 +3,6 @@
 
 namespace ct {
 
-constinit const SamplingPasses kSamplingAvx2{chunk_maxima, weigh, sum_kept, between, rank};
+constinit const SamplingPasses kSamplingAvx2 = kPasses;
 
 }  // namespace ct

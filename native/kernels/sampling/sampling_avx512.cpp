@@ -3,6 +3,6 @@
 
 namespace ct {
 
-constinit const SamplingPasses kSamplingAvx512{chunk_maxima, weigh, sum_kept, between, rank};
+constinit const SamplingPasses kSamplingAvx512 = kPasses;
 
 }  // namespace ct

@@ -3,6 +3,6 @@
 
 namespace ct {
 
-constinit const SamplingPasses kSamplingScalar{chunk_maxima, weigh, sum_kept, between, rank};
+constinit const SamplingPasses kSamplingScalar = kPasses;
 
 }  // namespace ct

@@ -1,5 +1,5 @@
 // sampling_test.cpp: ct_sample on the CPU, and its random numbers.
-#include "kernels/sampling/sampling_testing.h"
+#include "kernels/sampling/sampling_laws.h"
 
 namespace {
 
@@ -19,10 +19,20 @@ void philoxMatchesItsAuthors() {
 int main() {
     philoxMatchesItsAuthors();
     for_devices([](Device& d, int32_t) {
-        for (int64_t vocab : {1, 2, 15, 16, 17, 63, 64, 65, 129, 1000, 1025}) matchesTheSort(d, vocab, 120);
-        matchesTheSort(d, 20011, 24);
-        drawsWithTheRightFrequencies(d);
+        for (int64_t vocab : {1, 2, 15, 16, 17, 63, 64, 65, 129, 1000, 1025}) matchesTheSort(d, vocab, 60);
+        if (!reduced()) matchesTheSort(d, 20011, 6);
+        obeysTheLaws(d);
     });
+    Device d;
+    for (int64_t left = thousands(reduced() ? 0 : 1500), seed = 1; left > 0; left -= 500, ++seed) {
+        matchesTheSort(d, 1 + static_cast<int64_t>(static_cast<uint64_t>(seed) * 7919 % 700), 500,
+                       static_cast<uint64_t>(seed));
+    }
+    if (!reduced()) {
+        for (int64_t vocab : {131072, 151937, 200003}) matchesTheSort(d, vocab, 3);
+        drawsByTheLaws(d, 1000, thousands(60000));
+        drawsTheTail(d, 200003, thousands(10000) / 10);
+    }
     std::printf("%lld rows sure, %lld within rounding\n", static_cast<long long>(sure_rows),
                 static_cast<long long>(unsure_rows));
     return finish("sampling");

@@ -12,6 +12,7 @@ module io.cortado.engine {
     exports io.cortado.text.jinja;
 
     uses io.cortado.api.EngineProvider;
+    uses io.cortado.api.LogitsProcessorFactory;
 
     provides io.cortado.api.EngineProvider with
             io.cortado.engine.CortadoEngineProvider;

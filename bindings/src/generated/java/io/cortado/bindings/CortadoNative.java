@@ -59,6 +59,15 @@ public class CortadoNative extends CortadoNative$shared {
     public static int CT_BUFFER_ALIGNMENT() {
         return CT_BUFFER_ALIGNMENT;
     }
+    private static final int CT_MAX_SAMPLE_STEPS = (int)16L;
+    /**
+     * {@snippet lang=c :
+     * #define CT_MAX_SAMPLE_STEPS 16
+     * }
+     */
+    public static int CT_MAX_SAMPLE_STEPS() {
+        return CT_MAX_SAMPLE_STEPS;
+    }
     private static final int CT_OK = (int)0L;
     /**
      * {@snippet lang=c :
@@ -3584,6 +3593,177 @@ public class CortadoNative extends CortadoNative$shared {
     public static int CT_SAMPLE_EMPTY() {
         return CT_SAMPLE_EMPTY;
     }
+    private static final int CT_SAMPLE_INVALID = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_status.CT_SAMPLE_INVALID = 3
+     * }
+     */
+    public static int CT_SAMPLE_INVALID() {
+        return CT_SAMPLE_INVALID;
+    }
+    private static final int CT_STEP_END = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_END = 0
+     * }
+     */
+    public static int CT_STEP_END() {
+        return CT_STEP_END;
+    }
+    private static final int CT_STEP_PENALTIES = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_PENALTIES = 1
+     * }
+     */
+    public static int CT_STEP_PENALTIES() {
+        return CT_STEP_PENALTIES;
+    }
+    private static final int CT_STEP_DRY = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_DRY = 2
+     * }
+     */
+    public static int CT_STEP_DRY() {
+        return CT_STEP_DRY;
+    }
+    private static final int CT_STEP_TEMPERATURE = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_TEMPERATURE = 3
+     * }
+     */
+    public static int CT_STEP_TEMPERATURE() {
+        return CT_STEP_TEMPERATURE;
+    }
+    private static final int CT_STEP_MIN_P = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_MIN_P = 4
+     * }
+     */
+    public static int CT_STEP_MIN_P() {
+        return CT_STEP_MIN_P;
+    }
+    private static final int CT_STEP_TOP_K = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_TOP_K = 5
+     * }
+     */
+    public static int CT_STEP_TOP_K() {
+        return CT_STEP_TOP_K;
+    }
+    private static final int CT_STEP_TOP_P = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_TOP_P = 6
+     * }
+     */
+    public static int CT_STEP_TOP_P() {
+        return CT_STEP_TOP_P;
+    }
+    private static final int CT_STEP_TYPICAL_P = (int)7L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_TYPICAL_P = 7
+     * }
+     */
+    public static int CT_STEP_TYPICAL_P() {
+        return CT_STEP_TYPICAL_P;
+    }
+    private static final int CT_STEP_TOP_N_SIGMA = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_TOP_N_SIGMA = 8
+     * }
+     */
+    public static int CT_STEP_TOP_N_SIGMA() {
+        return CT_STEP_TOP_N_SIGMA;
+    }
+    private static final int CT_STEP_EPSILON = (int)9L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_EPSILON = 9
+     * }
+     */
+    public static int CT_STEP_EPSILON() {
+        return CT_STEP_EPSILON;
+    }
+    private static final int CT_STEP_ETA = (int)10L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_ETA = 10
+     * }
+     */
+    public static int CT_STEP_ETA() {
+        return CT_STEP_ETA;
+    }
+    private static final int CT_STEP_TOP_H = (int)11L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_TOP_H = 11
+     * }
+     */
+    public static int CT_STEP_TOP_H() {
+        return CT_STEP_TOP_H;
+    }
+    private static final int CT_STEP_XTC = (int)12L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_XTC = 12
+     * }
+     */
+    public static int CT_STEP_XTC() {
+        return CT_STEP_XTC;
+    }
+    private static final int CT_STEP_MIROSTAT = (int)13L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_step.CT_STEP_MIROSTAT = 13
+     * }
+     */
+    public static int CT_STEP_MIROSTAT() {
+        return CT_STEP_MIROSTAT;
+    }
+    private static final int CT_SAMPLE_LOGPROBS = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_flags.CT_SAMPLE_LOGPROBS = 1
+     * }
+     */
+    public static int CT_SAMPLE_LOGPROBS() {
+        return CT_SAMPLE_LOGPROBS;
+    }
+    private static final int CT_SAMPLE_PROCESSED = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_flags.CT_SAMPLE_PROCESSED = 2
+     * }
+     */
+    public static int CT_SAMPLE_PROCESSED() {
+        return CT_SAMPLE_PROCESSED;
+    }
+    private static final int CT_SAMPLE_KEEP_TIES = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_flags.CT_SAMPLE_KEEP_TIES = 4
+     * }
+     */
+    public static int CT_SAMPLE_KEEP_TIES() {
+        return CT_SAMPLE_KEEP_TIES;
+    }
+    private static final int CT_SAMPLE_RESET = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_flags.CT_SAMPLE_RESET = 8
+     * }
+     */
+    public static int CT_SAMPLE_RESET() {
+        return CT_SAMPLE_RESET;
+    }
 
     private static class ct_sample_workspace_bytes {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
@@ -3640,6 +3820,69 @@ public class CortadoNative extends CortadoNative$shared {
                 traceDowncall("ct_sample_workspace_bytes", bytes, device, params);
             }
             return (int)mh$.invokeExact(bytes, device, params);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_sample_state_bytes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_sample_state_bytes");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_sample_state_bytes(int64_t *bytes, const ct_device *device, int64_t num_slots, int64_t vocab_size)
+     * }
+     */
+    public static FunctionDescriptor ct_sample_state_bytes$descriptor() {
+        return ct_sample_state_bytes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_sample_state_bytes(int64_t *bytes, const ct_device *device, int64_t num_slots, int64_t vocab_size)
+     * }
+     */
+    public static MethodHandle ct_sample_state_bytes$handle() {
+        return ct_sample_state_bytes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_sample_state_bytes(int64_t *bytes, const ct_device *device, int64_t num_slots, int64_t vocab_size)
+     * }
+     */
+    public static MemorySegment ct_sample_state_bytes$address() {
+        return ct_sample_state_bytes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_sample_state_bytes(int64_t *bytes, const ct_device *device, int64_t num_slots, int64_t vocab_size)
+     * }
+     */
+    public static int ct_sample_state_bytes(MemorySegment bytes, MemorySegment device, long num_slots, long vocab_size) {
+        var mh$ = ct_sample_state_bytes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_sample_state_bytes", bytes, device, num_slots, vocab_size);
+            }
+            return (int)mh$.invokeExact(bytes, device, num_slots, vocab_size);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -3730,10 +3973,6 @@ public class CortadoNative extends CortadoNative$shared {
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
-            CortadoNative.C_POINTER,
-            CortadoNative.C_POINTER,
-            CortadoNative.C_POINTER,
-            CortadoNative.C_POINTER,
             CortadoNative.C_POINTER
         );
 
@@ -3745,7 +3984,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
+     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, ct_buffer *state, const ct_buffer *logits, const ct_buffer *rows, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_buffer *history_ids, const ct_buffer *masks, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
      * }
      */
     public static FunctionDescriptor ct_sample$descriptor() {
@@ -3755,7 +3994,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
+     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, ct_buffer *state, const ct_buffer *logits, const ct_buffer *rows, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_buffer *history_ids, const ct_buffer *masks, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
      * }
      */
     public static MethodHandle ct_sample$handle() {
@@ -3765,7 +4004,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
+     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, ct_buffer *state, const ct_buffer *logits, const ct_buffer *rows, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_buffer *history_ids, const ct_buffer *masks, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
      * }
      */
     public static MemorySegment ct_sample$address() {
@@ -3774,16 +4013,16 @@ public class CortadoNative extends CortadoNative$shared {
 
     /**
      * {@snippet lang=c :
-     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, const ct_buffer *logits, const ct_buffer *temperature, const ct_buffer *top_k, const ct_buffer *top_p, const ct_buffer *min_p, const ct_buffer *seed, const ct_buffer *position, const ct_buffer *forced, const ct_buffer *bias_offsets, const ct_buffer *bias_ids, const ct_buffer *bias_values, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
+     * int32_t ct_sample(ct_buffer *token, ct_buffer *logprob, ct_buffer *rank, ct_buffer *top_ids, ct_buffer *top_logprobs, ct_buffer *status, ct_buffer *state, const ct_buffer *logits, const ct_buffer *rows, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_buffer *history_ids, const ct_buffer *masks, ct_buffer *workspace, const ct_sample_params *params, ct_stream *stream)
      * }
      */
-    public static int ct_sample(MemorySegment token, MemorySegment logprob, MemorySegment rank, MemorySegment top_ids, MemorySegment top_logprobs, MemorySegment status, MemorySegment logits, MemorySegment temperature, MemorySegment top_k, MemorySegment top_p, MemorySegment min_p, MemorySegment seed, MemorySegment position, MemorySegment forced, MemorySegment bias_offsets, MemorySegment bias_ids, MemorySegment bias_values, MemorySegment workspace, MemorySegment params, MemorySegment stream) {
+    public static int ct_sample(MemorySegment token, MemorySegment logprob, MemorySegment rank, MemorySegment top_ids, MemorySegment top_logprobs, MemorySegment status, MemorySegment state, MemorySegment logits, MemorySegment rows, MemorySegment bias_ids, MemorySegment bias_values, MemorySegment history_ids, MemorySegment masks, MemorySegment workspace, MemorySegment params, MemorySegment stream) {
         var mh$ = ct_sample.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ct_sample", token, logprob, rank, top_ids, top_logprobs, status, logits, temperature, top_k, top_p, min_p, seed, position, forced, bias_offsets, bias_ids, bias_values, workspace, params, stream);
+                traceDowncall("ct_sample", token, logprob, rank, top_ids, top_logprobs, status, state, logits, rows, bias_ids, bias_values, history_ids, masks, workspace, params, stream);
             }
-            return (int)mh$.invokeExact(token, logprob, rank, top_ids, top_logprobs, status, logits, temperature, top_k, top_p, min_p, seed, position, forced, bias_offsets, bias_ids, bias_values, workspace, params, stream);
+            return (int)mh$.invokeExact(token, logprob, rank, top_ids, top_logprobs, status, state, logits, rows, bias_ids, bias_values, history_ids, masks, workspace, params, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

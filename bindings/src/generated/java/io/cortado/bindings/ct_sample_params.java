@@ -21,6 +21,12 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t logits_stride;
  *     int64_t num_bias;
  *     int64_t max_top_logprobs;
+ *     int64_t num_history;
+ *     int64_t num_masks;
+ *     int64_t mask_stride;
+ *     int64_t num_slots;
+ *     int32_t logits_dtype;
+ *     int32_t reserved;
  * }
  * }
  */
@@ -36,7 +42,13 @@ public class ct_sample_params {
         CortadoNative.C_LONG.withName("vocab_size"),
         CortadoNative.C_LONG.withName("logits_stride"),
         CortadoNative.C_LONG.withName("num_bias"),
-        CortadoNative.C_LONG.withName("max_top_logprobs")
+        CortadoNative.C_LONG.withName("max_top_logprobs"),
+        CortadoNative.C_LONG.withName("num_history"),
+        CortadoNative.C_LONG.withName("num_masks"),
+        CortadoNative.C_LONG.withName("mask_stride"),
+        CortadoNative.C_LONG.withName("num_slots"),
+        CortadoNative.C_INT.withName("logits_dtype"),
+        CortadoNative.C_INT.withName("reserved")
     ).withName("ct_sample_params");
 
     /**
@@ -308,6 +320,270 @@ public class ct_sample_params {
      */
     public static void max_top_logprobs(MemorySegment struct, long fieldValue) {
         struct.set(max_top_logprobs$LAYOUT, max_top_logprobs$OFFSET, fieldValue);
+    }
+
+    private static final OfLong num_history$LAYOUT = (OfLong)$LAYOUT.select(groupElement("num_history"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t num_history
+     * }
+     */
+    public static final OfLong num_history$layout() {
+        return num_history$LAYOUT;
+    }
+
+    private static final long num_history$OFFSET = $LAYOUT.byteOffset(groupElement("num_history"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t num_history
+     * }
+     */
+    public static final long num_history$offset() {
+        return num_history$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t num_history
+     * }
+     */
+    public static long num_history(MemorySegment struct) {
+        return struct.get(num_history$LAYOUT, num_history$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t num_history
+     * }
+     */
+    public static void num_history(MemorySegment struct, long fieldValue) {
+        struct.set(num_history$LAYOUT, num_history$OFFSET, fieldValue);
+    }
+
+    private static final OfLong num_masks$LAYOUT = (OfLong)$LAYOUT.select(groupElement("num_masks"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t num_masks
+     * }
+     */
+    public static final OfLong num_masks$layout() {
+        return num_masks$LAYOUT;
+    }
+
+    private static final long num_masks$OFFSET = $LAYOUT.byteOffset(groupElement("num_masks"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t num_masks
+     * }
+     */
+    public static final long num_masks$offset() {
+        return num_masks$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t num_masks
+     * }
+     */
+    public static long num_masks(MemorySegment struct) {
+        return struct.get(num_masks$LAYOUT, num_masks$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t num_masks
+     * }
+     */
+    public static void num_masks(MemorySegment struct, long fieldValue) {
+        struct.set(num_masks$LAYOUT, num_masks$OFFSET, fieldValue);
+    }
+
+    private static final OfLong mask_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("mask_stride"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t mask_stride
+     * }
+     */
+    public static final OfLong mask_stride$layout() {
+        return mask_stride$LAYOUT;
+    }
+
+    private static final long mask_stride$OFFSET = $LAYOUT.byteOffset(groupElement("mask_stride"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t mask_stride
+     * }
+     */
+    public static final long mask_stride$offset() {
+        return mask_stride$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t mask_stride
+     * }
+     */
+    public static long mask_stride(MemorySegment struct) {
+        return struct.get(mask_stride$LAYOUT, mask_stride$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t mask_stride
+     * }
+     */
+    public static void mask_stride(MemorySegment struct, long fieldValue) {
+        struct.set(mask_stride$LAYOUT, mask_stride$OFFSET, fieldValue);
+    }
+
+    private static final OfLong num_slots$LAYOUT = (OfLong)$LAYOUT.select(groupElement("num_slots"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t num_slots
+     * }
+     */
+    public static final OfLong num_slots$layout() {
+        return num_slots$LAYOUT;
+    }
+
+    private static final long num_slots$OFFSET = $LAYOUT.byteOffset(groupElement("num_slots"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t num_slots
+     * }
+     */
+    public static final long num_slots$offset() {
+        return num_slots$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t num_slots
+     * }
+     */
+    public static long num_slots(MemorySegment struct) {
+        return struct.get(num_slots$LAYOUT, num_slots$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t num_slots
+     * }
+     */
+    public static void num_slots(MemorySegment struct, long fieldValue) {
+        struct.set(num_slots$LAYOUT, num_slots$OFFSET, fieldValue);
+    }
+
+    private static final OfInt logits_dtype$LAYOUT = (OfInt)$LAYOUT.select(groupElement("logits_dtype"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t logits_dtype
+     * }
+     */
+    public static final OfInt logits_dtype$layout() {
+        return logits_dtype$LAYOUT;
+    }
+
+    private static final long logits_dtype$OFFSET = $LAYOUT.byteOffset(groupElement("logits_dtype"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t logits_dtype
+     * }
+     */
+    public static final long logits_dtype$offset() {
+        return logits_dtype$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t logits_dtype
+     * }
+     */
+    public static int logits_dtype(MemorySegment struct) {
+        return struct.get(logits_dtype$LAYOUT, logits_dtype$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t logits_dtype
+     * }
+     */
+    public static void logits_dtype(MemorySegment struct, int fieldValue) {
+        struct.set(logits_dtype$LAYOUT, logits_dtype$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     /**

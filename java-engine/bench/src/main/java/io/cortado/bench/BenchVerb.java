@@ -12,9 +12,12 @@ import picocli.CommandLine.Command;
             LatencyBench.class,
             ThroughputBench.class,
             ServeBench.class,
+            ChaosBench.class,
             SchedulerBench.class,
             SimBench.class,
+            FitBench.class,
             PrefixBench.class,
+            KvQualityBench.class,
             TokenizerBench.class,
             MaskBench.class,
             JmhBench.class

@@ -2,6 +2,7 @@ package io.cortado.bench;
 
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
+import io.cortado.api.KvCacheDtype;
 import io.cortado.demo.DemoModel;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -33,8 +34,17 @@ public final class EngineFlags {
     @Option(names = "--max-num-batched-tokens", description = "token budget of a step")
     int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
 
+    @Option(names = "--itl-target-ms", description = "time between tokens to keep; 0: any")
+    int itlTargetMs = EngineOptions.defaults().itlTargetMs();
+
     @Option(names = "--kv-cache-memory", description = "bytes of KV cache; 0: chosen")
     long kvCacheBytes;
+
+    @Option(
+            names = "--kv-cache-dtype",
+            paramLabel = "TYPE",
+            description = "auto (the activations'), bf16, f16, f32 or fp8")
+    String kvCacheDtype = "auto";
 
     @Option(
             names = "--enable-prefix-caching",
@@ -82,9 +92,11 @@ public final class EngineFlags {
                 .threads(threads)
                 .isa(isa)
                 .activations(activations)
+                .kvCacheDtype(KvCacheDtype.parse(kvCacheDtype))
                 .maxModelLen(maxModelLen)
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
+                .itlTargetMs(itlTargetMs)
                 .kvCacheBytes(kvCacheBytes)
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes((long) (kvOffloadGb * (1 << 30)))

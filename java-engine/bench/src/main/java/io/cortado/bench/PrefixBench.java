@@ -42,6 +42,10 @@ final class PrefixBench extends BenchCommand {
     private static final int SHORT_PROMPT = 16;
     private static final int OUTPUT = 48;
     private static final int PURE_TOKENS = 40;
+
+    /** Tokens that a step takes of the entering prompt on average, at the very least. */
+    private static final int LEAST_CHUNK = 3;
+
     private static final int MAX_POSITIONS = 16_384;
 
     @Option(names = "--prefix-len", description = "tokens that both prompts begin with")
@@ -50,8 +54,10 @@ final class PrefixBench extends BenchCommand {
     @Option(names = "--entering-len", description = "tokens of the prompt that enters; 0: none")
     int enteringLen = 8192;
 
-    @Option(names = "--entering-budget", description = "tokens of a step while it enters")
-    int enteringBudget = 16;
+    @Option(
+            names = "--itl-factor",
+            description = "its --itl-target-ms, where that is not given, over a step without it")
+    double itlFactor = 2.25;
 
     @Option(names = "--running", description = "answers that run while it enters")
     int running = 4;
@@ -65,29 +71,26 @@ final class PrefixBench extends BenchCommand {
         require(enteringLen >= 0, "entering-len", "not negative", enteringLen);
         require(running >= 1 && running <= 256, "running", "in [1, 256]", running);
         require(batch >= 1 && batch <= 256, "batch", "in [1, 256]", batch);
-        require(
-                enteringBudget > running,
-                "entering-budget",
-                "more than --running=" + running,
-                enteringBudget);
+        require(itlFactor > 1 && itlFactor <= 1000, "itl-factor", "in (1, 1000]", itlFactor);
         Table table = new Table("what", "ratio", "target");
-        if (prefixLen > 0 || batch > 1) {
-            try (EngineTarget target = open(engine.options())) {
-                if (prefixLen > 0) {
-                    prefix(target, table, results);
-                }
-                if (batch > 1) {
-                    batch(target, table, results);
-                }
+        int itlTargetMs = engine.options().itlTargetMs();
+        try (EngineTarget target = open(engine.options())) {
+            if (prefixLen > 0) {
+                prefix(target, table, results);
+            }
+            if (batch > 1) {
+                batch(target, table, results);
+            }
+            if (enteringLen > 0 && itlTargetMs == 0) {
+                double stepMs = running * 1e3 / tokensPerSecond(target, running);
+                itlTargetMs = (int) Math.ceil(itlFactor * stepMs);
             }
         }
         if (enteringLen > 0) {
-            try (EngineTarget target =
-                    open(
-                            engine.options()
-                                    .maxNumBatchedTokens(enteringBudget)
-                                    .maxNumSeqs(running + 1))) {
-                entering(target, table, results);
+            EngineOptions options =
+                    engine.options().itlTargetMs(itlTargetMs).maxNumSeqs(running + 1);
+            try (EngineTarget target = open(options)) {
+                entering(target, itlTargetMs, table, results);
             }
         }
         out.println();
@@ -176,11 +179,12 @@ final class PrefixBench extends BenchCommand {
     }
 
     /** Times between the tokens of running answers, before and while a long prompt enters. */
-    private void entering(EngineTarget target, Table table, Results results) throws Exception {
+    private void entering(EngineTarget target, int itlTargetMs, Table table, Results results)
+            throws Exception {
         RandomPrompts.requireFits(target.engine().model(), enteringLen, 1);
         RandomPrompts prompts = new RandomPrompts(target.vocabSize(), seed);
-        // Enough for the time before, and for twice the steps that the prompt takes.
-        int output = 4 * PURE_TOKENS + 2 * enteringLen / (enteringBudget - running);
+        // Enough for the time before, and for as many steps as the prompt may take.
+        int output = 4 * PURE_TOKENS + enteringLen / LEAST_CHUNK;
         RandomPrompts.requireFits(target.engine().model(), SHORT_PROMPT, output);
         ConcurrentLinkedQueue<Double> pure = new ConcurrentLinkedQueue<>();
         ConcurrentLinkedQueue<Double> mixed = new ConcurrentLinkedQueue<>();
@@ -213,16 +217,16 @@ final class PrefixBench extends BenchCommand {
         out.printf(
                 Locale.ROOT,
                 "%d answers run: %.1f ms between tokens alone; median %.1f, p99 %.1f ms while %d"
-                        + " tokens enter in %.1f s, %d tokens a step%n",
+                        + " tokens enter in %.1f s, --itl-target-ms %d%n",
                 running,
                 step,
                 between.median(),
                 between.percentile(0.99),
                 enteringLen,
                 entered.firstNanos() / 1e9,
-                enteringBudget);
+                itlTargetMs);
         row(table, "p99 between tokens while a prompt enters", ratio, BETWEEN_TARGET, true);
-        results.put("entering_budget", enteringBudget, "tokens");
+        results.put("entering_itl_target_ms", itlTargetMs, "ms");
         results.put("entering_ttft_ms", entered.firstNanos() / 1e6, "ms");
         results.put("decode_step_ms", step, "ms");
         results.put("entering_between_p99_ms", between.percentile(0.99), "ms");

@@ -6,6 +6,7 @@ import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineOptions.SchedulingPolicy;
 import io.cortado.bench.sim.DeviceCost;
+import io.cortado.bench.sim.FittedCost;
 import io.cortado.bench.sim.Fleet;
 import io.cortado.bench.sim.Outcomes;
 import io.cortado.bench.sim.SimReport;
@@ -13,6 +14,7 @@ import io.cortado.bench.sim.SimSetup;
 import io.cortado.bench.traces.SyntheticTrace;
 import io.cortado.bench.traces.Trace;
 import io.cortado.bench.traces.TraceReader;
+import io.cortado.engine.SimulatedEngine.StepCost;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,7 +58,9 @@ final class SimBench implements Callable<Integer> {
             names = "--cost",
             split = ",",
             paramLabel = "FILE",
-            description = "default, or key=value files and vidur's tables of medians")
+            description =
+                    "default, key=value files and vidur's tables of medians, or the JSON file of"
+                            + " bench fit")
     List<String> cost = List.of("default");
 
     @Option(names = "--tensor-parallel", description = "ranks of each engine")
@@ -94,6 +98,9 @@ final class SimBench implements Callable<Integer> {
 
     @Option(names = "--max-num-batched-tokens", description = "token budget of a step")
     int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
+
+    @Option(names = "--itl-target-ms", description = "time between tokens to keep; 0: any")
+    int itlTargetMs = EngineOptions.defaults().itlTargetMs();
 
     @Option(names = "--max-waiting", description = "requests that wait before one is refused")
     int maxWaiting = 10_000;
@@ -160,12 +167,13 @@ final class SimBench implements Callable<Integer> {
                     tenant);
             require(weight > 0 && weight <= 1e6, "tenant-weight", "in (0, 1e6]", weight);
         });
-        DeviceCost device = DeviceCost.of(cost, ranks);
+        StepCost device = cost();
         SimSetup setup =
                 new SimSetup(
                         EngineOptions.defaults()
                                 .maxNumSeqs(maxNumSeqs)
                                 .maxNumBatchedTokens(maxNumBatchedTokens)
+                                .itlTargetMs(itlTargetMs)
                                 .maxWaiting(maxWaiting),
                         tenantWeights,
                         replicas,
@@ -194,7 +202,7 @@ final class SimBench implements Callable<Integer> {
     }
 
     /** Policies share nothing: each on a thread of its own where there are cores. */
-    private List<Outcomes> simulate(Trace requests, SimSetup setup, DeviceCost device)
+    private List<Outcomes> simulate(Trace requests, SimSetup setup, StepCost device)
             throws InterruptedException {
         int threads = Math.min(policies.size(), Runtime.getRuntime().availableProcessors());
         try (ExecutorService pool = Executors.newFixedThreadPool(threads)) {
@@ -210,6 +218,16 @@ final class SimBench implements Callable<Integer> {
         } catch (ExecutionException e) {
             throw new IllegalStateException("a simulation failed: " + e.getCause(), e);
         }
+    }
+
+    private StepCost cost() throws IOException {
+        if (cost.stream().noneMatch(FittedCost::isOne)) {
+            return DeviceCost.of(cost, ranks);
+        }
+        require(cost.size() == 1, "cost", "one file where it is JSON", cost);
+        require(ranks == 1, "tensor-parallel", "1 with a JSON file of costs", ranks);
+        require(hostBlocks == 0, "host-blocks", "0 with a JSON file: it has no moves", hostBlocks);
+        return FittedCost.read(Path.of(cost.getFirst()));
     }
 
     private Trace open() throws IOException {

@@ -16,7 +16,6 @@ import org.jspecify.annotations.Nullable;
  * one thread.
  */
 public final class SimulatedEngine {
-    private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
     private static final int[] NO_IDS = {};
 
     /** What a step does. */
@@ -35,6 +34,21 @@ public final class SimulatedEngine {
 
         /** Blocks that go between device and host, both ways. */
         public long movedBlocks;
+
+        /** What a batch does, and the moves before it. */
+        void fill(Batch batch, KvCache moves) {
+            tokens = batch.numTokens();
+            rows = batch.numRows();
+            movedBlocks = (long) moves.toHost().size() + moves.toDevice().size();
+            readTokens = 0;
+            attended = 0;
+            for (int i = 0; i < batch.numSeqs(); i++) {
+                long length = batch.seqlensKv[i];
+                long count = batch.tokensOf(i);
+                readTokens += length;
+                attended += count * length - count * (count - 1) / 2;
+            }
+        }
     }
 
     /** What a step costs. */
@@ -69,17 +83,7 @@ public final class SimulatedEngine {
 
         @Override
         public void submit(Batch batch, KvCache moves) {
-            work.tokens = batch.numTokens();
-            work.rows = batch.numRows();
-            work.movedBlocks = (long) moves.toHost().size() + moves.toDevice().size();
-            work.readTokens = 0;
-            work.attended = 0;
-            for (int i = 0; i < batch.numSeqs(); i++) {
-                long length = batch.seqlensKv[i];
-                long tokens = batch.tokensOf(i);
-                work.readTokens += length;
-                work.attended += tokens * length - tokens * (tokens - 1) / 2;
-            }
+            work.fill(batch, moves);
             long nanos = Math.max(1, (long) cost.nanos(work));
             endBefore = lastEnd;
             lastEnd = Math.max(now, lastEnd) + nanos;
@@ -138,11 +142,12 @@ public final class SimulatedEngine {
         this.cost = cost;
         this.listener = listener;
         cache = new KvCache(kvBlocks, hostBlocks);
-        door = new Door(options.maxNumSeqs(), options.maxWaiting());
+        door = new Door(options.maxNumSeqs(), options.maxWaiting(), options.maxWaitingTokens());
         loop =
                 new EngineLoop(
                         cache,
-                        Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), kvBlocks),
+                        Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), kvBlocks)
+                                .itlTarget(options),
                         AdmissionQueue.of(options),
                         new Device(),
                         door,
@@ -160,7 +165,7 @@ public final class SimulatedEngine {
             now = Math.max(now, arrivalNanos);
         }
         try {
-            door.enter(1);
+            door.enter(1, prompt.length);
         } catch (EngineException full) {
             return Offer.QUEUE_IS_FULL;
         }
@@ -170,7 +175,7 @@ public final class SimulatedEngine {
                         1,
                         maxOutput,
                         number,
-                        GREEDY,
+                        RowParams.RAW,
                         -1,
                         -1,
                         scheduling,

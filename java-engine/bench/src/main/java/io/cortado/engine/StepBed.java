@@ -19,8 +19,6 @@ public final class StepBed {
     private static final int BUDGET = 8192;
     private static final int TENANTS = 100;
 
-    private static final RowParams GREEDY = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
-
     private final PrefixKeys prefixes = new PrefixKeys("bench", true, Integer.MAX_VALUE);
     private final EngineLoop loop;
     private final Door door;
@@ -47,7 +45,7 @@ public final class StepBed {
         int blocks = running * each + each - 1;
         Limits usual = Limits.of(running, BUDGET, blocks);
         Limits limits = lack == Lack.PLACES ? usual : allBlocksAtOnce(running + 1);
-        door = new Door(running, running + waiting);
+        door = new Door(running, running + waiting, 0);
         loop =
                 new EngineLoop(
                         new KvCache(blocks),
@@ -57,7 +55,7 @@ public final class StepBed {
                         door,
                         System::nanoTime);
         for (int i = 0; i < running + waiting; i++) {
-            door.enter(1);
+            door.enter(1, PROMPT);
             loop.put(new Request(spec(i), door, System.nanoTime()));
         }
         long before;
@@ -69,7 +67,8 @@ public final class StepBed {
 
     /** Sequences that are protected from the start have all their blocks or do not run. */
     private static Limits allBlocksAtOnce(int places) {
-        return new Limits(places, BUDGET, 1, 0, Integer.MAX_VALUE, 0, Integer.MAX_VALUE);
+        return new Limits(
+                places, BUDGET, 1, 0, Integer.MAX_VALUE, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
     }
 
     private long tokens() {
@@ -84,7 +83,7 @@ public final class StepBed {
                 1,
                 OUTPUT,
                 seed,
-                GREEDY,
+                RowParams.RAW,
                 -1,
                 -1,
                 Scheduling.DEFAULT.tenant("tenant " + seed % TENANTS),

@@ -55,6 +55,8 @@ class MainTest {
         assertRefused("request-rate=0.0", "bench", "serve", "--request-rate", "0");
         assertRefused("goodput=ttft", "bench", "serve", "--goodput", "ttft");
         assertRefused("threads=5000", "bench", "throughput", "--threads", "5000");
+        assertRefused("seconds=5", "bench", "chaos", "--seconds", "5");
+        assertRefused("heap=huge", "bench", "chaos", "--heap", "huge");
         assertRefused("kernel=nothing", "bench", "kernels", "--kernel", "nothing");
     }
 

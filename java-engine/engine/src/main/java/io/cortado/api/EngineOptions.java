@@ -1,5 +1,6 @@
 package io.cortado.api;
 
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -11,12 +12,22 @@ import java.util.Map;
  * @param threads threads that compute; 0: one per core
  * @param isa instruction set of the CPU device: {@code auto}, {@code avx512}, {@code avx2}, {@code
  *     scalar}
- * @param activations type of activations and of the KV cache
+ * @param activations type of activations
+ * @param kvCacheDtype type of the KV cache
  * @param maxModelLen longest prompt plus output in tokens; 0: the model's own
  * @param maxNumSeqs sequences that run at once, 1 to 4096
  * @param maxNumBatchedTokens token budget of a step (prefill chunks and decodes together), 16 to
  *     65536
+ * @param itlTargetMs time between tokens that running answers should keep while prompts enter:
+ *     these then enter in chunks so small that a step takes no longer; 0: whatever the token budget
+ *     gives. Which tokens are drawn does not depend on it
  * @param maxWaiting requests that may wait before QUEUE_FULL
+ * @param maxWaitingTokens tokens of prompts that may wait before QUEUE_FULL, unless a prompt alone
+ *     has more; 0: any number
+ * @param stepTimeoutMs time that a step may take before the engine fails with DEVICE_LOST rather
+ *     than let its callers hang, at least 100; 0: no limit
+ * @param unreadTimeoutMs time that a stream's output may lie there unread while the request runs,
+ *     before it is cancelled; 0: no limit
  * @param kvCacheBytes memory for KV blocks; 0: what maxNumSeqs sequences of maxModelLen need, at
  *     most a quarter of the free memory
  * @param prefixCaching keys and values of ended requests are kept until their blocks are needed,
@@ -29,6 +40,8 @@ import java.util.Map;
  * @param deterministic a request's tokens do not depend on what shares its batch; false lets a
  *     GPU's attention share its work out by the batch at hand and cuBLASLt multiply many rows,
  *     which changes the last bits. The CPU is always deterministic
+ * @param logitsProcessors what requests may ask for by name, beside what {@link
+ *     java.util.ServiceLoader} finds
  * @param revision branch, tag or commit where the model is one of a Hugging Face cache; empty: main
  */
 public record EngineOptions(
@@ -36,10 +49,15 @@ public record EngineOptions(
         int threads,
         String isa,
         Activations activations,
+        KvCacheDtype kvCacheDtype,
         int maxModelLen,
         int maxNumSeqs,
         int maxNumBatchedTokens,
+        int itlTargetMs,
         int maxWaiting,
+        long maxWaitingTokens,
+        long stepTimeoutMs,
+        long unreadTimeoutMs,
         long kvCacheBytes,
         boolean prefixCaching,
         long kvOffloadBytes,
@@ -47,11 +65,15 @@ public record EngineOptions(
         Map<String, Double> tenantWeights,
         boolean dummyWeights,
         boolean deterministic,
+        List<LogitsProcessorFactory> logitsProcessors,
         String revision) {
 
     private static final int MAX_TENANT_WEIGHTS = 10_000;
+    private static final long TEN_MINUTES_MS = 600_000;
+    private static final long LEAST_STEP_TIMEOUT_MS = 100;
+    private static final long WEEK_MS = 7L * 24 * 3600 * 1000;
 
-    /** Type of activations between operations, and of the KV cache. */
+    /** Type of activations between operations. */
     public enum Activations {
         /** Two bytes: the default. */
         BF16,
@@ -73,11 +95,18 @@ public record EngineOptions(
 
     public EngineOptions {
         tenantWeights = Map.copyOf(tenantWeights);
+        logitsProcessors = List.copyOf(logitsProcessors);
         requireRange("threads", threads, 0, 1024);
         requireRange("max-model-len", maxModelLen, 0, 1 << 24);
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
         requireRange("max-num-batched-tokens", maxNumBatchedTokens, 16, 65536);
+        requireRange("itl-target-ms", itlTargetMs, 0, 600_000);
         requireRange("max-waiting", maxWaiting, 0, 1_000_000);
+        requireRange("max-waiting-tokens", maxWaitingTokens, 0, 1L << 40);
+        if (stepTimeoutMs != 0) {
+            requireRange("step-timeout-ms", stepTimeoutMs, LEAST_STEP_TIMEOUT_MS, WEEK_MS);
+        }
+        requireRange("unread-timeout-ms", unreadTimeoutMs, 0, WEEK_MS);
         if (kvCacheBytes < 0) {
             throw EngineException.invalid(
                     "kv-cache-memory",
@@ -121,7 +150,7 @@ public record EngineOptions(
         });
     }
 
-    private static void requireRange(String name, int value, int low, int high) {
+    private static void requireRange(String name, long value, long low, long high) {
         if (value < low || value > high) {
             throw EngineException.invalid(
                     name, name + " must be in [" + low + ", " + high + "]: " + name + "=" + value);
@@ -134,10 +163,15 @@ public record EngineOptions(
                 0,
                 "auto",
                 Activations.BF16,
+                KvCacheDtype.AUTO,
                 0,
                 64,
                 2048,
+                0,
                 1024,
+                0,
+                TEN_MINUTES_MS,
+                TEN_MINUTES_MS,
                 0,
                 true,
                 0,
@@ -145,6 +179,7 @@ public record EngineOptions(
                 Map.of(),
                 false,
                 true,
+                List.of(),
                 "");
     }
 
@@ -154,10 +189,15 @@ public record EngineOptions(
         private int threads;
         private String isa;
         private Activations activations;
+        private KvCacheDtype kvCacheDtype;
         private int maxModelLen;
         private int maxNumSeqs;
         private int maxNumBatchedTokens;
+        private int itlTargetMs;
         private int maxWaiting;
+        private long maxWaitingTokens;
+        private long stepTimeoutMs;
+        private long unreadTimeoutMs;
         private long kvCacheBytes;
         private boolean prefixCaching;
         private long kvOffloadBytes;
@@ -165,6 +205,7 @@ public record EngineOptions(
         private Map<String, Double> tenantWeights;
         private boolean dummyWeights;
         private boolean deterministic;
+        private List<LogitsProcessorFactory> logitsProcessors;
         private String revision;
 
         Fields(EngineOptions from) {
@@ -172,10 +213,15 @@ public record EngineOptions(
             threads = from.threads;
             isa = from.isa;
             activations = from.activations;
+            kvCacheDtype = from.kvCacheDtype;
             maxModelLen = from.maxModelLen;
             maxNumSeqs = from.maxNumSeqs;
             maxNumBatchedTokens = from.maxNumBatchedTokens;
+            itlTargetMs = from.itlTargetMs;
             maxWaiting = from.maxWaiting;
+            maxWaitingTokens = from.maxWaitingTokens;
+            stepTimeoutMs = from.stepTimeoutMs;
+            unreadTimeoutMs = from.unreadTimeoutMs;
             kvCacheBytes = from.kvCacheBytes;
             prefixCaching = from.prefixCaching;
             kvOffloadBytes = from.kvOffloadBytes;
@@ -183,6 +229,7 @@ public record EngineOptions(
             tenantWeights = from.tenantWeights;
             dummyWeights = from.dummyWeights;
             deterministic = from.deterministic;
+            logitsProcessors = from.logitsProcessors;
             revision = from.revision;
         }
 
@@ -192,10 +239,15 @@ public record EngineOptions(
                     threads,
                     isa,
                     activations,
+                    kvCacheDtype,
                     maxModelLen,
                     maxNumSeqs,
                     maxNumBatchedTokens,
+                    itlTargetMs,
                     maxWaiting,
+                    maxWaitingTokens,
+                    stepTimeoutMs,
+                    unreadTimeoutMs,
                     kvCacheBytes,
                     prefixCaching,
                     kvOffloadBytes,
@@ -203,6 +255,7 @@ public record EngineOptions(
                     tenantWeights,
                     dummyWeights,
                     deterministic,
+                    logitsProcessors,
                     revision);
         }
     }
@@ -231,6 +284,12 @@ public record EngineOptions(
         return fields.build();
     }
 
+    public EngineOptions kvCacheDtype(KvCacheDtype value) {
+        Fields fields = new Fields(this);
+        fields.kvCacheDtype = value;
+        return fields.build();
+    }
+
     public EngineOptions maxModelLen(int value) {
         Fields fields = new Fields(this);
         fields.maxModelLen = value;
@@ -249,9 +308,33 @@ public record EngineOptions(
         return fields.build();
     }
 
+    public EngineOptions itlTargetMs(int value) {
+        Fields fields = new Fields(this);
+        fields.itlTargetMs = value;
+        return fields.build();
+    }
+
     public EngineOptions maxWaiting(int value) {
         Fields fields = new Fields(this);
         fields.maxWaiting = value;
+        return fields.build();
+    }
+
+    public EngineOptions maxWaitingTokens(long value) {
+        Fields fields = new Fields(this);
+        fields.maxWaitingTokens = value;
+        return fields.build();
+    }
+
+    public EngineOptions stepTimeoutMs(long value) {
+        Fields fields = new Fields(this);
+        fields.stepTimeoutMs = value;
+        return fields.build();
+    }
+
+    public EngineOptions unreadTimeoutMs(long value) {
+        Fields fields = new Fields(this);
+        fields.unreadTimeoutMs = value;
         return fields.build();
     }
 
@@ -300,6 +383,12 @@ public record EngineOptions(
     public EngineOptions deterministic(boolean value) {
         Fields fields = new Fields(this);
         fields.deterministic = value;
+        return fields.build();
+    }
+
+    public EngineOptions logitsProcessors(List<LogitsProcessorFactory> value) {
+        Fields fields = new Fields(this);
+        fields.logitsProcessors = value;
         return fields.build();
     }
 }

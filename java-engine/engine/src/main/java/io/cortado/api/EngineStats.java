@@ -20,6 +20,7 @@ import java.util.List;
  * @param deviceNanos time of the steps since the start
  * @param stepTokens steps by their number of tokens, since the start
  * @param cache the KV cache and the prefixes in it
+ * @param guards what keeps the engine safe from too much work and from a stuck device
  */
 public record EngineStats(
         int running,
@@ -35,7 +36,8 @@ public record EngineStats(
         long hostNanos,
         long deviceNanos,
         StepTokens stepTokens,
-        Cache cache) {
+        Cache cache,
+        Guards guards) {
 
     /**
      * Steps by their number of tokens.
@@ -75,6 +77,27 @@ public record EngineStats(
             long queriedTokens,
             long reusedTokens,
             long tokensFromHost) {}
+
+    /**
+     * What keeps the engine safe from too much work and from a stuck device.
+     *
+     * @param waitingTokens tokens of prompts that wait to run for the first time
+     * @param refusedByRequests requests refused because too many waited, since the start
+     * @param refusedByTokens requests refused because too many tokens waited, since the start
+     * @param unread requests cancelled because nobody read their output, since the start
+     * @param stepAgeNanos time that the step under way has taken so far; 0 for one that began a
+     *     moment ago
+     * @param isStepSlow it has taken half of what a step may take, or more
+     * @param slowSteps steps that became slow, since the start
+     */
+    public record Guards(
+            long waitingTokens,
+            long refusedByRequests,
+            long refusedByTokens,
+            long unread,
+            long stepAgeNanos,
+            boolean isStepSlow,
+            long slowSteps) {}
 
     /** Mean number of sequences in a step's batch. */
     public double meanBatch() {

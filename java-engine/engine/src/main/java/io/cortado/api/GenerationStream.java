@@ -2,7 +2,11 @@ package io.cortado.api;
 
 import org.jspecify.annotations.Nullable;
 
-/** The events of one request. For one consumer at a time; cancel may come from any thread. */
+/**
+ * The events of one request. For one consumer at a time; cancel may come from any thread. What is
+ * not read is kept, at most the whole answers; a request whose output nobody comes for while it
+ * runs is cancelled after {@link EngineOptions#unreadTimeoutMs}.
+ */
 public interface GenerationStream extends AutoCloseable {
 
     /**

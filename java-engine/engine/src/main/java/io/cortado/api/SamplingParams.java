@@ -1,113 +1,148 @@
 package io.cortado.api;
 
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How tokens are chosen and when to stop. Names and ranges are vLLM's.
+ * How tokens are chosen and when to stop. Names and ranges are vLLM's, and llama.cpp's where vLLM
+ * has none.
  *
  * @param n answers to one prompt, 1 to 128
- * @param temperature 0 to 2; below 1e-5 greedy
- * @param topP in (0, 1]; 1: off
- * @param topK at least 1; 0 or -1: off
- * @param minP in [0, 1]; 0: off
+ * @param bestOf answers that are made, n to 128: the n with the largest sum of log-probabilities
+ *     are given, once all have ended
  * @param seed makes the answer reproducible whatever shares the batch; null: a new one
- * @param maxTokens output tokens at most, at least 1 (0 only with {@link GenerationRequest#echo});
- *     {@link Integer#MAX_VALUE}: what the context leaves
- * @param minTokens no end and no stop token before so many
- * @param stop strings that end the output; at most 16, none empty
- * @param stopTokenIds ids that end the output, beside the model's own
- * @param includeStop the matched stop string is part of the output
- * @param ignoreEos the model's end ids do not end the output
- * @param logprobs null: none; k in [0, 20]: of the sampled token and the k likeliest
- * @param promptLogprobs null: none; k in [0, 20]: of each prompt token and the k likeliest
- * @param logitBias added to the logits of these ids; -100 and below bans
+ * @param temperature 0 to 2; below 1e-5 greedy
+ * @param order the steps that run and in which order; each that is on has to be in it
+ * @param logitsProcessors names of {@link LogitsProcessor processors} that change each row of
+ *     logits before all else, in this order; at most 8
  * @param skipSpecialTokens control tokens give no text
  */
 public record SamplingParams(
         int n,
-        float temperature,
-        float topP,
-        int topK,
-        float minP,
+        int bestOf,
         @Nullable Long seed,
-        int maxTokens,
-        int minTokens,
-        List<String> stop,
-        List<Integer> stopTokenIds,
-        boolean includeStop,
-        boolean ignoreEos,
-        @Nullable Integer logprobs,
-        @Nullable Integer promptLogprobs,
-        Map<Integer, Float> logitBias,
+        float temperature,
+        DynamicTemperature dynamicTemperature,
+        Truncation truncation,
+        Xtc xtc,
+        Mirostat mirostat,
+        Penalties penalties,
+        Dry dry,
+        TokenRules tokens,
+        List<SamplingStep> order,
+        List<String> logitsProcessors,
+        Stopping stopping,
+        Scoring scoring,
         boolean skipSpecialTokens) {
 
+    /** Below this temperature the likeliest token is taken. */
+    public static final float GREEDY_BELOW = 1e-5f;
+
     private static final int MAX_N = 128;
-    private static final int MAX_LOGPROBS = 20;
-    private static final int MAX_STOPS = 16;
-    private static final int MAX_BIAS = 1024;
+    private static final int MAX_PROCESSORS = 8;
 
     public SamplingParams {
-        stop = List.copyOf(stop);
-        stopTokenIds = List.copyOf(stopTokenIds);
-        logitBias = Map.copyOf(logitBias);
-        require(n >= 1 && n <= MAX_N, "n", "in [1, " + MAX_N + "]", n);
-        require(temperature >= 0 && temperature <= 2, "temperature", "in [0, 2]", temperature);
-        require(topP > 0 && topP <= 1, "top_p", "in (0, 1]", topP);
-        require(topK >= -1, "top_k", "-1, 0 or positive", topK);
-        require(minP >= 0 && minP <= 1, "min_p", "in [0, 1]", minP);
-        require(maxTokens >= 0, "max_tokens", "at least 1", maxTokens);
-        require(
-                minTokens >= 0 && minTokens <= maxTokens,
-                "min_tokens",
-                "in [0, max_tokens=" + maxTokens + "]",
-                minTokens);
-        require(stop.size() <= MAX_STOPS, "stop", "at most " + MAX_STOPS + " strings", stop.size());
-        require(
-                stop.stream().noneMatch(String::isEmpty),
-                "stop",
-                "strings that are not empty",
-                "\"\"");
-        require(
-                stopTokenIds.size() <= MAX_STOPS,
-                "stop_token_ids",
-                "at most " + MAX_STOPS + " ids",
-                stopTokenIds.size());
-        require(
-                logprobs == null || (logprobs >= 0 && logprobs <= MAX_LOGPROBS),
-                "logprobs",
-                "in [0, " + MAX_LOGPROBS + "]",
-                String.valueOf(logprobs));
-        require(
-                promptLogprobs == null || (promptLogprobs >= 0 && promptLogprobs <= MAX_LOGPROBS),
-                "prompt_logprobs",
-                "in [0, " + MAX_LOGPROBS + "]",
-                String.valueOf(promptLogprobs));
-        require(
-                logitBias.size() <= MAX_BIAS,
-                "logit_bias",
-                "at most " + MAX_BIAS + " entries",
-                logitBias.size());
-        for (Map.Entry<Integer, Float> bias : logitBias.entrySet()) {
-            require(
-                    bias.getValue() >= -100 && bias.getValue() <= 100,
-                    "logit_bias",
-                    "values in [-100, 100]",
-                    bias.getValue());
-        }
+        order = List.copyOf(order);
+        logitsProcessors = List.copyOf(logitsProcessors);
+        Ranges.within("n", 1, MAX_N, n);
+        Ranges.require(
+                bestOf >= n && bestOf <= MAX_N,
+                "best_of",
+                "in [n=" + n + ", " + MAX_N + "]",
+                bestOf);
+        Ranges.within("temperature", 0, 2, temperature);
+        Ranges.require(
+                logitsProcessors.size() <= MAX_PROCESSORS,
+                "logits_processors",
+                "at most " + MAX_PROCESSORS + " names",
+                logitsProcessors.size());
+        boolean isGreedy = temperature < GREEDY_BELOW;
+        Ranges.require(
+                !isGreedy || dynamicTemperature.isOff(),
+                "dynatemp_range",
+                "0 where temperature=" + temperature + " is greedy",
+                dynamicTemperature.range());
+        new StepOrder()
+                .truncation(truncation)
+                .on(SamplingStep.XTC, !xtc.isOff())
+                .mirostat(mirostat)
+                .on(SamplingStep.PENALTIES, !penalties.areOff())
+                .on(SamplingStep.DRY, !dry.isOff())
+                .on(SamplingStep.TEMPERATURE, !isGreedy && temperature != 1)
+                .on(SamplingStep.TEMPERATURE, !dynamicTemperature.isOff())
+                .requireIn(order);
     }
 
-    private static void require(boolean holds, String name, String limit, Object value) {
-        if (!holds) {
-            throw EngineException.invalid(
-                    name, name + " must be " + limit + ": " + name + "=" + value);
-        }
+    /**
+     * The same with every step off that is not among these: how a model's defaults give way to a
+     * request that says which steps it wants.
+     */
+    public SamplingParams only(Collection<SamplingStep> steps) {
+        boolean isTempered = isGreedy() || steps.contains(SamplingStep.TEMPERATURE);
+        boolean isDynamic = steps.contains(SamplingStep.TEMPERATURE);
+        return toBuilder()
+                .temperature(isTempered ? temperature : 1)
+                .dynamicTemperature(isDynamic ? dynamicTemperature : DynamicTemperature.OFF)
+                .truncation(truncation.only(steps))
+                .xtc(steps.contains(SamplingStep.XTC) ? xtc : Xtc.OFF)
+                .penalties(steps.contains(SamplingStep.PENALTIES) ? penalties : Penalties.NONE)
+                .dry(steps.contains(SamplingStep.DRY) ? dry : Dry.OFF)
+                .build();
     }
 
     /** True if the row takes the likeliest token. */
     public boolean isGreedy() {
-        return temperature < 1e-5f;
+        return temperature < GREEDY_BELOW;
+    }
+
+    public float topP() {
+        return truncation.topP();
+    }
+
+    public int topK() {
+        return truncation.topK();
+    }
+
+    public float minP() {
+        return truncation.minP();
+    }
+
+    public int maxTokens() {
+        return stopping.maxTokens();
+    }
+
+    public int minTokens() {
+        return stopping.minTokens();
+    }
+
+    public List<String> stop() {
+        return stopping.stop();
+    }
+
+    public List<Integer> stopTokenIds() {
+        return stopping.stopTokenIds();
+    }
+
+    public boolean includeStop() {
+        return stopping.includeStop();
+    }
+
+    public boolean ignoreEos() {
+        return stopping.ignoreEos();
+    }
+
+    public @Nullable Integer logprobs() {
+        return scoring.logprobs();
+    }
+
+    public @Nullable Integer promptLogprobs() {
+        return scoring.promptLogprobs();
+    }
+
+    public Map<Integer, Float> logitBias() {
+        return tokens.logitBias();
     }
 
     public static Builder builder() {
@@ -122,20 +157,25 @@ public record SamplingParams(
     public Builder toBuilder() {
         Builder b = new Builder();
         b.n = n;
-        b.temperature = temperature;
-        b.topP = topP;
-        b.topK = topK;
-        b.minP = minP;
+        b.bestOf = bestOf == n ? null : bestOf;
         b.seed = seed;
-        b.maxTokens = maxTokens;
-        b.minTokens = minTokens;
-        b.stop = stop;
-        b.stopTokenIds = stopTokenIds;
-        b.includeStop = includeStop;
-        b.ignoreEos = ignoreEos;
-        b.logprobs = logprobs;
-        b.promptLogprobs = promptLogprobs;
-        b.logitBias = logitBias;
+        b.temperature = temperature;
+        b.dynamicTemperature = dynamicTemperature;
+        b.truncation = truncation;
+        b.xtc = xtc;
+        b.mirostat = mirostat;
+        b.penalties = penalties;
+        b.dry = dry;
+        b.tokens = tokens;
+        b.order = order;
+        b.logitsProcessors = logitsProcessors;
+        b.maxTokens = stopping.maxTokens();
+        b.minTokens = stopping.minTokens();
+        b.stop = stopping.stop();
+        b.stopTokenIds = stopping.stopTokenIds();
+        b.includeStop = stopping.includeStop();
+        b.ignoreEos = stopping.ignoreEos();
+        b.scoring = scoring;
         b.skipSpecialTokens = skipSpecialTokens;
         return b;
     }
@@ -143,20 +183,25 @@ public record SamplingParams(
     /** Collects parameters; {@link #build} checks them. */
     public static final class Builder {
         private int n = 1;
-        private float temperature = 1;
-        private float topP = 1;
-        private int topK = 0;
-        private float minP = 0;
+        private @Nullable Integer bestOf;
         private @Nullable Long seed;
+        private float temperature = 1;
+        private DynamicTemperature dynamicTemperature = DynamicTemperature.OFF;
+        private Truncation truncation = Truncation.NONE;
+        private Xtc xtc = Xtc.OFF;
+        private Mirostat mirostat = Mirostat.OFF;
+        private Penalties penalties = Penalties.NONE;
+        private Dry dry = Dry.OFF;
+        private TokenRules tokens = TokenRules.NONE;
+        private List<SamplingStep> order = SamplingStep.DEFAULT_ORDER;
+        private List<String> logitsProcessors = List.of();
         private int maxTokens = 16;
         private int minTokens = 0;
         private List<String> stop = List.of();
         private List<Integer> stopTokenIds = List.of();
         private boolean includeStop;
         private boolean ignoreEos;
-        private @Nullable Integer logprobs;
-        private @Nullable Integer promptLogprobs;
-        private Map<Integer, Float> logitBias = Map.of();
+        private Scoring scoring = Scoring.NONE;
         private boolean skipSpecialTokens = true;
 
         private Builder() {}
@@ -166,28 +211,84 @@ public record SamplingParams(
             return this;
         }
 
-        public Builder temperature(float value) {
-            temperature = value;
-            return this;
-        }
-
-        public Builder topP(float value) {
-            topP = value;
-            return this;
-        }
-
-        public Builder topK(int value) {
-            topK = value;
-            return this;
-        }
-
-        public Builder minP(float value) {
-            minP = value;
+        /** Null: as many as n. */
+        public Builder bestOf(@Nullable Integer value) {
+            bestOf = value;
             return this;
         }
 
         public Builder seed(@Nullable Long value) {
             seed = value;
+            return this;
+        }
+
+        public Builder temperature(float value) {
+            temperature = value;
+            return this;
+        }
+
+        public Builder dynamicTemperature(DynamicTemperature value) {
+            dynamicTemperature = value;
+            return this;
+        }
+
+        public Builder truncation(Truncation value) {
+            truncation = value;
+            return this;
+        }
+
+        public Builder topP(float value) {
+            truncation = truncation.topP(value);
+            return this;
+        }
+
+        public Builder topK(int value) {
+            truncation = truncation.topK(value);
+            return this;
+        }
+
+        public Builder minP(float value) {
+            truncation = truncation.minP(value);
+            return this;
+        }
+
+        public Builder xtc(Xtc value) {
+            xtc = value;
+            return this;
+        }
+
+        public Builder mirostat(Mirostat value) {
+            mirostat = value;
+            return this;
+        }
+
+        public Builder penalties(Penalties value) {
+            penalties = value;
+            return this;
+        }
+
+        public Builder dry(Dry value) {
+            dry = value;
+            return this;
+        }
+
+        public Builder tokens(TokenRules value) {
+            tokens = value;
+            return this;
+        }
+
+        public Builder logitBias(Map<Integer, Float> value) {
+            tokens = tokens.logitBias(value);
+            return this;
+        }
+
+        public Builder order(List<SamplingStep> value) {
+            order = value;
+            return this;
+        }
+
+        public Builder logitsProcessors(List<String> value) {
+            logitsProcessors = value;
             return this;
         }
 
@@ -221,18 +322,18 @@ public record SamplingParams(
             return this;
         }
 
+        public Builder scoring(Scoring value) {
+            scoring = value;
+            return this;
+        }
+
         public Builder logprobs(@Nullable Integer value) {
-            logprobs = value;
+            scoring = scoring.logprobs(value);
             return this;
         }
 
         public Builder promptLogprobs(@Nullable Integer value) {
-            promptLogprobs = value;
-            return this;
-        }
-
-        public Builder logitBias(Map<Integer, Float> value) {
-            logitBias = value;
+            scoring = scoring.promptLogprobs(value);
             return this;
         }
 
@@ -244,20 +345,20 @@ public record SamplingParams(
         public SamplingParams build() {
             return new SamplingParams(
                     n,
-                    temperature,
-                    topP,
-                    topK,
-                    minP,
+                    bestOf == null ? n : bestOf,
                     seed,
-                    maxTokens,
-                    minTokens,
-                    stop,
-                    stopTokenIds,
-                    includeStop,
-                    ignoreEos,
-                    logprobs,
-                    promptLogprobs,
-                    logitBias,
+                    temperature,
+                    dynamicTemperature,
+                    truncation,
+                    xtc,
+                    mirostat,
+                    penalties,
+                    dry,
+                    tokens,
+                    order,
+                    logitsProcessors,
+                    new Stopping(maxTokens, minTokens, stop, stopTokenIds, includeStop, ignoreEos),
+                    scoring,
                     skipSpecialTokens);
         }
     }

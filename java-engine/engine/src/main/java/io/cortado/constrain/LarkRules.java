@@ -50,13 +50,12 @@ final class LarkRules {
                 rules.putIfAbsent(name, new Rule(name));
             }
         });
-        definitions.forEach(
-                (name, definition) -> {
-                    Rule rule = rules.get(name);
-                    if (rule != null) {
-                        rule.define(body(definition));
-                    }
-                });
+        definitions.forEach((name, definition) -> {
+            Rule rule = rules.get(name);
+            if (rule != null) {
+                rule.define(body(definition));
+            }
+        });
         return new Sequence(List.of(ignored, start));
     }
 

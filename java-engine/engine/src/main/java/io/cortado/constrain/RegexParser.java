@@ -20,8 +20,7 @@ final class RegexParser {
     private boolean dotIsAll;
     private int depth;
 
-    private RegexParser(
-            Regexes regexes, Alphabet alphabet, String pattern, RegexDialect dialect) {
+    private RegexParser(Regexes regexes, Alphabet alphabet, String pattern, RegexDialect dialect) {
         this.regexes = regexes;
         this.alphabet = alphabet;
         this.dialect = dialect;

@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Finds how many characters of a slice a lexer state admits: first by the shape of its lexemes, else
- * by walking both automata together. Where neither tells, the slice's trie is walked instead.
+ * Finds how many characters of a slice a lexer state admits: first by the shape of its lexemes,
+ * else by walking both automata together. Where neither tells, the slice's trie is walked instead.
  */
 final class SliceProofs {
     /** No number is proven. */
@@ -98,8 +98,7 @@ final class SliceProofs {
     private boolean isOneEach(Regex part, Slice slice) {
         Regex longer =
                 regexes.concat(
-                        letter(slice),
-                        regexes.concat(regexes.bytes(ByteSet.ALL), Regex.ANYTHING));
+                        letter(slice), regexes.concat(regexes.bytes(ByteSet.ALL), Regex.ANYTHING));
         return isOneEach.computeIfAbsent(
                 new Question(part, slice), key -> regexes.isEmpty(regexes.and(part, longer)));
     }
@@ -110,9 +109,7 @@ final class SliceProofs {
                 new Question(regex, slice),
                 key ->
                         !regexes.isEmpty(
-                                regexes.and(
-                                        regex,
-                                        regexes.concat(letter(slice), Regex.ANYTHING))));
+                                regexes.and(regex, regexes.concat(letter(slice), Regex.ANYTHING))));
     }
 
     private Regex letter(Slice slice) {
@@ -122,8 +119,7 @@ final class SliceProofs {
     private boolean walksTogether(LexState state, Slice slice) {
         Set<Pair> seen = new HashSet<>();
         var open = new ArrayDeque<Pair>();
-        LexState start =
-                starts.computeIfAbsent(slice, s -> lexer.start(List.of(s.regex(regexes))));
+        LexState start = starts.computeIfAbsent(slice, s -> lexer.start(List.of(s.regex(regexes))));
         open.push(new Pair(start, state));
         while (!open.isEmpty()) {
             if (!follows(open.pop(), seen, open) || seen.size() > MAX_PAIRS) {

@@ -102,6 +102,15 @@ public final class Device extends NativeHandle {
         }
     }
 
+    /** Bytes of a state with so many slots for {@link Kernels#sample}. */
+    public long sampleStateBytes(int numSlots, int vocabSize) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_LONG);
+            check(CortadoNative.ct_sample_state_bytes(out, address(), numSlots, vocabSize));
+            return out.get(CortadoNative.C_LONG, 0);
+        }
+    }
+
     /** Measures for about a second what this device can do at best. */
     public double probe(Probe probe) {
         try (Arena call = Arena.ofConfined()) {

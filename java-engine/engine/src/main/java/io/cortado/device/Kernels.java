@@ -302,6 +302,7 @@ public final class Kernels {
                         x.address(), rows, cols, stride, scale, cap, stream.address()));
     }
 
+    /** Draws a token a row: {@code ct_sample} tells the shapes. */
     public static void sample(
             Buffer token,
             Buffer logprob,
@@ -309,17 +310,13 @@ public final class Kernels {
             @Nullable Buffer topIds,
             @Nullable Buffer topLogprobs,
             Buffer status,
+            @Nullable Buffer state,
             Buffer logits,
-            Buffer temperature,
-            Buffer topK,
-            Buffer topP,
-            Buffer minP,
-            Buffer seed,
-            Buffer position,
-            @Nullable Buffer forced,
-            @Nullable Buffer biasOffsets,
+            Buffer rows,
             @Nullable Buffer biasIds,
             @Nullable Buffer biasValues,
+            @Nullable Buffer historyIds,
+            @Nullable Buffer masks,
             @Nullable Buffer workspace,
             SampleParams params,
             Stream stream) {
@@ -331,17 +328,13 @@ public final class Kernels {
                         addressOrNull(topIds),
                         addressOrNull(topLogprobs),
                         status.address(),
+                        addressOrNull(state),
                         logits.address(),
-                        temperature.address(),
-                        topK.address(),
-                        topP.address(),
-                        minP.address(),
-                        seed.address(),
-                        position.address(),
-                        addressOrNull(forced),
-                        addressOrNull(biasOffsets),
+                        rows.address(),
                         addressOrNull(biasIds),
                         addressOrNull(biasValues),
+                        addressOrNull(historyIds),
+                        addressOrNull(masks),
                         addressOrNull(workspace),
                         params.struct(),
                         stream.address()));

@@ -24,7 +24,12 @@ public final class SampleParams {
         return this;
     }
 
-    /** Entries of biasIds and biasValues; 0: the three bias buffers may be null. */
+    public SampleParams logitsType(DType type) {
+        ct_sample_params.logits_dtype(struct, type.code());
+        return this;
+    }
+
+    /** Entries of biasIds and biasValues; 0: those two may be null. */
     public SampleParams numBias(long value) {
         ct_sample_params.num_bias(struct, value);
         return this;
@@ -33,6 +38,25 @@ public final class SampleParams {
     /** Columns of topIds and topLogprobs; 0: those two may be null. */
     public SampleParams maxTopLogprobs(long value) {
         ct_sample_params.max_top_logprobs(struct, value);
+        return this;
+    }
+
+    /** Entries of historyIds; 0: it may be null. */
+    public SampleParams numHistory(long value) {
+        ct_sample_params.num_history(struct, value);
+        return this;
+    }
+
+    /** Rows of masks, and words from one to the next; 0 rows: masks may be null. */
+    public SampleParams masks(long rows, long stride) {
+        ct_sample_params.num_masks(struct, rows);
+        ct_sample_params.mask_stride(struct, stride);
+        return this;
+    }
+
+    /** Slots of the state; 0: it may be null. */
+    public SampleParams numSlots(long value) {
+        ct_sample_params.num_slots(struct, value);
         return this;
     }
 

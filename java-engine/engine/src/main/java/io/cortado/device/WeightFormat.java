@@ -59,6 +59,7 @@ public enum WeightFormat {
             case F32 -> F32;
             case BF16 -> BF16;
             case F16 -> F16;
+            case F8_E4M3 -> F8_E4M3;
         };
     }
 

@@ -13,7 +13,9 @@ import org.jspecify.annotations.Nullable;
  * before it.
  */
 final class Answer {
-    private static final int CHUNK = 256;
+    /** Tokens that lie together. */
+    static final int CHUNK = 256;
+
     private static final int EAGER_TOKENS = 1024;
 
     /** Columns of log-probabilities a token has beside its own. */
@@ -36,6 +38,7 @@ final class Answer {
     private final boolean scored;
     private final int tops;
     private int size;
+    private double cumulativeLogprob;
     private @Nullable FinishReason reason;
 
     /** Twice the number of readable tokens, plus one when the answer has ended. */
@@ -78,6 +81,7 @@ final class Answer {
         Chunk to = chunk(size);
         int at = size % CHUNK;
         to.ids[at] = batch.token[row];
+        cumulativeLogprob += batch.logprob[row];
         if (scored) {
             to.logprobs[at] = batch.logprob[row];
             to.ranks[at] = batch.rank[row];
@@ -121,6 +125,16 @@ final class Answer {
 
     int id(int index) {
         return chunk(index).ids[index % CHUNK];
+    }
+
+    /** The ids of the chunk that begins with this one, a multiple of {@link #CHUNK}. */
+    int[] chunkIds(int index) {
+        return chunk(index).ids;
+    }
+
+    /** Sum of the tokens' log-probabilities, where the request asks for them; only at the end. */
+    double cumulativeLogprob() {
+        return cumulativeLogprob;
     }
 
     float logprob(int index) {

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class AnswerReader {
     private final Answer answer;
-    private final int index;
+    private int index;
     private final @Nullable TextFilter filter;
     private final Logprobs logprobs;
     private final boolean showEndToken;
@@ -48,6 +48,16 @@ final class AnswerReader {
         this.logprobs = logprobs;
         this.showEndToken = showEndToken;
         this.echo = echo;
+    }
+
+    /** What it is called from here on, where the likeliest answers are given. */
+    void index(int value) {
+        index = value;
+    }
+
+    /** Of an answer that has ended. */
+    double cumulativeLogprob() {
+        return answer.cumulativeLogprob();
     }
 
     boolean isFinished() {

@@ -1,5 +1,7 @@
 package io.cortado.engine;
 
+import io.cortado.api.EngineException;
+import io.cortado.api.LogitsProcessor;
 import io.cortado.model.Pooler;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +39,12 @@ final class Batch {
     final int[] rowForced;
     final long[] rowPosition;
 
+    /** Where the device counts what the row draws, or {@link Sequence#NO_SLOT}. */
+    final int[] rowState;
+
+    /** The row's slot was another's before: it is cleared first. */
+    final boolean[] rowResets;
+
     final int[] token;
     final float[] logprob;
     final int[] rank;
@@ -55,7 +63,14 @@ final class Batch {
     /** When the step was handed to the device. */
     long submittedNanos;
 
+    /** Rows that processors change. */
+    private final int[] processedRows = new int[LogitsProcessor.MAX_ROWS];
+
+    private final @Nullable EngineException[] faults;
     private final int maxTokens;
+    private int numProcessed;
+    private int mostTokens;
+    private int decodes;
     private int numTokens;
     private int numSeqs;
     private int numRows;
@@ -69,6 +84,7 @@ final class Batch {
 
     Batch(Limits limits) {
         maxTokens = limits.maxNumBatchedTokens();
+        mostTokens = maxTokens;
         int seqs = limits.maxNumSeqs();
         int rows = limits.maxRows();
         ids = new int[maxTokens];
@@ -82,6 +98,9 @@ final class Batch {
         rowSequence = new int[rows];
         rowForced = new int[rows];
         rowPosition = new long[rows];
+        rowState = new int[rows];
+        rowResets = new boolean[rows];
+        faults = new @Nullable EngineException[rows];
         token = new int[rows];
         logprob = new float[rows];
         rank = new int[rows];
@@ -95,6 +114,12 @@ final class Batch {
 
     void clear(int scoreRows) {
         Arrays.fill(sequences, 0, numSeqs, null);
+        if (numProcessed > 0) {
+            Arrays.fill(faults, null);
+        }
+        numProcessed = 0;
+        mostTokens = maxTokens;
+        decodes = 0;
         numTokens = 0;
         numSeqs = 0;
         numRows = 0;
@@ -127,8 +152,40 @@ final class Batch {
         return numFinishedSums;
     }
 
+    int numProcessed() {
+        return numProcessed;
+    }
+
+    /** The row that is the index-th of those that processors change. */
+    int processedRow(int index) {
+        return processedRows[index];
+    }
+
+    /** Processors have failed at this row. */
+    void fault(int row, EngineException why) {
+        faults[row] = why;
+    }
+
+    /** Why the row's request cannot go on; null if its token is good. */
+    @Nullable EngineException fault(int row) {
+        EngineException why = faults[row];
+        return why != null ? why : SampleStatus.fault(status[row], rowPosition[row]);
+    }
+
     int tokensLeft() {
-        return maxTokens - numTokens;
+        return mostTokens - numTokens;
+    }
+
+    /** What is here decodes; where anything does, so many tokens of prompts may come beside it. */
+    void endDecodes(int mostOthers) {
+        decodes = numTokens;
+        int left = maxTokens - decodes;
+        mostTokens = decodes + (decodes == 0 ? left : Math.min(left, mostOthers));
+    }
+
+    /** Tokens that were here before those of prompts. */
+    int decodes() {
+        return decodes;
     }
 
     /** Likeliest tokens wanted beside a row's own, over all rows. */
@@ -207,6 +264,10 @@ final class Batch {
     /** Adds the next tokens of a sequence, at most so many; how many fitted. */
     int add(Sequence sequence, int wanted) {
         int count = Math.min(Math.min(wanted, tokensLeft()), scorable(sequence));
+        boolean draws = sequence.computed + count == sequence.length();
+        if (draws && sequence.hasProcessors() && numProcessed == processedRows.length) {
+            count--; // its row waits for a later step
+        }
         if (count <= 0) {
             return 0;
         }
@@ -249,9 +310,18 @@ final class Batch {
             tops = Math.max(tops, sequence.request.promptLogprobs);
         }
         if (start + count == sequence.length() && sequence.maxOutput > 0) {
-            addRow(numTokens - 1, DRAW, sequence.length());
+            addDraw(sequence);
             tops = Math.max(tops, sequence.answer.tops());
         }
+    }
+
+    private void addDraw(Sequence sequence) {
+        if (sequence.hasProcessors()) {
+            processedRows[numProcessed++] = numRows;
+        }
+        rowState[numRows] = sequence.stateSlot;
+        rowResets[numRows] = sequence.isStateNew;
+        addRow(numTokens - 1, DRAW, sequence.length());
     }
 
     private void addSegment(Sequence sequence, int start, int count) {

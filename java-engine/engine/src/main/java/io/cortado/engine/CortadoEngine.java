@@ -13,7 +13,9 @@ import io.cortado.api.Prompt;
 import io.cortado.api.RequestReport;
 import io.cortado.api.SamplingParams;
 import io.cortado.kv.KvCache;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -21,6 +23,11 @@ import org.jspecify.annotations.Nullable;
  * The engine of a loaded model: checks requests on the caller's thread and hands them to its loop.
  */
 final class CortadoEngine implements Engine {
+    private static final System.Logger LOG = System.getLogger(CortadoEngine.class.getName());
+
+    /** Time that a step under way has when the engine is closed. */
+    private static final Duration CLOSE_PATIENCE = Duration.ofSeconds(10);
+
     private final ModelInfo model;
     private final Texts texts;
     private final RequestChecker checker;
@@ -30,6 +37,7 @@ final class CortadoEngine implements Engine {
     private final Door door;
     private final EngineLoop loop;
     private final Thread loopThread;
+    private final Watchdog watchdog;
     private final Executor executor;
     private final AtomicBoolean closed = new AtomicBoolean();
 
@@ -51,12 +59,17 @@ final class CortadoEngine implements Engine {
                         cache.pool().total(),
                         model.endTokenIds(),
                         texts.tokenizer(),
+                        new SamplingChecker(
+                                model.vocabSize(),
+                                texts.vocabSize(model.vocabSize()),
+                                texts.tokenizer(),
+                                Processors.of(options.logitsProcessors())),
                         new PrefixKeys(
                                 model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);
         maxNumSeqs = limits.maxNumSeqs();
         logprobs = new Logprobs(texts.tokenizer());
-        door = new Door(limits.maxNumSeqs(), options.maxWaiting());
+        door = new Door(limits.maxNumSeqs(), options.maxWaiting(), options.maxWaitingTokens());
         loop =
                 new EngineLoop(
                         cache,
@@ -66,7 +79,14 @@ final class CortadoEngine implements Engine {
                         door,
                         System::nanoTime);
         loopThread = Thread.ofPlatform().daemon().name("cortado-engine").unstarted(loop);
+        loop.limitUnread(TimeUnit.MILLISECONDS.toNanos(options.unreadTimeoutMs()));
+        watchdog =
+                new Watchdog(
+                        loop,
+                        TimeUnit.MILLISECONDS.toNanos(options.stepTimeoutMs()),
+                        System::nanoTime);
         loopThread.start();
+        watchdog.start();
     }
 
     @Override
@@ -79,7 +99,7 @@ final class CortadoEngine implements Engine {
         door.requireOpen();
         RequestSpec spec = checker.check(request, texts.tokenize(request.prompt()));
         String echo = request.echo() ? texts.echo(request.prompt(), spec.prompt()) : null;
-        door.enter(spec.n());
+        door.enter(spec.bestOf(), spec.prompt().length);
         boolean isTaken = false;
         try {
             Request accepted = new Request(spec, request.id(), door, System.nanoTime());
@@ -89,8 +109,8 @@ final class CortadoEngine implements Engine {
             return new RequestStream(accepted, readers, logprobs, loop);
         } finally {
             if (!isTaken) { // memory ran out: the place must not be lost with the request
-                door.started();
-                door.leave(spec.n());
+                door.started(spec.prompt().length);
+                door.leave(spec.bestOf());
             }
         }
     }
@@ -178,16 +198,43 @@ final class CortadoEngine implements Engine {
         }
         loop.close();
         boolean interrupted = false;
-        while (loopThread.isAlive()) {
+        boolean hasLeft = false;
+        while (!hasLeft && !loop.watch().isGivenUp()) {
             try {
-                loopThread.join();
+                hasLeft = loopThread.join(CLOSE_PATIENCE);
+                if (!hasLeft) {
+                    loop.giveUp(loop.watch().call(), closedInAStep());
+                }
             } catch (InterruptedException _) {
                 interrupted = true; // memory may be freed only once the loop has left it
             }
         }
-        executor.close();
+        watchdog.close();
+        if (hasLeft) {
+            executor.close();
+        } else {
+            Thread.ofPlatform().daemon().name("cortado-closer").start(this::closeLater);
+        }
         if (interrupted) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    private static EngineException closedInAStep() {
+        return new EngineException(
+                EngineException.Code.CLOSED, "the engine was closed, in a step that takes long");
+    }
+
+    /** A step that was given up may still write: its memory is freed once it has ended, if ever. */
+    private void closeLater() {
+        LOG.log(
+                System.Logger.Level.WARNING,
+                "the engine was closed in a step: its memory is freed when the step has ended");
+        try {
+            loopThread.join();
+            executor.close();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException("nobody interrupts the closer", e);
         }
     }
 }

@@ -7,6 +7,7 @@ import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineProvider;
 import io.cortado.api.ModelInfo;
+import io.cortado.api.Penalties;
 import io.cortado.api.SamplingParams;
 import io.cortado.device.Device;
 import io.cortado.device.NativeException;
@@ -17,6 +18,7 @@ import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
 import io.cortado.model.FolderCheck;
 import io.cortado.model.GenerationDefaults;
+import io.cortado.model.KvType;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
 import io.cortado.model.ModelFolder;
@@ -132,12 +134,21 @@ public final class CortadoEngineProvider implements EngineProvider {
         Executor executor = null;
         try {
             onOpen.accept(device);
-            model = CausalLm.load(device, folder, config, activations, options.dummyWeights());
+            model =
+                    CausalLm.load(
+                            device,
+                            folder,
+                            config,
+                            activations,
+                            KvType.valueOf(options.kvCacheDtype().name()),
+                            options.dummyWeights());
             int blocksPerSeq = BlockPool.blocksFor(maxModelLen);
             int numBlocks = numBlocks(model, device, options, blocksPerSeq);
             Limits limits =
                     Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
-                            .otherAnglesAbove(config.otherAnglesAbove());
+                            .otherAnglesAbove(config.otherAnglesAbove())
+                            .statesOf(config.vocabSize())
+                            .itlTarget(options);
             model.allocate(
                     numBlocks,
                     limits.maxNumSeqs(),
@@ -154,7 +165,14 @@ public final class CortadoEngineProvider implements EngineProvider {
             int hostBlocks = hostBlocks(model, options);
             ModelExecutor onDevice =
                     new ModelExecutor(
-                            device, model, limits, blocksPerSeq, numBlocks, hostBlocks, rule);
+                            device,
+                            model,
+                            limits,
+                            texts.vocabSize(config.vocabSize()),
+                            blocksPerSeq,
+                            numBlocks,
+                            hostBlocks,
+                            rule);
             executor = wrap.apply(onDevice);
             KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options);
@@ -255,6 +273,9 @@ public final class CortadoEngineProvider implements EngineProvider {
         }
         if (from.minP() != null) {
             params.minP(from.minP().floatValue());
+        }
+        if (from.repetitionPenalty() != null && from.repetitionPenalty() > 0) {
+            params.penalties(Penalties.NONE.repetition(from.repetitionPenalty().floatValue()));
         }
         return params.build();
     }

@@ -10,6 +10,8 @@ final class Counters {
     private final KvCache cache;
     private final BlockPool pool;
     private final Journal journal;
+    private final Door door;
+    private final StepWatch watch;
     private long steps;
     private long scheduledSeqs;
     private long hostNanos;
@@ -32,10 +34,13 @@ final class Counters {
     private volatile long sharedOffloads;
     private volatile long sharedQueried;
     private volatile long sharedDeviceNanos;
+    private volatile long unread;
 
-    Counters(Scheduler scheduler, KvCache cache) {
+    Counters(Scheduler scheduler, KvCache cache, Door door, StepWatch watch) {
         this.scheduler = scheduler;
         this.cache = cache;
+        this.door = door;
+        this.watch = watch;
         pool = cache.pool();
         journal = scheduler.journal();
     }
@@ -54,6 +59,11 @@ final class Counters {
     void step(Batch batch) {
         steps++;
         scheduledSeqs += batch.numSeqs();
+    }
+
+    /** A request was cancelled because nobody read its output. */
+    void unread() {
+        unread = unread + 1; // written by the loop alone
     }
 
     void publish() {
@@ -101,6 +111,14 @@ final class Counters {
                         sharedOffloads,
                         sharedQueried,
                         sharedReused,
-                        sharedFromHost));
+                        sharedFromHost),
+                new EngineStats.Guards(
+                        door.waitingTokens(),
+                        door.refusedByRequests(),
+                        door.refusedByTokens(),
+                        unread,
+                        watch.ageNanos(),
+                        watch.isSlow(),
+                        watch.slowCalls()));
     }
 }

@@ -10,19 +10,26 @@ import org.jspecify.annotations.Nullable;
 final class Door {
     private final int maxNumSeqs;
     private final int maxWaiting;
+    private final long maxWaitingTokens;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition empty = lock.newCondition();
     private final Condition room = lock.newCondition();
     private int liveSeqs;
     private int waitingRequests;
+    private long waitingTokens;
+    private long refusedByRequests;
+    private long refusedByTokens;
     private @Nullable EngineException shut;
 
     /**
      * @param maxWaiting requests that may wait while all maxNumSeqs places are taken
+     * @param maxWaitingTokens tokens of prompts that may wait, unless one prompt alone has more; 0:
+     *     any number
      */
-    Door(int maxNumSeqs, int maxWaiting) {
+    Door(int maxNumSeqs, int maxWaiting, long maxWaitingTokens) {
         this.maxNumSeqs = maxNumSeqs;
         this.maxWaiting = maxWaiting;
+        this.maxWaitingTokens = maxWaitingTokens;
     }
 
     /** Fails if the engine takes no requests. */
@@ -38,37 +45,49 @@ final class Door {
         }
     }
 
-    /** Lets a request of n sequences in. */
-    void enter(int n) {
+    /** Lets a request of n sequences that share a prompt in. */
+    void enter(int n, int promptTokens) {
         lock.lock();
         try {
             requireOpen();
             if (isFull(n)) {
-                throw new EngineException(
-                        EngineException.Code.QUEUE_FULL,
-                        "too many requests wait: waiting="
-                                + waitingRequests
-                                + " limit="
-                                + maxWaiting);
+                refusedByRequests++;
+                throw full(
+                        "too many requests wait: waiting=%d limit=%d"
+                                .formatted(waitingRequests, maxWaiting));
             }
-            liveSeqs += n;
-            waitingRequests++;
+            if (isFullOfTokens(promptTokens)) {
+                refusedByTokens++;
+                throw full(
+                        "too many prompt tokens wait: waiting_tokens=%d prompt_tokens=%d limit=%d"
+                                .formatted(waitingTokens, promptTokens, maxWaitingTokens));
+            }
+            let(n, promptTokens);
         } finally {
             lock.unlock();
         }
     }
 
+    private static EngineException full(String message) {
+        return new EngineException(EngineException.Code.QUEUE_FULL, message);
+    }
+
+    private void let(int n, int promptTokens) {
+        liveSeqs += n;
+        waitingRequests++;
+        waitingTokens += promptTokens;
+    }
+
     /** The same, for more of a batch that was let in before: waits while there are too many. */
-    void enterOnceThereIsRoom(int n) throws InterruptedException {
+    void enterOnceThereIsRoom(int n, int promptTokens) throws InterruptedException {
         lock.lockInterruptibly();
         try {
             requireOpen();
-            while (isFull(n)) {
+            while (isFull(n) || isFullOfTokens(promptTokens)) {
                 room.await();
                 requireOpen();
             }
-            liveSeqs += n;
-            waitingRequests++;
+            let(n, promptTokens);
         } finally {
             lock.unlock();
         }
@@ -78,6 +97,12 @@ final class Door {
         return liveSeqs + n > maxNumSeqs && waitingRequests >= maxWaiting;
     }
 
+    private boolean isFullOfTokens(int promptTokens) {
+        return maxWaitingTokens > 0
+                && waitingTokens > 0
+                && waitingTokens + promptTokens > maxWaitingTokens;
+    }
+
     private void tellRoom() {
         if (lock.hasWaiters(room)) {
             room.signalAll();
@@ -85,10 +110,11 @@ final class Door {
     }
 
     /** A request waits no longer: it runs, or it ended before it did. */
-    void started() {
+    void started(int promptTokens) {
         lock.lock();
         try {
             waitingRequests--;
+            waitingTokens -= promptTokens;
             tellRoom();
         } finally {
             lock.unlock();
@@ -104,6 +130,36 @@ final class Door {
             if (liveSeqs == 0) {
                 empty.signalAll();
             }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Tokens of the prompts that wait. */
+    long waitingTokens() {
+        lock.lock();
+        try {
+            return waitingTokens;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Requests refused for the number of those that wait, since the start. */
+    long refusedByRequests() {
+        lock.lock();
+        try {
+            return refusedByRequests;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Requests refused for the tokens that wait, since the start. */
+    long refusedByTokens() {
+        lock.lock();
+        try {
+            return refusedByTokens;
         } finally {
             lock.unlock();
         }

@@ -69,9 +69,9 @@ final class EmbeddingBatch {
 
     private void submit(int[] prompt, boolean isFirst) throws InterruptedException {
         if (isFirst) {
-            door.enter(1);
+            door.enter(1, prompt.length);
         } else {
-            door.enterOnceThereIsRoom(1);
+            door.enterOnceThereIsRoom(1, prompt.length);
         }
         boolean isTaken = false;
         try {
@@ -96,7 +96,7 @@ final class EmbeddingBatch {
             underWay.addLast(request);
         } finally {
             if (!isTaken) { // memory ran out: the place must not be lost with the request
-                door.started();
+                door.started(prompt.length);
                 door.leave(1);
             }
         }

@@ -1,5 +1,7 @@
 package io.cortado.engine;
 
+import static java.lang.System.Logger.Level.WARNING;
+
 import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
 import io.cortado.api.RequestReport;
@@ -20,12 +22,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>It is one step ahead: while a step runs, the next is chosen and submitted, and its decodes
  * take their ids on the device from what the running one draws. All that a row needs besides its id
- * follows from the number of tokens before it, which is known; a rule that needs the token itself
- * has to keep its sequence out of the step ahead. The limit of tokens is such a number: no step
- * goes beyond it. A sequence that turns out to have ended has a row in the step under way all the
- * same: what it draws is dropped.
+ * follows from the number of tokens before it, which is known, or is counted on the device; a rule
+ * that needs the token itself on the host keeps its sequence out of the step ahead ({@link
+ * RowParams#followsTokens}): it draws in every other step. The limit of tokens is such a number: no
+ * step goes beyond it. A sequence that turns out to have ended has a row in the step under way all
+ * the same: what it draws is dropped.
  */
 final class EngineLoop implements Runnable {
+    private static final System.Logger LOG = System.getLogger(EngineLoop.class.getName());
     private static final FinishReason CANCELLED = new FinishReason.Cancelled();
     private static final FinishReason LENGTH = new FinishReason.Length();
 
@@ -42,9 +46,12 @@ final class EngineLoop implements Runnable {
     private final List<Request> toWake;
     private final Consumer<Request> taker = this::take; // made once: a step allocates nothing
     private final Counters counters;
+    private final StepWatch watch = new StepWatch();
     private int turn;
     private @Nullable Batch running;
     private volatile boolean forgets;
+    private volatile boolean sweeps;
+    private volatile long unreadNanos;
     private volatile boolean closing;
     private volatile boolean ended;
     private volatile @Nullable EngineException end;
@@ -66,7 +73,12 @@ final class EngineLoop implements Runnable {
         journal = scheduler.journal();
         toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
-        counters = new Counters(scheduler, cache);
+        counters = new Counters(scheduler, cache, door, watch);
+    }
+
+    /** Requests whose output nobody reads for so long are cancelled; 0: never. */
+    void limitUnread(long nanos) {
+        unreadNanos = nanos;
     }
 
     /**
@@ -78,15 +90,18 @@ final class EngineLoop implements Runnable {
         journal.turn(start);
         inbox.drain(taker);
         forgetIfAsked(); // after the inbox: who comes after the asking finds nothing
+        cancelUnread(start);
         Batch ended = running;
         running = submitNext();
         long submitted = clock.getAsLong();
         counters.host(submitted - start);
         wakeConsumers(); // of the step before, while the device runs
         if (ended != null) {
+            watch.begin(ended);
             executor.await(ended);
+            watch.end();
             long ran = clock.getAsLong();
-            journal.ran(ended, scheduler, counters.hostNanos(), ran);
+            scheduler.ran(ended, journal.ran(ended, scheduler, counters.hostNanos(), ran));
             accept(ended);
             counters.host(clock.getAsLong() - ran);
             counters.step(ended);
@@ -102,13 +117,34 @@ final class EngineLoop implements Runnable {
         }
     }
 
+    /** Now and then, not each step: it looks at every live request. */
+    private void cancelUnread(long now) {
+        if (!sweeps || unreadNanos == 0) {
+            return;
+        }
+        sweeps = false;
+        for (int i = live.size() - 1; i >= 0; i--) { // what ends is replaced by a later one
+            Request request = live.get(i);
+            if (request.unreadNanos(now) > unreadNanos) {
+                counters.unread();
+                LOG.log(
+                        WARNING,
+                        "request {0} is cancelled: nobody reads its output",
+                        Long.toString(request.number()));
+                endAll(request, CANCELLED);
+            }
+        }
+    }
+
     private @Nullable Batch submitNext() {
         Batch next = batches[turn];
         if (!scheduler.next(next)) {
             return null;
         }
         journal.chosen();
+        watch.begin(next);
         executor.submit(next, cache);
+        watch.end();
         next.submittedNanos = clock.getAsLong();
         scheduler.advance(next);
         turn = 1 - turn;
@@ -127,10 +163,41 @@ final class EngineLoop implements Runnable {
             }
             finish(new EngineException(EngineException.Code.CLOSED, "the engine was closed"));
         } catch (Throwable fault) { // the device or the scheduler failed: nothing can run any more
-            EngineException why = internal("the engine has failed and is stopped", fault);
-            failure = why;
-            finish(why);
+            if (watch.endIfOwned()) {
+                EngineException why = internal("the engine has failed and is stopped", fault);
+                failure = why;
+                finish(why);
+            }
         }
+    }
+
+    /**
+     * Ends the engine in the loop's place, which is in a call of the executor and may stay there:
+     * all requests fail. False, and nothing has happened, if that call has returned. Any thread.
+     *
+     * @param call of {@link #watch}
+     */
+    boolean giveUp(long call, EngineException why) {
+        if (!watch.giveUp(call)) {
+            return false;
+        }
+        failure = why.code() == EngineException.Code.CLOSED ? null : why;
+        finish(why);
+        return true;
+    }
+
+    StepWatch watch() {
+        return watch;
+    }
+
+    /** Has the readers looked at that do not read, before the next step is chosen. Any thread. */
+    void sweepReaders() {
+        sweeps = true;
+    }
+
+    /** True once every request was told of the end. */
+    boolean hasEnded() {
+        return ended;
     }
 
     /** Hands a new request, or one that was cancelled, to the loop. Any thread. */
@@ -178,11 +245,12 @@ final class EngineLoop implements Runnable {
     private void take(Request request) {
         if (!request.taken) {
             request.taken = true;
-            request.liveIndex = live.size();
             live.add(request);
-            journal.arrived(request, scheduler.waiting(), scheduler.running());
-            for (Sequence sequence : request.sequences) {
-                scheduler.add(sequence);
+            request.liveIndex = live.size() - 1;
+            try {
+                add(request);
+            } catch (RuntimeException | OutOfMemoryError fault) { // the others go on
+                fail(request, internal("the request has failed", fault));
             }
         }
         if (request.isCancelled()) {
@@ -190,11 +258,18 @@ final class EngineLoop implements Runnable {
         }
     }
 
+    private void add(Request request) {
+        journal.arrived(request, scheduler.waiting(), scheduler.running());
+        for (Sequence sequence : request.sequences) {
+            scheduler.add(sequence);
+        }
+    }
+
     private void accept(Batch batch) {
         for (int row = 0; row < batch.numRows(); row++) {
             Sequence sequence = batch.sequence(batch.rowSequence[row]);
             if (!sequence.hasEnded()) {
-                accept(batch, row, sequence);
+                acceptOrFail(batch, row, sequence);
             }
         }
         for (int i = 0; i < batch.numSeqs(); i++) {
@@ -206,9 +281,18 @@ final class EngineLoop implements Runnable {
         }
     }
 
+    /** What goes wrong with the text, scores or memory of one request leaves the others alone. */
+    private void acceptOrFail(Batch batch, int row, Sequence sequence) {
+        try {
+            accept(batch, row, sequence);
+        } catch (RuntimeException | OutOfMemoryError | StackOverflowError fault) {
+            fail(sequence.request, internal("the request has failed", fault));
+        }
+    }
+
     private void accept(Batch batch, int row, Sequence sequence) {
         Request request = sequence.request;
-        EngineException fault = SampleStatus.fault(batch.status[row], batch.rowPosition[row]);
+        EngineException fault = batch.fault(row);
         if (fault != null) {
             fail(request, fault);
             return;
@@ -232,13 +316,7 @@ final class EngineLoop implements Runnable {
     }
 
     private void stopOrGoOn(Sequence sequence, int token) {
-        FinishReason reason;
-        try {
-            reason = sequence.stops.check(token, sequence.answer.size());
-        } catch (RuntimeException fault) { // in the text of this request alone: the others go on
-            fail(sequence.request, internal("the request has failed", fault));
-            return;
-        }
+        FinishReason reason = sequence.stops.check(token, sequence.answer.size());
         if (reason == null) {
             sequence.answer.publish();
         } else {
@@ -257,11 +335,19 @@ final class EngineLoop implements Runnable {
             }
             counters.publish();
             long now = clock.getAsLong();
-            journal.ended(request, outcome(request, reason), executor.bytesPerBlock(), now);
+            report(request, reason, now);
             request.markEnd(now);
         }
         sequence.answer.end(reason);
         wakeLater(request);
+    }
+
+    private void report(Request request, FinishReason reason, long now) {
+        try {
+            journal.ended(request, outcome(request, reason), executor.bytesPerBlock(), now);
+        } catch (RuntimeException | OutOfMemoryError fault) { // without its report it has no end
+            request.fail(internal("the request has failed", fault));
+        }
     }
 
     private static String outcome(Request request, FinishReason reason) {
@@ -299,7 +385,7 @@ final class EngineLoop implements Runnable {
     private void tellTheEnd(Request request, EngineException why) {
         try {
             fail(request, why);
-        } catch (RuntimeException disorder) {
+        } catch (RuntimeException | OutOfMemoryError disorder) {
             why.addSuppressed(disorder);
             wakeLater(request);
         }

@@ -158,4 +158,23 @@ final class FlightEvents {
         @Label("Blocks from Host Memory")
         int fromHost;
     }
+
+    /** Made anew for each: it is rare, and not the loop's. */
+    @Name("io.cortado.StuckStep")
+    @Label("Stuck Step")
+    @Category("Cortado")
+    @Description("A step that has taken half of its limit, or all of it")
+    @StackTrace(false)
+    static final class StuckStep extends Event {
+        @Label("Age")
+        @Timespan(Timespan.NANOSECONDS)
+        long age;
+
+        @Label("Given Up")
+        @Description("The engine has ended because of it")
+        boolean isGivenUp;
+
+        @Label("Content")
+        String content = "";
+    }
 }

@@ -4,18 +4,31 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Messages from any thread to the loop, lock-free: a stack that the loop takes whole and turns. */
+/**
+ * Messages from any thread to the loop, lock-free: a stack that the loop takes whole and turns. To
+ * take allocates nothing, so it goes on where memory has run out.
+ */
 final class Inbox<T> {
-    private record Node<T>(T value, @Nullable Node<T> below) {}
+    private static final class Node<T> {
+        final T value;
+        @Nullable Node<T> below;
+
+        Node(T value) {
+            this.value = value;
+        }
+    }
 
     private final AtomicReference<@Nullable Node<T>> top = new AtomicReference<>();
 
     void put(T value) {
-        Node<T> node;
+        push(new Node<>(value));
+    }
+
+    private void push(Node<T> node) {
         Node<T> below;
         do {
             below = top.get();
-            node = new Node<>(value, below);
+            node.below = below;
         } while (!top.compareAndSet(below, node));
     }
 
@@ -23,17 +36,38 @@ final class Inbox<T> {
         return top.get() == null;
     }
 
-    /** Hands over what has come, oldest first. */
+    /**
+     * Hands over what has come, oldest first. What a fault leaves behind is taken the next time.
+     */
     void drain(Consumer<T> consumer) {
         if (isEmpty()) {
             return;
         }
+        Node<T> oldest = turned(top.getAndSet(null));
+        try {
+            while (oldest != null) {
+                Node<T> node = oldest;
+                oldest = node.below;
+                consumer.accept(node.value);
+            }
+        } finally {
+            while (oldest != null) {
+                Node<T> node = oldest;
+                oldest = node.below;
+                push(node);
+            }
+        }
+    }
+
+    private static <T> @Nullable Node<T> turned(@Nullable Node<T> stack) {
         Node<T> turned = null;
-        for (Node<T> n = top.getAndSet(null); n != null; n = n.below()) {
-            turned = new Node<>(n.value(), turned);
+        Node<T> rest = stack;
+        while (rest != null) {
+            Node<T> node = rest;
+            rest = node.below;
+            node.below = turned;
+            turned = node;
         }
-        for (; turned != null; turned = turned.below()) {
-            consumer.accept(turned.value());
-        }
+        return turned;
     }
 }

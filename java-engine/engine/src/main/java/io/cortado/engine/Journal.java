@@ -182,8 +182,9 @@ final class Journal {
      * submitted, and the one before had ended.
      *
      * @param hostNanos the loop's own work since the start
+     * @return its time
      */
-    void ran(Batch batch, Scheduler scheduler, long hostNanos, long nowNanos) {
+    long ran(Batch batch, Scheduler scheduler, long hostNanos, long nowNanos) {
         long nanos = nowNanos - Math.max(batch.submittedNanos, ranNanos);
         ranNanos = nowNanos;
         steps++;
@@ -206,6 +207,7 @@ final class Journal {
             on.step.commit();
         }
         hostNanosBefore = hostNanos;
+        return nanos;
     }
 
     private static void charge(Batch batch, long nanos) {

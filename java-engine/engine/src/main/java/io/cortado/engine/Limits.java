@@ -1,5 +1,8 @@
 package io.cortado.engine;
 
+import io.cortado.api.EngineOptions;
+import java.util.concurrent.TimeUnit;
+
 /**
  * What a scheduler keeps to.
  *
@@ -13,6 +16,8 @@ package io.cortado.engine;
  * @param watermarkBlocks blocks that admission leaves free for the running ones to grow
  * @param otherAnglesAbove a sequence that grows longer than so many tokens is computed again from
  *     its start: all its tokens then rotate by other angles (long rope)
+ * @param itlTargetNanos what a step with decodes should take at most; see {@link Pace}
+ * @param maxStates running sequences that the device counts tokens of
  */
 record Limits(
         int maxNumSeqs,
@@ -21,12 +26,41 @@ record Limits(
         int maxPreemptions,
         int maxPassedOver,
         int watermarkBlocks,
-        int otherAnglesAbove) {
+        int otherAnglesAbove,
+        long itlTargetNanos,
+        int maxStates) {
+
+    /** No target. */
+    static final long ANY_TIME = Long.MAX_VALUE;
 
     private static final int SCORE_ROWS = 64;
     private static final int PREEMPTIONS = 3;
     private static final int PASSED_OVER = 64;
     private static final int WATERMARK_PERCENT = 1;
+    private static final int STATE_BYTES_PER_TOKEN = 8;
+    private static final long MAX_STATE_BYTES = 1L << 29;
+
+    /** With counts for all sequences. */
+    Limits(
+            int maxNumSeqs,
+            int maxNumBatchedTokens,
+            int maxScoreRows,
+            int maxPreemptions,
+            int maxPassedOver,
+            int watermarkBlocks,
+            int otherAnglesAbove,
+            long itlTargetNanos) {
+        this(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                otherAnglesAbove,
+                itlTargetNanos,
+                maxNumSeqs);
+    }
 
     /** The usual limits. A step has room for a token of each sequence, so no decode ever pauses. */
     static Limits of(int maxNumSeqs, int maxNumBatchedTokens, int numBlocks) {
@@ -37,7 +71,8 @@ record Limits(
                 PREEMPTIONS,
                 PASSED_OVER,
                 Math.max(1, numBlocks * WATERMARK_PERCENT / 100),
-                Integer.MAX_VALUE);
+                Integer.MAX_VALUE,
+                ANY_TIME);
     }
 
     Limits otherAnglesAbove(int tokens) {
@@ -48,7 +83,42 @@ record Limits(
                 maxPreemptions,
                 maxPassedOver,
                 watermarkBlocks,
-                tokens);
+                tokens,
+                itlTargetNanos,
+                maxStates);
+    }
+
+    Limits itlTarget(EngineOptions options) {
+        long ms = options.itlTargetMs();
+        return itlTargetNanos(ms == 0 ? ANY_TIME : TimeUnit.MILLISECONDS.toNanos(ms));
+    }
+
+    Limits itlTargetNanos(long nanos) {
+        return new Limits(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                otherAnglesAbove,
+                nanos,
+                maxStates);
+    }
+
+    /** Within memory for so many of a vocabulary; at least one. */
+    Limits statesOf(int vocabSize) {
+        long affordable = MAX_STATE_BYTES / ((long) STATE_BYTES_PER_TOKEN * vocabSize);
+        return new Limits(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                otherAnglesAbove,
+                itlTargetNanos,
+                Math.clamp(affordable, 1, maxNumSeqs));
     }
 
     /** Rows of logits that a step may ask for. */

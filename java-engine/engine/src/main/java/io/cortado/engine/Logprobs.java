@@ -3,8 +3,10 @@ package io.cortado.engine;
 import io.cortado.api.TokenLogprob;
 import io.cortado.text.Tokenizer;
 import java.nio.charset.StandardCharsets;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Makes the API's log-probabilities of the loop's numbers, on the consumer's thread. */
@@ -23,19 +25,28 @@ final class Logprobs {
         return token(answer.id(index), answer.logprob(index), answer.rank(index), top);
     }
 
-    /** One entry a prompt token; the first is null. */
+    /** One entry a prompt token, made when it is read; the first is null. */
     List<@Nullable TokenLogprob> of(int[] prompt, PromptScores scores) {
-        List<@Nullable TokenLogprob> tokens = new ArrayList<>();
-        tokens.add(null);
-        for (int t = 1; t < prompt.length; t++) {
-            List<TokenLogprob> top = new ArrayList<>();
-            for (int i = 0; i < scores.tops; i++) {
-                int at = t * scores.tops + i;
-                addTop(top, scores.topIds[at], scores.topLogprobs[at]);
+        return new AbstractList<>() {
+            @Override
+            public @Nullable TokenLogprob get(int index) {
+                Objects.checkIndex(index, prompt.length);
+                return index == 0 ? null : promptToken(prompt[index], index, scores);
             }
-            tokens.add(token(prompt[t], scores.logprobs[t], scores.ranks[t], top));
+
+            @Override
+            public int size() {
+                return prompt.length;
+            }
+        };
+    }
+
+    private TokenLogprob promptToken(int id, int index, PromptScores scores) {
+        List<TokenLogprob> top = new ArrayList<>();
+        for (int i = 0; i < scores.tops(); i++) {
+            addTop(top, scores.topId(index, i), scores.topLogprob(index, i));
         }
-        return tokens;
+        return token(id, scores.logprob(index), scores.rank(index), top);
     }
 
     /** Places beyond the vocabulary, or banned tokens, have no log-probability. */

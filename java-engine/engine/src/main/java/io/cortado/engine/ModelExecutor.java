@@ -9,11 +9,12 @@ import io.cortado.device.Stream;
 import io.cortado.kv.KvCache;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvTiers;
+import io.cortado.sampling.SampleState;
 
 /** Runs batches on a device, on one stream, in two places that take turns. */
 final class ModelExecutor implements Executor {
     private static final System.Logger LOG = System.getLogger(ModelExecutor.class.getName());
-    private static final long STALL_MS = 600_000;
+    private static final long FOR_A_WHILE_MS = 600_000;
 
     private final ResourceStack owned = new ResourceStack();
     private final Stream stream;
@@ -25,6 +26,7 @@ final class ModelExecutor implements Executor {
     /**
      * Owns the device and the model from here on; not if this throws.
      *
+     * @param vocabSize ids that may be drawn; the model's logits may be wider
      * @param numBlocks blocks of the cache
      * @param hostBlocks blocks of its tier in host memory, if moving is faster than computing
      */
@@ -32,6 +34,7 @@ final class ModelExecutor implements Executor {
             Device device,
             CausalLm model,
             Limits limits,
+            int vocabSize,
             int maxBlocksPerSeq,
             int numBlocks,
             int hostBlocks,
@@ -48,9 +51,15 @@ final class ModelExecutor implements Executor {
                             : usefulHostBlocks(device, model, limits, numBlocks, hostBlocks);
             KvTiers tiers = model.createTiers(this.hostBlocks);
             made.push(tiers::close);
-            next = new StepSlot(device, model, tiers, limits, sizes, maxBlocksPerSeq);
+            SampleState state = new SampleState(device, limits.maxStates(), vocabSize);
+            made.push(state::close);
+            next =
+                    new StepSlot(
+                            device, model, tiers, limits, sizes, maxBlocksPerSeq, state, vocabSize);
             made.push(next::close);
-            last = new StepSlot(device, model, tiers, limits, sizes, maxBlocksPerSeq);
+            last =
+                    new StepSlot(
+                            device, model, tiers, limits, sizes, maxBlocksPerSeq, state, vocabSize);
             made.push(last::close);
             // Made last, closed first: it waits for the steps under way.
             stream = device.createStream();
@@ -101,8 +110,8 @@ final class ModelExecutor implements Executor {
     @Override
     public void await(Batch batch) {
         StepSlot slot = last.holds(batch) ? last : next;
-        if (!slot.await(STALL_MS)) {
-            throw new IllegalStateException("the device is stalled: waitedMs=" + STALL_MS);
+        while (!slot.await(FOR_A_WHILE_MS)) {
+            LOG.log(INFO, "a step still runs"); // how long it may is the watchdog's to say
         }
         slot.read(batch);
     }

@@ -34,7 +34,12 @@ final class Request {
     /** What comes of the prompt's hidden states; null where the request generates. */
     final @Nullable PooledRow pooled;
 
+    /** All answers; more than {@link #n} where the likeliest are wanted. */
     final Sequence[] sequences;
+
+    /** Answers that the consumer gets. */
+    final int n;
+
     final Ledger ledger = new Ledger();
 
     /** The caller's name for it; need not be unique. */
@@ -52,6 +57,7 @@ final class Request {
     boolean toWake;
     int openAnswers;
     int liveIndex;
+    private long readNanos;
     private volatile boolean started;
 
     // The waker's.
@@ -65,6 +71,7 @@ final class Request {
     private volatile @Nullable EngineException failure;
     private volatile @Nullable RequestReport report;
     private volatile @Nullable Thread consumer;
+    private volatile boolean wasRead = true;
 
     Request(RequestSpec spec, Door door, long nowNanos) {
         this(spec, "", door, nowNanos);
@@ -89,7 +96,8 @@ final class Request {
                         ? null
                         : new PromptScores(prompt.length, spec.promptLogprobs());
         pooled = spec.pooled();
-        sequences = new Sequence[spec.n()];
+        n = spec.n();
+        sequences = new Sequence[spec.bestOf()];
         for (int i = 0; i < sequences.length; i++) {
             BlockKeys keys = spec.keys() == null || i == 0 ? spec.keys() : spec.keys().fork();
             sequences[i] = new Sequence(this, i, spec.stopRules().get(), keys);
@@ -107,7 +115,7 @@ final class Request {
             startedNanos = nowNanos;
             started = true;
             cachedTokens = reused;
-            door.started();
+            door.started(prompt.length);
         }
     }
 
@@ -231,6 +239,28 @@ final class Request {
     /** The thread that waits for this request; null while none does. */
     void consumer(@Nullable Thread thread) {
         consumer = thread;
+        wasRead = true;
+    }
+
+    /**
+     * How long output has been there that nobody has come for, as far as earlier calls tell; for
+     * the loop, now and then.
+     */
+    long unreadNanos(long nowNanos) {
+        if (wasRead || consumer != null || !hasOutput()) {
+            wasRead = false;
+            readNanos = nowNanos;
+        }
+        return nowNanos - readNanos;
+    }
+
+    private boolean hasOutput() {
+        for (Sequence sequence : sequences) {
+            if (sequence.answer.size() > 0) {
+                return true;
+            }
+        }
+        return false;
     }
 
     void wake() {

@@ -8,19 +8,18 @@ import io.cortado.text.StopStrings;
 import io.cortado.text.StreamingDecoder;
 import io.cortado.text.Tokenizer;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Checks a request against what was loaded, before anything is allocated for it. Any thread. */
 final class RequestChecker {
-    private static final float BAN = -100;
+    /** Log-probabilities that one prompt may ask for, its tokens' own included. */
+    private static final int MAX_PROMPT_SCORES = 1 << 20;
 
     private final int vocabSize;
+    private final SamplingChecker sampling;
     private final int maxModelLen;
     private final int maxCachedTokens;
     private final List<Integer> endTokenIds;
@@ -33,8 +32,10 @@ final class RequestChecker {
             int numBlocks,
             List<Integer> endTokenIds,
             @Nullable Tokenizer tokenizer,
+            SamplingChecker sampling,
             PrefixKeys prefixes) {
         this.prefixes = prefixes;
+        this.sampling = sampling;
         this.vocabSize = vocabSize;
         this.maxModelLen = maxModelLen;
         this.maxCachedTokens =
@@ -45,7 +46,8 @@ final class RequestChecker {
 
     RequestSpec check(GenerationRequest request, int[] prompt) {
         SamplingParams params = request.params();
-        checkIds(prompt, params);
+        checkPrompt(prompt);
+        checkScores(prompt, params);
         int maxOutput = maxOutput(prompt.length, params, request.echo());
         int minTokens = Math.min(params.minTokens(), maxOutput);
         int[] endIds = endIds(params);
@@ -53,37 +55,48 @@ final class RequestChecker {
         return new RequestSpec(
                 prompt,
                 params.n(),
+                params.bestOf(),
                 maxOutput,
                 params.seed() != null ? params.seed() : ThreadLocalRandom.current().nextLong(),
-                rowParams(params),
+                sampling.check(params, prompt, endIds),
                 params.logprobs() == null ? -1 : params.logprobs(),
                 params.promptLogprobs() == null ? -1 : params.promptLogprobs(),
                 request.scheduling(),
                 prefixes.of(
                         prompt,
-                        params.n(),
+                        params.bestOf(),
                         prompt.length + maxOutput,
                         request.scheduling().cacheSalt()),
                 null,
                 () -> new StopRules(endIds, minTokens, maxOutput, searcher.get()));
     }
 
-    private void checkIds(int[] prompt, SamplingParams params) {
+    private void checkPrompt(int[] prompt) {
         if (prompt.length == 0) {
             throw EngineException.invalid("prompt", "prompt must have at least 1 token: tokens=0");
         }
         for (int i = 0; i < prompt.length; i++) {
-            checkId("prompt", prompt[i], " at=" + i);
+            if (prompt[i] < 0 || prompt[i] >= vocabSize) {
+                throw EngineException.invalid(
+                        "prompt",
+                        "prompt ids must be in [0, %d): id=%d at=%d"
+                                .formatted(vocabSize, prompt[i], i));
+            }
         }
-        params.stopTokenIds().forEach(id -> checkId("stop_token_ids", id, ""));
-        params.logitBias().keySet().forEach(id -> checkId("logit_bias", id, ""));
     }
 
-    private void checkId(String param, int id, String where) {
-        if (id < 0 || id >= vocabSize) {
-            throw EngineException.invalid(
-                    param, param + " ids must be in [0, " + vocabSize + "): id=" + id + where);
+    private void checkScores(int[] prompt, SamplingParams params) {
+        Integer tops = params.promptLogprobs();
+        if (tops == null) {
+            return;
         }
+        if ((long) prompt.length * (1 + tops) > MAX_PROMPT_SCORES) {
+            throw EngineException.invalid(
+                    "prompt_logprobs",
+                    "prompt_logprobs must be at most %d for %d prompt tokens: prompt_logprobs=%d"
+                            .formatted(MAX_PROMPT_SCORES / prompt.length - 1, prompt.length, tops));
+        }
+        sampling.requireDrawable("prompt", prompt, "with prompt_logprobs");
     }
 
     /** The output tokens that may come, within the context and the cache. */
@@ -120,19 +133,6 @@ final class RequestChecker {
                 .filter(id -> id < vocabSize)
                 .distinct()
                 .toArray();
-    }
-
-    private static RowParams rowParams(SamplingParams params) {
-        Map<Integer, Float> bias = new TreeMap<>(params.logitBias());
-        int[] ids = bias.keySet().stream().mapToInt(Integer::intValue).toArray();
-        float[] values = new float[ids.length];
-        IntStream.range(0, ids.length)
-                .forEach(i -> {
-                    float value = bias.getOrDefault(ids[i], 0f);
-                    values[i] = value <= BAN ? Float.NEGATIVE_INFINITY : value;
-                });
-        return new RowParams(
-                params.temperature(), params.topK(), params.topP(), params.minP(), ids, values);
     }
 
     /** What the loop needs to find stop strings; makes null where there are none. */

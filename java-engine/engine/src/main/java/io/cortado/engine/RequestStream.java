@@ -5,6 +5,8 @@ import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Timings;
 import io.cortado.api.Usage;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -21,7 +23,7 @@ final class RequestStream implements GenerationStream {
     }
 
     private final Request request;
-    private final AnswerReader[] readers;
+    private AnswerReader[] readers;
     private final Logprobs logprobs;
     private final EngineLoop loop;
     private Stage stage = Stage.STARTED;
@@ -97,6 +99,12 @@ final class RequestStream implements GenerationStream {
 
     /** In turn, so that no answer of a fast request hides the others. */
     private @Nullable GenerationEvent pollAnswers() {
+        if (readers.length > request.n) {
+            if (!request.hasEnded()) {
+                return null;
+            }
+            keepTheBest();
+        }
         int finished = 0;
         for (int i = 0; i < readers.length; i++) {
             AnswerReader reader = readers[turn];
@@ -110,11 +118,21 @@ final class RequestStream implements GenerationStream {
         return finished == readers.length ? completed() : null;
     }
 
+    /** The earlier of equals. */
+    private void keepTheBest() {
+        AnswerReader[] ranked = readers.clone();
+        Arrays.sort(ranked, Comparator.comparingDouble(AnswerReader::cumulativeLogprob).reversed());
+        readers = Arrays.copyOf(ranked, request.n);
+        for (int i = 0; i < readers.length; i++) {
+            readers[i].index(i);
+        }
+    }
+
     private GenerationEvent completed() {
         stage = Stage.DONE;
         int tokens = 0;
-        for (AnswerReader reader : readers) {
-            tokens += reader.tokens();
+        for (Sequence sequence : request.sequences) {
+            tokens += sequence.answer.size();
         }
         return new GenerationEvent.Completed(
                 new Usage(request.prompt.length, tokens, request.cachedTokens()),

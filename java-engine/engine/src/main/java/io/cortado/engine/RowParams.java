@@ -1,13 +1,48 @@
 package io.cortado.engine;
 
+import io.cortado.api.LogitsProcessorFactory;
+import io.cortado.device.SampleRow;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
 /**
- * How a request's rows are drawn, as the kernel takes it.
+ * How a request's rows are drawn, made once at the door.
  *
+ * @param row what no step changes
  * @param biasIds ids with a bias, beside {@code biasValues}; minus infinity bans
+ * @param allowedMask a bit a token; null: all are allowed
+ * @param promptMarks ids of the prompt, each once, that penalties know; empty where none asks
+ * @param hasState the device counts what is drawn
+ * @param keepsState what the device counts cannot be made again: the sequence is never thrown out
+ * @param badWords null: none that depends on the output
+ * @param dry null: off
+ * @param processors those of the request's own
  */
 record RowParams(
-        float temperature, int topK, float topP, float minP, int[] biasIds, float[] biasValues) {
+        SampleRow row,
+        int[] biasIds,
+        float[] biasValues,
+        int @Nullable [] allowedMask,
+        int[] promptMarks,
+        boolean hasState,
+        boolean keepsState,
+        @Nullable BadWords badWords,
+        @Nullable DryRule dry,
+        List<LogitsProcessorFactory> processors) {
 
-    /** Of a row that scores a prompt token: the raw logits. */
-    static final RowParams RAW = new RowParams(0, 0, 1, 0, new int[0], new float[0]);
+    private static final int[] NO_IDS = {};
+
+    /** Greedy and nothing else: of a row that scores a prompt token, or that nobody reads. */
+    static final RowParams RAW = plain(new SampleRow().temperature(0));
+
+    /** With nothing beside the row. */
+    static RowParams plain(SampleRow row) {
+        return new RowParams(
+                row, NO_IDS, new float[0], null, NO_IDS, false, false, null, null, List.of());
+    }
+
+    /** True if the host has to know the last token before the next can be drawn. */
+    boolean followsTokens() {
+        return badWords != null || dry != null || !processors.isEmpty();
+    }
 }

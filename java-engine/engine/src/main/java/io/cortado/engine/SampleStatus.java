@@ -8,6 +8,7 @@ final class SampleStatus {
     static final int OK = 0;
     static final int NOT_FINITE = 1;
     static final int EMPTY = 2;
+    static final int INVALID = 3;
 
     private SampleStatus() {}
 
@@ -22,6 +23,10 @@ final class SampleStatus {
             case EMPTY ->
                     EngineException.invalid(
                             "logit_bias", "no token is allowed: position=" + position);
+            case INVALID ->
+                    new EngineException(
+                            EngineException.Code.INTERNAL,
+                            "the row's parameters contradict their tables: position=" + position);
             default ->
                     new EngineException(
                             EngineException.Code.INTERNAL,

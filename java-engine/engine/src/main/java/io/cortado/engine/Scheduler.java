@@ -18,14 +18,16 @@ import org.jspecify.annotations.Nullable;
  * the policy's order. Its full blocks stay in the cache until others need them, and beyond in host
  * memory where there is such a tier. After {@link Limits#maxPreemptions} times it comes back only
  * with all the blocks that it can ever need: it then never asks and is never thrown out, hence
- * there are finitely many preemptions and every step between them makes progress.
+ * there are finitely many preemptions and every step between them makes progress. So does from the
+ * start a sequence whose counts on the device cannot be made again.
  *
  * <p>The next step is chosen while the last one runs. What a running step computes counts as
  * computed, and the tokens that it draws count, unknown as they are. Blocks that are taken from a
- * sequence in a running step can go to others at once, and so can its sum: the device runs steps
- * one after the other, so the new owner writes after the last read.
+ * sequence in a running step can go to others at once, and so can its sum and its counts: the
+ * device runs steps one after the other, so the new owner writes after the last read.
  */
 final class Scheduler {
+    /** A prompt's share of a step is not cut any smaller where there is more for it. */
     private static final int MIN_SHARED_CHUNK = 64;
 
     private final KvCache cache;
@@ -34,6 +36,7 @@ final class Scheduler {
     private final Limits limits;
     private final LongSupplier clock;
     private final Journal journal;
+    private final Pace pace;
     private final @Nullable Sequence[] running;
     private final AdmissionQueue waiting;
 
@@ -44,8 +47,15 @@ final class Scheduler {
     /** Sums of the device that no running sequence has, as a stack. */
     private final int[] freeSums;
 
+    /** Slots of the device's counts that no running sequence has, as a stack. */
+    private final int[] freeStates;
+
     private int numFreeSums;
+    private int numFreeStates;
     private int numRunning;
+
+    /** What those that waited were short of when the last step was chosen. */
+    private Journal.@Nullable Hold hold;
 
     /** Answers that wait for the first one of their request to compute the prompt. */
     private int numHeld;
@@ -62,10 +72,15 @@ final class Scheduler {
         this.waiting = waiting;
         pool = cache.pool();
         journal = new Journal(cache);
+        pace = new Pace(limits.itlTargetNanos());
         running = new @Nullable Sequence[limits.maxNumSeqs()];
         freeSums = new int[limits.maxNumSeqs()];
         while (numFreeSums < freeSums.length) {
             freeSums[numFreeSums] = numFreeSums++;
+        }
+        freeStates = new int[limits.maxStates()];
+        while (numFreeStates < freeStates.length) {
+            freeStates[numFreeStates] = numFreeStates++;
         }
     }
 
@@ -151,11 +166,13 @@ final class Scheduler {
         restartLongOnes();
         boolean preemptedNow = makeRoom();
         addDecodes(batch);
+        batch.endDecodes(pace.promptTokens());
         addPrefills(batch);
         if (!preemptedNow) {
             admit(batch);
         }
-        journal.hold(shortage(batch));
+        hold = shortage(batch);
+        journal.hold(hold);
         if (batch.numTokens() == 0 && !isIdle() && !anyAwaitsItsEnd()) {
             throw new IllegalStateException(
                     "no sequence can run: running=" + numRunning + " waiting=" + waiting());
@@ -163,7 +180,7 @@ final class Scheduler {
         return batch.numTokens() > 0;
     }
 
-    /** True if a running sequence has nothing to compute: the step under way is its last. */
+    /** True if a running sequence has nothing to compute before the step under way has ended. */
     private boolean anyAwaitsItsEnd() {
         for (int i = 0; i < numRunning; i++) {
             if (running(i).pending() == 0) {
@@ -189,8 +206,14 @@ final class Scheduler {
                 Sequence sequence = batch.sequence(batch.rowSequence[row]);
                 sequence.drawing++;
                 sequence.drawingRow = row;
+                sequence.isStateNew = false;
             }
         }
+    }
+
+    /** A batch has run for so long. */
+    void ran(Batch batch, long nanos) {
+        pace.ran(batch, nanos);
     }
 
     /** A step has drawn a token of a sequence that goes on. */
@@ -270,7 +293,8 @@ final class Scheduler {
     }
 
     private boolean isProtected(Sequence sequence) {
-        return sequence.preemptions >= limits.maxPreemptions();
+        return sequence.preemptions >= limits.maxPreemptions()
+                || sequence.request.rowParams.keepsState();
     }
 
     private void preempt(Sequence sequence) {
@@ -281,6 +305,7 @@ final class Scheduler {
         sequence.reused = 0;
         sequence.preemptions++;
         sequence.passedOver = 0;
+        sequence.refusedFree = Sequence.NEVER;
         waiting.add(sequence);
         preemptions++;
     }
@@ -294,20 +319,34 @@ final class Scheduler {
     }
 
     /**
-     * Shares what is left among the prompts under way and one newcomer: none starves the others.
+     * Shares what is left among the prompts under way and one newcomer, for whom a part is kept
+     * back: none starves the others.
      */
     private void addPrefills(Batch batch) {
-        int sharers = waiting() > 0 && numRunning < limits.maxNumSeqs() ? 1 : 0;
+        int newcomers = expectsNewcomer() ? 1 : 0;
+        int kept = newcomers * Math.min(MIN_SHARED_CHUNK, batch.tokensLeft() / 2);
+        int sharers = newcomers;
         for (int i = 0; i < numRunning; i++) {
             sharers += running(i).pending() > 1 ? 1 : 0;
         }
-        for (int i = 0; i < numRunning && batch.tokensLeft() > 0; i++) {
+        for (int i = 0; i < numRunning && batch.tokensLeft() > kept; i++) {
             Sequence sequence = running(i);
             if (sequence.pending() > 1) {
                 int share = Math.max(MIN_SHARED_CHUNK, batch.tokensLeft() / sharers--);
-                batch.add(sequence, Math.min(sequence.pending(), share));
+                int most = Math.min(share, batch.tokensLeft() - kept);
+                batch.add(sequence, Math.min(sequence.pending(), most));
             }
         }
+    }
+
+    /**
+     * Not in the step after one that looked and found too few blocks: so prompts get three quarters
+     * of what there is while nobody can come, and whoever can comes a step later at most.
+     */
+    private boolean expectsNewcomer() {
+        return waiting.size() > 0
+                && numRunning < limits.maxNumSeqs()
+                && hold != Journal.Hold.BLOCKS;
     }
 
     /** Starts what fits, passing over what does not. */
@@ -347,10 +386,28 @@ final class Scheduler {
     }
 
     private KvCache.@Nullable Admission reserve(Sequence sequence) {
+        if (sequence.request.rowParams.hasState() && numFreeStates == 0) {
+            return null;
+        }
         int tokens = isProtected(sequence) ? sequence.maxCachedTokens() : sequence.cachedLength();
         int spare = numRunning == 0 ? 0 : limits.watermarkBlocks();
-        return cache.admit(
-                sequence.table, sequence.keys, sequence, tokens, sequence.reusable(), spare);
+        int free = pool.available() - spare;
+        if (free <= sequence.refusedFree && cache.stamp() == sequence.refusedStamp) {
+            return null; // as many looks as steps: one that cannot find more is not made
+        }
+        KvCache.Admission admission =
+                cache.admit(
+                        sequence.table,
+                        sequence.keys,
+                        sequence,
+                        tokens,
+                        sequence.reusable(),
+                        spare);
+        if (admission == null) {
+            sequence.refusedFree = free;
+            sequence.refusedStamp = cache.stamp();
+        }
+        return admission;
     }
 
     /** What was passed over in this look was overtaken; true if one too often. */
@@ -367,6 +424,10 @@ final class Scheduler {
         running[numRunning++] = sequence;
         if (sequence.request.pooled != null) {
             sequence.sum = freeSums[--numFreeSums];
+        }
+        if (sequence.request.rowParams.hasState()) {
+            sequence.stateSlot = freeStates[--numFreeStates];
+            sequence.isStateNew = true;
         }
         sequence.isLong = isLong(sequence);
         sequence.computed = admission.reused();
@@ -387,6 +448,10 @@ final class Scheduler {
                 running[--numRunning] = null;
                 if (sequence.request.pooled != null) {
                     freeSums[numFreeSums++] = sequence.sum;
+                }
+                if (sequence.stateSlot != Sequence.NO_SLOT) {
+                    freeStates[numFreeStates++] = sequence.stateSlot;
+                    sequence.stateSlot = Sequence.NO_SLOT;
                 }
                 return true;
             }

@@ -1,9 +1,13 @@
 package io.cortado.engine;
 
+import io.cortado.api.EngineException;
+import io.cortado.api.LogitsProcessor;
+import io.cortado.api.LogitsProcessorFactory;
 import io.cortado.kv.BlockKeys;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.BlockTable;
 import io.cortado.kv.TokenSource;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,6 +15,11 @@ import org.jspecify.annotations.Nullable;
  * share the prompt's array. Fields are the loop thread's.
  */
 final class Sequence implements TokenSource {
+    static final int NO_SLOT = -1;
+
+    /** In {@link #refusedFree}: it was never short of blocks, or has changed since. */
+    static final int NEVER = Integer.MIN_VALUE;
+
     final Request request;
     final int index;
     final int[] prompt;
@@ -19,6 +28,9 @@ final class Sequence implements TokenSource {
     final StopRules stops;
     final long seed;
     final int maxOutput;
+
+    /** The host has to know each token before the next is drawn. */
+    private final boolean followsTokens;
 
     /** Of its full blocks; null where nothing is to be shared. */
     final @Nullable BlockKeys keys;
@@ -43,6 +55,15 @@ final class Sequence implements TokenSource {
     /** Where the device sums its hidden states while it runs; only where they are pooled. */
     int sum;
 
+    /** Where the device counts its tokens while it runs; only where that is asked for. */
+    int stateSlot = NO_SLOT;
+
+    /** Nothing is counted in the slot yet. */
+    boolean isStateNew;
+
+    /** Its own; empty where there are none. */
+    final LogitsProcessor[] processors;
+
     /** True if it rotates by the angles of long sequences; see {@link Limits}. */
     boolean isLong;
 
@@ -54,6 +75,11 @@ final class Sequence implements TokenSource {
     long thrownOutNanos;
     int lostTokens;
     int passedOver;
+
+    /** So many blocks were free when it last had too few, and the cache's stamp then. */
+    int refusedFree = NEVER;
+
+    long refusedStamp;
 
     /** Waits for the first answer of its request to compute the prompt; not in the queue. */
     boolean isHeld;
@@ -80,6 +106,28 @@ final class Sequence implements TokenSource {
         answer = new Answer(maxOutput, request.logprobs >= 0, Math.max(0, request.logprobs));
         table = new BlockTable(maxCachedTokens());
         nextScore = request.scores != null && index == 0 ? 1 : prompt.length;
+        List<LogitsProcessorFactory> named = request.rowParams.processors();
+        processors = new LogitsProcessor[named.size()];
+        for (int i = 0; i < processors.length; i++) {
+            processors[i] = made(named.get(i));
+        }
+        followsTokens = request.rowParams.followsTokens();
+    }
+
+    private static LogitsProcessor made(LogitsProcessorFactory factory) {
+        try {
+            return factory.create();
+        } catch (RuntimeException e) {
+            throw new EngineException(
+                    EngineException.Code.INTERNAL,
+                    "the logits processor " + factory.name() + " cannot be made: " + e,
+                    "logits_processors",
+                    e);
+        }
+    }
+
+    boolean hasProcessors() {
+        return processors.length > 0;
     }
 
     /** Prompt and output, with what is being drawn. */
@@ -94,10 +142,10 @@ final class Sequence implements TokenSource {
 
     /**
      * Tokens to compute before the next one can be drawn; 1 while decoding, 0 where the steps under
-     * way are the last.
+     * way are the last, or where the next one waits for what they draw.
      */
     int pending() {
-        return cachedLength() - computed;
+        return followsTokens && drawing > 0 ? 0 : cachedLength() - computed;
     }
 
     /** True if a step under way draws the token at this position. */

@@ -15,6 +15,7 @@ import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvTiers;
 import io.cortado.model.Pooler;
+import io.cortado.sampling.SampleState;
 import io.cortado.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,10 @@ final class StepSlot implements AutoCloseable {
     private final KvTiers tiers;
     private final KvTiers.Pairs pairs;
     private final Sampler sampler;
+    private final SampleState state;
+    private final RowWriter rows;
+    private final Device device;
+    private final int vocabSize;
     private final Pooler pooler;
     private final Event done;
     private final int maxBlocksPerSeq;
@@ -43,18 +48,30 @@ final class StepSlot implements AutoCloseable {
     /** By padded number of sequences. */
     private final @Nullable Graph[] graphs;
 
+    /** Made where the first request asks for processors. */
+    private @Nullable ProcessedRows processed;
+
     private @Nullable Batch batch;
     private int numTokens;
     private int numSeqs;
     private int numRows;
 
+    /**
+     * @param state of both places
+     * @param vocabSize ids that may be drawn
+     */
     StepSlot(
             Device device,
             CausalLm model,
             KvTiers tiers,
             Limits limits,
             GraphSizes sizes,
-            int maxBlocksPerSeq) {
+            int maxBlocksPerSeq,
+            SampleState state,
+            int vocabSize) {
+        this.device = device;
+        this.state = state;
+        this.vocabSize = vocabSize;
         this.model = model;
         this.tiers = tiers;
         this.maxBlocksPerSeq = maxBlocksPerSeq;
@@ -68,9 +85,10 @@ final class StepSlot implements AutoCloseable {
             owned.push(inputs::close);
             pairs = tiers.createPairs();
             owned.push(pairs::close);
-            int vocabSize = model.config().vocabSize();
-            sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, vocabSize);
+            int width = model.config().vocabSize();
+            sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, vocabSize, width);
             owned.push(sampler::close);
+            rows = new RowWriter(sampler, width);
             pooler = model.createPooler();
             owned.push(pooler::close);
             done = device.createEvent();
@@ -106,18 +124,25 @@ final class StepSlot implements AutoCloseable {
         numTokens = next.numTokens();
         numSeqs = next.numSeqs();
         numRows = next.numRows();
-        fillRows(next);
-        boolean isReplayable = next.isPureDecode() && sampler.isPlain() && next.tops() == 0;
+        sampler.begin(state);
+        rows.addAll(next);
+        boolean isReplayable =
+                next.isPureDecode()
+                        && sampler.isPlain()
+                        && next.tops() == 0
+                        && next.numProcessed() == 0;
         if (isReplayable) {
             pad(next);
         }
         fillInputs(next);
         pooler.write(next.segments, next.numSegments(), next.finishedSums, next.numFinishedSums());
-        sampler.write();
         if (isReplayable && sizes.warmUp(numSeqs)) {
             graph(tokensBefore, stream).launch(stream);
         } else {
             enqueue(next.maxQLen(), next.tops(), next.isFed() ? tokensBefore : null, stream);
+        }
+        if (next.numProcessed() > 0) {
+            processed().copy(next, model.logits(), stream);
         }
         done.record(stream);
     }
@@ -136,6 +161,7 @@ final class StepSlot implements AutoCloseable {
 
     /**
      * Copies what the ended step has drawn to its batch, and what it has pooled to its requests.
+     * Rows with processors are drawn only here.
      */
     void read(Batch ended) {
         int rows = ended.numRows();
@@ -149,13 +175,16 @@ final class StepSlot implements AutoCloseable {
                 pooler.read(i, pooled.sums);
             }
         }
+        if (ended.numProcessed() > 0) {
+            processed().draw(ended);
+        }
     }
 
     private void pad(Batch next) {
         int size = sizes.of(numSeqs);
         next.pad(size);
         for (int row = numRows; row < size; row++) {
-            add(RowParams.RAW, 0, 0, Sampler.DRAW);
+            rows.addUnread();
         }
         numTokens = size;
         numSeqs = size;
@@ -227,35 +256,14 @@ final class StepSlot implements AutoCloseable {
         }
     }
 
-    private void fillRows(Batch from) {
-        sampler.begin();
-        for (int row = 0; row < from.numRows(); row++) {
-            Sequence sequence = from.sequence(from.rowSequence[row]);
-            int forced = from.rowForced[row];
-            long position = from.rowPosition[row];
-            RowParams params = forced == Batch.DRAW ? sequence.request.rowParams : RowParams.RAW;
-            add(params, sequence.seed, position, forced);
-            for (int i = 0; i < params.biasIds().length; i++) {
-                sampler.bias(params.biasIds()[i], params.biasValues()[i]);
-            }
-            if (forced == Batch.DRAW) {
-                int numOutput = (int) position - sequence.prompt.length;
-                for (int id : sequence.stops.banned(numOutput)) {
-                    sampler.bias(id, Float.NEGATIVE_INFINITY);
-                }
-            }
+    private ProcessedRows processed() {
+        ProcessedRows made = processed;
+        if (made == null) {
+            made = new ProcessedRows(device, state, model.config().vocabSize(), vocabSize);
+            owned.push(made::close);
+            processed = made;
         }
-    }
-
-    private void add(RowParams params, long seed, long position, int forced) {
-        sampler.add(
-                params.temperature(),
-                params.topK(),
-                params.topP(),
-                params.minP(),
-                seed,
-                position,
-                forced);
+        return made;
     }
 
     /** After the stream has ended. */

@@ -62,6 +62,11 @@ final class Texts {
         return chats != null && chats.hasTemplate();
     }
 
+    /** Ids that may be drawn of logits of this width: what lies beyond the tokenizer is padding. */
+    int vocabSize(int width) {
+        return tokenizer == null ? width : Math.min(width, tokenizer.vocabSize());
+    }
+
     @Nullable Tokenizer tokenizer() {
         return tokenizer;
     }

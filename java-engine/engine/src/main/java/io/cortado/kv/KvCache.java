@@ -61,6 +61,14 @@ public final class KvCache {
         return copies;
     }
 
+    /**
+     * Changes when more may be found than before: what had too few blocks has too few still while
+     * this is the same and no more blocks are free.
+     */
+    public long stamp() {
+        return device.index().entered();
+    }
+
     public boolean hasMoves() {
         return toHost.size() + toDevice.size() + copies.size() > 0;
     }
@@ -91,17 +99,17 @@ public final class KvCache {
             int reusable,
             int spare) {
         int whole = keys == null ? 0 : match(keys, reusable);
-        int first = whole * BlockPool.BLOCK_TOKENS;
-        PrefixIndex.Part part =
-                keys == null || reusable <= first
-                        ? null
-                        : device.index().longestPart(keys, whole, tokens, reusable - first);
         int shared = count(whole, false);
         int free = device.available() - count(whole, true) - spare;
         int missing = BlockPool.blocksFor(numTokens) - shared;
         if (missing > free) {
             return null;
         }
+        int first = whole * BlockPool.BLOCK_TOKENS;
+        PrefixIndex.Part part =
+                keys == null || reusable <= first
+                        ? null
+                        : device.index().longestPart(keys, whole, tokens, reusable - first);
         if (part != null && device.owners(part.block()) == 0 && missing + 1 > free) {
             part = null; // holding its block would take the last one
         }

@@ -31,6 +31,7 @@ final class PrefixIndex {
     private final int[] newer;
     private final int[] tokens;
     private int size;
+    private long entered;
 
     PrefixIndex(int numBlocks) {
         int places = Integer.highestOneBit(Math.max(4, numBlocks * 2 - 1)) * 2;
@@ -52,6 +53,11 @@ final class PrefixIndex {
     /** Blocks that have a key. */
     int size() {
         return size;
+    }
+
+    /** Blocks that were ever given a key. */
+    long entered() {
+        return entered;
     }
 
     boolean isKeyed(int block) {
@@ -120,6 +126,7 @@ final class PrefixIndex {
     private void enter(int block, long keyHigh, long keyLow) {
         keyed[block] = true;
         size++;
+        entered++;
         high[block] = keyHigh;
         low[block] = keyLow;
         insert(byKey, keyLow, block);

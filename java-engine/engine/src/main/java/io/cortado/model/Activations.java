@@ -2,7 +2,7 @@ package io.cortado.model;
 
 import io.cortado.device.DType;
 
-/** Type of activations between operations, and of the KV cache. */
+/** Type of activations between operations. */
 public enum Activations {
     BF16(DType.BF16),
     F32(DType.F32);

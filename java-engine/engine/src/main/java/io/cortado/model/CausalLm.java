@@ -20,6 +20,7 @@ public final class CausalLm implements AutoCloseable {
     private final ModelConfig config;
     private final DecoderShape shape;
     private final DType dtype;
+    private final DType kvDtype;
     private final DecoderWeights weights;
     private final ResourceStack owned;
     private @Nullable DecoderState state;
@@ -29,12 +30,14 @@ public final class CausalLm implements AutoCloseable {
             Device device,
             ModelConfig config,
             DType dtype,
+            DType kvDtype,
             DecoderWeights weights,
             ResourceStack owned) {
         this.device = device;
         this.config = config;
         this.shape = config.shape();
         this.dtype = dtype;
+        this.kvDtype = kvDtype;
         this.weights = weights;
         this.owned = owned;
     }
@@ -49,6 +52,7 @@ public final class CausalLm implements AutoCloseable {
             Path folder,
             ModelConfig config,
             Activations activations,
+            KvType kvType,
             boolean dummyWeights) {
         ResourceStack owned = new ResourceStack();
         boolean loaded = false;
@@ -65,7 +69,8 @@ public final class CausalLm implements AutoCloseable {
                                     owned)
                             .load();
             loaded = true;
-            return new CausalLm(device, config, activations.dtype(), weights, owned);
+            return new CausalLm(
+                    device, config, activations.dtype(), kvType.dtype(activations), weights, owned);
         } finally {
             if (!loaded) {
                 owned.close();
@@ -108,7 +113,8 @@ public final class CausalLm implements AutoCloseable {
         BatchLimits limits =
                 new BatchLimits(
                         numBlocks, maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, maxLogitRows);
-        DecoderState built = new DecoderState(device, config, dtype, limits, isDeterministic);
+        DecoderState built =
+                new DecoderState(device, config, dtype, kvDtype, limits, isDeterministic);
         owned.push(built::close);
         state = built;
         step = new DecoderStep(shape, dtype, weights, built);
@@ -146,7 +152,7 @@ public final class CausalLm implements AutoCloseable {
 
     /** Bytes of one block of 16 tokens, keys and values of all layers. */
     public long kvBytesPerBlock() {
-        return 2L * shape.numLayers() * shape.kvSize() * DecoderState.BLOCK_SIZE * dtype.bytes();
+        return shape.kvBytesPerBlock(kvDtype);
     }
 
     /** Added to the positions of long sequences, where their angles are others. */

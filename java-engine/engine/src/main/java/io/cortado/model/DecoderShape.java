@@ -1,6 +1,7 @@
 package io.cortado.model;
 
 import io.cortado.device.Activation;
+import io.cortado.device.DType;
 import io.cortado.device.NormKind;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -98,6 +99,11 @@ record DecoderShape(
 
     int kvSize() {
         return numKvHeads * headDim;
+    }
+
+    /** Of a block of 16 tokens of the KV cache: keys and values of all layers. */
+    long kvBytesPerBlock(DType kv) {
+        return 2L * numLayers() * kvSize() * DecoderState.BLOCK_SIZE * kv.bytes();
     }
 
     int qkvSize() {

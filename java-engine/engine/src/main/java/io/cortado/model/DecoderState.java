@@ -70,6 +70,7 @@ final class DecoderState implements AutoCloseable {
             Device device,
             ModelConfig config,
             DType dtype,
+            DType kvDtype,
             BatchLimits limits,
             boolean isDeterministic) {
         this.device = device;
@@ -86,14 +87,22 @@ final class DecoderState implements AutoCloseable {
             Map<Rope, Rotation> byRope = new HashMap<>();
             long blockElements = (long) shape.kvSize() * BLOCK_SIZE;
             for (int i = 0; i < shape.numLayers(); i++) {
-                kCaches.add(buffer(limits.numBlocks(), blockElements, dtype));
-                vCaches.add(buffer(limits.numBlocks(), blockElements, dtype));
+                kCaches.add(buffer(limits.numBlocks(), blockElements, kvDtype));
+                vCaches.add(buffer(limits.numBlocks(), blockElements, kvDtype));
                 DecoderShape.Layer layer = shape.layers().get(i);
                 attention.add(
-                        attentionParams(shape, dtype, layer.window()).balanced(!isDeterministic));
+                        attentionParams(shape, layer.window())
+                                .dtypes(dtype, kvDtype)
+                                .balanced(!isDeterministic));
                 rotations.add(
                         byRope.computeIfAbsent(
-                                layer.rope(), rope -> rotation(staging, shape, dtype, rope)));
+                                layer.rope(),
+                                rope ->
+                                        rotation(
+                                                staging,
+                                                shape,
+                                                rope,
+                                                new RopeParams(device).dtypes(dtype, kvDtype))));
             }
             plan = plan();
             residual = buffer(tokens, width, DType.F32);
@@ -150,17 +159,16 @@ final class DecoderState implements AutoCloseable {
         return bytes == 0 ? null : own(device.createBuffer(bytes));
     }
 
-    private AttentionParams attentionParams(DecoderShape shape, DType dtype, int window) {
+    private AttentionParams attentionParams(DecoderShape shape, int window) {
         return new AttentionParams(device)
                 .blocks(limits.maxBlocksPerSeq(), limits.numBlocks())
                 .strides(shape.qkvSize(), shape.qSize(), (long) shape.kvSize() * BLOCK_SIZE)
                 .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
                 .window(window)
-                .dtypes(dtype, dtype)
                 .scores(shape.scores().scale(), shape.scores().softCap());
     }
 
-    private Rotation rotation(Staging staging, DecoderShape shape, DType dtype, Rope rope) {
+    private Rotation rotation(Staging staging, DecoderShape shape, Rope rope, RopeParams typed) {
         long rows = RopeTable.rows(rope, positions);
         @Nullable Buffer cosSin =
                 rope.style() == RopeStyle.NONE
@@ -170,15 +178,13 @@ final class DecoderState implements AutoCloseable {
                                         rows * rope.rotaryDim() * 4,
                                         bytes -> RopeTable.fill(bytes, rope, positions)));
         RopeParams params =
-                new RopeParams(device)
-                        .limits(rows, (long) limits.numBlocks() * BLOCK_SIZE)
+                typed.limits(rows, (long) limits.numBlocks() * BLOCK_SIZE)
                         .strides(
                                 shape.qkvSize(),
                                 shape.qkvSize(),
                                 (long) shape.kvSize() * BLOCK_SIZE)
                         .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
                         .rotation(rope.style(), rope.rotaryDim())
-                        .dtypes(dtype, dtype)
                         .eps(shape.norms().eps());
         return new Rotation(params, cosSin);
     }

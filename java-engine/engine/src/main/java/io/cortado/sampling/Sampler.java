@@ -2,39 +2,31 @@ package io.cortado.sampling;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.cortado.device.Buffer;
+import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.Kernels;
 import io.cortado.device.Mirror;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.SampleParams;
+import io.cortado.device.SampleRow;
 import io.cortado.device.Stream;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Draws a token for each row of logits: the rows' parameters go up in one copy, the results come
- * down in one. Fill with {@link #begin} and {@link #add}, then {@link #write} and {@link #enqueue},
- * and read once the stream has passed it. One thread.
+ * down in one. Fill with {@link #begin} and {@link #add}, then {@link #enqueue}, and read once the
+ * stream has passed it. One thread.
+ *
+ * <p>What a row needs beside its parameters is added right after it, in this order: {@link #bias},
+ * {@link #dry}; {@link #prompt}, {@link #output}. Masks come at any time.
  */
 public final class Sampler implements AutoCloseable {
-    /** As {@code forced}: draw. */
-    public static final int DRAW = -1;
-
-    private static final int FIRST_BIAS_CAPACITY = 4096;
+    private static final int FIRST_CAPACITY = 4096;
     private static final long WORD = Integer.BYTES;
-
-    // Sections of what goes up; the last two only where a row needs them.
-    private static final int TEMPERATURE = 0;
-    private static final int TOP_K = 1;
-    private static final int TOP_P = 2;
-    private static final int MIN_P = 3;
-    private static final int SEED = 4;
-    private static final int POSITION = 5;
-    private static final int FORCED = 6;
-    private static final int BIAS_OFFSETS = 7;
+    private static final int ROWS = 0;
 
     // Sections of what comes down; the last two only where a row asks for them.
     private static final int TOKEN = 0;
@@ -44,73 +36,52 @@ public final class Sampler implements AutoCloseable {
     private static final int TOP_IDS = 4;
     private static final int TOP_LOGPROBS = 5;
 
-    private static final int BIAS = 0;
-
-    private final Device device;
     private final ResourceStack owned = new ResourceStack();
     private final SampleParams params;
-    private final int maxRows;
-    private final int vocabSize;
     private final int maxTops;
+    private final int maskWords;
     private final Mirror inputs;
     private final Mirror results;
+    private final SampleRow[] rows;
+    private final Words biasIds;
+    private final Words biasValues;
+    private final Words history;
+    private final Words masks;
     private final @Nullable Buffer workspace;
 
-    private Mirror biasIds;
-    private Mirror biasValues;
-    private int biasCapacity;
-
-    // The rows on the Java side, copied in bulk: element by element costs a check each.
-    private final float[] temperatures;
-    private final int[] topKs;
-    private final float[] topPs;
-    private final float[] minPs;
-    private final long[] seeds;
-    private final long[] positions;
-    private final int[] forces;
-    private final int[] offsets;
-
+    private @Nullable SampleState state;
     private int numRows;
-    private int numBias;
-    private boolean anyForced;
+    private int numMasks;
 
-    public Sampler(Device device, int maxRows, int maxTops, int vocabSize) {
-        this.device = device;
-        this.maxRows = maxRows;
-        this.vocabSize = vocabSize;
+    // Of the last row.
+    private int biasBegin;
+    private int dryBegin;
+    private int promptBegin;
+    private int outputBegin;
+
+    /**
+     * @param vocabSize ids that may be drawn
+     * @param width logits of a row, at least vocabSize
+     */
+    public Sampler(Device device, int maxRows, int maxTops, int vocabSize, int width) {
         this.maxTops = maxTops;
-        params = new SampleParams(device);
-        temperatures = new float[maxRows];
-        topKs = new int[maxRows];
-        topPs = new float[maxRows];
-        minPs = new float[maxRows];
-        seeds = new long[maxRows];
-        positions = new long[maxRows];
-        forces = new int[maxRows];
-        offsets = new int[maxRows + 1];
-        biasCapacity = FIRST_BIAS_CAPACITY;
-        long rows = maxRows * WORD;
-        long tops = rows * maxTops;
+        maskWords = maskWords(vocabSize);
+        params = new SampleParams(device).vocabulary(vocabSize, width).logitsType(DType.F32);
+        long words = maxRows * WORD;
+        long tops = words * maxTops;
         boolean built = false;
         try {
-            inputs =
-                    own(
-                            new Mirror(
-                                    device,
-                                    rows,
-                                    rows,
-                                    rows,
-                                    rows,
-                                    2 * rows,
-                                    2 * rows,
-                                    rows,
-                                    rows + WORD));
-            results = own(new Mirror(device, rows, rows, rows, rows, tops, tops));
-            workspace = workspace();
-            biasIds = new Mirror(device, biasCapacity * WORD);
-            owned.push(() -> biasIds.close());
-            biasValues = new Mirror(device, biasCapacity * WORD);
-            owned.push(() -> biasValues.close());
+            inputs = own(new Mirror(device, maxRows * SampleRow.BYTES));
+            results = own(new Mirror(device, words, words, words, words, tops, tops));
+            biasIds = own(new Words(device, FIRST_CAPACITY));
+            biasValues = own(new Words(device, FIRST_CAPACITY));
+            history = own(new Words(device, FIRST_CAPACITY));
+            masks = own(new Words(device, maskWords));
+            workspace = largestWorkspace(device, maxRows);
+            rows = new SampleRow[maxRows];
+            for (int row = 0; row < maxRows; row++) {
+                rows[row] = SampleRow.in(inputs.host(ROWS), row);
+            }
             built = true;
         } finally {
             if (!built) {
@@ -124,11 +95,18 @@ public final class Sampler implements AutoCloseable {
         return mirror;
     }
 
-    /** Enough for all rows with all that they may ask for. */
-    private @Nullable Buffer workspace() {
+    private Words own(Words words) {
+        owned.push(words::close);
+        return words;
+    }
+
+    /** For all rows with all that they may ask for: recorded graphs keep its address. */
+    private @Nullable Buffer largestWorkspace(Device device, int maxRows) {
         params.numRows(maxRows)
-                .vocabulary(vocabSize, vocabSize)
-                .numBias(biasCapacity)
+                .numBias(1)
+                .numHistory(1)
+                .masks(1, maskWords)
+                .numSlots(1)
                 .maxTopLogprobs(maxTops);
         long bytes = device.sampleWorkspaceBytes(params);
         if (bytes == 0) {
@@ -139,88 +117,99 @@ public final class Sampler implements AutoCloseable {
         return buffer;
     }
 
-    /** Starts the next batch of rows. */
-    public void begin() {
-        numRows = 0;
-        numBias = 0;
-        anyForced = false;
+    /** Words of a row of masks. */
+    public static int maskWords(int vocabSize) {
+        return Math.ceilDiv(vocabSize, Integer.SIZE);
     }
 
     /**
-     * Adds a row; bias added next is this row's.
+     * Starts the next batch of rows.
      *
-     * @param position of the token to draw: with the seed the key of its random number
-     * @param force the token to report instead of drawing, or {@link #DRAW}
+     * @param stateOfAll that holds the slots that rows name; null: no row has one
      */
-    public void add(
-            float temperature,
-            int topK,
-            float topP,
-            float minP,
-            long seed,
-            long position,
-            int force) {
-        int row = numRows++;
-        temperatures[row] = temperature;
-        topKs[row] = topK;
-        topPs[row] = topP;
-        minPs[row] = minP;
-        seeds[row] = seed;
-        positions[row] = position;
-        forces[row] = force;
-        offsets[row] = numBias;
-        offsets[row + 1] = numBias;
-        anyForced |= force != DRAW;
+    public void begin(@Nullable SampleState stateOfAll) {
+        state = stateOfAll;
+        numRows = 0;
+        numMasks = 0;
+        biasIds.clear();
+        biasValues.clear();
+        history.clear();
+        masks.clear();
+    }
+
+    /**
+     * Adds a row with a request's parameters.
+     *
+     * @return the batch's own, for what differs from step to step
+     */
+    public SampleRow add(SampleRow params) {
+        SampleRow row = rows[numRows];
+        params.copyTo(inputs.host(ROWS), numRows);
+        numRows++;
+        biasBegin = biasIds.size();
+        dryBegin = biasBegin;
+        promptBegin = history.size();
+        outputBegin = promptBegin;
+        row.bias(biasBegin, biasBegin).dry(biasBegin, biasBegin);
+        row.history(promptBegin, promptBegin, promptBegin);
+        return row;
     }
 
     /** Adds to the logit of an id in the last row; minus infinity bans it. */
     public void bias(int id, float value) {
-        if (numBias == biasCapacity) {
-            growBias();
-        }
-        biasIds.host(BIAS).setAtIndex(JAVA_INT, numBias, id);
-        biasValues.host(BIAS).setAtIndex(JAVA_FLOAT, numBias, value);
-        numBias++;
-        offsets[numRows] = numBias;
+        addBias(id, value);
+        dryBegin = biasIds.size();
+        last().bias(biasBegin, dryBegin).dry(dryBegin, dryBegin);
     }
 
-    private void growBias() {
-        long bytes = biasCapacity * WORD;
-        biasIds = grown(biasIds, bytes);
-        biasValues = grown(biasValues, bytes);
-        biasCapacity *= 2;
+    /** What the DRY step adds to the logit of an id in the last row. */
+    public void dry(int id, float value) {
+        addBias(id, value);
+        last().dry(dryBegin, biasIds.size());
     }
 
-    private Mirror grown(Mirror from, long bytes) {
-        Mirror to = new Mirror(device, 2 * bytes);
-        MemorySegment.copy(from.host(BIAS), 0, to.host(BIAS), 0, bytes);
-        from.close();
-        return to;
+    private void addBias(int id, float value) {
+        biasIds.add(id);
+        biasValues.add(value);
+    }
+
+    /** Notes ids in the last row's slot as of its prompt. */
+    public void prompt(int[] ids, int from, int count) {
+        history.add(ids, from, count);
+        outputBegin = history.size();
+        last().history(promptBegin, outputBegin, outputBegin);
     }
 
     /**
-     * Writes the rows that were added where the device takes them: once a batch, before it runs.
+     * Counts ids in the last row's slot as drawn; what the sampler itself draws is counted by
+     * itself.
      */
-    public void write() {
-        MemorySegment.copy(temperatures, 0, inputs.host(TEMPERATURE), JAVA_FLOAT, 0, numRows);
-        MemorySegment.copy(topKs, 0, inputs.host(TOP_K), JAVA_INT, 0, numRows);
-        MemorySegment.copy(topPs, 0, inputs.host(TOP_P), JAVA_FLOAT, 0, numRows);
-        MemorySegment.copy(minPs, 0, inputs.host(MIN_P), JAVA_FLOAT, 0, numRows);
-        MemorySegment.copy(seeds, 0, inputs.host(SEED), JAVA_LONG, 0, numRows);
-        MemorySegment.copy(positions, 0, inputs.host(POSITION), JAVA_LONG, 0, numRows);
-        if (anyForced) {
-            MemorySegment.copy(forces, 0, inputs.host(FORCED), JAVA_INT, 0, numRows);
-        }
-        if (numBias > 0) {
-            MemorySegment.copy(offsets, 0, inputs.host(BIAS_OFFSETS), JAVA_INT, 0, numRows + 1);
-        }
+    public void output(int[] ids, int from, int count) {
+        history.add(ids, from, count);
+        last().history(promptBegin, outputBegin, history.size());
+    }
+
+    private SampleRow last() {
+        return rows[numRows - 1];
     }
 
     /**
-     * True if nothing but the rows' scalars varies from a call to the next: a graph may hold it.
+     * Adds a row of masks: bit {@code id % 32} of word {@code id / 32} is 1 where the id is
+     * allowed.
+     *
+     * @return its number, for {@link SampleRow#masks}
+     */
+    public int mask(int[] words) {
+        masks.add(words, 0, maskWords);
+        return numMasks++;
+    }
+
+    /**
+     * True if nothing but the rows' own parameters varies from a call to the next: a graph may hold
+     * it, as long as it is the same state.
      */
     public boolean isPlain() {
-        return numBias == 0 && !anyForced;
+        return biasIds.size() == 0 && history.size() == 0 && numMasks == 0;
     }
 
     /** int32[maxRows] on the device: the tokens of the last {@link #enqueue}. */
@@ -231,11 +220,15 @@ public final class Sampler implements AutoCloseable {
     /**
      * Enqueues the draw, with the copies of what it needs and gives.
      *
-     * @param logits float32 [rows][vocabulary]
-     * @param tops likeliest tokens reported beside each row's own
+     * @param logits float32 [rows][width]
+     * @param tops columns of the likeliest tokens: no row asks for more
      */
     public void enqueue(Buffer logits, int tops, Stream stream) {
-        upload(stream);
+        inputs.upload(ROWS, numRows * SampleRow.BYTES, stream);
+        biasIds.upload(stream);
+        biasValues.upload(stream);
+        history.upload(stream);
+        masks.upload(stream);
         draw(logits, tops, stream);
         if (tops > 0) {
             results.download(TOP_LOGPROBS, numRows * tops * WORD, stream);
@@ -244,24 +237,14 @@ public final class Sampler implements AutoCloseable {
         }
     }
 
-    private void upload(Stream stream) {
-        if (numBias > 0) {
-            inputs.upload(BIAS_OFFSETS, (numRows + 1) * WORD, stream);
-            biasIds.upload(BIAS, numBias * WORD, stream);
-            biasValues.upload(BIAS, numBias * WORD, stream);
-        } else if (anyForced) {
-            inputs.upload(FORCED, numRows * WORD, stream);
-        } else {
-            inputs.upload(POSITION, numRows * 2 * WORD, stream);
-        }
-    }
-
     private void draw(Buffer logits, int tops, Stream stream) {
+        SampleState slots = state;
         params.numRows(numRows)
-                .vocabulary(vocabSize, vocabSize)
-                .numBias(numBias)
-                .maxTopLogprobs(tops);
-        boolean biased = numBias > 0;
+                .numBias(biasIds.size())
+                .maxTopLogprobs(tops)
+                .numHistory(history.size())
+                .masks(numMasks, maskWords)
+                .numSlots(slots == null ? 0 : slots.numSlots());
         Kernels.sample(
                 results.device(TOKEN),
                 results.device(LOGPROB),
@@ -269,17 +252,13 @@ public final class Sampler implements AutoCloseable {
                 tops > 0 ? results.device(TOP_IDS) : null,
                 tops > 0 ? results.device(TOP_LOGPROBS) : null,
                 results.device(STATUS),
+                slots == null ? null : slots.buffer(),
                 logits,
-                inputs.device(TEMPERATURE),
-                inputs.device(TOP_K),
-                inputs.device(TOP_P),
-                inputs.device(MIN_P),
-                inputs.device(SEED),
-                inputs.device(POSITION),
-                anyForced ? inputs.device(FORCED) : null,
-                biased ? inputs.device(BIAS_OFFSETS) : null,
-                biased ? biasIds.device(BIAS) : null,
-                biased ? biasValues.device(BIAS) : null,
+                inputs.device(ROWS),
+                biasIds.size() > 0 ? biasIds.device() : null,
+                biasIds.size() > 0 ? biasValues.device() : null,
+                history.size() > 0 ? history.device() : null,
+                numMasks > 0 ? masks.device() : null,
                 workspace,
                 params,
                 stream);

@@ -26,19 +26,21 @@ class JsonAlphabetTest {
                 int c =
                         i % 3 == 0
                                 ? first + random.nextInt(4) - 2
-                                : i % 3 == 1 ? last + random.nextInt(4) - 2 : random.nextInt(0x20000);
+                                : i % 3 == 1
+                                        ? last + random.nextInt(4) - 2
+                                        : random.nextInt(0x20000);
                 if (c < 0 || c > 0x10FFFF || c >= 0xD800 && c <= 0xDFFF) {
                     continue;
                 }
                 String label = "re-run with -Dcortado.seed=" + seed + " code point " + c;
                 boolean isMember = set.contains(c);
                 boolean isRaw = c >= 0x20 && c != '"' && c != '\\';
-                assertEquals(
-                        isMember && isRaw, matches(letter, Character.toString(c)), label);
+                assertEquals(isMember && isRaw, matches(letter, Character.toString(c)), label);
                 assertEquals(isMember, matches(letter, escaped(c)), label);
                 assertEquals(
-                        isMember, matches(letter, escaped(c).toUpperCase(Locale.ROOT)
-                                .replace("\\U", "\\u")), label);
+                        isMember,
+                        matches(letter, escaped(c).toUpperCase(Locale.ROOT).replace("\\U", "\\u")),
+                        label);
             }
         }
     }

@@ -59,7 +59,8 @@ class RegexParserTest {
         long seed = Long.getLong("cortado.seed", System.nanoTime());
         var random = new Random(seed);
         Regex whole = RegexParser.whole(regexes, pattern, RegexDialect.COMMON, "");
-        Regex anywhere = RegexParser.anywhere(regexes, Alphabet.utf8(regexes), pattern, RegexDialect.COMMON);
+        Regex anywhere =
+                RegexParser.anywhere(regexes, Alphabet.utf8(regexes), pattern, RegexDialect.COMMON);
         var jdk = Pattern.compile(pattern, Pattern.UNIX_LINES);
         int[] letters = ALPHABET.codePoints().toArray();
         for (int i = 0; i < 1_500; i++) {

@@ -16,7 +16,8 @@ import org.junit.jupiter.api.Test;
 class SharedAutomatonTest {
     private static final String[] GRAMMARS = {
         "root ::= \"[\" (root (\",\" root)*)? \"]\" | [0-9]+",
-        "root ::= s | \"{\" (s \":\" root (\",\" s \":\" root)*)? \"}\"\ns ::= \"\\\"\" [^\"]* \"\\\"\"",
+        "root ::= s | \"{\" (s \":\" root (\",\" s \":\" root)*)? \"}\"\n"
+                + "s ::= \"\\\"\" [^\"]* \"\\\"\"",
         "root ::= e\ne ::= e [+*] e | \"(\" e \")\" | [a-z]+",
         "root ::= ([a-z]{1,20} \" \")* [.]",
         "root ::= \"a\" root \"b\" | \"\"",

@@ -15,11 +15,11 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class AdmissionQueueTest {
-    private final Door door = new Door(1 << 20, 1 << 20);
+    private final Door door = new Door(1 << 20, 1 << 20, 0);
     private long orders;
 
     private Sequence sequence(Scheduling scheduling) {
-        door.enter(1);
+        door.enter(1, 8);
         RequestSpec spec = Requests.spec(Requests.prompt(8), 1, 8, 1);
         RequestSpec scheduled =
                 new RequestSpec(

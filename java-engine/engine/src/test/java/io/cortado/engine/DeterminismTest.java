@@ -9,6 +9,7 @@ import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineOptions.Activations;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
+import io.cortado.api.KvCacheDtype;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.TokenLogprob;
@@ -47,11 +48,18 @@ class DeterminismTest {
     @Parameter(1)
     private Activations activations = Activations.F32;
 
+    @Parameter(2)
+    private KvCacheDtype kvCache = KvCacheDtype.AUTO;
+
     @TempDir Path folder;
 
     static Stream<Arguments> devices() {
         return Devices.all().stream()
-                .flatMap(d -> Stream.of(Activations.values()).map(a -> Arguments.of(d, a)));
+                .flatMap(d ->
+                        Stream.of(
+                                Arguments.of(d, Activations.F32, KvCacheDtype.AUTO),
+                                Arguments.of(d, Activations.BF16, KvCacheDtype.AUTO),
+                                Arguments.of(d, Activations.BF16, KvCacheDtype.FP8_E4M3)));
     }
 
     @BeforeEach
@@ -60,11 +68,13 @@ class DeterminismTest {
     }
 
     private EngineOptions options() {
-        return TinyModel.options(device).activations(activations);
+        return TinyModel.options(device).activations(activations).kvCacheDtype(kvCache);
     }
 
     private long blockBytes() {
-        return 2L * 2 * 2 * 64 * 16 * (activations == Activations.F32 ? 4 : 2);
+        int elementBytes =
+                kvCache == KvCacheDtype.FP8_E4M3 ? 1 : activations == Activations.F32 ? 4 : 2;
+        return 2L * 2 * 2 * 64 * 16 * elementBytes;
     }
 
     /** Ids and the log-probability's bits of each token. */
@@ -257,6 +267,7 @@ class DeterminismTest {
                 EngineOptions.defaults()
                         .device(device)
                         .activations(activations)
+                        .kvCacheDtype(kvCache)
                         .threads(2)
                         .maxModelLen(128);
         List<List<Token>> alone;

@@ -15,7 +15,7 @@ class EngineLoopTest {
     private static final Limits LIMITS = Limits.of(2, 64, BLOCKS);
 
     private final KvCache cache = new KvCache(BLOCKS);
-    private final Door door = new Door(2, 4);
+    private final Door door = new Door(2, 4, 0);
 
     /** Gives a block back under its owner's feet, and falls over. */
     private final class Disorder extends SimulatedExecutor {

@@ -11,6 +11,7 @@ import io.cortado.api.EngineOptions;
 import io.cortado.api.FinishReason;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
+import io.cortado.api.KvCacheDtype;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.TokenLogprob;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -57,6 +59,54 @@ class EngineOnDevicesTest {
                 assertEquals(2, b.top().size());
                 assertEquals(b.id(), b.top().getFirst().id());
             }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("io.cortado.engine.Devices#all")
+    void keepsKeysAndValuesInEveryType(String device) throws Exception {
+        Devices.assumePresent(device);
+        SamplingParams greedy = SamplingParams.greedy(1).toBuilder().logprobs(0).build();
+        int[] prompt = Requests.prompt(70);
+        float expected = firstLogprob(TinyModel.options(device), prompt, greedy);
+        Map<KvCacheDtype, Double> limits =
+                Map.of(
+                        KvCacheDtype.F32, 0.0,
+                        KvCacheDtype.F16, 0.005,
+                        KvCacheDtype.BF16, 0.05,
+                        KvCacheDtype.FP8_E4M3, 0.3);
+        for (var limit : limits.entrySet()) {
+            EngineOptions options = TinyModel.options(device).kvCacheDtype(limit.getKey());
+            float got = firstLogprob(options, prompt, greedy);
+            assertEquals(expected, got, limit.getValue(), limit.getKey().toString());
+            assertEquals(limit.getKey() == KvCacheDtype.F32, expected == got, "not rounded");
+        }
+    }
+
+    private float firstLogprob(EngineOptions options, int[] prompt, SamplingParams params)
+            throws Exception {
+        try (Engine engine = open(options)) {
+            Answers answers = DemoEngine.ask(engine, prompt, params);
+            assertNull(answers.failure, () -> "" + answers.failure);
+            return answers.answers.getFirst().logprobs.getFirst().logprob();
+        }
+    }
+
+    /** As many blocks as fit, whatever an element takes. */
+    @Test
+    void aSmallerTypeHasMoreBlocks() throws Exception {
+        EngineOptions options = TinyModel.options("cpu").kvCacheBytes(1 << 20);
+        int perBlock = 2 * 2 * 2 * 64 * 16;
+        for (var bytes : Map.of(KvCacheDtype.AUTO, 4, KvCacheDtype.F16, 2).entrySet()) {
+            assertBlocks((1 << 20) / perBlock / bytes.getValue(), options, bytes.getKey());
+        }
+        assertBlocks((1 << 20) / perBlock, options, KvCacheDtype.FP8_E4M3);
+    }
+
+    private void assertBlocks(int expected, EngineOptions options, KvCacheDtype type)
+            throws Exception {
+        try (Engine engine = open(options.kvCacheDtype(type))) {
+            assertEquals(expected, engine.stats().blocksTotal(), type.toString());
         }
     }
 

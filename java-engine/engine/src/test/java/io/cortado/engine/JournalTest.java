@@ -30,7 +30,7 @@ class JournalTest {
 
         Bed(int blocks, int seqs, int budget) {
             cache = new KvCache(blocks);
-            door = new Door(seqs, 10_000);
+            door = new Door(seqs, 10_000, 0);
             SimulatedExecutor executor =
                     new SimulatedExecutor(1000, blocks) {
                         @Override

@@ -17,7 +17,7 @@ class RequestStreamTest {
     private static final int RACES = 2_000;
     private static final Limits LIMITS = Limits.of(4, 64, 16);
 
-    private final Door door = new Door(4, 4);
+    private final Door door = new Door(4, 4, 0);
     private final EngineLoop loop =
             new EngineLoop(
                     new KvCache(16), LIMITS, OrderedQueue.fcfs(), new NotFinite(), door, () -> 1);

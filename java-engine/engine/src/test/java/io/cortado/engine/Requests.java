@@ -10,6 +10,16 @@ final class Requests {
     private Requests() {}
 
     static RequestSpec spec(int[] prompt, int n, int maxOutput, long seed, int... endIds) {
+        return spec(prompt, n, maxOutput, seed, Scheduling.DEFAULT, endIds);
+    }
+
+    /** One answer of a priority. */
+    static RequestSpec spec(int[] prompt, int maxOutput, int priority) {
+        return spec(prompt, 1, maxOutput, 3, Scheduling.DEFAULT.priority(priority));
+    }
+
+    private static RequestSpec spec(
+            int[] prompt, int n, int maxOutput, long seed, Scheduling scheduling, int... endIds) {
         return new RequestSpec(
                 prompt,
                 n,
@@ -18,7 +28,7 @@ final class Requests {
                 RowParams.RAW,
                 -1,
                 -1,
-                Scheduling.DEFAULT,
+                scheduling,
                 PREFIXES.of(prompt, n, prompt.length + maxOutput, ""),
                 null,
                 () -> new StopRules(endIds, 0, maxOutput, null));
@@ -33,7 +43,7 @@ final class Requests {
     }
 
     static Request request(Door door, int prompt, int n, int maxOutput, long seed) {
-        door.enter(n);
+        door.enter(n, prompt);
         return new Request(spec(prompt(prompt), n, maxOutput, seed), door, 1);
     }
 }

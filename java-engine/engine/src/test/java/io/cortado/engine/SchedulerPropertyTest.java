@@ -87,7 +87,8 @@ class SchedulerPropertyTest {
                             random.nextInt(4),
                             random.nextInt(20),
                             usual.watermarkBlocks(),
-                            random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100));
+                            random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100),
+                            random.nextBoolean() ? Limits.ANY_TIME : 1 + random.nextInt(2000));
             int hostBlocks = random.nextInt(3) * random.nextInt(40);
             cache = new KvCache(blocks, hostBlocks);
             pool = cache.pool();
@@ -95,7 +96,7 @@ class SchedulerPropertyTest {
             for (int i = 0; i < topics.length; i++) {
                 topics[i] = random.ints(600, 0, VOCAB).toArray();
             }
-            door = new Door(limits.maxNumSeqs(), 1_000_000);
+            door = new Door(limits.maxNumSeqs(), 1_000_000, 0);
             checker = new Checker(this, hostBlocks);
             loop = new EngineLoop(cache, limits, policy(), checker, door, () -> now);
         }
@@ -156,7 +157,7 @@ class SchedulerPropertyTest {
             int output = pools ? 0 : random.nextInt(Math.min(room, 1 + random.nextInt(120)) + 1);
             int n = !pools && random.nextInt(5) == 0 ? 1 + random.nextInt(4) : 1;
             boolean scored = !pools && random.nextInt(6) == 0;
-            door.enter(n);
+            door.enter(n, prompt);
             int[] ids = prompt(prompt);
             Scheduling scheduling = scheduling();
             RequestSpec spec =
@@ -227,7 +228,7 @@ class SchedulerPropertyTest {
             if (scores != null && !request.isCancelled()) {
                 assertTrue(scores.isComplete(), "the prompt is not scored");
                 for (int t = 1; t < request.prompt.length; t++) {
-                    assertEquals(-request.prompt[t] / 100f, scores.logprobs[t]);
+                    assertEquals(-request.prompt[t] / 100f, scores.logprob(t));
                 }
             }
             PooledRow pooled = request.pooled;

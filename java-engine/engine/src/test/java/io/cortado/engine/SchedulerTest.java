@@ -5,19 +5,25 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.kv.KvCache;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class SchedulerTest {
-    private final Door door = new Door(1000, 1000);
+    private final Door door = new Door(1000, 1000, 0);
     private final SimulatedExecutor executor = new SimulatedExecutor(1000, 200);
     private int prompts;
 
     /** A prompt that shares nothing with others. */
     private Sequence add(Scheduler scheduler, int prompt, int maxOutput) {
+        return add(scheduler, prompt, maxOutput, 0);
+    }
+
+    private Sequence add(Scheduler scheduler, int prompt, int maxOutput, int priority) {
         int[] ids = Requests.prompt(prompt);
         ids[0] = 100 + prompts++;
-        door.enter(1);
-        Sequence sequence = new Request(Requests.spec(ids, 1, maxOutput, 3), door, 1).sequences[0];
+        door.enter(1, prompt);
+        Sequence sequence =
+                new Request(Requests.spec(ids, maxOutput, priority), door, 1).sequences[0];
         scheduler.add(sequence);
         return sequence;
     }
@@ -81,7 +87,7 @@ class SchedulerTest {
 
     @Test
     void passesOverWhatDoesNotFitUntilItIsTooOld() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
         Scheduler scheduler = new Scheduler(new KvCache(20), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         add(scheduler, 160, 50);
@@ -102,7 +108,7 @@ class SchedulerTest {
 
     @Test
     void throwsOutTheSequenceThatIsCheapestToRecompute() {
-        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE);
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
         KvCache cache = new KvCache(6);
         Scheduler scheduler = new Scheduler(cache, limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
@@ -120,7 +126,7 @@ class SchedulerTest {
 
     @Test
     void keepsAWatermarkFreeAtAdmissionUnlessNothingRuns() {
-        Limits limits = new Limits(8, 512, 8, 3, 100, 2, Integer.MAX_VALUE);
+        Limits limits = new Limits(8, 512, 8, 3, 100, 2, Integer.MAX_VALUE, Limits.ANY_TIME);
         Scheduler scheduler = new Scheduler(new KvCache(6), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         Sequence whole = add(scheduler, 80, 10);
@@ -132,6 +138,92 @@ class SchedulerTest {
         scheduler.remove(whole);
         scheduler.next(batch);
         assertEquals(10, tokensOf(batch, second));
+    }
+
+    /** However many prompts are under way, and whatever they leave of a step. */
+    @Test
+    void keepsAPartOfAStepBackForANewcomer() {
+        Limits limits = Limits.of(8, 128, 400);
+        Scheduler scheduler = new Scheduler(new KvCache(400), limits, OrderedQueue.fcfs(), () -> 1);
+        Batch batch = new Batch(limits);
+        for (int i = 0; i < 3; i++) {
+            add(scheduler, 1000, 5);
+            scheduler.next(batch);
+            run(scheduler, batch);
+        }
+        Sequence newcomer = add(scheduler, 30, 5);
+        scheduler.next(batch);
+        assertEquals(30, tokensOf(batch, newcomer));
+        assertEquals(94, batch.numTokens());
+    }
+
+    /** Every other step finds out whether it still lacks them. */
+    @Test
+    void keepsNothingBackInTheStepAfterANewcomerLackedBlocks() {
+        Limits limits = new Limits(8, 128, 8, 3, 100, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
+        Scheduler scheduler = new Scheduler(new KvCache(70), limits, OrderedQueue.fcfs(), () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence entering = add(scheduler, 1000, 5);
+        scheduler.next(batch);
+        run(scheduler, batch);
+        add(scheduler, 500, 5);
+        for (int step = 0; step < 4; step++) {
+            scheduler.next(batch);
+            assertEquals(step % 2 == 0 ? 64 : 128, tokensOf(batch, entering));
+            run(scheduler, batch);
+        }
+    }
+
+    /** It was refused, and no more blocks are free: but two that it needs are there by now. */
+    @Test
+    void startsWhatLackedBlocksOnceItsPrefixIsInTheCache() {
+        Limits limits = new Limits(8, 512, 8, 3, 100, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
+        Scheduler scheduler = new Scheduler(new KvCache(6), limits, OrderedQueue.fcfs(), () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence first = add(scheduler, 40, 8);
+        scheduler.next(batch);
+        int[] ids = first.prompt.clone();
+        ids[39] = 7;
+        int[] longer = Arrays.copyOf(ids, 64);
+        door.enter(1, longer.length);
+        Sequence second = new Request(Requests.spec(longer, 1, 1, 3), door, 1).sequences[0];
+        scheduler.add(second);
+        Batch other = new Batch(limits);
+        scheduler.next(other);
+        assertEquals(0, tokensOf(other, second), "three blocks are free and it needs four");
+        run(scheduler, batch);
+        scheduler.next(batch);
+        assertEquals(64 - 32, tokensOf(batch, second), "two blocks are there already");
+    }
+
+    @Test
+    void givesAVictimOfSoManyTimesAllItsBlocksAndNeverThrowsItOutAgain() {
+        int k = 2;
+        Limits limits = new Limits(8, 512, 8, k, 1000, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
+        KvCache cache = new KvCache(8);
+        Scheduler scheduler = new Scheduler(cache, limits, OrderedQueue.priority(), () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence victim = add(scheduler, 17, 80, 1);
+        for (int times = 1; times <= k; times++) {
+            Sequence large = add(scheduler, 60, 60, 0);
+            while (large.answer.size() < 60) {
+                scheduler.next(batch);
+                run(scheduler, batch);
+            }
+            assertEquals(times, victim.preemptions);
+            scheduler.remove(large);
+        }
+        scheduler.next(batch);
+        assertEquals(6, victim.table.size(), "all of 17 + 79 tokens");
+        run(scheduler, batch);
+        Sequence large = add(scheduler, 33, 60, 0);
+        while (victim.answer.size() < 80) {
+            scheduler.next(batch);
+            assertEquals(6, victim.table.size());
+            assertEquals(0, tokensOf(batch, large), "two blocks are free and it needs three");
+            run(scheduler, batch);
+        }
+        assertEquals(k, victim.preemptions);
     }
 
     @Test

@@ -23,7 +23,7 @@ class SteadyStateAllocationTest {
     void stepsWithoutAllocatingWhileAllSequencesDecode(int seqs) {
         int blocks = seqs * BlockPool.blocksFor(PROMPT + OUTPUT);
         Limits limits = Limits.of(seqs, seqs * PROMPT, blocks);
-        Door door = new Door(seqs, 0);
+        Door door = new Door(seqs, 0, 0);
         long[] now = {1};
         SimulatedExecutor executor = new SimulatedExecutor(1000, blocks);
         EngineLoop loop =

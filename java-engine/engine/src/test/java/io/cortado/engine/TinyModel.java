@@ -14,12 +14,17 @@ final class TinyModel {
 
     /** Writes its configuration. */
     static Path in(Path folder) throws IOException {
+        return in(folder, VOCAB);
+    }
+
+    /** The same with a vocabulary of another size. */
+    static Path in(Path folder, int vocab) throws IOException {
         Files.writeString(
                 folder.resolve("config.json"),
                 "{\"model_type\":\"qwen3\",\"hidden_size\":64,\"num_hidden_layers\":2,"
                         + "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":64,"
                         + "\"vocab_size\":"
-                        + VOCAB
+                        + vocab
                         + ",\"intermediate_size\":128,\"max_position_embeddings\":1024}");
         return folder;
     }

@@ -34,7 +34,8 @@ class CausalLmTest {
 
     private float[] logitsOfThreeTokens(ModelConfig config, Activations activations) {
         try (Device device = Device.open("cpu", 1, "auto");
-                CausalLm lm = CausalLm.load(device, folder, config, activations, true);
+                CausalLm lm =
+                        CausalLm.load(device, folder, config, activations, KvType.AUTO, true);
                 Stream stream = device.createStream()) {
             lm.allocate(8, 2, 16, 4, 2, true);
             return logitsOfThreeTokens(device, lm, stream);
@@ -80,7 +81,8 @@ class CausalLmTest {
         long layer = 64 * 256 + 64 * 128 + 3 * 64 * 96 + 2 * 64 + 2 * 32;
         assertEquals(2 * layer + 2 * 300 * 64 + 64, config.numParameters());
         try (Device device = Device.open("cpu", 1, "auto");
-                CausalLm lm = CausalLm.load(device, folder, config, Activations.F32, true)) {
+                CausalLm lm =
+                        CausalLm.load(device, folder, config, Activations.F32, KvType.AUTO, true)) {
             assertEquals(2 * 2 * 64 * 16 * 4, lm.kvBytesPerBlock());
             assertThrows(IllegalStateException.class, lm::createInputs);
             lm.allocate(4, 1, 16, 4, 1, true);
@@ -110,7 +112,14 @@ class CausalLmTest {
             var e =
                     assertThrows(
                             ModelException.class,
-                            () -> CausalLm.load(device, folder, huge, Activations.BF16, true));
+                            () ->
+                                    CausalLm.load(
+                                            device,
+                                            folder,
+                                            huge,
+                                            Activations.BF16,
+                                            KvType.AUTO,
+                                            true));
             assertTrue(String.valueOf(e.getMessage()).contains("needs at least"));
         }
     }
@@ -121,7 +130,7 @@ class CausalLmTest {
         Device device = Device.open("cpu", 1, "auto");
         assertThrows(
                 ModelException.class,
-                () -> CausalLm.load(device, folder, config, Activations.BF16, false));
+                () -> CausalLm.load(device, folder, config, Activations.BF16, KvType.AUTO, false));
         device.close();
         assertTrue(device.isClosed());
     }

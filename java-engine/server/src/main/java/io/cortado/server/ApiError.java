@@ -64,6 +64,14 @@ final class ApiError extends RuntimeException {
                 "engine_dead");
     }
 
+    static ApiError slow() {
+        return of(
+                HttpResponseStatus.SERVICE_UNAVAILABLE,
+                "A step of the engine takes very long.",
+                null,
+                "step_slow");
+    }
+
     static ApiError timeout() {
         return of(
                 HttpResponseStatus.GATEWAY_TIMEOUT,

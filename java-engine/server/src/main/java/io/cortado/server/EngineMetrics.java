@@ -22,6 +22,7 @@ final class EngineMetrics {
         metrics.requests();
         metrics.cache();
         metrics.steps();
+        metrics.guards();
     }
 
     private void requests() {
@@ -103,6 +104,36 @@ final class EngineMetrics {
                 EngineStats::promptTokens);
         own("host_seconds_total", "The loop's own work.", stats -> stats.hostNanos() / 1e9);
         own("device_seconds_total", "Time of the steps.", stats -> stats.deviceNanos() / 1e9);
+    }
+
+    private void guards() {
+        registry.gauge(
+                "Tokens of prompts that wait to run for the first time.",
+                () -> read(stats -> stats.guards().waitingTokens()),
+                "cortado_waiting_prompt_tokens");
+        Map<String, DoubleSupplier> bounds = new LinkedHashMap<>();
+        bounds.put("bound=\"requests\"", () -> read(stats -> stats.guards().refusedByRequests()));
+        bounds.put("bound=\"tokens\"", () -> read(stats -> stats.guards().refusedByTokens()));
+        registry.countersOf(
+                "Requests refused because too much waited, by the bound that they met.",
+                bounds,
+                "cortado_queue_refusals_total");
+        registry.gauge(
+                "Time that the step under way has taken; 0 for one that began a moment ago.",
+                () -> read(stats -> stats.guards().stepAgeNanos() / 1e9),
+                "cortado_step_age_seconds");
+        own(
+                "slow_steps_total",
+                "Steps that took half of what a step may take, or more.",
+                stats -> stats.guards().slowSteps());
+        own(
+                "unread_requests_total",
+                "Requests cancelled because nobody read their output.",
+                stats -> stats.guards().unread());
+        registry.gauge(
+                "1 once the engine has failed and must be restarted.",
+                () -> engine.failure() == null ? 0 : 1,
+                "cortado_engine_failed");
     }
 
     private static double kvUsage(EngineStats stats) {

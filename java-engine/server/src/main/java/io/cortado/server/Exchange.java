@@ -40,6 +40,8 @@ final class Exchange {
     private boolean isGone;
     private boolean isStarted;
     private boolean isAborted;
+    private boolean isEnded;
+    private volatile boolean isSlowReader;
     private @Nullable Runnable goneAction;
     private volatile boolean closesAfter;
     private volatile int status;
@@ -311,8 +313,7 @@ final class Exchange {
         try {
             while (!isGone && !channel.isWritable()) {
                 if (left <= 0) {
-                    note = "slow_reader=true";
-                    channel.close();
+                    giveUpReader();
                     return false;
                 }
                 left = changed.awaitNanos(left);
@@ -321,6 +322,16 @@ final class Exchange {
         } finally {
             lock.unlock();
         }
+    }
+
+    private void giveUpReader() {
+        isSlowReader = true;
+        channel.close();
+    }
+
+    /** The client was given up because it did not read. */
+    boolean isSlowReader() {
+        return isSlowReader;
     }
 
     private void writeEvent(String json) {
@@ -350,14 +361,12 @@ final class Exchange {
         ScheduledFuture<?> patience =
                 channel.eventLoop()
                         .schedule(
-                                () -> {
-                                    channel.close();
-                                },
+                                this::giveUpReader,
                                 options.limits().slowReaderMs(),
                                 TimeUnit.MILLISECONDS);
         last.addListener(done -> {
             patience.cancel(false);
-            onEnd.run();
+            end();
         });
     }
 
@@ -372,9 +381,17 @@ final class Exchange {
         }
         channel.close();
         if (channel.eventLoop().inEventLoop()) {
-            onEnd.run();
+            end();
         } else {
-            channel.eventLoop().execute(onEnd);
+            channel.eventLoop().execute(this::end);
+        }
+    }
+
+    /** On the event loop, hence once. */
+    private void end() {
+        if (!isEnded) {
+            isEnded = true;
+            onEnd.run();
         }
     }
 

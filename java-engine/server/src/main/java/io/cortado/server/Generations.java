@@ -7,8 +7,8 @@ import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /** The streams of a request's prompts, read as one. */
@@ -17,8 +17,12 @@ final class Generations implements AutoCloseable {
     /** An event of prompt {@code prompt}; no event: that prompt has no more. */
     record Tagged(int prompt, @Nullable GenerationEvent event) {}
 
+    /** Events that wait to be written; more stay with the engine, as ids. */
+    private static final int MAX_MERGED = 64;
+
     private final List<GenerationStream> streams;
-    private final BlockingQueue<Tagged> merged = new LinkedBlockingQueue<>();
+    private final List<Thread> pumps = new ArrayList<>();
+    private final BlockingQueue<Tagged> merged = new ArrayBlockingQueue<>(MAX_MERGED);
     private int open;
 
     private Generations(List<GenerationStream> streams) {
@@ -37,32 +41,41 @@ final class Generations implements AutoCloseable {
             for (GenerationRequest request : requests) {
                 streams.add(engine.generate(request));
             }
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             streams.forEach(GenerationStream::close);
             throw e;
         }
         Generations all = new Generations(streams);
         for (int i = 0; i < streams.size() && streams.size() > 1; i++) {
             int prompt = i;
-            Thread.ofVirtual().name("generation").start(() -> all.pump(prompt));
+            all.pumps.add(
+                    Thread.ofVirtual().name("generation").start(() -> all.pumpOrTell(prompt)));
         }
         return all;
     }
 
-    private void pump(int prompt) {
+    private void pumpOrTell(int prompt) {
+        try {
+            pump(prompt);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt(); // closed: nobody takes events any more
+        }
+    }
+
+    private void pump(int prompt) throws InterruptedException {
         try {
             GenerationEvent event;
             do {
                 event = streams.get(prompt).next();
-                merged.add(new Tagged(prompt, event));
+                merged.put(new Tagged(prompt, event));
             } while (event != null);
-        } catch (InterruptedException | RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             EngineException error =
                     e instanceof EngineException engine
                             ? engine
                             : new EngineException(
                                     EngineException.Code.INTERNAL, "the stream broke");
-            merged.add(new Tagged(prompt, new GenerationEvent.Failed(error)));
+            merged.put(new Tagged(prompt, new GenerationEvent.Failed(error)));
         }
     }
 
@@ -89,5 +102,6 @@ final class Generations implements AutoCloseable {
     @Override
     public void close() {
         streams.forEach(GenerationStream::close);
+        pumps.forEach(Thread::interrupt);
     }
 }

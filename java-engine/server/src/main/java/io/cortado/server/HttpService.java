@@ -150,7 +150,17 @@ final class HttpService {
         }
     }
 
+    /** Whatever happens, the exchange ends: by its answer, an error, or the connection's close. */
     private void handle(Exchange exchange, Route route) {
+        try {
+            answer(exchange, route);
+        } catch (RuntimeException | Error e) { // not even the error could be told
+            exchange.abandon();
+            log.fault(exchange.head().requestId(), e);
+        }
+    }
+
+    private void answer(Exchange exchange, Route route) {
         try {
             route.handler().handle(exchange);
         } catch (ApiError e) {
@@ -173,6 +183,9 @@ final class HttpService {
     void ended(Exchange exchange) {
         running.remove(exchange);
         metrics.answered(exchange.status());
+        if (exchange.isSlowReader()) {
+            metrics.slowReader();
+        }
         if (!options.accessLog()) {
             return;
         }
@@ -191,6 +204,7 @@ final class HttpService {
                         + exchange.status()
                         + " ms="
                         + TimeUnit.NANOSECONDS.toMillis(exchange.elapsedNanos())
+                        + (exchange.isSlowReader() ? " slow_reader=true" : "")
                         + (note.isEmpty() ? "" : " " + note));
     }
 

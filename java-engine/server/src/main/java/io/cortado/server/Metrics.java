@@ -49,10 +49,20 @@ final class Metrics {
 
     /** A gauge with a line for each of these label pairs. */
     void gauges(String help, Map<String, DoubleSupplier> values, String... names) {
+        lines(names, help, "gauge", values);
+    }
+
+    /** The same of counters that somebody else keeps. */
+    void countersOf(String help, Map<String, DoubleSupplier> values, String... names) {
+        lines(names, help, "counter", values);
+    }
+
+    private void lines(
+            String[] names, String help, String type, Map<String, DoubleSupplier> values) {
         add(
                 names,
                 help,
-                "gauge",
+                type,
                 (name, out) ->
                         values.forEach(
                                 (label, value) -> line(out, name, label, value.getAsDouble())));

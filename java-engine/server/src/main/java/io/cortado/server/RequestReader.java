@@ -40,7 +40,7 @@ final class RequestReader {
         SchedulingFields.Read scheduling =
                 SchedulingFields.read(fields, head.hints(), options.traffic());
         SamplingParams.Builder params =
-                SamplingFields.read(fields, model, options.limits().choices());
+                SamplingFields.read(fields, model, options.limits().choices(), stream);
         Long asked = fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE);
         fields.integer("max_tokens", 1, Integer.MAX_VALUE);
         SamplingFields.lengths(fields, params, 1, asked, Integer.MAX_VALUE);
@@ -61,7 +61,8 @@ final class RequestReader {
         GenerationRequest request =
                 new GenerationRequest(
                         prompt,
-                        params.logprobs(logprobs).promptLogprobs(promptLogprobs).build(),
+                        params.scoring(SamplingFields.scoring(fields, logprobs, promptLogprobs))
+                                .build(),
                         false,
                         scheduling.scheduling(),
                         head.requestId());
@@ -81,7 +82,7 @@ final class RequestReader {
                 SchedulingFields.read(fields, head.hints(), options.traffic());
         boolean echo = fields.bool("echo", false);
         SamplingParams.Builder params =
-                SamplingFields.read(fields, model, options.limits().choices());
+                SamplingFields.read(fields, model, options.limits().choices(), stream);
         SamplingFields.lengths(fields, params, echo ? 0 : 1, null, 16);
         Long logprobs = fields.integer("logprobs", 0, MAX_LOGPROBS);
         Integer promptLogprobs = SamplingFields.promptLogprobs(fields, stream);
@@ -93,7 +94,8 @@ final class RequestReader {
                         promptLogprobs != null,
                         fields.bool("return_token_ids", false),
                         cost);
-        params.logprobs(k).promptLogprobs(echo && promptLogprobs == null ? k : promptLogprobs);
+        Integer ofPrompt = echo && promptLogprobs == null ? k : promptLogprobs;
+        params.scoring(SamplingFields.scoring(fields, k, ofPrompt));
         SamplingParams built = params.build();
         List<GenerationRequest> requests = new ArrayList<>();
         for (Prompt prompt : prompts.prompts(fields, "prompt", options.limits().prompts())) {

@@ -153,15 +153,18 @@ final class Routes {
     /** Alive: the engine answers, and has not failed for good. */
     private void health(Exchange exchange) {
         requireAlive();
-        status(exchange, "ok");
+        status(exchange, engine.stats().guards().isStepSlow() ? "slow" : "ok");
     }
 
-    /** Ready: alive, and takes new requests. */
+    /** Ready: alive, takes new requests, and its steps end in time. */
     private void ready(Exchange exchange) {
         if (isDraining.getAsBoolean()) {
             throw ApiError.draining();
         }
         requireAlive();
+        if (engine.stats().guards().isStepSlow()) {
+            throw ApiError.slow();
+        }
         status(exchange, "ready");
     }
 

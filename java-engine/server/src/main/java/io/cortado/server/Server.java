@@ -30,6 +30,10 @@ public final class Server implements AutoCloseable {
     static final int MAX_HEADER_BYTES = 16 << 10;
     static final int MAX_LINE_BYTES = 8 << 10;
     private static final int EVENT_LOOPS = 2;
+
+    /** The kernel's own choice grows to megabytes for each client that does not read. */
+    private static final int SEND_BUFFER_BYTES = 128 << 10;
+
     private static final long ABORT_MS = 2000;
 
     private final EventLoopGroup loops;
@@ -74,6 +78,7 @@ public final class Server implements AutoCloseable {
                         .option(ChannelOption.SO_BACKLOG, 1024)
                         .option(ChannelOption.SO_REUSEADDR, true)
                         .childOption(ChannelOption.TCP_NODELAY, true)
+                        .childOption(ChannelOption.SO_SNDBUF, SEND_BUFFER_BYTES)
                         .childOption(
                                 ChannelOption.WRITE_BUFFER_WATER_MARK,
                                 new WriteBufferWaterMark(32 << 10, 64 << 10))

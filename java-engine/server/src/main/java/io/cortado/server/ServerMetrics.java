@@ -54,6 +54,7 @@ final class ServerMetrics {
     private final Metrics.Histogram inference;
     private final Metrics.Histogram computed;
     private final LongAdder corrupted = new LongAdder();
+    private final LongAdder slowReaders = new LongAdder();
     private final Set<String> tenants;
     private final Metrics.Counter tenantRequests;
     private final Metrics.Counter tenantTokens;
@@ -109,6 +110,10 @@ final class ServerMetrics {
                         "Prompt tokens of a request that the cache did not hold.",
                         TOKENS);
         counter("corrupted_requests_total", "Requests whose logits were not finite.", corrupted);
+        registry.counterOf(
+                "Clients given up because they did not read their answer.",
+                slowReaders::sum,
+                "cortado_slow_readers_total");
         tenants = traffic.tenants();
         tenantRequests = perTenant("Requests of a tenant.", "cortado_tenant_requests_total");
         tenantTokens =
@@ -172,6 +177,10 @@ final class ServerMetrics {
 
     void failed() {
         finished.add("error", 1);
+    }
+
+    void slowReader() {
+        slowReaders.increment();
     }
 
     void corrupted() {

@@ -47,7 +47,7 @@ public record ServerOptions(
      * @param prompts most prompts in one completion request
      * @param requestMs time to send a whole request
      * @param idleMs time that a connection may wait for its next request
-     * @param slowReaderMs time that a stream's reader may not read
+     * @param slowReaderMs time that a client may not read of its answer, before it is given up
      * @param pingMs silence after which a stream gets a comment
      * @param generationMs time that one request may take; 0: no limit
      */
@@ -62,6 +62,10 @@ public record ServerOptions(
             long slowReaderMs,
             long pingMs,
             long generationMs) {
+
+        private static final int BODY_HEAP_PART = 64;
+        private static final long MAX_PENDING_BODY_BYTES = 256L << 20;
+        private static final int MAX_BODY_BYTES = 8 << 20;
 
         public Limits {
             requirePositive("bodyBytes", bodyBytes);
@@ -82,9 +86,32 @@ public record ServerOptions(
             }
         }
 
+        /**
+         * Bodies within a part of the heap that leaves room for what is made of them: JSON as an
+         * object takes up to 30 times its text.
+         */
         public static Limits defaults() {
+            return of(Runtime.getRuntime().maxMemory());
+        }
+
+        static Limits of(long heapBytes) {
+            long pending = Math.clamp(heapBytes / BODY_HEAP_PART, 1 << 20, MAX_PENDING_BODY_BYTES);
+            int body = (int) Math.min(MAX_BODY_BYTES, pending);
+            return new Limits(body, pending, 4096, 16, 1024, 10_000, 60_000, 30_000, 15_000, 0);
+        }
+
+        public Limits slowReaderMs(long value) {
             return new Limits(
-                    8 << 20, 256L << 20, 4096, 16, 1024, 10_000, 60_000, 30_000, 15_000, 0);
+                    bodyBytes,
+                    pendingBodyBytes,
+                    connections,
+                    choices,
+                    prompts,
+                    requestMs,
+                    idleMs,
+                    value,
+                    pingMs,
+                    generationMs);
         }
     }
 
@@ -117,163 +144,112 @@ public record ServerOptions(
                 Limits.defaults());
     }
 
-    public ServerOptions listen(String newHost, int newPort) {
-        return new ServerOptions(
-                newHost,
-                newPort,
-                servedModelNames,
-                apiKey,
-                allowedHosts,
-                allowedOrigins,
-                strict,
-                trustRequestChatTemplate,
-                accessLog,
-                embedding,
-                traffic,
-                limits);
+    /** One change at a time: a field is named here, and once in each of three lists. */
+    private static final class Fields {
+        private String host;
+        private int port;
+        private List<String> servedModelNames;
+        private @Nullable String apiKey;
+        private List<String> allowedHosts;
+        private List<String> allowedOrigins;
+        private boolean strict;
+        private boolean trustRequestChatTemplate;
+        private boolean accessLog;
+        private EmbeddingParams embedding;
+        private TrafficOptions traffic;
+        private Limits limits;
+
+        Fields(ServerOptions from) {
+            host = from.host;
+            port = from.port;
+            servedModelNames = from.servedModelNames;
+            apiKey = from.apiKey;
+            allowedHosts = from.allowedHosts;
+            allowedOrigins = from.allowedOrigins;
+            strict = from.strict;
+            trustRequestChatTemplate = from.trustRequestChatTemplate;
+            accessLog = from.accessLog;
+            embedding = from.embedding;
+            traffic = from.traffic;
+            limits = from.limits;
+        }
+
+        ServerOptions build() {
+            return new ServerOptions(
+                    host,
+                    port,
+                    servedModelNames,
+                    apiKey,
+                    allowedHosts,
+                    allowedOrigins,
+                    strict,
+                    trustRequestChatTemplate,
+                    accessLog,
+                    embedding,
+                    traffic,
+                    limits);
+        }
     }
 
-    public ServerOptions servedModelNames(List<String> names) {
-        return new ServerOptions(
-                host,
-                port,
-                names,
-                apiKey,
-                allowedHosts,
-                allowedOrigins,
-                strict,
-                trustRequestChatTemplate,
-                accessLog,
-                embedding,
-                traffic,
-                limits);
+    public ServerOptions listen(String host, int port) {
+        Fields fields = new Fields(this);
+        fields.host = host;
+        fields.port = port;
+        return fields.build();
     }
 
-    public ServerOptions apiKey(@Nullable String key) {
-        return new ServerOptions(
-                host,
-                port,
-                servedModelNames,
-                key,
-                allowedHosts,
-                allowedOrigins,
-                strict,
-                trustRequestChatTemplate,
-                accessLog,
-                embedding,
-                traffic,
-                limits);
+    public ServerOptions servedModelNames(List<String> value) {
+        Fields fields = new Fields(this);
+        fields.servedModelNames = value;
+        return fields.build();
+    }
+
+    public ServerOptions apiKey(@Nullable String value) {
+        Fields fields = new Fields(this);
+        fields.apiKey = value;
+        return fields.build();
     }
 
     public ServerOptions allowed(List<String> hosts, List<String> origins) {
-        return new ServerOptions(
-                host,
-                port,
-                servedModelNames,
-                apiKey,
-                hosts,
-                origins,
-                strict,
-                trustRequestChatTemplate,
-                accessLog,
-                embedding,
-                traffic,
-                limits);
+        Fields fields = new Fields(this);
+        fields.allowedHosts = hosts;
+        fields.allowedOrigins = origins;
+        return fields.build();
     }
 
-    public ServerOptions strict(boolean on) {
-        return new ServerOptions(
-                host,
-                port,
-                servedModelNames,
-                apiKey,
-                allowedHosts,
-                allowedOrigins,
-                on,
-                trustRequestChatTemplate,
-                accessLog,
-                embedding,
-                traffic,
-                limits);
+    public ServerOptions strict(boolean value) {
+        Fields fields = new Fields(this);
+        fields.strict = value;
+        return fields.build();
     }
 
-    public ServerOptions trustRequestChatTemplate(boolean on) {
-        return new ServerOptions(
-                host,
-                port,
-                servedModelNames,
-                apiKey,
-                allowedHosts,
-                allowedOrigins,
-                strict,
-                on,
-                accessLog,
-                embedding,
-                traffic,
-                limits);
+    public ServerOptions trustRequestChatTemplate(boolean value) {
+        Fields fields = new Fields(this);
+        fields.trustRequestChatTemplate = value;
+        return fields.build();
     }
 
-    public ServerOptions accessLog(boolean on) {
-        return new ServerOptions(
-                host,
-                port,
-                servedModelNames,
-                apiKey,
-                allowedHosts,
-                allowedOrigins,
-                strict,
-                trustRequestChatTemplate,
-                on,
-                embedding,
-                traffic,
-                limits);
+    public ServerOptions accessLog(boolean value) {
+        Fields fields = new Fields(this);
+        fields.accessLog = value;
+        return fields.build();
     }
 
-    public ServerOptions embedding(EmbeddingParams params) {
-        return new ServerOptions(
-                host,
-                port,
-                servedModelNames,
-                apiKey,
-                allowedHosts,
-                allowedOrigins,
-                strict,
-                trustRequestChatTemplate,
-                accessLog,
-                params,
-                traffic,
-                limits);
+    public ServerOptions embedding(EmbeddingParams value) {
+        Fields fields = new Fields(this);
+        fields.embedding = value;
+        return fields.build();
     }
 
-    public ServerOptions traffic(TrafficOptions newTraffic) {
-        return new ServerOptions(
-                host,
-                port,
-                servedModelNames,
-                apiKey,
-                allowedHosts,
-                allowedOrigins,
-                strict,
-                trustRequestChatTemplate,
-                accessLog,
-                embedding,
-                newTraffic,
-                limits);
+    public ServerOptions traffic(TrafficOptions value) {
+        Fields fields = new Fields(this);
+        fields.traffic = value;
+        return fields.build();
     }
 
-    public ServerOptions limits(Limits newLimits) {
-        return new ServerOptions(
-                host,
-                port,
-                servedModelNames,
-                apiKey,
-                allowedHosts,
-                allowedOrigins,
-                strict,
-                trustRequestChatTemplate,
-                accessLog,
-                embedding,
-                traffic,
-                newLimits);
+    public ServerOptions limits(Limits value) {
+        Fields fields = new Fields(this);
+        fields.limits = value;
+        return fields.build();
     }
 }

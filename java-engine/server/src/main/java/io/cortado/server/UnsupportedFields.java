@@ -1,5 +1,6 @@
 package io.cortado.server;
 
+import java.util.Map;
 import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
@@ -24,9 +25,6 @@ final class UnsupportedFields {
         "json_schema",
         "suffix",
         "truncate_prompt_tokens",
-        "bad_words",
-        "allowed_token_ids",
-        "logits_processors",
         "prompt_embeds",
         "mm_processor_kwargs",
         "media_io_kwargs",
@@ -34,17 +32,23 @@ final class UnsupportedFields {
         "vllm_xargs",
         "thinking_token_budget",
         "thinking",
-        "typical_p",
-        "mirostat",
-        "mirostat_tau",
-        "mirostat_eta",
         "top_a",
-        "xtc_probability",
-        "dry_multiplier",
-        "dynatemp_range",
-        "repetition_detection",
-        "length_penalty"
+        "min_keep",
+        "adaptive_target",
+        "adaptive_decay",
+        "no_repeat_ngram_size",
+        "repetition_detection"
     };
+
+    /** llama.cpp's names of what has one of vLLM's. */
+    private static final Map<String, String> OTHER_NAMES =
+            Map.of(
+                    "repeat_penalty", "repetition_penalty",
+                    "repeat_last_n", "repetition_penalty, which looks at all tokens",
+                    "post_sampling_probs", "logprobs_mode",
+                    "n_probs", "logprobs",
+                    "n_predict", "max_tokens",
+                    "penalize_nl", "logit_bias");
 
     private UnsupportedFields() {}
 
@@ -54,15 +58,28 @@ final class UnsupportedFields {
                 throw ApiError.unsupported(fields.path(name), "leave it out");
             }
         }
-        neutral(fields, "presence_penalty", -2, 2, 0);
-        neutral(fields, "frequency_penalty", -2, 2, 0);
-        neutral(fields, "repetition_penalty", 0, 100, 1);
-        neutral(fields, "best_of", 1, 1e9, 1);
+        for (Map.Entry<String, String> other : OTHER_NAMES.entrySet()) {
+            if (fields.has(other.getKey())) {
+                throw ApiError.unsupported(other.getKey(), "use " + other.getValue());
+            }
+        }
         mustBeFalse(fields, "store");
-        mustBeFalse(fields, "use_beam_search");
+        beamSearch(fields);
         mustBeFalse(fields, "return_tokens_as_token_ids");
         responseFormat(fields);
         modalities(fields);
+    }
+
+    private static void beamSearch(Fields fields) {
+        if (fields.bool("use_beam_search", false)) {
+            throw ApiError.unsupported(
+                    "use_beam_search",
+                    "only false is taken: each step would have to wait on the host for the one"
+                            + " before and move the beams' keys and values, which slows every"
+                            + " other request; best_of=N ranks N samples by their probability");
+        }
+        neutral(fields, "length_penalty", -100, 100, 1);
+        mustBeFalse(fields, "early_stopping");
     }
 
     private static void neutral(Fields fields, String name, double low, double high, double off) {

@@ -94,7 +94,7 @@ class CompletionsTest {
                 "\"logprobs\":\"1\"",
                 "\"logprobs\":true",
                 "\"suffix\":\"x\"",
-                "\"best_of\":2",
+                "\"best_of\":2,\"stream\":true",
                 "\"stop\":\"\""
             })
     void refusesWhatIsWrong(String field) throws Exception {

@@ -9,9 +9,13 @@ import io.cortado.api.EngineOptions.SchedulingPolicy;
 import io.cortado.server.TrafficOptions.SloClass;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -125,6 +129,63 @@ class MetricsTest {
                     2, after.value("vllm:num_requests_waiting_by_reason", "reason", "capacity"));
             assertEquals(1, after.value("vllm:cache_config_info", "block_size", "16"));
             assertEquals(1, after.value("vllm:cache_config_info", "num_gpu_blocks", "10"));
+        }
+    }
+
+    /** Those of vLLM (vllm/v1/metrics/loggers.py): finer ones below them do no harm. */
+    @ParameterizedTest
+    @CsvSource({
+        "time_to_first_token_seconds,0.001 0.005 0.01 0.02 0.04 0.06 0.08 0.1 0.25 0.5 0.75 1.0 2.5"
+                + " 5.0 7.5 10.0 20.0 40.0 80.0 160.0 640.0 2560.0",
+        "inter_token_latency_seconds,0.01 0.025 0.05 0.075 0.1 0.15 0.2 0.3 0.4 0.5 0.75 1.0 2.5"
+                + " 5.0 7.5 10.0 20.0 40.0 80.0",
+        "request_time_per_output_token_seconds,0.01 0.025 0.05 0.075 0.1 0.15 0.2 0.3 0.4 0.5 0.75"
+                + " 1.0 2.5 5.0 7.5 10.0 20.0 40.0 80.0",
+        "e2e_request_latency_seconds,0.3 0.5 0.8 1.0 1.5 2.0 2.5 5.0 10.0 15.0 20.0 30.0 40.0 50.0"
+                + " 60.0 120.0 240.0 480.0 960.0 1920.0 7680.0",
+        "request_queue_time_seconds,0.3 0.5 0.8 1.0 1.5 2.0 2.5 5.0 10.0 15.0 20.0 30.0 60.0 120.0",
+        "request_prompt_tokens,1.0 2.0 5.0 10.0 20.0 50.0 100.0 200.0 500.0 1000.0 2000.0 5000.0",
+        "request_params_n,1.0 2.0 5.0 10.0 20.0",
+        "iteration_tokens_total,1.0 8.0 16.0 32.0 64.0 128.0 256.0 512.0 1024.0 2048.0 4096.0"
+                + " 8192.0 16384.0",
+    })
+    void hasTheBucketsOfVllm(String name, String bounds) throws Exception {
+        try (TestServer server = server()) {
+            Scrape scrape = scrape(server);
+            for (String bound : (bounds + " +Inf").split(" ")) {
+                assertEquals(0, scrape.value("vllm:" + name + "_bucket", "le", bound));
+                assertEquals(0, scrape.value("cortado_" + name + "_bucket", "le", bound));
+            }
+        }
+    }
+
+    @Test
+    void neverGoesBackWhileRequestsAreServed() throws Exception {
+        try (TestServer server = server();
+                ExecutorService clients = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<?>> asking = new ArrayList<>();
+            for (int client = 0; client < 4; client++) {
+                String user = "\"max_tokens\":3,\"stream\":true,\"user\":\"acme\"";
+                asking.add(
+                        clients.submit(() -> {
+                            for (int i = 0; i < 20; i++) {
+                                server.chat("hi", user);
+                            }
+                            return null;
+                        }));
+            }
+            Scrape before = scrape(server);
+            boolean asks = true;
+            while (asks) {
+                asks = !asking.stream().allMatch(Future::isDone);
+                Scrape now = scrape(server);
+                now.requireNotBehind(before);
+                before = now;
+            }
+            for (Future<?> client : asking) {
+                client.get();
+            }
+            assertEquals(80, before.value("cortado_tenant_requests_total", "tenant", "acme"));
         }
     }
 

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
 import tools.jackson.databind.JsonNode;
@@ -30,7 +31,15 @@ record GoldenFile(List<GoldenPrompt> prompts, OptionalDouble bf16Scale) {
             float[] lastLogits,
             int[] greedy,
             float[] greedyMargins,
-            boolean isGreedySure) {}
+            boolean isGreedySure) {
+
+        /** The prompt and its greedy continuation. */
+        int[] text() {
+            int[] text = Arrays.copyOf(ids, ids.length + greedy.length);
+            System.arraycopy(greedy, 0, text, ids.length, greedy.length);
+            return text;
+        }
+    }
 
     record Expected(int position, int[] topIds, float[] topLogits, double logsumexp) {}
 

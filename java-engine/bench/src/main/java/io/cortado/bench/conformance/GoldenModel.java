@@ -2,7 +2,7 @@ package io.cortado.bench.conformance;
 
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
-import io.cortado.model.Activations;
+import io.cortado.api.KvCacheDtype;
 import io.cortado.model.ModelConfig;
 import java.nio.file.Path;
 
@@ -22,19 +22,26 @@ record GoldenModel(Path folder, ModelConfig config, EngineOptions options) {
         return options.device().equals("cpu");
     }
 
+    /** Keys and values rounded to a type of their own: nothing outside says how far that goes. */
+    boolean hasOwnKvType() {
+        return options.kvCacheDtype() != KvCacheDtype.AUTO;
+    }
+
     LmDriver openDriver() {
-        return LmDriver.open(
-                folder,
-                config,
-                Activations.valueOf(options.activations().name()),
-                options.device(),
-                options.threads(),
-                options.isa());
+        return LmDriver.open(folder, config, options);
+    }
+
+    /** With keys and values in the activations' type. */
+    LmDriver openPlainDriver() {
+        return LmDriver.open(folder, config, options.kvCacheDtype(KvCacheDtype.AUTO));
     }
 
     /** What bf16 costs on the CPU is the scale by which other devices are judged. */
     LmDriver openDriverOnCpu() {
-        return LmDriver.open(folder, config, Activations.BF16, "cpu", options.threads(), "auto");
+        return LmDriver.open(
+                folder,
+                config,
+                options.device("cpu").isa("auto").activations(EngineOptions.Activations.BF16));
     }
 
     Engine openEngine() {

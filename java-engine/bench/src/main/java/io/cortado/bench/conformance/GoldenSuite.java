@@ -128,6 +128,10 @@ public final class GoldenSuite implements Suite {
         if (file.equals(GOLDEN)) {
             return runModel(model, golden, limit, tally);
         }
+        if (model.hasOwnKvType()) {
+            tally.refused(file + ": judged with kv-cache-dtype auto only");
+            return "";
+        }
         Path path = model.folder().resolve(file);
         try (Engine engine = model.openEngine()) {
             if (file.equals(EmbeddingGolden.FILE)) {
@@ -141,6 +145,9 @@ public final class GoldenSuite implements Suite {
     }
 
     private static String runModel(GoldenModel model, GoldenFile golden, int limit, Tally tally) {
+        if (model.hasOwnKvType()) {
+            return runWithOwnKvType(model, golden, limit, tally);
+        }
         String seen = "";
         double cpuDifference = Double.NaN;
         if (!model.isExact() && !model.isOnCpu()) {
@@ -162,6 +169,36 @@ public final class GoldenSuite implements Suite {
             return "largest |dlogit| %.6f, rms of the last %.6f%s"
                     .formatted(run.largestDifference(), run.largestRms(), seen);
         }
+    }
+
+    private static String runWithOwnKvType(
+            GoldenModel model, GoldenFile golden, int limit, Tally tally) {
+        List<int[]> texts =
+                golden.prompts().stream().limit(limit).map(GoldenFile.GoldenPrompt::text).toList();
+        try (LmDriver driver = model.openDriver();
+                LmDriver plain = model.openPlainDriver()) {
+            GoldenRun.withOwnKvType(driver, golden).run(limit, tally);
+            KvDifference difference = KvDifference.between(plain, driver, texts);
+            return ("kv-cache-dtype %s: largest |dlogit| %.4f, rms %.4f of logits of rms %.3f, same"
+                            + " first id at %.1f%% of %d positions")
+                    .formatted(
+                            model.options().kvCacheDtype(),
+                            difference.largest(),
+                            difference.rms(),
+                            difference.logitRms(),
+                            100 * difference.agreement(),
+                            difference.positions());
+        }
+    }
+
+    /** The prompts of a folder's golden file, each with its greedy text; empty without one. */
+    public static List<int[]> texts(Path folder) throws IOException {
+        Path file = folder.resolve(GOLDEN);
+        return Files.isRegularFile(file)
+                ? GoldenFile.read(file).prompts().stream()
+                        .map(GoldenFile.GoldenPrompt::text)
+                        .toList()
+                : List.of();
     }
 
     private static double cpuDifference(GoldenModel model, GoldenFile golden, int limit) {

@@ -1,5 +1,6 @@
 package io.cortado.bench.conformance;
 
+import io.cortado.api.EngineOptions;
 import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
@@ -7,6 +8,7 @@ import io.cortado.device.Stream;
 import io.cortado.model.Activations;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
+import io.cortado.model.KvType;
 import io.cortado.model.ModelConfig;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -81,19 +83,20 @@ public final class LmDriver implements AutoCloseable {
                 Math.ceilDiv(Math.min(MAX_TOKENS, lm.config().maxPositions()), BLOCK_SIZE);
     }
 
-    /** Opens a device and loads a checked configuration's weights. */
-    public static LmDriver open(
-            Path folder,
-            ModelConfig config,
-            Activations activations,
-            String deviceName,
-            int threads,
-            String isa) {
-        Device device = Device.open(deviceName, threads, isa);
+    /** Opens the device of the options and loads a checked configuration's weights. */
+    public static LmDriver open(Path folder, ModelConfig config, EngineOptions options) {
+        Device device = Device.open(options.device(), options.threads(), options.isa());
         @Nullable CausalLm lm = null;
         @Nullable LmDriver driver = null;
         try {
-            lm = CausalLm.load(device, folder, config, activations, false);
+            lm =
+                    CausalLm.load(
+                            device,
+                            folder,
+                            config,
+                            Activations.valueOf(options.activations().name()),
+                            KvType.valueOf(options.kvCacheDtype().name()),
+                            options.dummyWeights());
             driver = new LmDriver(device, device.createStream(), lm);
             driver.allocate();
             return driver;
@@ -191,6 +194,11 @@ public final class LmDriver implements AutoCloseable {
             int count = Math.min(chunk, sequence.waiting());
             step(new Sequence[] {sequence}, new int[] {count});
         }
+    }
+
+    /** Bytes of the KV cache for one token. */
+    public long kvBytesPerToken() {
+        return lm.kvBytesPerBlock() / BLOCK_SIZE;
     }
 
     /** The id of the largest logit after the last token; the lower id wins. */

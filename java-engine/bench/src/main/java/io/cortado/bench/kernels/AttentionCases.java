@@ -20,22 +20,37 @@ final class AttentionCases {
 
     static List<KernelCase> all() {
         return List.of(
-                new KernelCase("attention_decode_64mb_b1", bed -> prepare(bed, 1, 1, 16384)),
-                new KernelCase("attention_decode_64mb_b16", bed -> prepare(bed, 16, 1, 1024)),
-                new KernelCase("attention_prefill_512", bed -> prepare(bed, 1, 512, 512)),
-                new KernelCase("attention_chunk_256_at_4096", bed -> prepare(bed, 1, 256, 4096)));
+                bf16("attention_decode_64mb_b1", 1, 1, 16384),
+                fp8("attention_fp8_decode_32mb_b1", 1, 1, 16384),
+                bf16("attention_decode_64mb_b16", 16, 1, 1024),
+                fp8("attention_fp8_decode_32mb_b16", 16, 1, 1024),
+                bf16("attention_prefill_512", 1, 512, 512),
+                fp8("attention_fp8_prefill_512", 1, 512, 512),
+                bf16("attention_chunk_256_at_4096", 1, 256, 4096),
+                fp8("attention_fp8_chunk_256_at_4096", 1, 256, 4096));
+    }
+
+    private static KernelCase bf16(String name, int seqs, int queries, int length) {
+        return new KernelCase(name, bed -> prepare(bed, DType.BF16, seqs, queries, length));
+    }
+
+    /** A cache of fp8; measured in turn with one of bf16 as well. */
+    private static KernelCase fp8(String name, int seqs, int queries, int length) {
+        return new KernelCase(name, bed -> prepare(bed, DType.F8_E4M3, seqs, queries, length))
+                .against(bf16("attention_bf16", seqs, queries, length));
     }
 
     /** Each of {@code seqs} sequences has {@code queries} new tokens, {@code length} in all. */
-    private static KernelWork prepare(KernelBed bed, int seqs, int queries, int length) {
+    private static KernelWork prepare(
+            KernelBed bed, DType cache, int seqs, int queries, int length) {
         int maxBlocks = length / BLOCK;
         int blocks = seqs * maxBlocks;
         long blockStride = (long) KV_HEADS * BLOCK * HEAD_DIM;
         Buffer[] k = new Buffer[CACHES];
         Buffer[] v = new Buffer[CACHES];
         for (int i = 0; i < CACHES; i++) {
-            k[i] = bed.randoms(blocks * blockStride, DType.BF16);
-            v[i] = bed.randoms(blocks * blockStride, DType.BF16);
+            k[i] = bed.randoms(blocks * blockStride, cache);
+            v[i] = bed.randoms(blocks * blockStride, cache);
         }
         int tokens = seqs * queries;
         long stride = (long) HEADS * HEAD_DIM;
@@ -54,12 +69,12 @@ final class AttentionCases {
                         .blocks(maxBlocks, blocks)
                         .strides(stride, stride, blockStride)
                         .heads(HEADS, KV_HEADS, HEAD_DIM)
-                        .dtypes(DType.BF16, DType.BF16)
+                        .dtypes(DType.BF16, cache)
                         .scores((float) (1 / Math.sqrt(HEAD_DIM)), 0);
         // Row r of a sequence sees length - queries + r + 1 keys.
         long seen = (long) queries * (length - queries) + (long) queries * (queries + 1) / 2;
         return new KernelWork(
-                2L * 2 * blocks * blockStride + 2L * 2 * tokens * stride,
+                2L * cache.bytes() * blocks * blockStride + 2L * 2 * tokens * stride,
                 4L * seqs * seen * HEADS * HEAD_DIM,
                 queries == 1 ? Probe.F32_FLOPS : Probe.BF16_FLOPS,
                 CACHES,

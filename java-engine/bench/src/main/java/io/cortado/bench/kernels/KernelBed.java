@@ -24,6 +24,11 @@ public final class KernelBed implements AutoCloseable {
     private static final long F32_RANDOM = 0x80FFFFFF80FFFFFFL;
     private static final long F32_FIXED = 0x3D0000003D000000L;
 
+    private static final long F16_RANDOM = 0x87FF87FF87FF87FFL;
+    private static final long F16_FIXED = 0x2800280028002800L;
+    private static final long F8_RANDOM = 0x8F8F8F8F8F8F8F8FL;
+    private static final long F8_FIXED = 0x1010101010101010L;
+
     private static final short TENTH = Float.floatToFloat16(0.1f);
 
     private final Device device;
@@ -133,8 +138,20 @@ public final class KernelBed implements AutoCloseable {
     }
 
     private void fill(MemorySegment data, DType dtype) {
-        long mask = dtype == DType.BF16 ? BF16_RANDOM : F32_RANDOM;
-        long fixed = dtype == DType.BF16 ? BF16_FIXED : F32_FIXED;
+        long mask =
+                switch (dtype) {
+                    case F32 -> F32_RANDOM;
+                    case BF16 -> BF16_RANDOM;
+                    case F16 -> F16_RANDOM;
+                    case F8_E4M3 -> F8_RANDOM;
+                };
+        long fixed =
+                switch (dtype) {
+                    case F32 -> F32_FIXED;
+                    case BF16 -> BF16_FIXED;
+                    case F16 -> F16_FIXED;
+                    case F8_E4M3 -> F8_FIXED;
+                };
         long words = data.byteSize() / 8;
         for (long i = 0; i < words; i++) {
             data.setAtIndex(ValueLayout.JAVA_LONG, i, (random.nextLong() & mask) | fixed);

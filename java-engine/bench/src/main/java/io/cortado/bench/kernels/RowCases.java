@@ -9,8 +9,10 @@ import io.cortado.device.Probe;
 import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
 import io.cortado.device.SampleParams;
+import io.cortado.device.SampleRow;
 import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -142,22 +144,21 @@ final class RowCases {
         for (Buffer buffer : logits) {
             spread(bed, buffer);
         }
-        float[] temperatures = new float[rows];
-        Arrays.fill(temperatures, temperature);
-        float[] shares = new float[rows];
-        Arrays.fill(shares, topP);
-        long[] seeds = new long[rows];
-        Arrays.setAll(seeds, r -> bed.random().nextLong());
-        Buffer t = bed.floats(temperatures);
-        Buffer p = bed.floats(shares);
-        Buffer seed = bed.longs(seeds);
-        Buffer zeros = bed.zeros(8L * rows);
+        SampleRow row = new SampleRow().temperature(temperature).topP(topP);
+        long[] structs = new long[(int) (rows * SampleRow.BYTES / Long.BYTES)];
+        for (int r = 0; r < rows; r++) {
+            row.random(bed.random().nextLong(), 0, 0).copyTo(MemorySegment.ofArray(structs), r);
+        }
+        Buffer params = bed.longs(structs);
         Buffer token = bed.zeros(4L * rows);
         Buffer logprob = bed.zeros(4L * rows);
         Buffer rank = bed.zeros(4L * rows);
         Buffer status = bed.zeros(4L * rows);
-        SampleParams params =
-                new SampleParams(bed.device()).numRows(rows).vocabulary(VOCABULARY, VOCABULARY);
+        SampleParams shape =
+                new SampleParams(bed.device())
+                        .numRows(rows)
+                        .vocabulary(VOCABULARY, VOCABULARY)
+                        .logitsType(DType.F32);
         return memoryBound(
                 (long) rows * VOCABULARY * 4,
                 i ->
@@ -168,19 +169,15 @@ final class RowCases {
                                 null,
                                 null,
                                 status,
+                                null,
                                 logits[i],
-                                t,
-                                zeros,
-                                p,
-                                zeros,
-                                seed,
-                                zeros,
-                                null,
-                                null,
-                                null,
-                                null,
-                                null,
                                 params,
+                                null,
+                                null,
+                                null,
+                                null,
+                                null,
+                                shape,
                                 bed.stream()));
     }
 

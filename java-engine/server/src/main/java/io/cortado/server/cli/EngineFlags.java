@@ -3,6 +3,7 @@ package io.cortado.server.cli;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineOptions.Activations;
+import io.cortado.api.KvCacheDtype;
 import io.cortado.demo.DemoModel;
 import io.cortado.server.Version;
 import java.io.IOException;
@@ -45,16 +46,42 @@ final class EngineFlags {
     int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
 
     @Option(
+            names = "--itl-target-ms",
+            paramLabel = "MS",
+            description =
+                    "time between tokens to keep while prompts enter: smaller chunks of them; 0: any")
+    int itlTargetMs = EngineOptions.defaults().itlTargetMs();
+
+    @Option(
             names = "--max-waiting",
             paramLabel = "N",
             description = "requests that may wait; more get 429")
     int maxWaiting = EngineOptions.defaults().maxWaiting();
 
     @Option(
+            names = "--max-waiting-tokens",
+            paramLabel = "N",
+            description = "prompt tokens that may wait; more get 429; default: any number")
+    long maxWaitingTokens = EngineOptions.defaults().maxWaitingTokens();
+
+    @Option(
+            names = "--step-timeout-s",
+            paramLabel = "SECONDS",
+            description =
+                    "a step that takes longer fails the engine; 0: no limit; default: ${DEFAULT-VALUE}")
+    double stepTimeoutS = EngineOptions.defaults().stepTimeoutMs() / 1e3;
+
+    @Option(
             names = {"--kv-cache-memory", "--kv-cache-memory-bytes"},
             paramLabel = "BYTES",
             description = "memory for the KV cache, as 512M or 4G")
     @Nullable String kvCacheMemory;
+
+    @Option(
+            names = "--kv-cache-dtype",
+            paramLabel = "TYPE",
+            description = "auto (the activations'), bf16, f16, f32 or fp8")
+    String kvCacheDtype = "auto";
 
     @Option(
             names = "--enable-prefix-caching",
@@ -123,10 +150,14 @@ final class EngineFlags {
                 .threads(threads)
                 .isa(isa)
                 .activations(activations)
+                .kvCacheDtype(KvCacheDtype.parse(kvCacheDtype))
                 .maxModelLen(maxModelLen)
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
+                .itlTargetMs(itlTargetMs)
                 .maxWaiting(maxWaiting)
+                .maxWaitingTokens(maxWaitingTokens)
+                .stepTimeoutMs((long) (stepTimeoutS * 1e3))
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes(offloadBytes(kvOffloadGb))

@@ -87,6 +87,14 @@ final class ServeCommand implements Callable<Integer> {
     int shutdownTimeout = 30;
 
     @Option(
+            names = "--slow-reader-timeout-s",
+            paramLabel = "SECONDS",
+            description =
+                    "a client that does not read its answer for so long is given up;"
+                            + " default: ${DEFAULT-VALUE}")
+    double slowReaderTimeoutS = ServerOptions.Limits.defaults().slowReaderMs() / 1e3;
+
+    @Option(
             names = "--slo-class",
             paramLabel = "NAME=TTFT:TPOT",
             description = "targets in ms that requests ask for by slo_class; may be repeated")
@@ -119,6 +127,9 @@ final class ServeCommand implements Callable<Integer> {
                         .trustRequestChatTemplate(trustRequestChatTemplate)
                         .accessLog(!disableAccessLog)
                         .traffic(traffic())
+                        .limits(
+                                ServerOptions.Limits.defaults()
+                                        .slowReaderMs((long) (slowReaderTimeoutS * 1e3)))
                         .embedding(poolerFlags.params());
         Engine engine = recordFlag.open(spec, engineFlags, model);
         Server server;

@@ -2,6 +2,9 @@ package io.cortado.server.record;
 
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Scheduling;
+import io.cortado.api.Scoring;
+import io.cortado.api.Stopping;
+import io.cortado.api.TokenRules;
 import io.cortado.server.JsonOut;
 import java.util.HashMap;
 import java.util.List;
@@ -15,23 +18,44 @@ final class ParamsJson {
     private ParamsJson() {}
 
     static void write(JsonOut out, SamplingParams params) {
-        out.open().field("n", params.n());
-        out.name("temperature").value(params.temperature());
-        out.name("top_p").value(params.topP()).field("top_k", params.topK());
-        out.name("min_p").value(params.minP());
+        out.open().field("n", params.n()).field("best_of", params.bestOf());
         out.field("seed", Objects.requireNonNull(params.seed()));
-        out.field("max_tokens", params.maxTokens()).field("min_tokens", params.minTokens());
-        out.name("stop").openArray();
-        params.stop().forEach(out::value);
-        out.closeArray().name("stop_token_ids").openArray();
-        params.stopTokenIds().forEach(out::value);
-        out.closeArray().name("include_stop").value(params.includeStop());
-        out.name("ignore_eos").value(params.ignoreEos());
-        optional(out.name("logprobs"), params.logprobs());
-        optional(out.name("prompt_logprobs"), params.promptLogprobs());
+        out.name("temperature").value(params.temperature());
+        SamplersJson.write(out, params);
+        write(out, params.tokens());
+        strings(out, "logits_processors", params.logitsProcessors());
+        write(out, params.stopping());
+        optional(out.name("logprobs"), params.scoring().logprobs());
+        optional(out.name("prompt_logprobs"), params.scoring().promptLogprobs());
+        out.field("logprobs_mode", params.scoring().mode().name());
+        out.name("skip_special_tokens").value(params.skipSpecialTokens()).close();
+    }
+
+    private static void write(JsonOut out, TokenRules tokens) {
         out.name("logit_bias").open();
-        params.logitBias().forEach((id, bias) -> out.name(String.valueOf(id)).value(bias));
-        out.close().name("skip_special_tokens").value(params.skipSpecialTokens()).close();
+        tokens.logitBias().forEach((id, bias) -> out.name(String.valueOf(id)).value(bias));
+        out.close().name("allowed_token_ids");
+        if (tokens.allowedTokenIds() == null) {
+            out.nullValue();
+        } else {
+            out.ints(tokens.allowedTokenIds().stream().mapToInt(Integer::intValue).toArray());
+        }
+        strings(out, "bad_words", tokens.badWords());
+    }
+
+    private static void write(JsonOut out, Stopping stopping) {
+        out.field("max_tokens", stopping.maxTokens()).field("min_tokens", stopping.minTokens());
+        strings(out, "stop", stopping.stop());
+        out.name("stop_token_ids")
+                .ints(stopping.stopTokenIds().stream().mapToInt(Integer::intValue).toArray());
+        out.name("include_stop").value(stopping.includeStop());
+        out.name("ignore_eos").value(stopping.ignoreEos());
+    }
+
+    static void strings(JsonOut out, String name, List<String> strings) {
+        out.name(name).openArray();
+        strings.forEach(out::value);
+        out.closeArray();
     }
 
     private static void optional(JsonOut out, @Nullable Integer value) {
@@ -42,37 +66,46 @@ final class ParamsJson {
         }
     }
 
+    /** What recordings of older versions do not have is off. */
     static SamplingParams params(JsonNode node) {
-        Map<Integer, Float> bias = new HashMap<>();
-        node.path("logit_bias")
-                .properties()
-                .forEach(entry ->
-                        bias.put(Integer.valueOf(entry.getKey()), entry.getValue().floatValue()));
-        return SamplingParams.builder()
-                .n(required(node, "n").intValue())
-                .temperature(required(node, "temperature").floatValue())
-                .topP(required(node, "top_p").floatValue())
-                .topK(required(node, "top_k").intValue())
-                .minP(required(node, "min_p").floatValue())
+        int n = required(node, "n").intValue();
+        return SamplersJson.read(node)
+                .n(n)
+                .bestOf(node.path("best_of").asInt(n))
                 .seed(required(node, "seed").longValue())
+                .temperature(required(node, "temperature").floatValue())
+                .tokens(tokens(node))
+                .logitsProcessors(strings(node.path("logits_processors")))
                 .maxTokens(required(node, "max_tokens").intValue())
                 .minTokens(required(node, "min_tokens").intValue())
                 .stop(strings(required(node, "stop")))
-                .stopTokenIds(
-                        required(node, "stop_token_ids")
-                                .valueStream()
-                                .map(JsonNode::intValue)
-                                .toList())
+                .stopTokenIds(ids(required(node, "stop_token_ids")))
                 .includeStop(required(node, "include_stop").booleanValue())
                 .ignoreEos(required(node, "ignore_eos").booleanValue())
-                .logprobs(optional(node.path("logprobs")))
-                .promptLogprobs(optional(node.path("prompt_logprobs")))
-                .logitBias(bias)
+                .scoring(
+                        new Scoring(
+                                optional(node.path("logprobs")),
+                                optional(node.path("prompt_logprobs")),
+                                Scoring.Mode.valueOf(node.path("logprobs_mode").asString("RAW"))))
                 .skipSpecialTokens(required(node, "skip_special_tokens").booleanValue())
                 .build();
     }
 
-    private static List<String> strings(JsonNode node) {
+    private static TokenRules tokens(JsonNode node) {
+        Map<Integer, Float> bias = new HashMap<>();
+        for (Map.Entry<String, JsonNode> entry : node.path("logit_bias").properties()) {
+            bias.put(Integer.valueOf(entry.getKey()), entry.getValue().floatValue());
+        }
+        JsonNode allowed = node.path("allowed_token_ids");
+        return new TokenRules(
+                bias, allowed.isArray() ? ids(allowed) : null, strings(node.path("bad_words")));
+    }
+
+    private static List<Integer> ids(JsonNode node) {
+        return node.valueStream().map(JsonNode::intValue).toList();
+    }
+
+    static List<String> strings(JsonNode node) {
         return node.valueStream().map(JsonNode::stringValue).toList();
     }
 

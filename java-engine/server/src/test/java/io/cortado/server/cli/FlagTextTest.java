@@ -20,6 +20,7 @@ class FlagTextTest {
                 "--port=9",
                 "--no-enable-prefix-caching",
                 "--deterministic=false",
+                "--itl-target-ms=80",
                 "--scheduling-policy=FAIR",
                 "--tenant-weights=a=2,b=1.5",
                 "--kv-cache-memory-bytes",
@@ -31,7 +32,8 @@ class FlagTextTest {
         assertEquals(false, again.prefixCaching());
         assertEquals(false, again.deterministic());
         assertEquals(1.5, again.tenantWeights().get("b"));
-        assertEquals(6, given.size(), given.toString());
+        assertEquals(80, again.itlTargetMs());
+        assertEquals(7, given.size(), given.toString());
         assertEquals(5, FlagText.parse(List.of("--threads=3", "--threads=5")).threads);
         assertEquals(EngineOptions.defaults(), FlagText.parse(List.of()).options());
     }

@@ -1,0 +1,91 @@
+package io.cortado.engine;
+
+import io.cortado.device.SampleRow;
+import io.cortado.sampling.Sampler;
+
+/** Adds rows of a batch to a sampler, with what their rules ask for at this very place. */
+final class RowWriter {
+    private static final int SAMPLING_TAG = 0;
+
+    private final Sampler sampler;
+    private final DryMatches dryMatches;
+
+    RowWriter(Sampler sampler, int vocabSize) {
+        this.sampler = sampler;
+        dryMatches = new DryMatches(vocabSize);
+    }
+
+    /** All rows; of one that has processors only a row that nobody reads. */
+    void addAll(Batch batch) {
+        for (int row = 0; row < batch.numRows(); row++) {
+            if (batch.rowForced[row] != Batch.DRAW) {
+                score(batch, row);
+            } else if (batch.sequence(batch.rowSequence[row]).hasProcessors()) {
+                addUnread();
+            } else {
+                draw(batch, row);
+            }
+        }
+    }
+
+    /** A row that nobody reads. */
+    void addUnread() {
+        sampler.add(RowParams.RAW.row());
+    }
+
+    private void score(Batch batch, int row) {
+        Sequence sequence = batch.sequence(batch.rowSequence[row]);
+        sampler.add(RowParams.RAW.row())
+                .forced(batch.rowForced[row])
+                .logprobs(sequence.request.promptLogprobs, false);
+    }
+
+    /** A row that draws. */
+    void draw(Batch batch, int row) {
+        Sequence sequence = batch.sequence(batch.rowSequence[row]);
+        RowParams params = sequence.request.rowParams;
+        long position = batch.rowPosition[row];
+        SampleRow added = sampler.add(params.row());
+        added.random(sequence.seed, position, SAMPLING_TAG);
+        if (params.allowedMask() != null) {
+            added.masks(SampleRow.NONE, sampler.mask(params.allowedMask()));
+        }
+        addBias(params, sequence, (int) position - sequence.prompt.length);
+        DryRule dry = params.dry();
+        if (dry != null) {
+            dryMatches.add(dry.dry(), dry.breakers(), sequence, sampler);
+        }
+        if (params.hasState()) {
+            added.stateSlot(batch.rowState[row]).reset(batch.rowResets[row]);
+            if (batch.rowResets[row]) {
+                noteHistory(params, sequence);
+            }
+        }
+    }
+
+    private void addBias(RowParams params, Sequence sequence, int numOutput) {
+        for (int i = 0; i < params.biasIds().length; i++) {
+            sampler.bias(params.biasIds()[i], params.biasValues()[i]);
+        }
+        for (int id : sequence.stops.banned(numOutput)) {
+            sampler.bias(id, Float.NEGATIVE_INFINITY);
+        }
+        BadWords words = params.badWords();
+        for (int i = 0; words != null && i < words.sequences().length; i++) {
+            int banned = words.banned(i, sequence.answer);
+            if (banned >= 0) {
+                sampler.bias(banned, Float.NEGATIVE_INFINITY);
+            }
+        }
+    }
+
+    /** All tokens are known: none is under way where a slot is new. */
+    private void noteHistory(RowParams params, Sequence sequence) {
+        sampler.prompt(params.promptMarks(), 0, params.promptMarks().length);
+        Answer output = sequence.answer;
+        for (int from = 0; from < output.size(); from += Answer.CHUNK) {
+            int count = Math.min(Answer.CHUNK, output.size() - from);
+            sampler.output(output.chunkIds(from), 0, count);
+        }
+    }
+}
