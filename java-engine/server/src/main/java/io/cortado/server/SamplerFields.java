@@ -37,8 +37,7 @@ final class SamplerFields {
         SamplingParams left = order == null ? defaults : defaults.only(order);
         SamplerFields read =
                 new SamplerFields(
-                        fields,
-                        mirostat.isOff() ? left : left.only(SamplingStep.BESIDE_MIROSTAT));
+                        fields, mirostat.isOff() ? left : left.only(SamplingStep.BESIDE_MIROSTAT));
         params.temperature(read.temperature());
         params.dynamicTemperature(read.dynamicTemperature());
         params.truncation(read.truncation());

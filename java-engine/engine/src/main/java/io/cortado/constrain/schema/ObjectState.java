@@ -18,12 +18,7 @@ import java.util.TreeSet;
  * @param pending the witnesses that are still missing, as bits
  */
 record ObjectState(
-        ObjectShape shape,
-        BitSet used,
-        Set<String> others,
-        int count,
-        int pending,
-        boolean isFirst)
+        ObjectShape shape, BitSet used, Set<String> others, int count, int pending, boolean isFirst)
         implements RuleState {
     static ObjectState start(ObjectShape shape) {
         return new ObjectState(shape, new BitSet(), Set.of(), 0, shape.allWitnesses(), true);
@@ -56,11 +51,17 @@ record ObjectState(
         return missing.isEmpty() && count >= shape.min && count <= shape.max && pending == 0;
     }
 
+    /** The shape can be completed from its start, so without counts it can be from anywhere. */
+    private boolean isCompletable(BitSet usedAfter, int left) {
+        return left == 0 && shape.max == Atom.UNBOUNDED && count + 1 >= shape.min
+                || shape.isCompletable(usedAfter, count + 1, left);
+    }
+
     private void addKey(int key, Edges out) {
         var after = (BitSet) used.clone();
         after.set(shape.shapes.layout.isDeclaredOrder ? 0 : key, key + 1);
         for (Claim claim : claims(shape.values[key], key, true)) {
-            if (shape.isCompletable(after, count + 1, claim.left)) {
+            if (isCompletable(after, claim.left)) {
                 var next = new ObjectState(shape, after, others, nextCount(), claim.left, false);
                 out.lexeme(
                         shape.lexeme(key, isFirst),
@@ -81,7 +82,7 @@ record ObjectState(
         ObjectShape.Others class_ = shape.others.get(index);
         List<Claim> claims = new ArrayList<>();
         for (Claim claim : claims(class_.value(), index, false)) {
-            if (shape.isCompletable(usedAfter, count + 1, claim.left)) {
+            if (isCompletable(usedAfter, claim.left)) {
                 claims.add(claim);
             }
         }
@@ -90,8 +91,9 @@ record ObjectState(
         }
         Regex body = class_.body();
         if (!others.isEmpty()) {
-            body = shapes.formulas.regexes.and(
-                    body, shapes.formulas.regexes.not(shapes.formulas.text.oneOf(others)));
+            body =
+                    shapes.formulas.regexes.and(
+                            body, shapes.formulas.regexes.not(shapes.formulas.text.oneOf(others)));
         }
         Layout layout = shapes.layout;
         List<Regex> parts = new ArrayList<>(List.of(layout.quote, body, layout.colon));

@@ -95,8 +95,7 @@ final class SamplerFlags {
                         or(mirostatTau, off.tau()),
                         or(mirostatEta, off.eta()));
         SamplingParams left = order == null ? model : model.only(order);
-        SamplingParams defaults =
-                asked.isOff() ? left : left.only(SamplingStep.BESIDE_MIROSTAT);
+        SamplingParams defaults = asked.isOff() ? left : left.only(SamplingStep.BESIDE_MIROSTAT);
         SamplingParams.Builder params =
                 defaults.toBuilder()
                         .mirostat(asked)
