@@ -21,6 +21,7 @@ import picocli.CommandLine.Command;
             PlanBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
+            MaskBench.class,
             JmhBench.class
         })
 final class BenchVerb {}

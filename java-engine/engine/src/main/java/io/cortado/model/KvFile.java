@@ -57,9 +57,16 @@ public final class KvFile implements AutoCloseable {
                             Set.of(CREATE_NEW, READ, WRITE, DELETE_ON_CLOSE),
                             PosixFilePermissions.asFileAttribute(
                                     PosixFilePermissions.fromString("rw-------")));
-            KvFile file = new KvFile(tiers, channel, numBlocks);
-            channel.write(ByteBuffer.allocate(1), bytes - 1);
-            return file;
+            boolean isMade = false;
+            try {
+                channel.write(ByteBuffer.allocate(1), bytes - 1);
+                isMade = true;
+                return new KvFile(tiers, channel, numBlocks);
+            } finally {
+                if (!isMade) {
+                    channel.close();
+                }
+            }
         } catch (IOException e) {
             throw new IllegalArgumentException(
                     "kv-offload-dir must be a folder to write to: kv-offload-dir=%s: %s"

@@ -86,7 +86,7 @@ class SamplingFieldsTest {
                 "logit_bias | {\"1000\":1} | [0, 999] | 1000",
                 "stop_token_ids | [-1] | [0, 999] | -1",
                 "min_tokens | 17 | [0, max_tokens= | 17",
-                "logprobs_mode | \"raw_logits\" | raw_logprobs | one of",
+                "logprobs_mode | \"raw_logits\" | processed_logprobs | raw_logits",
                 "sampler_order | [\"infill\"] | top_k (k) | infill",
                 "sampler_order | \"kk\" | without repetition | top_k",
                 "samplers | [\"top_k\",7] | array of strings | integer",
