@@ -534,21 +534,21 @@ enum ct_sample_flags {
 
 /* A row's parameters. Zeros switch everything off, but for temperature (0: greedy) and those that say so. */
 typedef struct ct_sample_row {
-    int64_t seed;     /* with position, stream_tag: key of the row's random numbers (Philox4x32-10; Salmon et al. 2011) */
-    int64_t position; /* of the token to draw */
+    int64_t seed; /* with position, stream_tag: key of the row's random numbers (Philox4x32-10; Salmon et al. 2011) */
+    int64_t position;                   /* of the token to draw */
     uint8_t order[CT_MAX_SAMPLE_STEPS]; /* ct_sample_step each, CT_STEP_END behind the last; first 0: the steps in the
                                            order of their numbers */
     int32_t flags;                      /* ct_sample_flags */
-    int32_t stream_tag;                 /* uses of one seed and position draw other numbers by other tags; 0: sampling */
-    int32_t forced;        /* >= 0: reports that token instead of drawing it; -1: draw. Not off by 0 */
-    int32_t num_top;       /* of top_ids; at most max_top_logprobs */
-    int32_t state_slot;    /* in [0, num_slots): the request's counts; -1: none. Not off by 0. Rows of one call have
+    int32_t stream_tag;   /* uses of one seed and position draw other numbers by other tags; 0: sampling */
+    int32_t forced;       /* >= 0: reports that token instead of drawing it; -1: draw. Not off by 0 */
+    int32_t num_top;      /* of top_ids; at most max_top_logprobs */
+    int32_t state_slot;   /* in [0, num_slots): the request's counts; -1: none. Not off by 0. Rows of one call have
                               different slots */
-    int32_t mask_row;      /* of masks: tokens whose bit is 0 are banned; -1: none. Not off by 0 */
-    int32_t allowed_row;   /* a second such row; -1: none. Not off by 0 */
-    int32_t top_k;         /* <= 0 off */
-    float temperature;     /* below 1e-5 greedy: the first of the order after penalties, no other step counts */
-    float dynatemp_range;  /* <= 0 off; else temperature -+ range by (H / ln n)^exponent, below 1e-5 greedy */
+    int32_t mask_row;     /* of masks: tokens whose bit is 0 are banned; -1: none. Not off by 0 */
+    int32_t allowed_row;  /* a second such row; -1: none. Not off by 0 */
+    int32_t top_k;        /* <= 0 off */
+    float temperature;    /* below 1e-5 greedy: the first of the order after penalties, no other step counts */
+    float dynatemp_range; /* <= 0 off; else temperature -+ range by (H / ln n)^exponent, below 1e-5 greedy */
     float dynatemp_exponent;
     float min_p;           /* <= 0 off */
     float top_p;           /* >= 1 off; <= 0 keeps one. Not off by 0 */
@@ -565,12 +565,12 @@ typedef struct ct_sample_row {
                                  off */
     float frequency_penalty;  /* logit - count * frequency_penalty, count in the output */
     float presence_penalty;   /* logit - presence_penalty, where count > 0 */
-    int32_t bias_begin;       /* bias_ids in [bias_begin, bias_end): added before all else; -inf bans (logit bias, bad */
-    int32_t bias_end;         /* words, min tokens) */
-    int32_t dry_begin;        /* those in [dry_begin, dry_end): added by CT_STEP_DRY */
+    int32_t bias_begin; /* bias_ids in [bias_begin, bias_end): added before all else; -inf bans (logit bias, bad */
+    int32_t bias_end;   /* words, min tokens) */
+    int32_t dry_begin;  /* those in [dry_begin, dry_end): added by CT_STEP_DRY */
     int32_t dry_end;
-    int32_t prompt_begin;     /* history_ids in [prompt_begin, output_begin): noted in state_slot as of the prompt */
-    int32_t output_begin;     /* those in [output_begin, history_end): counted there as output */
+    int32_t prompt_begin; /* history_ids in [prompt_begin, output_begin): noted in state_slot as of the prompt */
+    int32_t output_begin; /* those in [output_begin, history_end): counted there as output */
     int32_t history_end;
 } ct_sample_row;
 

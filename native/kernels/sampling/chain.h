@@ -224,15 +224,19 @@ CT_HOST_DEVICE void remove_top(Row& x, const ct_sample_row& p) {
 template <typename Row>
 CT_HOST_DEVICE [[gnu::always_inline]] inline void run_step(Row& x, const ct_sample_row& p, int step, float mu) {
     switch (step) {
-        case CT_STEP_TEMPERATURE: return temper(x, p);
+        case CT_STEP_TEMPERATURE:
+            return temper(x, p);
         case CT_STEP_MIN_P:
             if (!(p.min_p > 0)) return;
             // Above 1 it would keep none; taken as 1.
             return cut(x, static_cast<double>(x.top) +
                               x.temperature * std::log(p.min_p < 1 ? static_cast<double>(p.min_p) : 1.0));
-        case CT_STEP_TOP_K: return keep_k(x, p);
-        case CT_STEP_TOP_P: return keep_mass(x, p.top_p);
-        case CT_STEP_TYPICAL_P: return keep_typical(x, p.typical_p);
+        case CT_STEP_TOP_K:
+            return keep_k(x, p);
+        case CT_STEP_TOP_P:
+            return keep_mass(x, p.top_p);
+        case CT_STEP_TYPICAL_P:
+            return keep_typical(x, p.typical_p);
         case CT_STEP_TOP_N_SIGMA:
             if (!(p.top_n_sigma > 0)) return;
             return cut(x, static_cast<double>(x.top) - static_cast<double>(p.top_n_sigma) * x.deviation());
@@ -246,12 +250,15 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline void run_step(Row& x, const ct_samp
             const double other = 0.5 * log_eta - entropy(x.code, s);
             return cut_probability(x, other < log_eta ? other : log_eta, s.mass);
         }
-        case CT_STEP_TOP_H: return keep_top_h(x, p.top_h);
-        case CT_STEP_XTC: return remove_top(x, p);
+        case CT_STEP_TOP_H:
+            return keep_top_h(x, p.top_h);
+        case CT_STEP_XTC:
+            return remove_top(x, p);
         case CT_STEP_MIROSTAT:
             if (!(p.mirostat_tau > 0)) return;
             return cut_probability(x, -kLn2 * static_cast<double>(mu), x.mass());
-        default: return;
+        default:
+            return;
     }
 }
 

@@ -10,8 +10,8 @@ namespace {
 
 constexpr float kInfinity = __builtin_inff();
 constexpr auto kFirst = std::greater<uint64_t>();
-constexpr int64_t kFew = 256;    // tokens that most rows cross their share within
-constexpr int64_t kDense = 8;    // a list is worth it below a share of the row of 1 / this
+constexpr int64_t kFew = 256;  // tokens that most rows cross their share within
+constexpr int64_t kDense = 8;  // a list is worth it below a share of the row of 1 / this
 
 int64_t chunks_of(int64_t n) { return (n + kChunk - 1) / kChunk; }
 
@@ -64,8 +64,8 @@ RowMemory RowMemory::at(void* memory, int64_t vocab_size) {
     auto* keys = static_cast<uint64_t*>(memory);
     auto* values = reinterpret_cast<float*>(keys + tokens + kBuckets);
     float* small = values + 3 * tokens;
-    return {keys,  keys + tokens,  values,            values + tokens, values + 2 * tokens,
-            small, small + chunks, small + 2 * chunks};
+    return {keys,           keys + tokens,     values, values + tokens, values + 2 * tokens, small,
+            small + chunks, small + 2 * chunks};
 }
 
 Row::Row(const SampleArgs& args, const SamplingPasses& passes, const RowMemory& memory, int64_t row,
@@ -189,7 +189,8 @@ void Row::rekey(int step) {
     }
     for (int64_t i = 0; i < listed_; ++i) {
         const int64_t id = code.id(m_.keys[i]);
-        const float logit = counts ? penalised(code.logit(m_.keys[i]), static_cast<uint32_t>(counts[id]), p_) : m_.kept[id];
+        const float logit =
+            counts ? penalised(code.logit(m_.keys[i]), static_cast<uint32_t>(counts[id]), p_) : m_.kept[id];
         not_finite_ = not_finite_ || !(logit < kInfinity);
         m_.keys[i] = code.key(logit, id);
     }
@@ -329,7 +330,8 @@ Reached Row::key_at_mass(uint64_t target) {
     }
     // What is deeper than 44 nats weighs nothing.
     const double deepest = std::min(static_cast<double>(top) - static_cast<double>(low_logit()), 44 * temperature);
-    return reach(deepest, target, [this](float logit) { return static_cast<double>(top) - static_cast<double>(logit); });
+    return reach(deepest, target,
+                 [this](float logit) { return static_cast<double>(top) - static_cast<double>(logit); });
 }
 
 // The same in the order of depth, by a histogram: buckets of equal depth, then the one that the target falls into.
@@ -375,7 +377,8 @@ Reached Row::reach(double deepest, uint64_t target, const Depth& depth) {
         const double y = depth(code.logit(b));
         return x < y || (x == y && a > b);
     };
-    Reached reached = select_mass(m_.keys, size, target - above, [this](uint64_t key) { return weight_of(key); }, before);
+    Reached reached =
+        select_mass(m_.keys, size, target - above, [this](uint64_t key) { return weight_of(key); }, before);
     reached.mass += above;
     return reached;
 }
@@ -483,8 +486,7 @@ void Row::report_raw(int64_t token) {
     const float logit = allowed_[token];
     a_.logprob[r_] = static_cast<float>(static_cast<double>(logit) - w.top - log_mass);
     const float above = ordered_float(ordered_bits(logit) + 1);
-    const int64_t before =
-        passes_.count(allowed_, n_, above, FLT_MAX) + passes_.count(allowed_, token, logit, logit);
+    const int64_t before = passes_.count(allowed_, n_, above, FLT_MAX) + passes_.count(allowed_, token, logit, logit);
     a_.rank[r_] = static_cast<int32_t>(before + 1);
     const int64_t wanted = std::min<int64_t>(p_.num_top, n_);
     if (wanted <= 0) return;

@@ -20,11 +20,11 @@ namespace {
 
 struct Sample {
     ct::SampleArgs a;
-    float* edited;            // a row of float32 for every block; null: no row has edits
-    uint64_t* maxima;         // [rows][pieces][threads], of survey_kernel; null: rows are read by their blocks
+    float* edited;     // a row of float32 for every block; null: no row has edits
+    uint64_t* maxima;  // [rows][pieces][threads], of survey_kernel; null: rows are read by their blocks
     int64_t edited_stride;
     int32_t pieces;
-    bool aligned;             // rows of logits
+    bool aligned;  // rows of logits
 };
 
 // ---- edits ---------------------------------------------------------------------------------------------------------
@@ -103,9 +103,8 @@ __device__ inline void BlockRow::edit(int step) {
     if (!edits(step)) return;
     if (has_run_ && listed_ >= 0) return edit_list(step);
     if (has_run_) {
-        values_.each([&](float logit, int64_t id) {
-            mine_[id] = range.contains(code.key(logit, id)) ? logit : -infinity();
-        });
+        values_.each(
+            [&](float logit, int64_t id) { mine_[id] = range.contains(code.key(logit, id)) ? logit : -infinity(); });
         __syncthreads();
         overwritten_ = true;
     }
@@ -374,8 +373,11 @@ int32_t sample(const LaunchContext& context, const ct::SampleArgs& args) {
     const Plan p = plan(*context.limits, params);
     auto* workspace = static_cast<unsigned char*>(args.workspace);
     const int64_t element = args.logits_dtype == CT_BF16 ? 2 : 4;
-    Sample k{args, p.edited_bytes > 0 ? reinterpret_cast<float*>(workspace + p.maxima_bytes) : nullptr,
-             p.pieces > 1 ? reinterpret_cast<uint64_t*>(workspace) : nullptr, p.edited_stride, p.pieces,
+    Sample k{args,
+             p.edited_bytes > 0 ? reinterpret_cast<float*>(workspace + p.maxima_bytes) : nullptr,
+             p.pieces > 1 ? reinterpret_cast<uint64_t*>(workspace) : nullptr,
+             p.edited_stride,
+             p.pieces,
              rows_aligned(args.logits, args.logits_stride, element)};
     LaunchShape shape;
     shape.threads = p.threads;

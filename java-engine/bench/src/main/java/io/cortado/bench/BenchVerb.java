@@ -9,6 +9,7 @@ import picocli.CommandLine.Command;
         mixinStandardHelpOptions = true,
         subcommands = {
             KernelsBench.class,
+            SamplingBench.class,
             LatencyBench.class,
             ThroughputBench.class,
             ServeBench.class,
@@ -20,6 +21,7 @@ import picocli.CommandLine.Command;
             PlanBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
+            MaskBench.class,
             JmhBench.class
         })
 final class BenchVerb {}

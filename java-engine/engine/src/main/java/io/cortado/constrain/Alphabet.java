@@ -29,6 +29,14 @@ public interface Alphabet {
 
     /** Between the quotes of a JSON string: as it is, or by any of its escapes. */
     static Alphabet jsonString(Regexes regexes) {
-        return new JsonAlphabet(regexes);
+        return new JsonAlphabet(regexes, false);
+    }
+
+    /**
+     * Alike, but what JSON need not escape and is ASCII stands as it is, and the rest has its
+     * shortest escape: texts that a schema fixes stay fixed.
+     */
+    static Alphabet shortJsonString(Regexes regexes) {
+        return new JsonAlphabet(regexes, true);
     }
 }

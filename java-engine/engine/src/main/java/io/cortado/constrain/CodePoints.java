@@ -128,15 +128,15 @@ public final class CodePoints {
         return ranges.length == 2 && ranges[0] == ranges[1];
     }
 
-    int numRanges() {
+    public int numRanges() {
         return ranges.length / 2;
     }
 
-    int first(int range) {
+    public int first(int range) {
         return ranges[2 * range];
     }
 
-    int last(int range) {
+    public int last(int range) {
         return ranges[2 * range + 1];
     }
 

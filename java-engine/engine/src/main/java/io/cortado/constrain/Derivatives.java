@@ -15,6 +15,10 @@ import org.jspecify.annotations.Nullable;
  * whether anything matches at all.
  */
 final class Derivatives {
+    private static final ByteSet COUNTED = ByteSet.range('0', '9').or(ByteSet.of('.'));
+
+    private static final int MAX_LENGTH = 200;
+
     private final Regexes regexes;
     private final Fuel fuel;
 
@@ -39,8 +43,18 @@ final class Derivatives {
             case AND -> ofAnd(regex, value);
             case NOT -> regex == Regex.ANYTHING ? regex : regexes.not(of(regex.part(), value));
             case REPEAT -> ofRepeat(regex, value);
+            case MULTIPLE -> ofMultiple(regex, value);
             case SHORTEST -> regexes.shortest(of(regex.part(), value));
         };
+    }
+
+    private Regex ofMultiple(Regex regex, int value) {
+        if (value == '.') {
+            return regex;
+        }
+        return value >= '0' && value <= '9'
+                ? regexes.multiple(regex.max, (int) ((10L * regex.min + value - '0') % regex.max))
+                : Regex.NOTHING;
     }
 
     private Regex ofRepeat(Regex regex, int value) {
@@ -119,6 +133,10 @@ final class Derivatives {
                 }
                 yield sameAs(rest, value, same);
             }
+            case MULTIPLE -> {
+                boolean isAlone = value == '.' || value >= '0' && value <= '9';
+                yield within.and(isAlone ? ByteSet.of(value) : COUNTED.not());
+            }
             case OR, AND, NOT, REPEAT, SHORTEST -> {
                 ByteSet same = within;
                 for (Regex part : regex.parts) {
@@ -127,6 +145,46 @@ final class Derivatives {
                 yield same;
             }
         };
+    }
+
+    private record Beginning(byte[] bytes, Regex rest) {}
+
+    private static void extend(
+            byte[] bytes, ByteSet same, Regex rest, ArrayDeque<Beginning> open) {
+        for (int value = same.next(0); value < 256; value = same.next(value + 1)) {
+            byte[] longer = Arrays.copyOf(bytes, bytes.length + 1);
+            longer[bytes.length] = (byte) value;
+            open.add(new Beginning(longer, rest));
+        }
+    }
+
+    /** The strings of a language; null if there are more than {@code limit}, or long ones. */
+    @Nullable List<byte[]> all(Regex regex, int limit) {
+        var found = new ArrayList<byte[]>();
+        var open = new ArrayDeque<Beginning>();
+        if (!isEmpty(regex)) {
+            open.add(new Beginning(new byte[0], regex));
+        }
+        while (!open.isEmpty()) {
+            Beginning beginning = open.poll();
+            if (beginning.rest.isNullable) {
+                found.add(beginning.bytes);
+            }
+            ByteSet left = ByteSet.ALL;
+            for (int value = 0; value < 256; value = left.next(value)) {
+                ByteSet same = sameAs(beginning.rest, value, left);
+                left = left.and(same.not());
+                Regex rest = of(beginning.rest, value);
+                if (!isEmpty(rest)) {
+                    extend(beginning.bytes, same, rest, open);
+                }
+                // Each beginning that is left stands for another string at least.
+                if (found.size() + open.size() > limit || beginning.bytes.length == MAX_LENGTH) {
+                    return null;
+                }
+            }
+        }
+        return found;
     }
 
     /**
@@ -143,10 +201,10 @@ final class Derivatives {
     private void search(Regex start) {
         Map<Regex, Regex> cameFrom = new HashMap<>();
         var open = new ArrayDeque<Regex>();
-        open.push(start);
+        open.add(start);
         cameFrom.put(start, start);
         while (!open.isEmpty()) {
-            Regex regex = open.pop();
+            Regex regex = open.poll();
             ByteSet left = ByteSet.ALL;
             for (int value = 0; value < 256; value = left.next(value)) {
                 left = left.and(sameAs(regex, value, ByteSet.ALL).not());
@@ -157,7 +215,7 @@ final class Derivatives {
                 }
                 if (next.inhabited == Inhabited.UNKNOWN
                         && cameFrom.putIfAbsent(next, regex) == null) {
-                    open.push(next);
+                    open.add(next);
                 }
             }
         }

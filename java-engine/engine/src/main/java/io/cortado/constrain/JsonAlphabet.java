@@ -12,8 +12,8 @@ import java.util.Map;
  * without their pair are no characters.
  */
 final class JsonAlphabet implements Alphabet {
-    private static final String SHORT = "\"\\/bfnrt";
-    private static final String MEANT = "\"\\/\b\f\n\r\t";
+    private static final String SHORT = "\"\\bfnrt/";
+    private static final String MEANT = "\"\\\b\f\n\r\t/";
     private static final CodePoints ESCAPED = CodePoints.ofRanges(0, 0x1F, '"', '"', '\\', '\\');
     private static final int FIRST_BEYOND = 0x10000;
     private static final int HIGH_SURROGATE = 0xD800;
@@ -21,11 +21,24 @@ final class JsonAlphabet implements Alphabet {
     private static final int LOW_BITS = 10;
     private static final int LOW_MASK = (1 << LOW_BITS) - 1;
 
+    /** Controls without a short escape, and what is not ASCII. */
+    private static final CodePoints BY_NUMBER =
+            CodePoints.range(0, 0x1F)
+                    .minus(CodePoints.ofRanges('\b', '\n', '\f', '\r'))
+                    .or(CodePoints.range(0x80, 0x10FFFF));
+
     private final Regexes regexes;
+    private final CodePoints numbered;
+    private final int numShort;
     private final Map<CodePoints, Regex> letters = new HashMap<>();
 
-    JsonAlphabet(Regexes regexes) {
+    /**
+     * @param isShortest whether ASCII has one spelling only
+     */
+    JsonAlphabet(Regexes regexes, boolean isShortest) {
         this.regexes = regexes;
+        numbered = isShortest ? BY_NUMBER : CodePoints.ANY;
+        numShort = isShortest ? SHORT.length() - 1 : SHORT.length();
     }
 
     @Override
@@ -45,15 +58,16 @@ final class JsonAlphabet implements Alphabet {
 
     private Regex escaped(CodePoints set) {
         ByteSet shorts = ByteSet.NONE;
-        for (int i = 0; i < SHORT.length(); i++) {
+        for (int i = 0; i < numShort; i++) {
             if (set.contains(MEANT.charAt(i))) {
                 shorts = shorts.or(ByteSet.of(SHORT.charAt(i)));
             }
         }
         var parts = new ArrayList<Regex>();
         parts.add(regexes.bytes(shorts));
-        parts.add(regexes.concat(regexes.literal("u"), units(basic(set))));
-        pairs(set, parts);
+        CodePoints byNumber = set.and(numbered);
+        parts.add(regexes.concat(regexes.literal("u"), units(basic(byNumber))));
+        pairs(byNumber, parts);
         return regexes.concat(regexes.literal("\\"), regexes.or(parts));
     }
 

@@ -23,6 +23,11 @@ public final class Regex {
         NOT,
         /** From min to max copies of its part. */
         REPEAT,
+        /**
+         * Digits that make a multiple of max when they follow digits of a value that is min modulo
+         * max; points do not count.
+         */
+        MULTIPLE,
         /** The strings of its part of which no proper prefix is in it. */
         SHORTEST
     }

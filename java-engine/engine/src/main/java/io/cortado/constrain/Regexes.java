@@ -8,6 +8,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes the regular languages of one grammar: concatenation, union, intersection, complement,
@@ -283,6 +284,40 @@ public final class Regexes {
     /** One of these byte strings; factored by common prefixes, so that long lists stay cheap. */
     public Regex choice(List<byte[]> choices) {
         return ChoiceTree.regex(this, choices);
+    }
+
+    /**
+     * The texts in which an ECMA-262 pattern matches somewhere.
+     *
+     * @param alphabet how the texts are spelled
+     * @throws GrammarException if the pattern is wrong or not regular
+     */
+    public Regex search(String pattern, Alphabet alphabet) {
+        return RegexParser.anywhere(this, alphabet, pattern, RegexDialect.ECMA);
+    }
+
+    /**
+     * Strings of digits whose value is a multiple of {@code divisor}; points between them do not
+     * count. The empty string is 0.
+     */
+    public Regex multiple(int divisor) {
+        if (divisor < 1) {
+            throw new IllegalArgumentException("divisor must be positive: divisor=" + divisor);
+        }
+        return multiple(divisor, 0);
+    }
+
+    Regex multiple(int divisor, int remainder) {
+        return intern(
+                Kind.MULTIPLE, NO_PARTS, ByteSet.NONE, NO_BYTES, remainder, divisor, remainder == 0);
+    }
+
+    /**
+     * The strings of the language, shorter ones first; null if there are more than {@code limit}, or
+     * one of more than 200 bytes.
+     */
+    public @Nullable List<byte[]> all(Regex regex, int limit) {
+        return derivatives.all(regex, limit);
     }
 
     /** Whether nothing matches: exact, also under intersection and complement. */

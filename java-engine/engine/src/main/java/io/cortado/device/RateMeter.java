@@ -268,7 +268,7 @@ public final class RateMeter {
         try (Bed bed = new Bed(device)) {
             int most = DRAWN_ROWS[DRAWN_ROWS.length - 1];
             Buffer logits = bed.filled(4L * most * VOCABULARY);
-            Buffer greedy = bed.ints(greedy(most));
+            Buffer rowParams = greedy(bed, most);
             Buffer token = bed.zeros(4L * most);
             Buffer logprob = bed.zeros(4L * most);
             Buffer rank = bed.zeros(4L * most);
@@ -297,7 +297,8 @@ public final class RateMeter {
                                                         status,
                                                         null,
                                                         logits,
-                                                        greedy,
+                                                        rowParams,
+                                                        null,
                                                         null,
                                                         null,
                                                         null,
@@ -310,14 +311,19 @@ public final class RateMeter {
         }
     }
 
-    /** Rows of parameters for {@link Kernels#sample} that take the likeliest token. */
-    private static int[] greedy(int rows) {
+    private static Buffer greedy(Bed bed, int rows) {
+        Buffer params = bed.zeros(rows * SampleRow.BYTES);
         SampleRow row = new SampleRow().temperature(0);
-        int[] words = new int[(int) (rows * SampleRow.BYTES / Integer.BYTES)];
-        for (int i = 0; i < rows; i++) {
-            row.copyTo(MemorySegment.ofArray(words), i);
+        try (Staging staging = new Staging(bed.device)) {
+            staging.write(
+                    params,
+                    bytes -> {
+                        for (int i = 0; i < rows; i++) {
+                            row.copyTo(bytes, i);
+                        }
+                    });
         }
-        return words;
+        return params;
     }
 
     /** What is left of a measurement; a part of it at least, since both are noisy. */

@@ -11,16 +11,31 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.zip.GZIPInputStream;
+import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Reads JSON lines, gzipped or plain. */
 final class JsonLines {
     private static final JsonMapper MAPPER = JsonMapper.builder().build();
+    private static final JsonMapper EXACT =
+            JsonMapper.builder()
+                    .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+                    .build();
 
     private JsonLines() {}
 
     static List<JsonNode> read(Path file, int limit) throws IOException {
+        return read(file, limit, MAPPER);
+    }
+
+    /** With numbers exactly as they are written. */
+    static List<JsonNode> readExact(Path file, int limit) throws IOException {
+        return read(file, limit, EXACT);
+    }
+
+    private static List<JsonNode> read(Path file, int limit, JsonMapper mapper)
+            throws IOException {
         var rows = new ArrayList<JsonNode>();
         try (var in =
                 new BufferedReader(new InputStreamReader(open(file), StandardCharsets.UTF_8))) {
@@ -28,7 +43,7 @@ final class JsonLines {
                     line != null && rows.size() < limit;
                     line = in.readLine()) {
                 if (!line.isBlank()) {
-                    rows.add(MAPPER.readTree(line));
+                    rows.add(mapper.readTree(line));
                 }
             }
         }

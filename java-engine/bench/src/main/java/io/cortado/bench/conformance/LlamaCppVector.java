@@ -76,8 +76,7 @@ final class LlamaCppVector {
             case "dyn_temperature" ->
                     row.temperature(number(params, "temp"))
                             .dynamicTemperature(
-                                    number(params, "delta"),
-                                    number(params, "exponent"));
+                                    number(params, "delta"), number(params, "exponent"));
             case "top_k" -> row.topK((int) number(params, "k"));
             case "top_p" -> row.topP(p);
             case "min_p" -> row.minP(p);

@@ -21,10 +21,7 @@ final class PlanText {
         lines.add(
                 "model      %s (%s), %,d parameters, sequences of at most %d tokens"
                         .formatted(
-                                name,
-                                plan.architecture(),
-                                plan.parameters(),
-                                plan.maxModelLen()));
+                                name, plan.architecture(), plan.parameters(), plan.maxModelLen()));
         lines.add(
                 "device     %s: %s, %s free"
                         .formatted(

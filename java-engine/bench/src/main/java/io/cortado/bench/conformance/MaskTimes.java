@@ -1,0 +1,100 @@
+package io.cortado.bench.conformance;
+
+import io.cortado.constrain.CompiledGrammar;
+import io.cortado.constrain.GrammarException;
+import io.cortado.constrain.Matcher;
+import io.cortado.constrain.schema.SchemaOptions;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.DoubleStream;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * The CPU time of the calling thread for masks of real schemas.
+ *
+ * @param masksUs mask and accept of each token after the first
+ * @param firstMasksMs compiling and the first mask, of each schema
+ * @param grammarsKb the estimate of what a grammar holds after its texts
+ * @param refused schemas that were not compiled
+ */
+public record MaskTimes(double[] masksUs, double[] firstMasksMs, double[] grammarsKb, int refused) {
+    private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+
+    /** Schemas that only warm the compiler up. */
+    private static final int WARM_UP = 300;
+
+    /** Feeds the valid texts of the schemas under {@code path}. */
+    public static MaskTimes measure(Path path, int limit) throws IOException {
+        SchemaJudge judge = SchemaJudge.near(path);
+        List<JsonNode> rows = new ArrayList<>();
+        for (Path file :
+                SuiteFiles.under(path, f -> VocabFiles.plainName(f).endsWith(".jsonl"))) {
+            rows.addAll(JsonLines.readExact(file, limit));
+        }
+        var warm = new Collected();
+        for (JsonNode row : rows.subList(0, Math.min(WARM_UP, rows.size()))) {
+            warm.add(row, judge);
+        }
+        var collected = new Collected();
+        for (JsonNode row : rows) {
+            collected.add(row, judge);
+        }
+        return collected.times();
+    }
+
+    private static final class Collected {
+        private final DoubleStream.Builder masks = DoubleStream.builder();
+        private final DoubleStream.Builder firsts = DoubleStream.builder();
+        private final DoubleStream.Builder sizes = DoubleStream.builder();
+        private int refused;
+
+        private MaskTimes times() {
+            return new MaskTimes(
+                    masks.build().toArray(),
+                    firsts.build().toArray(),
+                    sizes.build().toArray(),
+                    refused);
+        }
+
+        private void add(JsonNode row, SchemaJudge judge) {
+            String schema = row.path("schema").toString();
+            long begin = THREADS.getCurrentThreadCpuTime();
+            try {
+                judge.use(schema, SchemaOptions.DEFAULT);
+                CompiledGrammar grammar = judge.grammar();
+                if (grammar == null) {
+                    return;
+                }
+                var mask = new int[grammar.vocabulary().words()];
+                grammar.matcher().allowed(mask);
+                firsts.add((THREADS.getCurrentThreadCpuTime() - begin) / 1e6);
+                for (JsonNode test : row.path("tests")) {
+                    if (test.path("valid").asBoolean(false)) {
+                        feed(judge.tokens(test.path("text").asString("")), grammar, mask);
+                    }
+                }
+                sizes.add(grammar.sizeBytes() / 1e3);
+            } catch (GrammarException e) {
+                refused++;
+            }
+        }
+
+        private void feed(int[] tokens, CompiledGrammar grammar, int[] mask) {
+            Matcher matcher = grammar.matcher();
+            long before = THREADS.getCurrentThreadCpuTime();
+            for (int token : tokens) {
+                matcher.allowed(mask);
+                if (!matcher.accept(token)) {
+                    return;
+                }
+                long now = THREADS.getCurrentThreadCpuTime();
+                masks.add((now - before) / 1e3);
+                before = now;
+            }
+        }
+    }
+}

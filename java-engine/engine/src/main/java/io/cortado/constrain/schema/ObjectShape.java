@@ -1,0 +1,182 @@
+package io.cortado.constrain.schema;
+
+import io.cortado.constrain.Regex;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Objects of one kind: keys with a name, and classes of others, each with what their values satisfy;
+ * which keys must be there, how many properties there are, and what some property must be. Equal
+ * only to itself.
+ */
+final class ObjectShape {
+    /** Keys without a name of their own, more than a few. */
+    record Others(Regex body, Formula value) {}
+
+    /**
+     * Some property must have one of these keys and such a value.
+     *
+     * @param names by their place in the shape
+     * @param others alike
+     */
+    record Witness(BitSet names, BitSet others, Formula value) {}
+
+    final String[] keys;
+    final Formula[] values;
+    final BitSet required;
+    final List<Others> others;
+    final List<Witness> witnesses;
+    final int min;
+    final int max;
+    final Shapes shapes;
+    private final Regex[] firstLexemes;
+    private final Regex[] laterLexemes;
+
+    ObjectShape(
+            String[] keys,
+            Formula[] values,
+            BitSet required,
+            List<Others> others,
+            List<Witness> witnesses,
+            int min,
+            int max,
+            Shapes shapes) {
+        this.keys = keys;
+        this.values = values;
+        this.required = required;
+        this.others = List.copyOf(others);
+        this.witnesses = List.copyOf(witnesses);
+        this.min = min;
+        this.max = max;
+        this.shapes = shapes;
+        firstLexemes = new Regex[keys.length];
+        laterLexemes = new Regex[keys.length];
+    }
+
+    boolean isPossible() {
+        return isCompletable(new BitSet(), 0, allWitnesses());
+    }
+
+    int allWitnesses() {
+        return (1 << witnesses.size()) - 1;
+    }
+
+    /** A key with all that is written around it. */
+    Regex lexeme(int key, boolean isFirst) {
+        Regex[] lexemes = isFirst ? firstLexemes : laterLexemes;
+        Regex known = lexemes[key];
+        if (known == null) {
+            Layout layout = shapes.layout;
+            var regexes = shapes.formulas.regexes;
+            Regex body = shapes.formulas.text.literal(keys[key]);
+            known = regexes.concat(List.of(layout.quote, body, layout.colon));
+            if (!isFirst) {
+                known = regexes.concat(layout.comma, known);
+            }
+            lexemes[key] = known;
+        }
+        return known;
+    }
+
+    /**
+     * Whether an object can be ended from here.
+     *
+     * @param used keys that were written, or can no longer be
+     * @param count of properties written
+     * @param pending the witnesses that are still missing, as bits
+     */
+    boolean isCompletable(BitSet used, int count, int pending) {
+        int needed = 0;
+        for (int key = required.nextSetBit(0); key >= 0; key = required.nextSetBit(key + 1)) {
+            if (!used.get(key)) {
+                if (!shapes.isPossible(values[key])) {
+                    return false;
+                }
+                needed++;
+            }
+        }
+        int more = pending == 0 ? 0 : missing(used, pending, new HashMap<>());
+        if (more == Integer.MAX_VALUE || Math.max(min, (long) count + needed + more) > max) {
+            return false;
+        }
+        return hasRoom(used, min - count - needed);
+    }
+
+    /** Whether so many properties can be written that are not required. */
+    private boolean hasRoom(BitSet used, int wanted) {
+        int left = wanted;
+        if (left <= 0) {
+            return true;
+        }
+        for (Others other : others) {
+            if (shapes.isPossible(other.value)) {
+                return true;
+            }
+        }
+        for (int key = used.nextClearBit(0); key < keys.length; key = used.nextClearBit(key + 1)) {
+            if (!required.get(key) && shapes.isPossible(values[key]) && --left == 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** The fewest properties that the witnesses add to the required ones; MAX_VALUE for never. */
+    private int missing(BitSet used, int pending, Map<Integer, Formula> chosen) {
+        if (pending == 0) {
+            return 0;
+        }
+        int index = Integer.numberOfTrailingZeros(pending);
+        Witness witness = witnesses.get(index);
+        int rest = pending & pending - 1;
+        int best = Integer.MAX_VALUE;
+        for (int key = witness.names.nextSetBit(0);
+                key >= 0 && best > 0;
+                key = witness.names.nextSetBit(key + 1)) {
+            if (!used.get(key)) {
+                boolean isFree = required.get(key) || chosen.containsKey(key);
+                int cost = isFree ? 0 : 1;
+                Formula value = chosen.getOrDefault(key, values[key]);
+                best = Math.min(best, with(used, rest, chosen, key, value, witness, cost));
+            }
+        }
+        for (int other = witness.others.nextSetBit(0);
+                other >= 0 && best > 0;
+                other = witness.others.nextSetBit(other + 1)) {
+            // A property that another witness added may serve, or a new one.
+            for (int slot = keys.length + other; ; slot += others.size()) {
+                boolean isNew = !chosen.containsKey(slot);
+                Formula value = chosen.getOrDefault(slot, others.get(other).value);
+                best = Math.min(best, with(used, rest, chosen, slot, value, witness, isNew ? 1 : 0));
+                if (isNew) {
+                    break;
+                }
+            }
+        }
+        return best;
+    }
+
+    private int with(
+            BitSet used,
+            int rest,
+            Map<Integer, Formula> chosen,
+            int slot,
+            Formula value,
+            Witness witness,
+            int cost) {
+        Formula both = shapes.formulas.and(value, witness.value);
+        if (!shapes.isPossible(both)) {
+            return Integer.MAX_VALUE;
+        }
+        Formula before = chosen.put(slot, both);
+        int more = missing(used, rest, chosen);
+        if (before == null) {
+            chosen.remove(slot);
+        } else {
+            chosen.put(slot, before);
+        }
+        return more == Integer.MAX_VALUE ? more : more + cost;
+    }
+}

@@ -1,0 +1,170 @@
+package io.cortado.constrain.schema;
+
+import io.cortado.constrain.Edges;
+import io.cortado.constrain.Regex;
+import io.cortado.constrain.RuleState;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * Within an object, after a whole property or at its start.
+ *
+ * @param used named keys that were written, or that can no longer come
+ * @param others the other keys that were written
+ * @param count of properties; where it makes no difference any more, the least such
+ * @param pending the witnesses that are still missing, as bits
+ */
+record ObjectState(
+        ObjectShape shape,
+        BitSet used,
+        Set<String> others,
+        int count,
+        int pending,
+        boolean isFirst)
+        implements RuleState {
+    static ObjectState start(ObjectShape shape) {
+        return new ObjectState(shape, new BitSet(), Set.of(), 0, shape.allWitnesses(), true);
+    }
+
+    @Override
+    public void expand(Edges out) {
+        Layout layout = shape.shapes.layout;
+        if (isComplete()) {
+            out.lexeme(isFirst ? layout.objectEnd : layout.laterObjectEnd, Values.End.STATE);
+        }
+        if (count < shape.max) {
+            for (int key = used.nextClearBit(0);
+                    key < shape.keys.length;
+                    key = used.nextClearBit(key + 1)) {
+                addKey(key, out);
+                if (layout.isDeclaredOrder && shape.required.get(key)) {
+                    return;
+                }
+            }
+            for (int other = 0; other < shape.others.size(); other++) {
+                addOther(other, out);
+            }
+        }
+    }
+
+    private boolean isComplete() {
+        var missing = (BitSet) shape.required.clone();
+        missing.andNot(used);
+        return missing.isEmpty() && count >= shape.min && count <= shape.max && pending == 0;
+    }
+
+    private void addKey(int key, Edges out) {
+        var after = (BitSet) used.clone();
+        after.set(shape.shapes.layout.isDeclaredOrder ? 0 : key, key + 1);
+        for (Claim claim : claims(shape.values[key], key, true)) {
+            if (shape.isCompletable(after, count + 1, claim.left)) {
+                var next = new ObjectState(shape, after, others, nextCount(), claim.left, false);
+                out.lexeme(
+                        shape.lexeme(key, isFirst),
+                        new Values.Then(claim.value, next, shape.shapes));
+            }
+        }
+    }
+
+    /** The key's text decides what may not come again, so it is captured. */
+    private void addOther(int index, Edges out) {
+        Shapes shapes = shape.shapes;
+        BitSet after = used;
+        if (shapes.layout.isDeclaredOrder) {
+            after = new BitSet();
+            after.set(0, shape.keys.length);
+        }
+        BitSet usedAfter = after;
+        ObjectShape.Others class_ = shape.others.get(index);
+        List<Claim> claims = new ArrayList<>();
+        for (Claim claim : claims(class_.value(), index, false)) {
+            if (shape.isCompletable(usedAfter, count + 1, claim.left)) {
+                claims.add(claim);
+            }
+        }
+        if (claims.isEmpty()) {
+            return;
+        }
+        Regex body = class_.body();
+        if (!others.isEmpty()) {
+            body = shapes.formulas.regexes.and(
+                    body, shapes.formulas.regexes.not(shapes.formulas.text.oneOf(others)));
+        }
+        Layout layout = shapes.layout;
+        List<Regex> parts = new ArrayList<>(List.of(layout.quote, body, layout.colon));
+        if (!isFirst) {
+            parts.addFirst(layout.comma);
+        }
+        var key = new Key(shapes.formulas.regexes.concat(parts));
+        out.capture(key, bytes -> new Choice(next(claims, usedAfter, keyOf(bytes))));
+    }
+
+    private List<RuleState> next(List<Claim> claims, BitSet usedAfter, String key) {
+        Set<String> more = new TreeSet<>(others);
+        more.add(key);
+        List<RuleState> states = new ArrayList<>();
+        for (Claim claim : claims) {
+            var next = new ObjectState(shape, usedAfter, more, nextCount(), claim.left, false);
+            states.add(new Values.Then(claim.value, next, shape.shapes));
+        }
+        return states;
+    }
+
+    private static String keyOf(byte[] bytes) {
+        int from = 0;
+        while (bytes[from] != '"') {
+            from++;
+        }
+        int to = bytes.length - 1;
+        while (bytes[to] != '"') {
+            to--;
+        }
+        return Scalars.decoded(bytes, from + 1, to);
+    }
+
+    private int nextCount() {
+        return shape.max == Atom.UNBOUNDED ? Math.min(count + 1, shape.min) : count + 1;
+    }
+
+    /** What a property is taken to show, and what is left to show. */
+    private record Claim(Formula value, int left) {}
+
+    private List<Claim> claims(Formula value, int index, boolean isNamed) {
+        List<Claim> claims = new ArrayList<>();
+        claims.add(new Claim(value, pending));
+        for (int i = 0; i < shape.witnesses.size(); i++) {
+            ObjectShape.Witness witness = shape.witnesses.get(i);
+            BitSet places = isNamed ? witness.names() : witness.others();
+            if ((pending >> i & 1) == 0 || !places.get(index)) {
+                continue;
+            }
+            List<Claim> more = new ArrayList<>();
+            for (Claim claim : claims) {
+                Formula both = shape.shapes.formulas.and(claim.value, witness.value());
+                more.add(new Claim(both, claim.left & ~(1 << i)));
+            }
+            claims.addAll(more);
+        }
+        claims.removeIf(claim -> !shape.shapes.isPossible(claim.value));
+        return claims;
+    }
+
+    /** A key whose text matters. */
+    private record Key(Regex lexeme) implements RuleState {
+        @Override
+        public void expand(Edges out) {
+            out.lexeme(lexeme, Values.End.STATE);
+        }
+    }
+
+    /** One of several states. */
+    private record Choice(List<RuleState> states) implements RuleState {
+        @Override
+        public void expand(Edges out) {
+            states.forEach(out::skip);
+        }
+    }
+}
