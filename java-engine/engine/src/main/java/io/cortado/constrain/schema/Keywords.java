@@ -48,9 +48,7 @@ final class Keywords {
                 throw e;
             }
             throw new GrammarException(
-                    e.reason(),
-                    place.pointer(),
-                    e.getMessage() == null ? "" : e.getMessage());
+                    e.reason(), place.pointer(), e.getMessage() == null ? "" : e.getMessage());
         }
         return formulas.and(parts);
     }
@@ -102,8 +100,7 @@ final class Keywords {
             case "integer" -> {
                 boolean byForm = place.dialect().draft() == Draft.DRAFT_4;
                 Numbers numbers = formulas.numbers;
-                Atom atom =
-                        new Atom.NumberIn(numbers.integers(byForm), numbers.fractions(byForm));
+                Atom atom = new Atom.NumberIn(numbers.integers(byForm), numbers.fractions(byForm));
                 yield formulas.and(formulas.types(Types.NUMBER), formulas.atom(atom));
             }
             default -> throw place.syntax("type", "no type has this name: type=" + name);
@@ -235,12 +232,12 @@ final class Keywords {
                 JsonNode value = entry.getValue();
                 if (value.isArray()) {
                     for (String name : names(below, value)) {
-                        parts.add(formulas.or(formulas.not(has(entry.getKey())), has(name)));
+                        parts.add(formulas.atom(new Atom.Needs(entry.getKey(), name)));
                     }
                 } else if (value.isString() && keyword.equals("dependencies")) {
                     // As draft 3 had it.
-                    Formula needed = has(value.stringValue());
-                    parts.add(formulas.or(formulas.not(has(entry.getKey())), needed));
+                    String needed = value.stringValue();
+                    parts.add(formulas.atom(new Atom.Needs(entry.getKey(), needed)));
                 } else if (keyword.equals("dependentRequired")
                         || !value.isObject() && !value.isBoolean()) {
                     throw below.syntax("", "a dependency must be a list of names");
@@ -307,7 +304,8 @@ final class Keywords {
         }
         if (node.has("patternProperties")) {
             for (var entry : object(place, "patternProperties").properties()) {
-                Regex body = pattern(place.child("patternProperties"), entry.getKey(), entry.getKey());
+                Regex body =
+                        pattern(place.child("patternProperties"), entry.getKey(), entry.getKey());
                 Formula value = reader.sub(use, place.child("patternProperties", entry.getKey()));
                 parts.add(formulas.atom(new Atom.AllProperties(formulas.matching(body), value)));
             }
@@ -326,6 +324,9 @@ final class Keywords {
 
     /** That all keys satisfy a formula; few keys are known by their names. */
     private Formula names(Formula names) {
+        if (names.use != null) {
+            new InPlaceReferences().check(names.use);
+        }
         Regex fit = scalars.string(names);
         Set<String> few = scalars.strings(fit, MAX_NAMES);
         KeySet others =

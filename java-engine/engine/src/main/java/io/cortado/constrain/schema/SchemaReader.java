@@ -9,9 +9,14 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/** Reads schemas into formulas: references and what combines schemas; the rest is {@link Keywords}. */
+/**
+ * Reads schemas into formulas: references and what combines schemas; the rest is {@link Keywords}.
+ */
 final class SchemaReader {
     private static final int MAX_USES = 200_000;
+
+    /** Each of a list that exactly one of must hold excludes all others. */
+    private static final int MAX_OPTIONS = 500;
 
     private record Key(Place place, Scope scope) {}
 
@@ -33,6 +38,8 @@ final class SchemaReader {
         while (!unread.isEmpty()) {
             unread.removeLast().formula();
         }
+        var references = new InPlaceReferences();
+        uses.values().forEach(references::check);
         return root;
     }
 
@@ -170,9 +177,8 @@ final class SchemaReader {
             parts.add(formulas.or(test, no));
         }
         dependentSchemas(use)
-                .forEach(
-                        (key, then) ->
-                                parts.add(formulas.or(formulas.not(keywords.objectWith(key)), then)));
+                .forEach((key, then) ->
+                        parts.add(formulas.or(formulas.not(keywords.objectWith(key)), then)));
     }
 
     private Formula optional(SchemaUse use, String keyword) {
@@ -212,6 +218,14 @@ final class SchemaReader {
         JsonNode node = use.place.node().path(keyword);
         if (!node.isArray() || node.isEmpty()) {
             throw use.place.syntax(keyword, keyword + " must be a list of schemas, not empty");
+        }
+        if (keyword.equals("oneOf") && node.size() > MAX_OPTIONS) {
+            throw use.place.limit(
+                    keyword,
+                    "oneOf must not have more schemas than allowed: schemas="
+                            + node.size()
+                            + " limit="
+                            + MAX_OPTIONS);
         }
         List<Formula> all = new ArrayList<>();
         for (int i = 0; i < node.size(); i++) {

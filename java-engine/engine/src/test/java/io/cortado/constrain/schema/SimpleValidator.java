@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -80,7 +81,7 @@ final class SimpleValidator {
 
     private static boolean isOfType(String type, Object value) {
         return switch (type) {
-            case "null" -> value == Json.NULL;
+            case "null" -> value.equals(Json.NULL);
             case "boolean" -> value instanceof Boolean;
             case "string" -> value instanceof String;
             case "number" -> value instanceof BigDecimal;
@@ -92,14 +93,16 @@ final class SimpleValidator {
 
     private boolean checkCombinations(Map<?, ?> keywords, Object value, Evaluated evaluated) {
         if (keywords.get("$ref") instanceof String reference) {
-            Map<?, ?> definitions = (Map<?, ?>) ((Map<?, ?>) root).get("$defs");
-            Evaluated inner = check(definitions.get(reference.replace("#/$defs/", "")), value);
+            Map<?, ?> definitions = (Map<?, ?>) required((Map<?, ?>) root, "$defs");
+            Object target = required(definitions, reference.replace("#/$defs/", ""));
+            Evaluated inner = check(target, value);
             if (inner == null) {
                 return false;
             }
             evaluated.add(inner);
         }
-        if (keywords.get("allOf") instanceof List<?> all && passing(all, value, evaluated) < all.size()) {
+        if (keywords.get("allOf") instanceof List<?> all
+                && passing(all, value, evaluated) < all.size()) {
             return false;
         }
         if (keywords.get("anyOf") instanceof List<?> any && passing(any, value, evaluated) == 0) {
@@ -167,6 +170,10 @@ final class SimpleValidator {
                         || Pattern.compile(pattern).matcher(value).find());
     }
 
+    private static Object required(Map<?, ?> of, String name) {
+        return Objects.requireNonNull(of.get(name), name);
+    }
+
     private static int count(Map<?, ?> keywords, String name, int absent) {
         return keywords.get(name) instanceof BigDecimal number ? number.intValueExact() : absent;
     }
@@ -174,7 +181,7 @@ final class SimpleValidator {
     private boolean checkArray(Map<?, ?> keywords, List<?> items, Evaluated evaluated) {
         if (items.size() < count(keywords, "minItems", 0)
                 || items.size() > count(keywords, "maxItems", Integer.MAX_VALUE)
-                || keywords.get("uniqueItems") == Boolean.TRUE
+                || Boolean.TRUE.equals(keywords.get("uniqueItems"))
                         && new HashSet<>(items).size() < items.size()) {
             return false;
         }
@@ -219,7 +226,8 @@ final class SimpleValidator {
         }
         for (var member : members.entrySet()) {
             String key = String.valueOf(member.getKey());
-            if (keywords.containsKey("propertyNames") && !holds(keywords.get("propertyNames"), key)) {
+            if (keywords.containsKey("propertyNames")
+                    && !holds(keywords.get("propertyNames"), key)) {
                 return false;
             }
             List<Object> schemas = new ArrayList<>();
@@ -227,12 +235,11 @@ final class SimpleValidator {
                 schemas.add(map.get(key));
             }
             if (keywords.get("patternProperties") instanceof Map<?, ?> map) {
-                map.forEach(
-                        (pattern, schema) -> {
-                            if (Pattern.compile(String.valueOf(pattern)).matcher(key).find()) {
-                                schemas.add(schema);
-                            }
-                        });
+                map.forEach((pattern, schema) -> {
+                    if (Pattern.compile(String.valueOf(pattern)).matcher(key).find()) {
+                        schemas.add(schema);
+                    }
+                });
             }
             if (schemas.isEmpty() && keywords.containsKey("additionalProperties")) {
                 schemas.add(keywords.get("additionalProperties"));
