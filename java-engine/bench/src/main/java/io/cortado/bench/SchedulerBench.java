@@ -180,8 +180,7 @@ final class SchedulerBench extends BenchCommand {
             Results results)
             throws Exception {
         try (EngineTarget target =
-                new EngineTarget(
-                        engine.open(model, engine.options().maxNumSeqs(batch)), asked)) {
+                new EngineTarget(engine.open(model, engine.options().maxNumSeqs(batch)), asked)) {
             RandomPrompts.requireFits(target.engine().model(), ENGINE_PROMPT, ENGINE_OUTPUT);
             RandomPrompts prompts = new RandomPrompts(target.engine().model().vocabSize(), seed);
             long loop = loopThread();
