@@ -256,6 +256,7 @@ std::string make_table() {
     CT_FUNCTION(ct_dequantize)
     CT_FUNCTION(ct_weights_destroy)
     CT_FUNCTION(ct_weights_bytes)
+    CT_FUNCTION(ct_weights_packed_bytes)
     CT_FUNCTION(ct_stream_native)
     CT_FUNCTION(ct_buffer_device_address)
     CT_FUNCTION(ct_weights_device_address)

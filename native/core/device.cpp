@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/memory.h"
 #include "core/stream.h"
 
 namespace ct {
@@ -53,20 +54,6 @@ int available_cores() {
 using File = std::unique_ptr<FILE, int (*)(FILE*)>;
 
 File open_file(const char* path) { return {std::fopen(path, "r"), std::fclose}; }
-
-void read_memory(int64_t* total, int64_t* available) {
-    *total = 0;
-    *available = 0;
-    File file = open_file("/proc/meminfo");
-    char line[256];
-    auto read = [&](std::string_view key, int64_t* bytes) {
-        if (std::string_view(line).starts_with(key)) *bytes = std::strtoll(line + key.size(), nullptr, 10) * 1024;
-    };
-    while (file && std::fgets(line, sizeof line, file.get())) {
-        read("MemTotal:", total);
-        read("MemAvailable:", available);
-    }
-}
 
 void read_processor(char (&name)[128]) {
     std::snprintf(name, sizeof name, "unknown");
@@ -199,7 +186,9 @@ extern "C" int32_t ct_device_get_info(ct_device_info* info, const ct_device* dev
     if (const auto* runtime = ct::runtime_of(device)) {
         CT_TRY(runtime->memory(device->context, &full.total_memory_bytes, &full.free_memory_bytes));
     } else {
-        ct::read_memory(&full.total_memory_bytes, &full.free_memory_bytes);
+        const ct::HostMemory memory = ct::host_memory();
+        full.total_memory_bytes = memory.total;
+        full.free_memory_bytes = memory.available;
     }
     full.num_threads = device->team->size();
     full.isa = device->isa;

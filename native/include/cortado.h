@@ -103,8 +103,8 @@ typedef struct ct_device_options {
 
 typedef struct ct_device_info {
     int64_t struct_bytes;
-    int64_t total_memory_bytes;
-    int64_t free_memory_bytes;
+    int64_t total_memory_bytes; /* cpu: the machine's, or the least limit of the process's control groups (Linux) */
+    int64_t free_memory_bytes;  /* of it now, without swapping */
     int32_t num_threads;
     int32_t isa;                /* ct_isa in use */
     char name[64];              /* "cpu", "cuda:0", "simt:0" */
@@ -288,6 +288,12 @@ CT_API int32_t ct_weights_create(ct_weights** weights, ct_device* device, const 
  * multiple of the format's block (INT4 and F4_E2M1: of 2). INT4 gives code - 8. May be called from any thread. */
 CT_API int32_t ct_dequantize(float* y, const void* data, int64_t elements, int64_t data_bytes, int32_t format);
 CT_API int32_t ct_weights_destroy(ct_weights* weights);
+
+/* Bytes that ct_weights_create would give the same arguments (ct_weights_bytes of the result): of shapes and formats
+ * alone, so that memory can be planned before anything is read. Of data, scales and zeros only whether they are null
+ * counts; nothing is read through them. */
+CT_API int32_t ct_weights_packed_bytes(int64_t* bytes, ct_device* device, const ct_weights_part* parts,
+                                       int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use);
 
 /* Bytes that the packed matrix occupies: what one pass over it reads. */
 CT_API int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights);
@@ -528,21 +534,21 @@ enum ct_sample_flags {
 
 /* A row's parameters. Zeros switch everything off, but for temperature (0: greedy) and those that say so. */
 typedef struct ct_sample_row {
-    int64_t seed;     /* with position, stream_tag: key of the row's random numbers (Philox4x32-10; Salmon et al. 2011) */
-    int64_t position; /* of the token to draw */
+    int64_t seed; /* with position, stream_tag: key of the row's random numbers (Philox4x32-10; Salmon et al. 2011) */
+    int64_t position;                   /* of the token to draw */
     uint8_t order[CT_MAX_SAMPLE_STEPS]; /* ct_sample_step each, CT_STEP_END behind the last; first 0: the steps in the
                                            order of their numbers */
     int32_t flags;                      /* ct_sample_flags */
-    int32_t stream_tag;                 /* uses of one seed and position draw other numbers by other tags; 0: sampling */
-    int32_t forced;        /* >= 0: reports that token instead of drawing it; -1: draw. Not off by 0 */
-    int32_t num_top;       /* of top_ids; at most max_top_logprobs */
-    int32_t state_slot;    /* in [0, num_slots): the request's counts; -1: none. Not off by 0. Rows of one call have
+    int32_t stream_tag;   /* uses of one seed and position draw other numbers by other tags; 0: sampling */
+    int32_t forced;       /* >= 0: reports that token instead of drawing it; -1: draw. Not off by 0 */
+    int32_t num_top;      /* of top_ids; at most max_top_logprobs */
+    int32_t state_slot;   /* in [0, num_slots): the request's counts; -1: none. Not off by 0. Rows of one call have
                               different slots */
-    int32_t mask_row;      /* of masks: tokens whose bit is 0 are banned; -1: none. Not off by 0 */
-    int32_t allowed_row;   /* a second such row; -1: none. Not off by 0 */
-    int32_t top_k;         /* <= 0 off */
-    float temperature;     /* below 1e-5 greedy: the first of the order after penalties, no other step counts */
-    float dynatemp_range;  /* <= 0 off; else temperature -+ range by (H / ln n)^exponent, below 1e-5 greedy */
+    int32_t mask_row;     /* of masks: tokens whose bit is 0 are banned; -1: none. Not off by 0 */
+    int32_t allowed_row;  /* a second such row; -1: none. Not off by 0 */
+    int32_t top_k;        /* <= 0 off */
+    float temperature;    /* below 1e-5 greedy: the first of the order after penalties, no other step counts */
+    float dynatemp_range; /* <= 0 off; else temperature -+ range by (H / ln n)^exponent, below 1e-5 greedy */
     float dynatemp_exponent;
     float min_p;           /* <= 0 off */
     float top_p;           /* >= 1 off; <= 0 keeps one. Not off by 0 */
@@ -559,12 +565,12 @@ typedef struct ct_sample_row {
                                  off */
     float frequency_penalty;  /* logit - count * frequency_penalty, count in the output */
     float presence_penalty;   /* logit - presence_penalty, where count > 0 */
-    int32_t bias_begin;       /* bias_ids in [bias_begin, bias_end): added before all else; -inf bans (logit bias, bad */
-    int32_t bias_end;         /* words, min tokens) */
-    int32_t dry_begin;        /* those in [dry_begin, dry_end): added by CT_STEP_DRY */
+    int32_t bias_begin; /* bias_ids in [bias_begin, bias_end): added before all else; -inf bans (logit bias, bad */
+    int32_t bias_end;   /* words, min tokens) */
+    int32_t dry_begin;  /* those in [dry_begin, dry_end): added by CT_STEP_DRY */
     int32_t dry_end;
-    int32_t prompt_begin;     /* history_ids in [prompt_begin, output_begin): noted in state_slot as of the prompt */
-    int32_t output_begin;     /* those in [output_begin, history_end): counted there as output */
+    int32_t prompt_begin; /* history_ids in [prompt_begin, output_begin): noted in state_slot as of the prompt */
+    int32_t output_begin; /* those in [output_begin, history_end): counted there as output */
     int32_t history_end;
 } ct_sample_row;
 

@@ -286,9 +286,16 @@ void refuses_hostile_weights(Device& device) {
     const std::vector<float> data(64);
     const ct_weights_part good = testing::weights_part(data.data(), 8, 256, CT_FORMAT_F32);
     ct_weights* weights = nullptr;
+    int64_t planned = 0;
     const auto create = [&](const ct_weights_part& part, int64_t parts, int64_t cols, int32_t dtype, int32_t use) {
-        return ct_weights_create(&weights, device.device, &part, parts, cols, dtype, use);
+        const int32_t before = ct_weights_packed_bytes(&planned, device.device, &part, parts, cols, dtype, use);
+        const int32_t status = ct_weights_create(&weights, device.device, &part, parts, cols, dtype, use);
+        CHECK(before == (status == CT_OUT_OF_MEMORY ? CT_OK : status));
+        return status;
     };
+    CHECK_STATUS(ct_weights_packed_bytes(nullptr, device.device, &good, 1, 8, CT_F32, 0), CT_INVALID);
+    CHECK_STATUS(ct_weights_packed_bytes(&planned, nullptr, &good, 1, 8, CT_F32, 0), CT_INVALID);
+    CHECK_STATUS(ct_weights_packed_bytes(&planned, device.device, nullptr, 1, 8, CT_F32, 0), CT_INVALID);
     CHECK_STATUS(ct_weights_create(nullptr, device.device, &good, 1, 8, CT_F32, 0), CT_INVALID);
     CHECK_STATUS(ct_weights_create(&weights, nullptr, &good, 1, 8, CT_F32, 0), CT_INVALID);
     CHECK_STATUS(ct_weights_create(&weights, device.device, nullptr, 1, 8, CT_F32, 0), CT_INVALID);

@@ -171,6 +171,19 @@ ct_weights* create(Device& device, const std::vector<const Part*>& parts, int32_
     ct_weights* weights = nullptr;
     CHECK_OK(ct_weights_create(&weights, device.device, list.data(), static_cast<int64_t>(list.size()), parts[0]->cols,
                                dense, use));
+    // What is said beforehand, of shapes alone.
+    const float nothing = 0;
+    for (ct_weights_part& part : list) {
+        part.data = &nothing;
+        if (part.scales) part.scales = &nothing;
+        if (part.zeros) part.zeros = reinterpret_cast<const uint8_t*>(&nothing);
+    }
+    int64_t planned = 0;
+    int64_t bytes = 0;
+    CHECK_OK(ct_weights_packed_bytes(&planned, device.device, list.data(), static_cast<int64_t>(list.size()),
+                                     parts[0]->cols, dense, use));
+    CHECK_OK(ct_weights_bytes(&bytes, weights));
+    CHECK(planned == bytes && bytes > 0);
     return weights;
 }
 

@@ -20,7 +20,7 @@ float load_float(const unsigned char* at) {
     return value;
 }
 
-int32_t check_scales(const char* function, long long index, const ct_weights_part& part, int64_t cols) {
+int32_t check_scales(const char* function, long long index, const ct_weights_part& part, int64_t cols, bool are_read) {
     const auto refuse = [&](const char* what, int64_t value) {
         return fail(CT_INVALID, "%s: parts[%lld].%s=%lld", function, index, what, static_cast<long long>(value));
     };
@@ -43,7 +43,7 @@ int32_t check_scales(const char* function, long long index, const ct_weights_par
         return fail(CT_INVALID, "%s: parts[%lld].num_scales=%lld must be what the grid comes to, %lld", function, index,
                     static_cast<long long>(part.num_scales), static_cast<long long>(expected));
     }
-    for (int64_t i = 0; i < expected; ++i) {
+    for (int64_t i = 0; are_read && i < expected; ++i) {
         if (!std::isfinite(load_float(grid_of(part).scales + 4 * i))) {
             return refuse("scales must be finite: the first that is not has index", i);
         }
@@ -52,7 +52,7 @@ int32_t check_scales(const char* function, long long index, const ct_weights_par
     return CT_OK;
 }
 
-int32_t check_part(const char* function, long long index, const ct_weights_part& part, int64_t cols) {
+int32_t check_part(const char* function, long long index, const ct_weights_part& part, int64_t cols, bool are_read) {
     if (!part.data) return fail(CT_INVALID, "%s: parts[%lld].data is null", function, index);
     const quant::Format* format = quant::format_of(part.format);
     if (!format || quant::is_bare_float(part.format)) {
@@ -73,7 +73,7 @@ int32_t check_part(const char* function, long long index, const ct_weights_part&
                     function, index, static_cast<long long>(part.data_bytes), format->name,
                     static_cast<long long>(expected));
     }
-    return check_scales(function, index, part, cols);
+    return check_scales(function, index, part, cols, are_read);
 }
 
 }  // namespace
@@ -87,10 +87,10 @@ const ct_weights_part& Source::part_of(int64_t& row) const {
     return *part;
 }
 
-int32_t check_parts(const char* function, int64_t* rows, const Source& source) {
+int32_t check_parts(const char* function, int64_t* rows, const Source& source, bool are_read) {
     *rows = 0;
     for (int64_t i = 0; i < source.num_parts; ++i) {
-        CT_TRY(check_part(function, i, source.parts[i], source.cols));
+        CT_TRY(check_part(function, i, source.parts[i], source.cols, are_read));
         if (__builtin_add_overflow(*rows, source.parts[i].rows, rows)) {
             return fail(CT_INVALID, "%s: the parts' rows overflow at parts[%lld]", function, static_cast<long long>(i));
         }

@@ -18,7 +18,8 @@ struct Source {
 };
 
 // CT_OK, or CT_INVALID with the text: pointers, sizes, formats and scales of the parts; *rows is their sum.
-int32_t check_parts(const char* function, int64_t* rows, const Source& source);
+// are_read: the values of scales and zeros are checked as well.
+int32_t check_parts(const char* function, int64_t* rows, const Source& source, bool are_read);
 
 int64_t row_bytes(const ct_weights_part& part, int64_t cols);
 

@@ -273,6 +273,29 @@ int32_t allocate(ct_weights& w) {
                     static_cast<long long>(w.data_bytes));
 }
 
+// What ct_weights_create is asked for, checked, and where it will lie. are_read: as check_parts.
+int32_t lay_out(const char* function, ct_weights& w, std::vector<ct::WeightsSegment>& segments, ct_device* device,
+                const Source& source, int32_t dense_dtype, int32_t use, bool are_read) {
+    if (!device) return ct::fail(CT_INVALID, "%s: device is null", function);
+    if (!source.parts) return ct::fail(CT_INVALID, "%s: parts is null", function);
+    const auto refuse = [&](const char* what, int64_t value) {
+        return ct::fail(CT_INVALID, "%s: %s: %lld", function, what, static_cast<long long>(value));
+    };
+    if (source.num_parts < 1) return refuse("num_parts must be at least 1", source.num_parts);
+    if (source.cols < 1) return refuse("cols must be at least 1", source.cols);
+    CT_TRY(ct::check_activation_dtype(function, "dense_dtype", dense_dtype));
+    if (use != CT_WEIGHTS_LINEAR && use != CT_WEIGHTS_EMBEDDING) return refuse("use is not a ct_weights_use", use);
+    w.device = device;
+    w.use = use;
+    w.cols = w.stride = source.cols;
+    CT_TRY(check_parts(function, &w.rows, source, are_read));
+    w.dtype = common_dtype(source, dense_dtype);
+    if (!device->backend) segments = plan(source, dense_dtype, use);
+    if (device->backend ? lay_out_rows(w) : lay_out(&w.data_bytes, segments, source)) return CT_OK;
+    return ct::fail(CT_INVALID, "%s: %lld rows of %lld columns are too large", function, static_cast<long long>(w.rows),
+                    static_cast<long long>(w.cols));
+}
+
 struct Destroy {
     void operator()(ct_weights* w) const {
         if (const auto* runtime = ct::runtime_of(w->device); runtime && w->data) {
@@ -338,25 +361,10 @@ void kept_row(float* out, const unsigned char* data, const ct::WeightsSegment& s
 int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weights_part* parts, int64_t num_parts,
                           int64_t cols, int32_t dense_dtype, int32_t use) CT_GUARD({
     CT_REQUIRE(weights, "weights is null");
-    CT_REQUIRE(device, "device is null");
-    CT_REQUIRE(parts, "parts is null");
-    CT_REQUIRE(num_parts >= 1, "num_parts=%lld must be at least 1", static_cast<long long>(num_parts));
-    CT_REQUIRE(cols >= 1, "cols=%lld must be at least 1", static_cast<long long>(cols));
-    CT_TRY(ct::check_activation_dtype(__func__, "dense_dtype", dense_dtype));
-    CT_REQUIRE(use == CT_WEIGHTS_LINEAR || use == CT_WEIGHTS_EMBEDDING, "use=%d is not a ct_weights_use", use);
     const Source source{parts, num_parts, cols};
     std::unique_ptr<ct_weights, Destroy> packed(new ct_weights());
-    packed->device = device;
-    packed->use = use;
-    packed->cols = packed->stride = cols;
-    CT_TRY(check_parts(__func__, &packed->rows, source));
-    packed->dtype = common_dtype(source, dense_dtype);
-
     std::vector<ct::WeightsSegment> segments;
-    if (!device->backend) segments = plan(source, dense_dtype, use);
-    CT_REQUIRE(device->backend ? lay_out_rows(*packed) : lay_out(&packed->data_bytes, segments, source),
-               "%lld rows of %lld columns are too large", static_cast<long long>(packed->rows),
-               static_cast<long long>(cols));
+    CT_TRY(lay_out(__func__, *packed, segments, device, source, dense_dtype, use, true));
     CT_TRY(ct::check_device(__func__, device));
     std::optional<ct::TeamLock> lock;  // a device with a runtime of its own has no queue
     if (device->queue) lock.emplace(device);
@@ -382,7 +390,17 @@ int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weig
     return ct::ok();
 }
 
-int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights) {
+int32_t ct_weights_packed_bytes(int64_t* bytes, ct_device* device, const ct_weights_part* parts, int64_t num_parts,
+                                int64_t cols, int32_t dense_dtype, int32_t use) CT_GUARD({
+    CT_REQUIRE(bytes, "bytes is null");
+    ct_weights described = {};
+    std::vector<ct::WeightsSegment> segments;
+    CT_TRY(lay_out(__func__, described, segments, device, {parts, num_parts, cols}, dense_dtype, use, false));
+    *bytes = described.data_bytes;
+    return ct::ok();
+})
+
+    int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights) {
     CT_REQUIRE(bytes, "bytes is null");
     CT_REQUIRE(weights, "weights is null");
     *bytes = weights->data_bytes;

@@ -80,7 +80,8 @@ int32_t argmax(const LaunchContext& context, const ct::ArgmaxArgs& args) {
     shape.blocks_x = args.rows < kMaxGridBlocks ? args.rows : kMaxGridBlocks;
     shape.threads = threads < kMaxThreads ? static_cast<int32_t>(threads) : kMaxThreads;
     shape.shared_bytes = sizeof(ArgmaxShared);
-    return GPU_LAUNCH(context, shape, argmax_kernel, {args, ct::key_code(args.cols), rows_aligned(args.logits, args.stride, sizeof(float))});
+    return GPU_LAUNCH(context, shape, argmax_kernel,
+                      {args, ct::key_code(args.cols), rows_aligned(args.logits, args.stride, sizeof(float))});
 }
 
 }  // namespace gpu

@@ -12,7 +12,7 @@
 namespace gpu {
 namespace {
 
-constexpr int kMaxThreads = 768;  // 85 registers each
+constexpr int kMaxThreads = 512;  // 128 registers each
 constexpr int kRun = 8;
 constexpr int kBuckets = 2048;
 constexpr int kList = 1024;
@@ -250,13 +250,13 @@ private:
     const uint64_t* maxima_;
     int pieces_;
     LogitRow raw_;
-    LogitRow values_;          // what the chain sees
-    bool edited_ = false;      // values_ are mine_
-    bool overwritten_ = false; // and hold -inf for what the chain has cut
-    bool has_run_ = false;     // surveyed once: further edits change only what is kept
-    float bottom_ = 0;         // the smallest logit above -inf
-    int listed_ = -1;          // keys in s.list that hold all that is kept; -1: not yet
-    int gathered_ = -1;        // keys in s.list: all of the range from gathered_low_ on; -1: none
+    LogitRow values_;           // what the chain sees
+    bool edited_ = false;       // values_ are mine_
+    bool overwritten_ = false;  // and hold -inf for what the chain has cut
+    bool has_run_ = false;      // surveyed once: further edits change only what is kept
+    float bottom_ = 0;          // the smallest logit above -inf
+    int listed_ = -1;           // keys in s.list that hold all that is kept; -1: not yet
+    int gathered_ = -1;         // keys in s.list: all of the range from gathered_low_ on; -1: none
     uint64_t gathered_low_ = 0;
     uint64_t known_mass_ = 0;  // of the range; 0: not known
 };

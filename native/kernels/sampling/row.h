@@ -34,13 +34,13 @@ extern const SamplingPasses kSamplingAvx512;
 // A thread's memory for one row, in its scratch.
 struct RowMemory {
     static constexpr int kBuckets = 2048;
-    uint64_t* keys;      // one a token
-    uint64_t* masses;    // one a bucket
-    float* values;       // one a token: bans, bias and penalties in it
-    float* allowed;      // the same: bans only, where both are needed
-    float* kept;         // the same: of a row that DRY edits in the midst of its chain
-    float* maxima;       // one a chunk, of values
-    float* reported;     // of allowed
+    uint64_t* keys;    // one a token
+    uint64_t* masses;  // one a bucket
+    float* values;     // one a token: bans, bias and penalties in it
+    float* allowed;    // the same: bans only, where both are needed
+    float* kept;       // the same: of a row that DRY edits in the midst of its chain
+    float* maxima;     // one a chunk, of values
+    float* reported;   // of allowed
     float* spare;
     static size_t bytes(int64_t vocab_size);
     static RowMemory at(void* memory, int64_t vocab_size);
@@ -90,7 +90,7 @@ private:
     template <typename Body>
     void each_key(const Body& body) const;
     int64_t gather_first(int64_t wanted);
-    template <typename Depth>
+    template <bool kAlongTheOrder, typename Depth>
     Reached reach(double deepest, uint64_t target, const Depth& depth);
     int64_t ties_outside(int64_t* below) const;
     void put(int64_t id, float logit);
@@ -113,14 +113,14 @@ private:
     const float* allowed_maxima_ = nullptr;  // of allowed_
     const float* found_maxima_;              // nullable
     bool not_finite_ = false;
-    bool has_run_ = false;       // surveyed once: further edits change only what is kept
-    int64_t listed_ = -1;        // keys in m_.keys that are all that is kept; -1: not yet
-    int64_t gathered_ = 0;       // keys in m_.keys: all of the range from gathered_low_ on
+    bool has_run_ = false;  // surveyed once: further edits change only what is kept
+    int64_t listed_ = -1;   // keys in m_.keys that are all that is kept; -1: not yet
+    int64_t gathered_ = 0;  // keys in m_.keys: all of the range from gathered_low_ on
     uint64_t gathered_low_ = 0;
-    uint64_t known_mass_ = 0;    // of the range; 0: not known
-    bool has_buckets_ = false;   // m_.masses are the order's at this top and temperature
-    double bucket_scale_ = 0;    // of those
-    uint64_t plain_mass_ = 0;    // of all of values_ at temperature 1; 0: not known
+    uint64_t known_mass_ = 0;   // of the range; 0: not known
+    bool has_buckets_ = false;  // m_.masses are the order's at this top and temperature
+    double bucket_scale_ = 0;   // of those
+    uint64_t plain_mass_ = 0;   // of all of values_ at temperature 1; 0: not known
     uint32_t steps_[kWeightSteps];
 };
 

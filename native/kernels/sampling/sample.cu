@@ -5,13 +5,13 @@
 //
 // Floor: rows * vocabulary * bytes of a logit, read once. Passes over a row of 131072 float32 (one multiprocessor, 64 bytes
 // a cycle from L2: 4.6 us a pass on an H200; the first is bounded by memory from about 100 rows on):
-//   greedy, or top_k up to 700 with or without top_p   1, and some runs of the threads whose largest reaches the k-th
+//   greedy, or top_k up to 500 with or without top_p   1, and some runs of the threads whose largest reaches the k-th
 //   top_p alone, no cut                                1 + the mass + 3 a search (a cut and a draw), where 128 tokens do not do
 //   edits                                              2 more, one of which writes
 // Predicted for V = 131072 on an H200: 9 us for up to 132 rows with top_k and top_p (of 16 us that memory needs for 132 rows of
 // float32), 30 to 40 us where top_p keeps more than 128 tokens. Few rows: the first pass is shared out (survey_kernel), so
 // that a row is read by up to 8 multiprocessors.
-// Occupancy: 768 threads of at most 85 registers, 58 KB of shared memory: one block a multiprocessor.
+// Occupancy: 512 threads of at most 128 registers, 56 KB of shared memory: one block a multiprocessor.
 #include "gpu/operations.h"
 #include "kernels/sampling/select.h"
 
@@ -20,11 +20,11 @@ namespace {
 
 struct Sample {
     ct::SampleArgs a;
-    float* edited;            // a row of float32 for every block; null: no row has edits
-    uint64_t* maxima;         // [rows][pieces][threads], of survey_kernel; null: rows are read by their blocks
+    float* edited;     // a row of float32 for every block; null: no row has edits
+    uint64_t* maxima;  // [rows][pieces][threads], of survey_kernel; null: rows are read by their blocks
     int64_t edited_stride;
     int32_t pieces;
-    bool aligned;             // rows of logits
+    bool aligned;  // rows of logits
 };
 
 // ---- edits ---------------------------------------------------------------------------------------------------------
@@ -103,9 +103,8 @@ __device__ inline void BlockRow::edit(int step) {
     if (!edits(step)) return;
     if (has_run_ && listed_ >= 0) return edit_list(step);
     if (has_run_) {
-        values_.each([&](float logit, int64_t id) {
-            mine_[id] = range.contains(code.key(logit, id)) ? logit : -infinity();
-        });
+        values_.each(
+            [&](float logit, int64_t id) { mine_[id] = range.contains(code.key(logit, id)) ? logit : -infinity(); });
         __syncthreads();
         overwritten_ = true;
     }
@@ -374,8 +373,11 @@ int32_t sample(const LaunchContext& context, const ct::SampleArgs& args) {
     const Plan p = plan(*context.limits, params);
     auto* workspace = static_cast<unsigned char*>(args.workspace);
     const int64_t element = args.logits_dtype == CT_BF16 ? 2 : 4;
-    Sample k{args, p.edited_bytes > 0 ? reinterpret_cast<float*>(workspace + p.maxima_bytes) : nullptr,
-             p.pieces > 1 ? reinterpret_cast<uint64_t*>(workspace) : nullptr, p.edited_stride, p.pieces,
+    Sample k{args,
+             p.edited_bytes > 0 ? reinterpret_cast<float*>(workspace + p.maxima_bytes) : nullptr,
+             p.pieces > 1 ? reinterpret_cast<uint64_t*>(workspace) : nullptr,
+             p.edited_stride,
+             p.pieces,
              rows_aligned(args.logits, args.logits_stride, element)};
     LaunchShape shape;
     shape.threads = p.threads;

@@ -28,9 +28,9 @@ void agreesWithTheCpu(Device& d, int64_t vocab, int64_t num_rows) {
 int main() {
     for_gpu_devices([](Device& d) {
         const std::string device = context;
-        // A lane has 8 tokens, a block 6144 at a time, at most 256 are compared with each other.
+        // A lane has 8 tokens, a block 4096 at a time, at most 256 are compared with each other.
         std::vector<int64_t> widths = {1, 2, 7, 8, 9, 63, 255, 257, 1025};
-        if (!reduced()) widths.insert(widths.end(), {6143, 6145, 12289});
+        if (!reduced()) widths.insert(widths.end(), {4095, 4097, 8193});
         for (int64_t vocab : widths) matchesTheSort(d, vocab, reduced() ? 12 : vocab > 2000 ? 20 : 60);
         agreesWithTheCpu(d, 1500, reduced() ? 20 : 150);
         agreesWithTheCpu(d, 13000, reduced() ? 2 : 20);

@@ -156,7 +156,7 @@ private:
         uint32_t steps[ct::kWeightSteps];
         for (int i = 0; i < ct::kWeightSteps; ++i) steps[i] = ct::weight_step(i);
         for (Token& t : tokens_) {
-            t.weight = integers_ ? static_cast<long double>(w.weight(w.exponent(t.logit), steps))
+            t.weight = integers_                  ? static_cast<long double>(w.weight(w.exponent(t.logit), steps))
                        : std::isinf(temperature_) ? 1.0L
                                                   : std::exp(-depth(t));
         }
@@ -216,16 +216,20 @@ private:
 
     void run_step(int step) {
         switch (step) {
-            case CT_STEP_TEMPERATURE: return temper();
+            case CT_STEP_TEMPERATURE:
+                return temper();
             case CT_STEP_MIN_P:
                 if (p_.min_p > 0) keep_depth(-std::log(std::min(1.0L, static_cast<long double>(p_.min_p))));
                 return;
-            case CT_STEP_TOP_K: return keep_k();
+            case CT_STEP_TOP_K:
+                return keep_k();
             case CT_STEP_TOP_P:
                 if (p_.top_p < 1) tokens_.resize(crossing(static_cast<double>(p_.top_p)) + 1);
                 return;
-            case CT_STEP_TYPICAL_P: return keep_typical();
-            case CT_STEP_TOP_N_SIGMA: return keep_sigmas();
+            case CT_STEP_TYPICAL_P:
+                return keep_typical();
+            case CT_STEP_TOP_N_SIGMA:
+                return keep_sigmas();
             case CT_STEP_EPSILON:
                 if (p_.epsilon_cutoff > 0) {
                     keep_depth(-std::log(static_cast<long double>(p_.epsilon_cutoff)) - first_depth());
@@ -237,15 +241,18 @@ private:
                     keep_depth(-std::min(eta, eta / 2 - entropy()) - first_depth());
                 }
                 return;
-            case CT_STEP_TOP_H: return keep_top_h();
-            case CT_STEP_XTC: return remove_top();
+            case CT_STEP_TOP_H:
+                return keep_top_h();
+            case CT_STEP_XTC:
+                return remove_top();
             case CT_STEP_MIROSTAT:
                 // The state begins at 2 tau.
                 if (p_.mirostat_tau > 0) {
                     keep_depth(2 * static_cast<long double>(p_.mirostat_tau) * std::log(2.0L) - first_depth());
                 }
                 return;
-            default: CHECK(false);
+            default:
+                CHECK(false);
         }
     }
 
@@ -256,8 +263,8 @@ private:
             long double least = std::max(0.0L, to - range), most = to + range;
             if (tokens_.size() > 1) {
                 long double share = entropy() / std::log(static_cast<long double>(tokens_.size()));
-                to = least + (most - least) * std::pow(std::max(0.0L, share),
-                                                       static_cast<long double>(p_.dynatemp_exponent));
+                to = least +
+                     (most - least) * std::pow(std::max(0.0L, share), static_cast<long double>(p_.dynatemp_exponent));
                 exact_ = false;
             }
             near_edge(to - 1e-5L, 1e-9L);
@@ -283,22 +290,12 @@ private:
         long double h = entropy() - first_depth();
         exact_ = false;
         auto distance = [&](const Token& t) { return std::fabs(depth(t) - h); };
-        std::vector<Token> order = tokens_;
-        std::vector<long double> far;
-        std::stable_sort(tokens_.begin(), tokens_.end(),
-                         [&, top = tokens_[0]](const Token& a, const Token& b) {
-                             auto d = [&](const Token& t) {
-                                 return std::fabs((static_cast<long double>(top.logit) - static_cast<long double>(t.logit)) /
-                                                      temperature_ - h);
-                             };
-                             return d(a) < d(b);
-                         });
-        std::vector<Token> nearest = tokens_;
-        tokens_ = order;
         weigh();
+        std::vector<Token> order = tokens_, nearest = tokens_;
+        std::stable_sort(nearest.begin(), nearest.end(),
+                         [&](const Token& a, const Token& b) { return distance(a) < distance(b); });
         long double whole = mass(), up_to = 0, reach = 0;
-        for (Token& t : nearest) {
-            for (const Token& o : order) t.weight = o.id == t.id ? tokens_[static_cast<size_t>(&o - order.data())].weight : t.weight;
+        for (const Token& t : nearest) {
             up_to += t.weight;
             near_edge(up_to - static_cast<long double>(p_.typical_p) * whole, 1e-8L * whole);
             reach = distance(t);

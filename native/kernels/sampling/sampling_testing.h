@@ -100,8 +100,8 @@ public:
         Array<unsigned char> workspace(d, bytes);
         CHECK_OK(ct_sample(token_.buffer, logprob_.buffer, rank_.buffer, top_ids_.buffer, top_logprobs_.buffer,
                            status_.buffer, state_, halves ? narrow.buffer : logits.buffer, params_.buffer,
-                           bias_ids.buffer, bias_values.buffer, history_ids.buffer, mask_words.buffer,
-                           workspace.buffer, &p, d.stream));
+                           bias_ids.buffer, bias_values.buffer, history_ids.buffer, mask_words.buffer, workspace.buffer,
+                           &p, d.stream));
         CHECK_OK(ct_stream_synchronize(d.stream));
     }
 
@@ -139,7 +139,8 @@ inline void expect_tops(const Result& got, const std::vector<Token>& order, doub
     for (size_t i = 0; i < got.top_ids.size(); ++i) {
         const bool exists = i < order.size();
         CHECK(got.top_ids[i] == (exists ? order[i].id : -1));
-        const double top = exists ? (static_cast<double>(order[i].logit) - largest) / temperature - log_mass : -INFINITY;
+        const double top =
+            exists ? (static_cast<double>(order[i].logit) - largest) / temperature - log_mass : -INFINITY;
         CHECK_CLOSE(static_cast<double>(got.top_logprobs[i]), top, 1e-6 + 1e-6 * std::fabs(top));
     }
 }
@@ -193,7 +194,8 @@ inline void expect(const Row& row, const Result& got) {
     int32_t status = exact.status;
     if (row.p.forced >= 0 && !processed) {
         // What the steps make of the row does not count.
-        const bool empty = std::all_of(exact.allowed.begin(), exact.allowed.end(), [](double v) { return v == -INFINITY; });
+        const bool empty =
+            std::all_of(exact.allowed.begin(), exact.allowed.end(), [](double v) { return v == -INFINITY; });
         const bool finite = std::all_of(row.logits.begin(), row.logits.end(), [](float v) { return v < kInf; });
         status = !finite ? CT_SAMPLE_NOT_FINITE : empty ? CT_SAMPLE_EMPTY : CT_SAMPLE_OK;
     }
@@ -215,17 +217,23 @@ inline void expect(const Row& row, const Result& got) {
 
 inline void shuffle_order(Random& random, ct_sample_row& p) {
     constexpr uint8_t kVllm[] = {CT_STEP_PENALTIES, CT_STEP_TEMPERATURE, CT_STEP_MIN_P, CT_STEP_TOP_K, CT_STEP_TOP_P};
-    constexpr uint8_t kLlamaCpp[] = {CT_STEP_PENALTIES, CT_STEP_DRY,   CT_STEP_TOP_N_SIGMA, CT_STEP_TOP_K,      CT_STEP_TYPICAL_P,
-                                     CT_STEP_TOP_P,     CT_STEP_MIN_P, CT_STEP_XTC,         CT_STEP_TEMPERATURE};
+    constexpr uint8_t kLlamaCpp[] = {CT_STEP_PENALTIES, CT_STEP_DRY,       CT_STEP_TOP_N_SIGMA,
+                                     CT_STEP_TOP_K,     CT_STEP_TYPICAL_P, CT_STEP_TOP_P,
+                                     CT_STEP_MIN_P,     CT_STEP_XTC,       CT_STEP_TEMPERATURE};
     switch (random.below(4)) {
-        case 0: std::copy(std::begin(kVllm), std::end(kVllm), p.order); break;
-        case 1: std::copy(std::begin(kLlamaCpp), std::end(kLlamaCpp), p.order); break;
+        case 0:
+            std::copy(std::begin(kVllm), std::end(kVllm), p.order);
+            break;
+        case 1:
+            std::copy(std::begin(kLlamaCpp), std::end(kLlamaCpp), p.order);
+            break;
         case 2:
             for (int64_t i = random.below(CT_MAX_SAMPLE_STEPS) + 1; i > 0; --i) {
                 p.order[i - 1] = static_cast<uint8_t>(1 + random.below(CT_STEP_MIROSTAT));
             }
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
@@ -281,8 +289,8 @@ inline Row random_row(Random& random, int64_t vocab) {
     auto entries = [&](bool bans) {
         std::vector<std::pair<int32_t, float>> list;
         for (int64_t i = random.below(6); i >= 0; --i) {
-            list.push_back({static_cast<int32_t>(random.below(vocab + 2) - 1),
-                            bans && one_in(2) ? -kInf : random.normal(5)});
+            list.push_back(
+                {static_cast<int32_t>(random.below(vocab + 2) - 1), bans && one_in(2) ? -kInf : random.normal(5)});
         }
         return list;
     };
@@ -306,16 +314,15 @@ inline Row random_row(Random& random, int64_t vocab) {
 
 inline std::string described(const Row& row) {
     const ct_sample_row& p = row.p;
-    std::string text = "V " + std::to_string(row.logits.size()) + " T " + std::to_string(p.temperature) + " dyn " +
-                       std::to_string(p.dynatemp_range) + " k " + std::to_string(p.top_k) + " p " +
-                       std::to_string(p.top_p) + " min_p " + std::to_string(p.min_p) + " typical " +
-                       std::to_string(p.typical_p) + " sigma " + std::to_string(p.top_n_sigma) + " eps " +
-                       std::to_string(p.epsilon_cutoff) + " eta " + std::to_string(p.eta_cutoff) + " h " +
-                       std::to_string(p.top_h) + " xtc " + std::to_string(p.xtc_probability) + "," +
-                       std::to_string(p.xtc_threshold) + " tau " + std::to_string(p.mirostat_tau) + " flags " +
-                       std::to_string(p.flags) + " forced " + std::to_string(p.forced) + " bias " +
-                       std::to_string(row.bias.size()) + " dry " + std::to_string(row.dry.size()) + " state " +
-                       std::to_string(row.has_state()) + " order";
+    std::string text =
+        "V " + std::to_string(row.logits.size()) + " T " + std::to_string(p.temperature) + " dyn " +
+        std::to_string(p.dynatemp_range) + " k " + std::to_string(p.top_k) + " p " + std::to_string(p.top_p) +
+        " min_p " + std::to_string(p.min_p) + " typical " + std::to_string(p.typical_p) + " sigma " +
+        std::to_string(p.top_n_sigma) + " eps " + std::to_string(p.epsilon_cutoff) + " eta " +
+        std::to_string(p.eta_cutoff) + " h " + std::to_string(p.top_h) + " xtc " + std::to_string(p.xtc_probability) +
+        "," + std::to_string(p.xtc_threshold) + " tau " + std::to_string(p.mirostat_tau) + " flags " +
+        std::to_string(p.flags) + " forced " + std::to_string(p.forced) + " bias " + std::to_string(row.bias.size()) +
+        " dry " + std::to_string(row.dry.size()) + " state " + std::to_string(row.has_state()) + " order";
     for (uint8_t step : p.order) text += " " + std::to_string(step);
     return text;
 }

@@ -205,8 +205,8 @@ CT_HOST_DEVICE inline float penalised(float logit, uint32_t word, const ct_sampl
     }
     const uint32_t count = word & ~kInPrompt;
     if (count == 0 || (p.frequency_penalty == 0 && p.presence_penalty == 0)) return logit;
-    const double off = static_cast<double>(count) * static_cast<double>(p.frequency_penalty) +
-                       static_cast<double>(p.presence_penalty);
+    const double off =
+        static_cast<double>(count) * static_cast<double>(p.frequency_penalty) + static_cast<double>(p.presence_penalty);
     return no_ban(static_cast<float>(static_cast<double>(logit) - off));
 }
 

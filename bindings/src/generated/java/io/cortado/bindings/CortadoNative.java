@@ -2436,6 +2436,72 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_weights_packed_bytes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_INT,
+            CortadoNative.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_weights_packed_bytes");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_weights_packed_bytes(int64_t *bytes, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use)
+     * }
+     */
+    public static FunctionDescriptor ct_weights_packed_bytes$descriptor() {
+        return ct_weights_packed_bytes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_weights_packed_bytes(int64_t *bytes, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use)
+     * }
+     */
+    public static MethodHandle ct_weights_packed_bytes$handle() {
+        return ct_weights_packed_bytes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_weights_packed_bytes(int64_t *bytes, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use)
+     * }
+     */
+    public static MemorySegment ct_weights_packed_bytes$address() {
+        return ct_weights_packed_bytes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_weights_packed_bytes(int64_t *bytes, ct_device *device, const ct_weights_part *parts, int64_t num_parts, int64_t cols, int32_t dense_dtype, int32_t use)
+     * }
+     */
+    public static int ct_weights_packed_bytes(MemorySegment bytes, MemorySegment device, MemorySegment parts, long num_parts, long cols, int dense_dtype, int use) {
+        var mh$ = ct_weights_packed_bytes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_weights_packed_bytes", bytes, device, parts, num_parts, cols, dense_dtype, use);
+            }
+            return (int)mh$.invokeExact(bytes, device, parts, num_parts, cols, dense_dtype, use);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_weights_bytes {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,

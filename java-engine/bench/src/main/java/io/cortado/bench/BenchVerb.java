@@ -9,6 +9,7 @@ import picocli.CommandLine.Command;
         mixinStandardHelpOptions = true,
         subcommands = {
             KernelsBench.class,
+            SamplingBench.class,
             LatencyBench.class,
             ThroughputBench.class,
             ServeBench.class,
@@ -17,6 +18,7 @@ import picocli.CommandLine.Command;
             SimBench.class,
             FitBench.class,
             PrefixBench.class,
+            PlanBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
             MaskBench.class,

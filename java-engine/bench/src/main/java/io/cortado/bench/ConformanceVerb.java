@@ -9,6 +9,7 @@ import io.cortado.bench.conformance.JsonSchemaSuite;
 import io.cortado.bench.conformance.MaskBenchSuite;
 import io.cortado.bench.conformance.QuantSuite;
 import io.cortado.bench.conformance.Report;
+import io.cortado.bench.conformance.SamplingSuite;
 import io.cortado.bench.conformance.Suite;
 import io.cortado.bench.conformance.SuiteOptions;
 import io.cortado.bench.conformance.TokenizerSuite;
@@ -17,7 +18,6 @@ import io.cortado.bench.conformance.VocabSuite;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -32,9 +32,6 @@ import picocli.CommandLine.Parameters;
         description = "Runs the engine against a folder or file of cases.",
         mixinStandardHelpOptions = true)
 final class ConformanceVerb implements Callable<Integer> {
-    /** Suites that are planned; each comes with the capability it judges. */
-    private static final Set<String> LATER = Set.of("sampling");
-
     private static final List<Suite> SUITES =
             List.of(
                     new GoldenSuite(),
@@ -46,6 +43,7 @@ final class ConformanceVerb implements Callable<Integer> {
                     new GgufSuite(),
                     new QuantSuite(),
                     new GrammarSuite(),
+                    new SamplingSuite(),
                     new JsonSchemaSuite(),
                     new MaskBenchSuite());
 
@@ -109,9 +107,6 @@ final class ConformanceVerb implements Callable<Integer> {
             }
         }
         String known = SUITES.stream().map(Suite::name).collect(Collectors.joining(", "));
-        throw new BenchException(
-                LATER.contains(name)
-                        ? "this suite is not built yet: suite=" + name + " built=" + known
-                        : "SUITE must be one of " + known + ": suite=" + name);
+        throw new BenchException("SUITE must be one of " + known + ": suite=" + name);
     }
 }

@@ -41,6 +41,11 @@ public final class EngineFlags {
     long kvCacheBytes;
 
     @Option(
+            names = "--gpu-memory-utilization",
+            description = "part of the free memory that the engine may take; 0: chosen")
+    double memoryUtilization;
+
+    @Option(
             names = "--kv-cache-dtype",
             paramLabel = "TYPE",
             description = "auto (the activations'), bf16, f16, f32 or fp8")
@@ -58,6 +63,16 @@ public final class EngineFlags {
             paramLabel = "GB",
             description = "host memory for KV blocks whose place is needed")
     double kvOffloadGb;
+
+    @Option(
+            names = "--kv-offload-disk-gb",
+            paramLabel = "GB",
+            description =
+                    "a file for KV blocks whose place in host memory is needed; default: none")
+    double kvOffloadDiskGb;
+
+    @Option(names = "--kv-offload-dir", paramLabel = "FOLDER", description = "where that file is")
+    String kvOffloadDir = "";
 
     @Option(
             names = "--scheduling-policy",
@@ -98,8 +113,10 @@ public final class EngineFlags {
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .itlTargetMs(itlTargetMs)
                 .kvCacheBytes(kvCacheBytes)
+                .memoryUtilization(memoryUtilization)
                 .prefixCaching(prefixCaching)
                 .kvOffloadBytes((long) (kvOffloadGb * (1 << 30)))
+                .kvOffloadDisk((long) (kvOffloadDiskGb * (1 << 30)), kvOffloadDir)
                 .schedulingPolicy(schedulingPolicy)
                 .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)

@@ -5,10 +5,6 @@ import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationStream;
-import io.cortado.bench.llamacpp.LlamaCppComparison;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -21,8 +17,6 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What the scheduler and the cache are worth on a device: a prefix that is there already, a long
@@ -45,8 +39,6 @@ final class PrefixBench extends BenchCommand {
 
     /** Tokens that a step takes of the entering prompt on average, at the very least. */
     private static final int LEAST_CHUNK = 3;
-
-    private static final int MAX_POSITIONS = 16_384;
 
     @Option(names = "--prefix-len", description = "tokens that both prompts begin with")
     int prefixLen = 2048;
@@ -102,21 +94,7 @@ final class PrefixBench extends BenchCommand {
         return new EngineTarget(
                 isNamed
                         ? engine.open(model, options)
-                        : Engine.open(halfBillion(), options.dummyWeights(true)));
-    }
-
-    /** The bundled shape, with room for long prompts. */
-    private static Path halfBillion() throws IOException {
-        ObjectNode config =
-                (ObjectNode) JsonMapper.shared().readTree(LlamaCppComparison.config(null));
-        config.put("max_position_embeddings", MAX_POSITIONS);
-        Path folder = Files.createTempDirectory("cortado-prefix");
-        Path file = folder.resolve("config.json");
-        Files.write(file, JsonMapper.shared().writeValueAsBytes(config));
-        // Reverse order of registration: the file goes before its folder.
-        folder.toFile().deleteOnExit();
-        file.toFile().deleteOnExit();
-        return folder;
+                        : Engine.open(Shapes.halfBillion(), options.dummyWeights(true)));
     }
 
     private void prefix(EngineTarget target, Table table, Results results) throws Exception {

@@ -29,10 +29,34 @@ public interface Engine extends AutoCloseable {
      * Hugging Face cache by the name {@code ORG/NAME}, and starts the engine.
      *
      * @throws EngineException INVALID_MODEL or UNSUPPORTED_MODEL with the file, the value and the
-     *     limit; nothing stays allocated
+     *     limit; WEIGHTS_DO_NOT_FIT, WORKSPACE_DOES_NOT_FIT or KV_DOES_NOT_FIT with what helps,
+     *     before a weight is read; nothing stays allocated
      */
     static Engine open(Path model, EngineOptions options) {
         return provider().open(model, options);
+    }
+
+    /**
+     * What {@link #open} would take and how fast the engine would answer, from the model's
+     * configuration and the headers of its files; no weight is read. The device's rates are
+     * measured where the user's cache folder does not have them yet, which takes some seconds.
+     *
+     * @throws EngineException INVALID_MODEL, UNSUPPORTED_MODEL or INVALID_REQUEST as {@link #open};
+     *     what does not fit is a {@link EnginePlan#refusal}
+     */
+    static EnginePlan plan(Path model, EngineOptions options, PlanLoad load) {
+        return provider().plan(model, options, load);
+    }
+
+    /**
+     * What the device of these options does at best, from the user's cache folder where it is
+     * known.
+     *
+     * @param again measures now, and forgets what was known
+     * @throws EngineException INVALID_REQUEST if the device is not there or computes for tests
+     */
+    static DeviceRates rates(EngineOptions options, boolean again) {
+        return provider().rates(options, again);
     }
 
     /** The kinds of devices, each as it is on this machine: opened and closed again. */

@@ -22,6 +22,12 @@ public final class EngineException extends RuntimeException {
         INVALID_MODEL,
         /** The model is well formed and this engine cannot run it. */
         UNSUPPORTED_MODEL,
+        /** The weights alone take more than the device has for them. */
+        WEIGHTS_DO_NOT_FIT,
+        /** What a step computes in takes more than the weights leave. */
+        WORKSPACE_DOES_NOT_FIT,
+        /** The KV cache that is asked for, or that one sequence needs, takes more than is left. */
+        KV_DOES_NOT_FIT,
         /**
          * The device has failed for good: the engine takes nothing more and must be opened again.
          */

@@ -29,11 +29,18 @@ import java.util.Map;
  * @param unreadTimeoutMs time that a stream's output may lie there unread while the request runs,
  *     before it is cancelled; 0: no limit
  * @param kvCacheBytes memory for KV blocks; 0: what maxNumSeqs sequences of maxModelLen need, at
- *     most a quarter of the free memory
+ *     most what memoryUtilization leaves beside weights and workspaces
+ * @param memoryUtilization part of the memory that is free on the device which the engine may take,
+ *     in (0, 1]; 0: 0.9, and on the CPU, whose memory others need too, half of what that leaves for
+ *     the KV cache. kvCacheBytes goes before it
  * @param prefixCaching keys and values of ended requests are kept until their blocks are needed,
  *     and used again by requests that begin with the same tokens
  * @param kvOffloadBytes host memory for blocks whose place on the device is needed, from where they
  *     come back when they are wanted again; 0: none. Needs prefixCaching
+ * @param kvOffloadDiskBytes size of a file for blocks whose place in host memory is needed; 0:
+ *     none. Needs kvOffloadBytes
+ * @param kvOffloadDir folder of that file, which only its owner may read and which has no name
+ *     while it is used; empty: none
  * @param schedulingPolicy the order in which waiting requests start
  * @param tenantWeights policy FAIR: shares of tenants by name, positive; 1 for those not named
  * @param dummyWeights random weights instead of reading {@code *.safetensors}
@@ -59,8 +66,11 @@ public record EngineOptions(
         long stepTimeoutMs,
         long unreadTimeoutMs,
         long kvCacheBytes,
+        double memoryUtilization,
         boolean prefixCaching,
         long kvOffloadBytes,
+        long kvOffloadDiskBytes,
+        String kvOffloadDir,
         SchedulingPolicy schedulingPolicy,
         Map<String, Double> tenantWeights,
         boolean dummyWeights,
@@ -112,7 +122,15 @@ public record EngineOptions(
                     "kv-cache-memory",
                     "kv-cache-memory must not be negative: kv-cache-memory=" + kvCacheBytes);
         }
+        if (!(memoryUtilization >= 0 && memoryUtilization <= 1)) {
+            throw EngineException.invalid(
+                    "gpu-memory-utilization",
+                    "gpu-memory-utilization must be in (0, 1], or 0 to choose:"
+                            + " gpu-memory-utilization="
+                            + memoryUtilization);
+        }
         requireOffload(prefixCaching, kvOffloadBytes);
+        requireDisk(kvOffloadBytes, kvOffloadDiskBytes, kvOffloadDir);
         requireWeights(schedulingPolicy, tenantWeights);
     }
 
@@ -125,6 +143,25 @@ public record EngineOptions(
             throw EngineException.invalid(
                     "kv-offload-gb",
                     "kv-offload-gb needs prefix caching, which is off: bytes=" + bytes);
+        }
+    }
+
+    private static void requireDisk(long hostBytes, long bytes, String folder) {
+        if (bytes < 0) {
+            throw EngineException.invalid(
+                    "kv-offload-disk-gb",
+                    "kv-offload-disk-gb must not be negative: bytes=" + bytes);
+        }
+        if (bytes > 0 && hostBytes == 0) {
+            throw EngineException.invalid(
+                    "kv-offload-disk-gb",
+                    "kv-offload-disk-gb needs kv-offload-gb, the tier before it: bytes=" + bytes);
+        }
+        if ((bytes > 0) == folder.isEmpty()) {
+            throw EngineException.invalid(
+                    "kv-offload-dir",
+                    "kv-offload-disk-gb and kv-offload-dir need each other: bytes=%d dir=%s"
+                            .formatted(bytes, folder));
         }
     }
 
@@ -173,8 +210,11 @@ public record EngineOptions(
                 TEN_MINUTES_MS,
                 TEN_MINUTES_MS,
                 0,
+                0,
                 true,
                 0,
+                0,
+                "",
                 SchedulingPolicy.FCFS,
                 Map.of(),
                 false,
@@ -199,8 +239,11 @@ public record EngineOptions(
         private long stepTimeoutMs;
         private long unreadTimeoutMs;
         private long kvCacheBytes;
+        private double memoryUtilization;
         private boolean prefixCaching;
         private long kvOffloadBytes;
+        private long kvOffloadDiskBytes;
+        private String kvOffloadDir;
         private SchedulingPolicy schedulingPolicy;
         private Map<String, Double> tenantWeights;
         private boolean dummyWeights;
@@ -223,8 +266,11 @@ public record EngineOptions(
             stepTimeoutMs = from.stepTimeoutMs;
             unreadTimeoutMs = from.unreadTimeoutMs;
             kvCacheBytes = from.kvCacheBytes;
+            memoryUtilization = from.memoryUtilization;
             prefixCaching = from.prefixCaching;
             kvOffloadBytes = from.kvOffloadBytes;
+            kvOffloadDiskBytes = from.kvOffloadDiskBytes;
+            kvOffloadDir = from.kvOffloadDir;
             schedulingPolicy = from.schedulingPolicy;
             tenantWeights = from.tenantWeights;
             dummyWeights = from.dummyWeights;
@@ -249,8 +295,11 @@ public record EngineOptions(
                     stepTimeoutMs,
                     unreadTimeoutMs,
                     kvCacheBytes,
+                    memoryUtilization,
                     prefixCaching,
                     kvOffloadBytes,
+                    kvOffloadDiskBytes,
+                    kvOffloadDir,
                     schedulingPolicy,
                     tenantWeights,
                     dummyWeights,
@@ -344,6 +393,12 @@ public record EngineOptions(
         return fields.build();
     }
 
+    public EngineOptions memoryUtilization(double value) {
+        Fields fields = new Fields(this);
+        fields.memoryUtilization = value;
+        return fields.build();
+    }
+
     public EngineOptions prefixCaching(boolean value) {
         Fields fields = new Fields(this);
         fields.prefixCaching = value;
@@ -353,6 +408,14 @@ public record EngineOptions(
     public EngineOptions kvOffloadBytes(long value) {
         Fields fields = new Fields(this);
         fields.kvOffloadBytes = value;
+        return fields.build();
+    }
+
+    /** A file of so many bytes in a folder; 0 and empty: none. */
+    public EngineOptions kvOffloadDisk(long bytes, String folder) {
+        Fields fields = new Fields(this);
+        fields.kvOffloadDiskBytes = bytes;
+        fields.kvOffloadDir = folder;
         return fields.build();
     }
 

@@ -8,6 +8,12 @@ public interface EngineProvider {
     /** See {@link Engine#open}. */
     Engine open(Path model, EngineOptions options);
 
+    /** See {@link Engine#plan}. */
+    EnginePlan plan(Path model, EngineOptions options, PlanLoad load);
+
+    /** See {@link Engine#rates}. */
+    DeviceRates rates(EngineOptions options, boolean again);
+
     /** See {@link Engine#devices}. */
     List<DeviceStatus> devices();
 }

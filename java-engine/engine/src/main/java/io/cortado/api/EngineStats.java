@@ -67,6 +67,8 @@ public record EngineStats(
      * @param queriedTokens tokens that the cache was asked for since the start
      * @param reusedTokens tokens that were found rather than computed since the start
      * @param tokensFromHost those of them that came back from host memory
+     * @param diskBlocks blocks on disk
+     * @param blocksFromDisk blocks that came back from the disk to host memory since the start
      */
     public record Cache(
             int blockTokens,
@@ -76,7 +78,9 @@ public record EngineStats(
             long offloads,
             long queriedTokens,
             long reusedTokens,
-            long tokensFromHost) {}
+            long tokensFromHost,
+            int diskBlocks,
+            long blocksFromDisk) {}
 
     /**
      * What keeps the engine safe from too much work and from a stuck device.

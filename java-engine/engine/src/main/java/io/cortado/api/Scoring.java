@@ -33,6 +33,19 @@ public record Scoring(@Nullable Integer logprobs, @Nullable Integer promptLogpro
         public String apiName() {
             return apiName;
         }
+
+        /** The mode of a word; null: raw. */
+        public static Mode of(@Nullable String name) {
+            for (Mode mode : values()) {
+                if (name == null || mode.apiName.equals(name)) {
+                    return mode;
+                }
+            }
+            throw EngineException.invalid(
+                    "logprobs_mode",
+                    "logprobs_mode must be %s or %s: logprobs_mode=%s"
+                            .formatted(RAW.apiName, PROCESSED.apiName, name));
+        }
     }
 
     public Scoring {

@@ -6,8 +6,15 @@ import io.cortado.bindings.CortadoNative;
 import io.cortado.bindings.NativeLibrary;
 import io.cortado.bindings.ct_device_info;
 import io.cortado.bindings.ct_device_options;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -68,6 +75,24 @@ public final class Device extends NativeHandle {
                     ct_device_info.free_memory_bytes(info),
                     ct_device_info.compute_capability(info),
                     ct_device_info.num_sms(info));
+        }
+    }
+
+    /** Names the build of the library that serves this device: a digest of its file. */
+    public String libraryDigest() {
+        Path library = NativeLibrary.load();
+        Path file =
+                isCpu
+                        ? library
+                        : library.resolveSibling(
+                                "libcortado_" + info().name().replaceFirst(":.*", "") + ".so");
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            return HexFormat.of().formatHex(digest.digest(Files.readAllBytes(file)), 0, 16);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + file, e);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e); // every JDK has it
         }
     }
 
@@ -162,6 +187,11 @@ public final class Device extends NativeHandle {
     public Weights createWeights(
             List<Weights.Part> parts, long cols, DType dense, Weights.Use use) {
         return Weights.create(this, parts, cols, dense, use);
+    }
+
+    /** Bytes that {@link #createWeights} takes for parts of these shapes. */
+    public long packedBytes(List<Weights.Shape> parts, long cols, DType dense, Weights.Use use) {
+        return Weights.packedBytes(this, parts, cols, dense, use);
     }
 
     /** Memory that lives as long as the device, for parameter structures. */

@@ -45,6 +45,15 @@ public final class Mirror implements AutoCloseable {
         }
     }
 
+    /** Bytes on the device, of sections of these sizes. */
+    public static long bytes(long... sectionBytes) {
+        long total = 0;
+        for (long bytes : sectionBytes) {
+            total += Buffer.aligned(bytes);
+        }
+        return total;
+    }
+
     private Buffer own(Buffer buffer) {
         owned.push(buffer::close);
         return buffer;

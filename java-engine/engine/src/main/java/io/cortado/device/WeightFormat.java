@@ -81,6 +81,11 @@ public enum WeightFormat {
         return compareTo(F16) > 0;
     }
 
+    /** Stays quantised on the CPU, in a matrix that {@code ct_weights_create} keeps so. */
+    public boolean isKept() {
+        return isQuantized() && compareTo(MXFP4) <= 0;
+    }
+
     /** Bytes of so many elements, a multiple of the block. */
     public long bytes(long elements) {
         if (elements < 0 || elements % blockElements != 0) {

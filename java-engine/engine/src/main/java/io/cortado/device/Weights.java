@@ -36,7 +36,38 @@ public final class Weights extends NativeHandle {
         public Part(MemorySegment data, long rows, WeightFormat format) {
             this(data, rows, format, null);
         }
+
+        public Shape shape() {
+            return scales == null
+                    ? new Shape(rows, format)
+                    : new Shape(
+                            rows,
+                            format,
+                            scales.blockRows(),
+                            scales.blockCols(),
+                            scales.zeros() != null);
+        }
     }
+
+    /**
+     * A part without its numbers: enough to know what a matrix takes.
+     *
+     * @param blockRows rows that share a scale; 0 where no scales lie beside the codes
+     * @param blockCols the same of columns
+     */
+    public record Shape(
+            long rows, WeightFormat format, long blockRows, long blockCols, boolean hasZeros) {
+        public Shape(long rows, WeightFormat format) {
+            this(rows, format, 0, 0, false);
+        }
+
+        boolean hasScales() {
+            return blockRows > 0;
+        }
+    }
+
+    /** The shortest run of columns under one scale that is kept quantised. */
+    private static final long LEAST_KEPT_COLS = 32;
 
     /**
      * A row-major grid of float32 scales beside the codes of a part, each for {@code blockRows} x
@@ -71,6 +102,7 @@ public final class Weights extends NativeHandle {
     static Weights create(Device device, List<Part> parts, long cols, DType dense, Use use) {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment array = ct_weights_part.allocateArray(Math.max(1, parts.size()), call);
+            List<Shape> shapes = parts.stream().map(Part::shape).toList();
             long rows = 0;
             for (int i = 0; i < parts.size(); i++) {
                 fill(ct_weights_part.asSlice(array, i), parts.get(i));
@@ -87,8 +119,71 @@ public final class Weights extends NativeHandle {
                             dense.code(),
                             use.code));
             return new Weights(
-                    out.get(CortadoNative.C_POINTER, 0), rows, cols, dtypeOnGpu(parts, dense));
+                    out.get(CortadoNative.C_POINTER, 0), rows, cols, dtypeOnGpu(shapes, dense));
         }
+    }
+
+    /** What {@link #bytes} will say of a matrix of such parts; nothing is read or allocated. */
+    static long packedBytes(Device device, List<Shape> parts, long cols, DType dense, Use use) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment array = ct_weights_part.allocateArray(Math.max(1, parts.size()), call);
+            for (int i = 0; i < parts.size(); i++) {
+                describe(ct_weights_part.asSlice(array, i), parts.get(i), cols);
+            }
+            MemorySegment out = call.allocate(CortadoNative.C_LONG);
+            check(
+                    CortadoNative.ct_weights_packed_bytes(
+                            out,
+                            device.address(),
+                            array,
+                            parts.size(),
+                            cols,
+                            dense.code(),
+                            use.code));
+            return out.get(CortadoNative.C_LONG, 0);
+        }
+    }
+
+    /** Of addresses only whether they are null counts: the entry's own stands for all of them. */
+    private static void describe(MemorySegment entry, Shape part, long cols) {
+        ct_weights_part.data(entry, entry);
+        ct_weights_part.rows(entry, part.rows);
+        ct_weights_part.data_bytes(entry, part.format.bytes(Math.multiplyExact(part.rows, cols)));
+        ct_weights_part.format(entry, part.format.code());
+        if (part.hasScales()) {
+            ct_weights_part.scales(entry, entry);
+            ct_weights_part.zeros(entry, part.hasZeros ? entry : MemorySegment.NULL);
+            ct_weights_part.num_scales(
+                    entry,
+                    Math.ceilDiv(part.rows, part.blockRows) * Math.ceilDiv(cols, part.blockCols));
+            ct_weights_part.scale_rows(entry, part.blockRows);
+            ct_weights_part.scale_cols(entry, part.blockCols);
+        }
+    }
+
+    /**
+     * How the numbers of one of a matrix' parts lie on a device, as {@code ct_weights_create} says.
+     */
+    public static WeightFormat storedFormat(
+            Shape part, List<Shape> all, long cols, DType dense, Use use, boolean onCpu) {
+        if (!onCpu) {
+            return WeightFormat.of(dtypeOnGpu(all, dense));
+        }
+        if (use == Use.EMBEDDING || staysQuantized(part, cols)) {
+            return part.format;
+        }
+        if (part.format.isQuantized()) {
+            return WeightFormat.of(dense);
+        }
+        return part.format == WeightFormat.BF16 ? WeightFormat.BF16 : WeightFormat.F32;
+    }
+
+    private static boolean staysQuantized(Shape part, long cols) {
+        if (!part.format.isKept() || cols % LEAST_KEPT_COLS != 0) {
+            return false;
+        }
+        long width = Math.min(part.blockCols, cols);
+        return !part.hasScales() || Long.lowestOneBit(width | cols) >= LEAST_KEPT_COLS;
     }
 
     private static void fill(MemorySegment entry, Part part) {
@@ -108,9 +203,9 @@ public final class Weights extends NativeHandle {
     }
 
     /** What the header says of matrices on cuda and simt. */
-    private static DType dtypeOnGpu(List<Part> parts, DType dense) {
+    private static DType dtypeOnGpu(List<Shape> parts, DType dense) {
         boolean bf16 = true;
-        for (Part part : parts) {
+        for (Shape part : parts) {
             bf16 &=
                     part.format() == WeightFormat.BF16
                             || (part.format().isQuantized() && dense == DType.BF16);

@@ -1,13 +1,19 @@
 package io.cortado.engine;
 
+import static java.lang.System.Logger.Level.DEBUG;
+import static java.lang.System.Logger.Level.INFO;
+
+import io.cortado.api.DeviceRates;
 import io.cortado.api.DeviceStatus;
 import io.cortado.api.EmbeddingInfo;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
+import io.cortado.api.EnginePlan;
 import io.cortado.api.EngineProvider;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Penalties;
+import io.cortado.api.PlanLoad;
 import io.cortado.api.SamplingParams;
 import io.cortado.device.Device;
 import io.cortado.device.NativeException;
@@ -22,16 +28,19 @@ import io.cortado.model.KvType;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelException;
 import io.cortado.model.ModelFolder;
+import io.cortado.model.WeightPlan;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** Loads a folder: configuration and text first, which fail fast, then weights, then the cache. */
 public final class CortadoEngineProvider implements EngineProvider {
-    private static final int FREE_MEMORY_PART = 4;
+    private static final System.Logger LOG =
+            System.getLogger(CortadoEngineProvider.class.getName());
     private static final List<String> DEVICES = List.of("cpu", "cuda:0", "simt:0");
 
     /** For {@link java.util.ServiceLoader}. */
@@ -74,15 +83,49 @@ public final class CortadoEngineProvider implements EngineProvider {
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
-        try {
-            Path folder = ModelFolder.locate(named, options.revision(), System::getenv);
-            if (!Files.isRegularFile(folder)) {
-                FolderCheck.require(folder, !options.dummyWeights());
-            }
+        return told(() -> {
+            Path folder = locate(named, options);
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             Texts texts = Texts.open(folder);
             return load(folder, options, config, maxModelLen, texts, onOpen, wrap, rule);
+        });
+    }
+
+    @Override
+    public EnginePlan plan(Path named, EngineOptions options, PlanLoad load) {
+        return told(() -> {
+            Path folder = locate(named, options);
+            ModelConfig config = ModelConfig.read(folder);
+            int maxModelLen = maxModelLen(config, options);
+            try (Device device = Device.open(options.device(), options.threads(), options.isa())) {
+                return new Planner(device, folder, config, maxModelLen, options, load)
+                        .plan(() -> RateBook.open(device, false));
+            }
+        });
+    }
+
+    @Override
+    public DeviceRates rates(EngineOptions options, boolean again) {
+        return told(() -> {
+            try (Device device = Device.open(options.device(), options.threads(), options.isa())) {
+                return Planner.measure(device, again);
+            }
+        });
+    }
+
+    private static Path locate(Path named, EngineOptions options) {
+        Path folder = ModelFolder.locate(named, options.revision(), System::getenv);
+        if (!Files.isRegularFile(folder)) {
+            FolderCheck.require(folder, !options.dummyWeights());
+        }
+        return folder;
+    }
+
+    /** What goes wrong in the words of the API. */
+    private static <T> T told(Supplier<T> work) {
+        try {
+            return work.get();
         } catch (ModelException e) {
             throw new EngineException(
                     e.kind() == ModelException.Kind.INVALID
@@ -124,31 +167,24 @@ public final class CortadoEngineProvider implements EngineProvider {
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
-        Activations activations =
-                switch (options.activations()) {
-                    case BF16 -> Activations.BF16;
-                    case F32 -> Activations.F32;
-                };
         Device device = Device.open(options.device(), options.threads(), options.isa());
         CausalLm model = null;
         Executor executor = null;
         try {
             onOpen.accept(device);
-            model =
-                    CausalLm.load(
-                            device,
-                            folder,
-                            config,
-                            activations,
-                            KvType.valueOf(options.kvCacheDtype().name()),
-                            options.dummyWeights());
-            int blocksPerSeq = BlockPool.blocksFor(maxModelLen);
-            int numBlocks = numBlocks(model, device, options, blocksPerSeq);
-            Limits limits =
-                    Limits.of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
-                            .otherAnglesAbove(config.otherAnglesAbove())
-                            .statesOf(config.vocabSize())
-                            .itlTarget(options);
+            Activations activations = MemoryPlan.activations(options);
+            KvType kvType = MemoryPlan.kvType(options);
+            boolean isDummy = options.dummyWeights();
+            WeightPlan weights = WeightPlan.read(device, folder, config, activations, isDummy);
+            MemoryPlan memory = MemoryPlan.of(device, config, weights, options, maxModelLen);
+            long free = device.info().freeMemoryBytes();
+            memory.beforeLoading(free);
+            model = CausalLm.load(device, folder, config, activations, kvType, isDummy);
+            MemoryPlan.KvSize size = memory.afterLoading(free, device.info().freeMemoryBytes());
+            LOG.log(size.isAllThatIsUsed() ? DEBUG : INFO, "KV cache: {0}", size.why());
+            int blocksPerSeq = memory.blocksPerSeq();
+            int numBlocks = size.blocks();
+            Limits limits = Limits.of(options, config, numBlocks);
             model.allocate(
                     numBlocks,
                     limits.maxNumSeqs(),
@@ -162,7 +198,6 @@ public final class CortadoEngineProvider implements EngineProvider {
                             config,
                             (int) Math.min(maxModelLen, (long) numBlocks * BlockPool.BLOCK_TOKENS));
             ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
-            int hostBlocks = hostBlocks(model, options);
             ModelExecutor onDevice =
                     new ModelExecutor(
                             device,
@@ -171,10 +206,9 @@ public final class CortadoEngineProvider implements EngineProvider {
                             texts.vocabSize(config.vocabSize()),
                             blocksPerSeq,
                             numBlocks,
-                            hostBlocks,
-                            rule);
+                            tiers(model, options, rule));
             executor = wrap.apply(onDevice);
-            KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks());
+            KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks(), onDevice.diskBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options);
         } catch (RuntimeException | Error e) {
             if (executor != null) {
@@ -198,38 +232,22 @@ public final class CortadoEngineProvider implements EngineProvider {
         }
     }
 
-    /** The asked-for bytes; else what all sequences need at most, within a part of what is free. */
-    private static int numBlocks(
-            CausalLm model, Device device, EngineOptions options, int blocksPerSeq) {
+    private static TierSizes tiers(CausalLm model, EngineOptions options, TierRates.Rule rule) {
         long perBlock = model.kvBytesPerBlock();
-        long wanted = (long) options.maxNumSeqs() * blocksPerSeq;
-        long free = device.info().freeMemoryBytes();
-        long affordable = free / FREE_MEMORY_PART / perBlock;
-        long blocks =
-                options.kvCacheBytes() > 0
-                        ? options.kvCacheBytes() / perBlock
-                        : Math.min(wanted, affordable);
-        if (blocks < 1 || blocks * perBlock > free) {
-            throw EngineException.invalid(
-                    "kv-cache-memory",
-                    "the KV cache must hold at least one block and fit into the free memory:"
-                            + " kv-cache-memory="
-                            + options.kvCacheBytes()
-                            + " block="
-                            + perBlock
-                            + " free="
-                            + free);
-        }
-        return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
+        return new TierSizes(
+                blocks("kv-offload-gb", options.kvOffloadBytes(), perBlock),
+                options.kvOffloadDiskBytes() == 0 ? null : Path.of(options.kvOffloadDir()),
+                blocks("kv-offload-disk-gb", options.kvOffloadDiskBytes(), perBlock),
+                rule);
     }
 
-    private static int hostBlocks(CausalLm model, EngineOptions options) {
-        long blocks = options.kvOffloadBytes() / model.kvBytesPerBlock();
-        if (options.kvOffloadBytes() > 0 && blocks == 0) {
+    private static int blocks(String option, long bytes, long perBlock) {
+        long blocks = bytes / perBlock;
+        if (bytes > 0 && blocks == 0) {
             throw EngineException.invalid(
-                    "kv-offload-gb",
-                    "kv-offload-gb must hold at least one block: bytes=%d block=%d"
-                            .formatted(options.kvOffloadBytes(), model.kvBytesPerBlock()));
+                    option,
+                    "%s must hold at least one block: bytes=%d block=%d"
+                            .formatted(option, bytes, perBlock));
         }
         return (int) Math.min(Integer.MAX_VALUE / BlockPool.BLOCK_TOKENS, blocks);
     }

@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineStats;
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.DiskTier;
 import io.cortado.kv.KvCache;
 
 /** Counts on the loop's thread; any thread reads what was last published. */
@@ -31,6 +32,8 @@ final class Counters {
     private volatile long sharedEvictions;
     private volatile long sharedReused;
     private volatile long sharedFromHost;
+    private volatile int sharedDiskBlocks;
+    private volatile long sharedFromDisk;
     private volatile long sharedOffloads;
     private volatile long sharedQueried;
     private volatile long sharedDeviceNanos;
@@ -83,6 +86,9 @@ final class Counters {
         sharedEvictions = pool.evictions();
         sharedReused = scheduler.reusedTokens();
         sharedFromHost = scheduler.tokensFromHost();
+        DiskTier disk = cache.disk();
+        sharedDiskBlocks = disk == null ? 0 : disk.pool().kept() + disk.pool().used();
+        sharedFromDisk = disk == null ? 0 : disk.blocksRead();
         sharedOffloads = journal.offloads();
         sharedQueried = journal.queriedTokens();
         sharedDeviceNanos = journal.deviceNanos();
@@ -111,7 +117,9 @@ final class Counters {
                         sharedOffloads,
                         sharedQueried,
                         sharedReused,
-                        sharedFromHost),
+                        sharedFromHost,
+                        sharedDiskBlocks,
+                        sharedFromDisk),
                 new EngineStats.Guards(
                         door.waitingTokens(),
                         door.refusedByRequests(),

@@ -5,9 +5,10 @@ import io.cortado.text.Segment;
 import io.cortado.text.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Comparator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where no repetition goes across: tokens that hold a breaker's text, and sequences of tokens whose
@@ -15,51 +16,96 @@ import java.util.List;
  */
 final class DryBreakers {
     /** Repetitions go on for ever. */
-    static final DryBreakers NONE = new DryBreakers();
+    static final DryBreakers NONE = new DryBreakers(List.of());
 
     private static final int MAX_TAIL = 20;
 
+    /**
+     * Sequences that go on alike.
+     *
+     * @param heads their first tokens
+     * @param ids the tokens after that
+     */
+    private record Tail(BitSet heads, int[] ids) {
+        boolean ends(TokenSource tokens, int position) {
+            int start = position - ids.length + 1;
+            if (start < 1) {
+                return false;
+            }
+            for (int i = ids.length - 1; i >= 0; i--) {
+                if (tokens.token(start + i) != ids[i]) {
+                    return false;
+                }
+            }
+            return heads.get(tokens.token(start - 1));
+        }
+    }
+
     private final BitSet singles = new BitSet();
+    private final List<Tail> tails = new ArrayList<>();
 
-    /** Longer ones, by their last id. */
-    private final int[][] sequences;
+    /** The last ids of the tails. */
+    private final BitSet lasts = new BitSet();
 
-    private DryBreakers() {
-        sequences = new int[0][];
+    /** Sequences of ids. */
+    DryBreakers(List<int[]> sequences) {
+        for (int[] ids : sequences) {
+            if (ids.length == 1) {
+                singles.set(ids[0]);
+            } else {
+                BitSet head = new BitSet();
+                head.set(ids[0]);
+                add(new Tail(head, Arrays.copyOfRange(ids, 1, ids.length)));
+            }
+        }
+    }
+
+    private void add(Tail tail) {
+        tails.add(tail);
+        lasts.set(tail.ids[tail.ids.length - 1]);
     }
 
     DryBreakers(List<String> texts, Tokenizer tokenizer) {
-        List<int[]> longer = new ArrayList<>();
+        // By text and by how much of its beginning a token ends with.
+        List<@Nullable BitSet[]> heads = new ArrayList<>();
+        texts.forEach(text -> heads.add(new @Nullable BitSet[text.length()]));
         for (int id = 0; id < tokenizer.vocabSize(); id++) {
             String token = new String(tokenizer.tokenBytes(id), StandardCharsets.UTF_8);
-            for (String text : texts) {
-                add(id, token, text, tokenizer, longer);
+            for (int i = 0; i < texts.size(); i++) {
+                look(id, token, texts.get(i), heads.get(i));
             }
         }
-        longer.sort(Comparator.comparingInt(DryBreakers::last));
-        sequences = longer.toArray(int[][]::new);
+        for (int i = 0; i < texts.size(); i++) {
+            addTails(texts.get(i), heads.get(i), tokenizer);
+        }
     }
 
-    private void add(int id, String token, String text, Tokenizer tokenizer, List<int[]> longer) {
+    private void look(int id, String token, String text, @Nullable BitSet[] heads) {
         if (token.contains(text)) {
             singles.set(id);
             return;
         }
-        for (int at = Math.max(0, token.length() - text.length() + 1); at < token.length(); at++) {
-            int overlap = token.length() - at;
-            if (token.regionMatches(at, text, 0, overlap)) {
-                String rest = text.substring(overlap);
-                int[] tail = tokenizer.encode(List.of(Segment.user(rest)), false);
-                int[] ids = new int[1 + Math.min(MAX_TAIL, tail.length)];
-                ids[0] = id;
-                System.arraycopy(tail, 0, ids, 1, ids.length - 1);
-                longer.add(ids);
+        for (int overlap = 1; overlap < Math.min(text.length(), token.length() + 1); overlap++) {
+            if (token.regionMatches(token.length() - overlap, text, 0, overlap)) {
+                BitSet known = heads[overlap];
+                BitSet ids = known == null ? new BitSet() : known;
+                ids.set(id);
+                heads[overlap] = ids;
             }
         }
     }
 
-    private static int last(int[] ids) {
-        return ids[ids.length - 1];
+    private void addTails(String text, @Nullable BitSet[] heads, Tokenizer tokenizer) {
+        for (int overlap = 1; overlap < text.length(); overlap++) {
+            BitSet ids = heads[overlap];
+            if (ids != null) {
+                Segment rest = Segment.user(text.substring(overlap));
+                int[] tail = tokenizer.encode(List.of(rest), false);
+                if (tail.length > 0) {
+                    add(new Tail(ids, Arrays.copyOf(tail, Math.min(MAX_TAIL, tail.length))));
+                }
+            }
+        }
     }
 
     /** True if a token is a breaker by itself. */
@@ -73,35 +119,13 @@ final class DryBreakers {
         if (singles.get(id)) {
             return true;
         }
-        for (int i = firstEndingWith(id); i < sequences.length && last(sequences[i]) == id; i++) {
-            if (ends(sequences[i], tokens, position)) {
-                return true;
+        if (lasts.get(id)) {
+            for (int i = 0; i < tails.size(); i++) {
+                if (tails.get(i).ends(tokens, position)) {
+                    return true;
+                }
             }
         }
         return false;
-    }
-
-    private int firstEndingWith(int id) {
-        int low = 0;
-        int high = sequences.length;
-        while (low < high) {
-            int mid = (low + high) >>> 1;
-            if (last(sequences[mid]) < id) {
-                low = mid + 1;
-            } else {
-                high = mid;
-            }
-        }
-        return low;
-    }
-
-    private static boolean ends(int[] ids, TokenSource tokens, int position) {
-        int start = position - ids.length + 1;
-        for (int i = 0; i < ids.length; i++) {
-            if (start < 0 || tokens.token(start + i) != ids[i]) {
-                return false;
-            }
-        }
-        return true;
     }
 }

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.Dry;
+import io.cortado.kv.TokenSource;
 import io.cortado.sampling.Sampler;
 
 /**
@@ -22,15 +23,14 @@ final class DryMatches {
         longest = new int[vocabSize];
     }
 
-    /** Adds the penalties of the sequence's next token to the sampler's last row. */
-    void add(Dry dry, DryBreakers breakers, Sequence sequence, Sampler sampler) {
-        int length = sequence.length();
+    /** Adds the penalties of the token after the first {@code length} to the sampler's last row. */
+    void add(Dry dry, DryBreakers breakers, TokenSource tokens, int length, Sampler sampler) {
         int window = dry.lastN() < 0 ? length : Math.min(length, dry.lastN());
-        int limit = sinceBreaker(breakers, sequence, window);
+        int limit = sinceBreaker(breakers, tokens, length - 1, window);
         if (window <= dry.allowedLength() || limit < dry.allowedLength()) {
             return;
         }
-        match(sequence, window);
+        match(tokens, length - 1, window);
         collect(dry.allowedLength(), breakers, window, limit);
         for (int i = 0; i < numFound; i++) {
             int id = found[i];
@@ -45,10 +45,10 @@ final class DryMatches {
     }
 
     /** Tokens after the last breaker: no repetition is longer. */
-    private static int sinceBreaker(DryBreakers breakers, Sequence sequence, int window) {
-        int last = sequence.length() - 1;
+    private static int sinceBreaker(
+            DryBreakers breakers, TokenSource tokens, int last, int window) {
         for (int i = 0; i < window; i++) {
-            if (breakers.endsAt(sequence, last - i)) {
+            if (breakers.endsAt(tokens, last - i)) {
                 return i;
             }
         }
@@ -58,16 +58,15 @@ final class DryMatches {
     /**
      * For each place, counted from the end, how far the tokens before it are as those at the end.
      */
-    private void match(Sequence sequence, int window) {
+    private void match(TokenSource tokens, int last, int window) {
         if (backwards.length < window) {
             int capacity = Math.max(window, 2 * backwards.length);
             backwards = new int[capacity];
             lengths = new int[capacity];
             found = new int[capacity];
         }
-        int last = sequence.length() - 1;
         for (int i = 0; i < window; i++) {
-            backwards[i] = sequence.token(last - i);
+            backwards[i] = tokens.token(last - i);
         }
         int left = 0;
         int right = 0;

@@ -7,6 +7,7 @@ import io.cortado.api.FinishReason;
 import io.cortado.api.RequestReport;
 import io.cortado.device.NativeException;
 import io.cortado.device.Status;
+import io.cortado.kv.DiskTier;
 import io.cortado.kv.KvCache;
 import java.util.ArrayList;
 import java.util.List;
@@ -31,6 +32,10 @@ import org.jspecify.annotations.Nullable;
 final class EngineLoop implements Runnable {
     private static final System.Logger LOG = System.getLogger(EngineLoop.class.getName());
     private static final FinishReason CANCELLED = new FinishReason.Cancelled();
+
+    /** After which those are looked at that wait for the disk, should it never answer. */
+    private static final long KEPT_BACK_NANOS = 100_000_000L;
+
     private static final FinishReason LENGTH = new FinishReason.Length();
 
     private final KvCache cache;
@@ -45,7 +50,9 @@ final class EngineLoop implements Runnable {
     private final List<Request> live = new ArrayList<>();
     private final List<Request> toWake;
     private final Consumer<Request> taker = this::take; // made once: a step allocates nothing
+    private final Consumer<Request> enter = this::enter;
     private final Counters counters;
+    private final @Nullable DiskTraffic traffic;
     private final StepWatch watch = new StepWatch();
     private int turn;
     private @Nullable Batch running;
@@ -74,6 +81,9 @@ final class EngineLoop implements Runnable {
         toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
         counters = new Counters(scheduler, cache, door, watch);
+        DiskTier disk = cache.disk();
+        traffic = disk == null ? null : new DiskTraffic(cache, disk, executor);
+        executor.onEnded(this::unpark);
     }
 
     /** Requests whose output nobody reads for so long are cancelled; 0: never. */
@@ -90,6 +100,9 @@ final class EngineLoop implements Runnable {
         journal.turn(start);
         inbox.drain(taker);
         forgetIfAsked(); // after the inbox: who comes after the asking finds nothing
+        if (traffic != null) {
+            traffic.turn(start, enter);
+        }
         cancelUnread(start);
         Batch ended = running;
         running = submitNext();
@@ -100,6 +113,7 @@ final class EngineLoop implements Runnable {
             watch.begin(ended);
             executor.await(ended);
             watch.end();
+            cache.ran();
             long ran = clock.getAsLong();
             scheduler.ran(ended, journal.ran(ended, scheduler, counters.hostNanos(), ran));
             accept(ended);
@@ -158,7 +172,7 @@ final class EngineLoop implements Runnable {
             waker.start();
             while (!closing) {
                 if (!step() && inbox.isEmpty() && !closing) {
-                    LockSupport.park(this);
+                    park();
                 }
             }
             finish(new EngineException(EngineException.Code.CLOSED, "the engine was closed"));
@@ -235,6 +249,14 @@ final class EngineLoop implements Runnable {
         return counters;
     }
 
+    private void park() {
+        if (traffic != null && traffic.keepsAny()) {
+            LockSupport.parkNanos(this, KEPT_BACK_NANOS);
+        } else {
+            LockSupport.park(this);
+        }
+    }
+
     private void unpark() {
         Thread loop = thread;
         if (loop != null) {
@@ -260,6 +282,12 @@ final class EngineLoop implements Runnable {
 
     private void add(Request request) {
         journal.arrived(request, scheduler.waiting(), scheduler.running());
+        if (traffic == null || !traffic.keeps(request, clock.getAsLong())) {
+            enter(request);
+        }
+    }
+
+    private void enter(Request request) {
         for (Sequence sequence : request.sequences) {
             scheduler.add(sequence);
         }
@@ -356,6 +384,9 @@ final class EngineLoop implements Runnable {
     }
 
     private void endAll(Request request, FinishReason reason) {
+        if (traffic != null && traffic.let(request)) {
+            enter(request); // to leave like any other
+        }
         for (Sequence sequence : request.sequences) {
             if (!sequence.hasEnded()) {
                 end(sequence, reason);

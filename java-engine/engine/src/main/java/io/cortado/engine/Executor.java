@@ -1,6 +1,8 @@
 package io.cortado.engine;
 
 import io.cortado.kv.KvCache;
+import io.cortado.kv.Transfer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs batches one after the other. The simulated one of the tests and the one on a device keep the
@@ -28,6 +30,26 @@ interface Executor extends AutoCloseable {
     default long bytesPerBlock() {
         return 0;
     }
+
+    /** Begins to move a block between host memory and the disk; asynchronous. */
+    default void start(Transfer transfer) {
+        throw new IllegalStateException("there is no disk tier: " + transfer.kind());
+    }
+
+    /**
+     * A transfer that has ended.
+     *
+     * @param isRight the bytes have arrived as they were
+     */
+    record Ended(Transfer transfer, boolean isRight) {}
+
+    /** The next of the transfers that have ended; null: none. */
+    default @Nullable Ended ended() {
+        return null;
+    }
+
+    /** Is called, by any thread, whenever a transfer has ended. */
+    default void onEnded(Runnable wake) {}
 
     @Override
     void close();

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.EngineOptions;
+import io.cortado.model.ModelConfig;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -73,6 +74,14 @@ record Limits(
                 Math.max(1, numBlocks * WATERMARK_PERCENT / 100),
                 Integer.MAX_VALUE,
                 ANY_TIME);
+    }
+
+    /** Those of an engine. */
+    static Limits of(EngineOptions options, ModelConfig config, int numBlocks) {
+        return of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
+                .otherAnglesAbove(config.otherAnglesAbove())
+                .statesOf(config.vocabSize())
+                .itlTarget(options);
     }
 
     Limits otherAnglesAbove(int tokens) {

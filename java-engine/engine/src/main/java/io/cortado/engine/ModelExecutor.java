@@ -7,9 +7,14 @@ import io.cortado.device.Event;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
 import io.cortado.kv.KvCache;
+import io.cortado.kv.Transfer;
 import io.cortado.model.CausalLm;
+import io.cortado.model.KvFile;
 import io.cortado.model.KvTiers;
 import io.cortado.sampling.SampleState;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /** Runs batches on a device, on one stream, in two places that take turns. */
 final class ModelExecutor implements Executor {
@@ -20,6 +25,8 @@ final class ModelExecutor implements Executor {
     private final Stream stream;
     private final long bytesPerBlock;
     private final int hostBlocks;
+    private final int diskBlocks;
+    private final @Nullable FileMover mover;
     private StepSlot next;
     private StepSlot last;
 
@@ -28,7 +35,7 @@ final class ModelExecutor implements Executor {
      *
      * @param vocabSize ids that may be drawn; the model's logits may be wider
      * @param numBlocks blocks of the cache
-     * @param hostBlocks blocks of its tier in host memory, if moving is faster than computing
+     * @param tiersWanted used as far as moving is faster than computing
      */
     ModelExecutor(
             Device device,
@@ -37,20 +44,25 @@ final class ModelExecutor implements Executor {
             int vocabSize,
             int maxBlocksPerSeq,
             int numBlocks,
-            int hostBlocks,
-            TierRates.Rule rule) {
+            TierSizes tiersWanted) {
         // On the CPU a padded row is computed like any other.
         GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
         bytesPerBlock = model.kvBytesPerBlock();
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
-            this.hostBlocks =
-                    hostBlocks == 0 || rule == TierRates.Rule.ALWAYS
-                            ? hostBlocks
-                            : usefulHostBlocks(device, model, limits, numBlocks, hostBlocks);
-            KvTiers tiers = model.createTiers(this.hostBlocks);
+            TierRates rates =
+                    tiersWanted.hostBlocks() == 0 || tiersWanted.rule() == TierRates.Rule.ALWAYS
+                            ? null
+                            : measure(device, model, limits, numBlocks, tiersWanted.hostBlocks());
+            hostBlocks = rates == null || rates.movingPays() ? tiersWanted.hostBlocks() : 0;
+            KvTiers tiers = model.createTiers(hostBlocks);
             made.push(tiers::close);
+            mover = mover(tiers, tiersWanted, rates);
+            if (mover != null) {
+                made.push(mover::close);
+            }
+            diskBlocks = mover == null ? 0 : tiersWanted.diskBlocks();
             SampleState state = new SampleState(device, limits.maxStates(), vocabSize);
             made.push(state::close);
             next =
@@ -75,8 +87,7 @@ final class ModelExecutor implements Executor {
         owned.push(made::close);
     }
 
-    /** All that were asked for, or none where it is faster to compute again what had to go. */
-    private static int usefulHostBlocks(
+    private static TierRates measure(
             Device device, CausalLm model, Limits limits, int numBlocks, int hostBlocks) {
         try (KvTiers tiers = model.createTiers(hostBlocks);
                 Event done = device.createEvent();
@@ -90,13 +101,71 @@ final class ModelExecutor implements Executor {
                     rates.movingPays() ? "are used" : "would not pay and are not used",
                     rates.moveNanosPerBlock() / 1000.0,
                     rates.computeNanosPerBlock() / 1000.0);
-            return rates.movingPays() ? hostBlocks : 0;
+            return rates;
         }
+    }
+
+    /** Null: no disk tier was asked for, or it is faster to compute again what is on it. */
+    private @Nullable FileMover mover(KvTiers tiers, TierSizes wanted, @Nullable TierRates rates) {
+        Path folder = wanted.diskFolder();
+        if (folder == null || hostBlocks == 0) {
+            return null;
+        }
+        KvFile file = KvFile.create(folder, wanted.diskBlocks(), tiers);
+        boolean isUsed = false;
+        try {
+            isUsed = rates == null || readingPays(file, wanted, rates);
+            return isUsed ? new FileMover(file) : null;
+        } catch (IOException e) {
+            throw new IllegalArgumentException(
+                    "kv-offload-dir must be on a disk that works: kv-offload-dir=" + folder, e);
+        } finally {
+            if (!isUsed) {
+                file.close();
+            }
+        }
+    }
+
+    private static boolean readingPays(KvFile file, TierSizes wanted, TierRates rates)
+            throws IOException {
+        int blocks = Math.min(wanted.hostBlocks(), wanted.diskBlocks());
+        long readNanos = TierRates.measureRead(file, blocks);
+        boolean pays = rates.readingPays(readNanos);
+        LOG.log(
+                INFO,
+                "KV blocks on disk {0}: to read a block takes {1} us beside the move",
+                pays ? "are used" : "would not pay and are not used",
+                readNanos / 1000.0);
+        return pays;
     }
 
     /** Blocks of the tier in host memory. */
     int hostBlocks() {
         return hostBlocks;
+    }
+
+    /** Blocks of the tier on disk. */
+    int diskBlocks() {
+        return diskBlocks;
+    }
+
+    @Override
+    public void start(Transfer transfer) {
+        if (mover != null) {
+            mover.start(transfer);
+        }
+    }
+
+    @Override
+    public @Nullable Ended ended() {
+        return mover == null ? null : mover.poll();
+    }
+
+    @Override
+    public void onEnded(Runnable wake) {
+        if (mover != null) {
+            mover.onEnded(wake);
+        }
     }
 
     @Override

@@ -92,7 +92,8 @@ final class ProcessedRows implements AutoCloseable {
             int place = batch.processedRow(i);
             Sequence sequence = batch.sequence(batch.rowSequence[place]);
             // One that has ended may have lost its slot to another.
-            if (!sequence.hasEnded() && process(batch, place, sequence, i, count)) {
+            boolean isWanted = !sequence.hasEnded() && batch.status[place] == SampleStatus.OK;
+            if (isWanted && process(batch, place, sequence, i, count)) {
                 writer.draw(batch, place);
                 places[count++] = place;
             }

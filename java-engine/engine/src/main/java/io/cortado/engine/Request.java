@@ -4,6 +4,7 @@ import io.cortado.api.EngineException;
 import io.cortado.api.RequestReport;
 import io.cortado.api.Timings;
 import io.cortado.kv.BlockKeys;
+import io.cortado.kv.DiskTier;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
@@ -57,6 +58,8 @@ final class Request {
     boolean toWake;
     int openAnswers;
     int liveIndex;
+    DiskTier.@Nullable Fetch fetch;
+    long fetchedUntilNanos;
     private long readNanos;
     private volatile boolean started;
 

@@ -53,7 +53,7 @@ final class RowWriter {
         addBias(params, sequence, (int) position - sequence.prompt.length);
         DryRule dry = params.dry();
         if (dry != null) {
-            dryMatches.add(dry.dry(), dry.breakers(), sequence, sampler);
+            dryMatches.add(dry.dry(), dry.breakers(), sequence, sequence.length(), sampler);
         }
         if (params.hasState()) {
             added.stateSlot(batch.rowState[row]).reset(batch.rowResets[row]);
@@ -64,8 +64,8 @@ final class RowWriter {
     }
 
     private void addBias(RowParams params, Sequence sequence, int numOutput) {
-        for (int i = 0; i < params.biasIds().length; i++) {
-            sampler.bias(params.biasIds()[i], params.biasValues()[i]);
+        if (params.biasIds().length > 0) {
+            sampler.bias(params.biasIds(), params.biasValues());
         }
         for (int id : sequence.stops.banned(numOutput)) {
             sampler.bias(id, Float.NEGATIVE_INFINITY);

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 /** What a request's parameters are in rows of the sampler. Any thread. */
 final class SamplingChecker {
     private static final float BAN = -100;
-    private static final int KEPT_BREAKERS = 16;
+    private static final int KEPT_BREAKERS = 8;
     private static final int[] NO_IDS = {};
     private static final float[] NO_VALUES = {};
 

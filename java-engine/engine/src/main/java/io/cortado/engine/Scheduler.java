@@ -30,6 +30,8 @@ final class Scheduler {
     /** A prompt's share of a step is not cut any smaller where there is more for it. */
     private static final int MIN_SHARED_CHUNK = 64;
 
+    private static final int NEVER = Integer.MIN_VALUE;
+
     private final KvCache cache;
     private final BlockPool pool;
     private final BlockHasher hasher = new BlockHasher();
@@ -56,6 +58,14 @@ final class Scheduler {
 
     /** What those that waited were short of when the last step was chosen. */
     private Journal.@Nullable Hold hold;
+
+    /**
+     * So many blocks were free when a look last found nothing that fits, and the cache's stamp
+     * then; {@link #NEVER} since something has come to wait.
+     */
+    private int refusedFree = NEVER;
+
+    private long refusedStamp;
 
     /** Answers that wait for the first one of their request to compute the prompt. */
     private int numHeld;
@@ -130,7 +140,7 @@ final class Scheduler {
             sequence.isHeld = true;
             numHeld++;
         } else {
-            waiting.add(sequence);
+            enqueue(sequence);
         }
     }
 
@@ -139,9 +149,14 @@ final class Scheduler {
         for (Sequence sequence : request.sequences) {
             if (sequence.isHeld) {
                 drop(sequence);
-                waiting.add(sequence);
+                enqueue(sequence);
             }
         }
+    }
+
+    private void enqueue(Sequence sequence) {
+        waiting.add(sequence);
+        refusedFree = NEVER;
     }
 
     private void drop(Sequence held) {
@@ -155,6 +170,7 @@ final class Scheduler {
             drop(sequence);
         } else if (!removeRunning(sequence)) {
             waiting.remove(sequence);
+            refusedFree = NEVER;
         }
         waiting.ended(sequence);
         sequence.table.release(pool);
@@ -250,7 +266,8 @@ final class Scheduler {
         long before = preemptions;
         for (int i = 0; i < numRunning; i++) {
             Sequence sequence = running(i);
-            while (!sequence.table.grow(pool, sequence.cachedLength())) {
+            // One that waits for its token computes nothing now: it asks when it goes on.
+            while (sequence.pending() > 0 && !sequence.table.grow(pool, sequence.cachedLength())) {
                 int victim = cheapestVictim();
                 Sequence thrown = running(victim);
                 preempt(thrown);
@@ -305,8 +322,7 @@ final class Scheduler {
         sequence.reused = 0;
         sequence.preemptions++;
         sequence.passedOver = 0;
-        sequence.refusedFree = Sequence.NEVER;
-        waiting.add(sequence);
+        enqueue(sequence);
         preemptions++;
     }
 
@@ -349,10 +365,21 @@ final class Scheduler {
                 && hold != Journal.Hold.BLOCKS;
     }
 
+    /** Blocks that admission leaves free. */
+    private int spare() {
+        return numRunning == 0 ? 0 : limits.watermarkBlocks();
+    }
+
     /** Starts what fits, passing over what does not. */
     private void admit(Batch batch) {
+        int free = pool.available() - spare();
+        if (free <= refusedFree && cache.stamp() == refusedStamp) {
+            return; // what was refused would be again
+        }
+        refusedFree = NEVER;
         waiting.begin();
         numPassed = 0;
+        int before = numRunning;
         while (numRunning < limits.maxNumSeqs() && batch.tokensLeft() > 0) {
             Sequence sequence = waiting.next();
             if (sequence == null) {
@@ -372,6 +399,10 @@ final class Scheduler {
             }
         }
         waiting.end();
+        if (numRunning == before && numRunning < limits.maxNumSeqs() && batch.tokensLeft() > 0) {
+            refusedFree = free;
+            refusedStamp = cache.stamp();
+        }
     }
 
     /** What those that still wait are short of; null where nobody waits. */
@@ -390,24 +421,8 @@ final class Scheduler {
             return null;
         }
         int tokens = isProtected(sequence) ? sequence.maxCachedTokens() : sequence.cachedLength();
-        int spare = numRunning == 0 ? 0 : limits.watermarkBlocks();
-        int free = pool.available() - spare;
-        if (free <= sequence.refusedFree && cache.stamp() == sequence.refusedStamp) {
-            return null; // as many looks as steps: one that cannot find more is not made
-        }
-        KvCache.Admission admission =
-                cache.admit(
-                        sequence.table,
-                        sequence.keys,
-                        sequence,
-                        tokens,
-                        sequence.reusable(),
-                        spare);
-        if (admission == null) {
-            sequence.refusedFree = free;
-            sequence.refusedStamp = cache.stamp();
-        }
-        return admission;
+        return cache.admit(
+                sequence.table, sequence.keys, sequence, tokens, sequence.reusable(), spare());
     }
 
     /** What was passed over in this look was overtaken; true if one too often. */

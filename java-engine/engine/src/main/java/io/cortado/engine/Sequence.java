@@ -17,9 +17,6 @@ import org.jspecify.annotations.Nullable;
 final class Sequence implements TokenSource {
     static final int NO_SLOT = -1;
 
-    /** In {@link #refusedFree}: it was never short of blocks, or has changed since. */
-    static final int NEVER = Integer.MIN_VALUE;
-
     final Request request;
     final int index;
     final int[] prompt;
@@ -75,11 +72,6 @@ final class Sequence implements TokenSource {
     long thrownOutNanos;
     int lostTokens;
     int passedOver;
-
-    /** So many blocks were free when it last had too few, and the cache's stamp then. */
-    int refusedFree = NEVER;
-
-    long refusedStamp;
 
     /** Waits for the first answer of its request to compute the prompt; not in the queue. */
     boolean isHeld;

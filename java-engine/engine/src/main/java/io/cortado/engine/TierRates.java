@@ -5,7 +5,9 @@ import io.cortado.device.Stream;
 import io.cortado.kv.BlockPool;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
+import io.cortado.model.KvFile;
 import io.cortado.model.KvTiers;
+import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 
 /**
@@ -73,6 +75,33 @@ record TierRates(long moveNanosPerBlock, long computeNanosPerBlock) {
             }
         }
         return new TierRates(move / blocks, compute * BlockPool.BLOCK_TOKENS / tokens);
+    }
+
+    /**
+     * Time to read a block of the file, one after the other, when nothing is in it yet.
+     *
+     * @param blocks of the file and of the host's tier, at least so many
+     */
+    static long measureRead(KvFile file, int blocks) throws IOException {
+        KvFile.Lane lane = file.lane();
+        int count = Math.min(MAX_BLOCKS, blocks);
+        long read = Long.MAX_VALUE;
+        for (int i = 0; i < count; i++) {
+            lane.write(i, i);
+        }
+        for (int run = 0; run < RUNS; run++) {
+            long start = System.nanoTime();
+            for (int i = 0; i < count; i++) {
+                lane.read(i, i);
+            }
+            read = Math.min(read, System.nanoTime() - start);
+        }
+        return read / count;
+    }
+
+    /** Reading a block and moving it in is faster than computing it. */
+    boolean readingPays(long readNanosPerBlock) {
+        return readNanosPerBlock + moveNanosPerBlock < computeNanosPerBlock;
     }
 
     /** One sequence of zeros that writes nothing. */

@@ -64,8 +64,14 @@ final class Watchdog implements Runnable {
 
     @Override
     public void run() {
-        while (!closing && look()) {
+        boolean goesOn = true;
+        while (!closing && goesOn) {
             LockSupport.parkNanos(this, lookNanos);
+            try {
+                goesOn = look();
+            } catch (RuntimeException | OutOfMemoryError fault) { // the next look may go better
+                LOG.log(ERROR, "a look of the watchdog has failed", fault);
+            }
         }
     }
 

@@ -79,6 +79,21 @@ public final class BlockPool {
         return numKept;
     }
 
+    /** Blocks that hold nothing. */
+    int blank() {
+        return numBlank;
+    }
+
+    /** The kept block that is evicted first; {@link #total} if there is none. */
+    int firstKept() {
+        return next[owners.length];
+    }
+
+    /** The one that is evicted after it; {@link #total} after the last. */
+    int keptAfter(int block) {
+        return next[block];
+    }
+
     /** Kept blocks that were taken for other content, since the start. */
     public long evictions() {
         return evictions;
@@ -129,6 +144,15 @@ public final class BlockPool {
 
     /** An owner gives a block back. */
     public void giveBack(int block) {
+        giveBack(block, previous[owners.length]);
+    }
+
+    /** The same; if nobody uses it any more, it is evicted first. */
+    void giveBackFirst(int block) {
+        giveBack(block, owners.length);
+    }
+
+    private void giveBack(int block, int before) {
         if (block < 0 || block >= owners.length || owners[block] == 0) {
             throw new IllegalStateException(
                     "block is not taken: block=" + block + " total=" + owners.length);
@@ -137,7 +161,7 @@ public final class BlockPool {
             return;
         }
         if (index.isKeyed(block)) {
-            keep(block);
+            keep(block, before);
         } else {
             blank[numBlank++] = block;
         }
@@ -153,13 +177,13 @@ public final class BlockPool {
         }
     }
 
-    private void keep(int block) {
-        int end = owners.length;
-        int last = previous[end];
-        next[last] = block;
-        previous[block] = last;
-        next[block] = end;
-        previous[end] = block;
+    /** Into the ring behind another place. */
+    private void keep(int block, int before) {
+        int after = next[before];
+        next[before] = block;
+        previous[block] = before;
+        next[block] = after;
+        previous[after] = block;
         numKept++;
     }
 

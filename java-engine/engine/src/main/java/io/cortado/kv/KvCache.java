@@ -5,10 +5,10 @@ import static java.util.Objects.requireNonNull;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The blocks of a device, what they hold, and a second tier of blocks in host memory that keeps
- * what the first evicts. Integers only: the bytes are moved by their owner, before the step that is
- * being prepared, in this order: {@link #toHost}, {@link #toDevice}, {@link #copies}. For one
- * thread.
+ * The blocks of a device, what they hold, a second tier of blocks in host memory that keeps what
+ * the first evicts, and a third one on disk ({@link DiskTier}). Integers only: the bytes are moved
+ * by their owner, before the step that is being prepared, in this order: {@link #toHost}, {@link
+ * #toDevice}, {@link #copies}. For one thread.
  *
  * <p>A block may be shared as soon as the step that fills it is under way, since steps run one
  * after the other. What a move reads or writes in host memory, and what a copy reads, is held until
@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 public final class KvCache {
     private final BlockPool device;
     private final @Nullable BlockPool host;
+    private final @Nullable DiskTier disk;
     private final Moves toHost = new Moves();
     private final Moves toDevice = new Moves();
     private final Moves copies = new Moves();
@@ -32,7 +33,20 @@ public final class KvCache {
      * @param hostBlocks blocks of the host tier; 0: none
      */
     public KvCache(int numBlocks, int hostBlocks) {
+        this(numBlocks, hostBlocks, 0);
+    }
+
+    /**
+     * @param hostBlocks blocks of the host tier; 0: none
+     * @param diskBlocks blocks of the disk tier; 0: none. Needs a host tier
+     */
+    public KvCache(int numBlocks, int hostBlocks, int diskBlocks) {
+        if (diskBlocks > 0 && hostBlocks == 0) {
+            throw new IllegalArgumentException(
+                    "a disk tier needs a host tier: diskBlocks=" + diskBlocks);
+        }
         host = hostBlocks == 0 ? null : new BlockPool(hostBlocks);
+        disk = diskBlocks == 0 ? null : new DiskTier(requireNonNull(host), diskBlocks);
         device = new BlockPool(numBlocks, host == null ? null : this::offload);
     }
 
@@ -44,6 +58,22 @@ public final class KvCache {
     /** The host's blocks; null without a host tier. */
     public @Nullable BlockPool hostPool() {
         return host;
+    }
+
+    /** The blocks on disk; null without a disk tier. */
+    public @Nullable DiskTier disk() {
+        return disk;
+    }
+
+    /**
+     * Begins to bring back from the disk what a sequence that arrives can use; null if there is
+     * nothing to wait for.
+     *
+     * @param reusable tokens from the first on that need not be computed
+     */
+    public DiskTier.@Nullable Fetch fetch(BlockKeys keys, int reusable) {
+        int most = Math.min(keys.size(), reusable / BlockPool.BLOCK_TOKENS);
+        return disk == null ? null : disk.fetch(device.index(), keys, most);
     }
 
     /** Evicted blocks: device to host. */
@@ -212,6 +242,9 @@ public final class KvCache {
 
     /** The moves are on their way: what they hold may go. */
     public void commit() {
+        if (disk != null) {
+            disk.committed(toHost, toDevice);
+        }
         BlockPool tier = host;
         if (tier != null) {
             for (int i = 0; i < toHost.size(); i++) {
@@ -229,8 +262,18 @@ public final class KvCache {
         copies.clear();
     }
 
-    /** Forgets what nobody uses, in both tiers. No moves may be under way. */
+    /** One more step has run, in the order in which they were committed. */
+    public void ran() {
+        if (disk != null) {
+            disk.ran();
+        }
+    }
+
+    /** Forgets what nobody uses, in all tiers. No moves may be under way. */
     public void forget() {
+        if (disk != null) {
+            disk.forget();
+        }
         device.forget();
         if (host != null) {
             host.forget();

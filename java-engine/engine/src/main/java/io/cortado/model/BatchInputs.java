@@ -27,20 +27,28 @@ public final class BatchInputs implements AutoCloseable {
     private final int maxBlocksPerSeq;
 
     BatchInputs(Device device, BatchLimits limits) {
+        maxBlocksPerSeq = limits.maxBlocksPerSeq();
+        mirror = new Mirror(device, sections(limits));
+    }
+
+    /** Bytes on the device. */
+    static long bytes(BatchLimits limits) {
+        return Mirror.bytes(sections(limits));
+    }
+
+    private static long[] sections(BatchLimits limits) {
         long tokens = limits.maxNumBatchedTokens();
         long seqs = limits.maxNumSeqs();
-        maxBlocksPerSeq = limits.maxBlocksPerSeq();
-        mirror =
-                new Mirror(
-                        device,
-                        tokens * 4,
-                        tokens * 4,
-                        tokens * 8,
-                        tokens * 4,
-                        (seqs + 1) * 4,
-                        seqs * 4,
-                        limits.maxLogitRows() * 4L,
-                        seqs * maxBlocksPerSeq * 4);
+        return new long[] {
+            tokens * 4,
+            tokens * 4,
+            tokens * 8,
+            tokens * 4,
+            (seqs + 1) * 4,
+            seqs * 4,
+            limits.maxLogitRows() * 4L,
+            seqs * limits.maxBlocksPerSeq() * 4
+        };
     }
 
     /** int32[maxNumBatchedTokens]. */

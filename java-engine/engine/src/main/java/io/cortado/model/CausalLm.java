@@ -58,19 +58,12 @@ public final class CausalLm implements AutoCloseable {
         boolean loaded = false;
         try (Staging staging = new Staging(device);
                 TensorSource source = TensorSource.open(device, folder, config, dummyWeights)) {
-            requireMemory(device, config, source);
+            DType dense = activations.dtype();
+            requireMemory(device, config, WeightPlan.of(device, source, config.shape(), dense));
             DecoderWeights weights =
-                    new WeightLoader(
-                                    device,
-                                    staging,
-                                    source,
-                                    config.shape(),
-                                    activations.dtype(),
-                                    owned)
-                            .load();
+                    new WeightLoader(device, staging, source, config.shape(), dense, owned).load();
             loaded = true;
-            return new CausalLm(
-                    device, config, activations.dtype(), kvType.dtype(activations), weights, owned);
+            return new CausalLm(device, config, dense, kvType.dtype(activations), weights, owned);
         } finally {
             if (!loaded) {
                 owned.close();
@@ -78,14 +71,12 @@ public final class CausalLm implements AutoCloseable {
         }
     }
 
-    /** Quantised weights may stay as they are stored; of others two bytes are the least. */
-    private static void requireMemory(Device device, ModelConfig config, TensorSource source) {
-        long needed = Math.min(config.numParameters() * 2, source.bytes());
+    private static void requireMemory(Device device, ModelConfig config, WeightPlan plan) {
         long total = device.info().totalMemoryBytes();
-        if (needed > total) {
+        if (plan.bytes() > total) {
             throw ModelException.unsupported(
                     "the model needs at least %d bytes for its %d weights, the device has %d"
-                            .formatted(needed, config.numParameters(), total));
+                            .formatted(plan.bytes(), config.numParameters(), total));
         }
     }
 
@@ -158,6 +149,16 @@ public final class CausalLm implements AutoCloseable {
     /** Added to the positions of long sequences, where their angles are others. */
     public int firstLongPosition() {
         return state().positions;
+    }
+
+    /** What the weights occupy: {@link WeightPlan#bytes} of the same model. */
+    public long weightBytes() {
+        return weights.bytes();
+    }
+
+    /** What {@link #allocate} has made beside the KV cache. */
+    long workspaceBytes() {
+        return state().workspaceBytes();
     }
 
     public long numParameters() {

@@ -186,6 +186,11 @@ final class Checkpoint implements TensorSource {
     }
 
     @Override
+    public Weights.Shape shapeOf(String name, long rows, long cols) {
+        return matrix(name, rows, cols).shape(); // mapped, not read
+    }
+
+    @Override
     public long bytes() {
         return tensors.values().stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
     }

@@ -131,15 +131,21 @@ record DecoderShape(
     long numParameters() {
         long hidden = hiddenSize;
         long attention = hidden * qkvSize() + hidden * qSize();
-        long vectors =
+        long layer = attention + 3 * hidden * intermediateSize;
+        long embeddings = (tiedEmbeddings ? 1 : 2) * hidden * vocabSize;
+        return embeddings + numLayers() * layer + numVectorElements();
+    }
+
+    /** Those of them that are norms and biases. */
+    long numVectorElements() {
+        long hidden = hiddenSize;
+        long layer =
                 (biases.qkv ? qkvSize() : 0)
                         + (biases.output ? hidden : 0)
                         + (biases.mlp ? 2L * intermediateSize + hidden : 0)
                         + qNormSize()
                         + kNormSize()
                         + norms.places.count() * hidden;
-        long layer = attention + 3 * hidden * intermediateSize + vectors;
-        long embeddings = (tiedEmbeddings ? 1 : 2) * hidden * vocabSize;
-        return embeddings + numLayers() * layer + hidden;
+        return numLayers() * layer + hidden;
     }
 }

@@ -21,6 +21,7 @@ final class DecoderState implements AutoCloseable {
 
     private final ResourceStack owned = new ResourceStack();
     private final Device device;
+    private long workspaceBytes;
 
     final BatchLimits limits;
     final List<Buffer> kCaches = new ArrayList<>();
@@ -83,17 +84,22 @@ final class DecoderState implements AutoCloseable {
         try (Staging staging = new Staging(device)) {
             gemm = DenseGemm.of(device, isDeterministic);
             owned.push(gemm::close);
-            positions = Math.min(config.maxPositions(), limits.maxBlocksPerSeq() * BLOCK_SIZE);
+            positions = positions(config, limits);
             Map<Rope, Rotation> byRope = new HashMap<>();
             long blockElements = (long) shape.kvSize() * BLOCK_SIZE;
             for (int i = 0; i < shape.numLayers(); i++) {
-                kCaches.add(buffer(limits.numBlocks(), blockElements, kvDtype));
-                vCaches.add(buffer(limits.numBlocks(), blockElements, kvDtype));
+                kCaches.add(cache(blockElements, kvDtype));
+                vCaches.add(cache(blockElements, kvDtype));
                 DecoderShape.Layer layer = shape.layers().get(i);
                 attention.add(
-                        attentionParams(shape, layer.window())
-                                .dtypes(dtype, kvDtype)
-                                .balanced(!isDeterministic));
+                        attentionParams(
+                                device,
+                                limits,
+                                shape,
+                                dtype,
+                                kvDtype,
+                                layer.window(),
+                                isDeterministic));
                 rotations.add(
                         byRope.computeIfAbsent(
                                 layer.rope(),
@@ -104,7 +110,8 @@ final class DecoderState implements AutoCloseable {
                                                 rope,
                                                 new RopeParams(device).dtypes(dtype, kvDtype))));
             }
-            plan = plan();
+            long planBytes = planBytes(device, limits, attention.getFirst());
+            plan = planBytes == 0 ? null : workspace(device.createBuffer(planBytes));
             residual = buffer(tokens, width, DType.F32);
             hidden = buffer(tokens, width, dtype);
             normed = buffer(tokens, width, dtype);
@@ -129,8 +136,31 @@ final class DecoderState implements AutoCloseable {
     }
 
     private Buffer buffer(long rows, long cols, DType dtype) {
-        long elements = Math.multiplyExact(rows, cols);
-        return own(device.createBuffer(Math.multiplyExact(elements, (long) dtype.bytes())));
+        return workspace(device.createBuffer(bytes(rows, cols, dtype)));
+    }
+
+    private Buffer cache(long blockElements, DType dtype) {
+        return own(device.createBuffer(bytes(limits.numBlocks(), blockElements, dtype)));
+    }
+
+    private static long bytes(long rows, long cols, DType dtype) {
+        return Math.multiplyExact(Math.multiplyExact(rows, cols), (long) dtype.bytes());
+    }
+
+    /** Counted: {@link WorkspaceBytes} tells its size beforehand. */
+    private Buffer workspace(Buffer buffer) {
+        workspaceBytes += buffer.bytes();
+        return own(buffer);
+    }
+
+    /** All but the caches. */
+    long workspaceBytes() {
+        return workspaceBytes;
+    }
+
+    /** Rows of the tables of angles before those of long sequences. */
+    static int positions(ModelConfig config, BatchLimits limits) {
+        return Math.min(config.maxPositions(), limits.maxBlocksPerSeq() * BLOCK_SIZE);
     }
 
     private Buffer keys(Buffer qkv, DecoderShape shape, DType dtype) {
@@ -148,24 +178,28 @@ final class DecoderState implements AutoCloseable {
         return buffer;
     }
 
-    /** Large enough for every batch within the limits. */
-    private @Nullable Buffer plan() {
-        AttentionParams most =
-                attention
-                        .getFirst()
-                        .batch(limits.maxNumBatchedTokens(), limits.maxNumSeqs())
-                        .maxQLen(0);
-        long bytes = device.attentionPlanBytes(most);
-        return bytes == 0 ? null : own(device.createBuffer(bytes));
+    /** Of a plan for every batch within the limits; 0: there is none. */
+    static long planBytes(Device device, BatchLimits limits, AttentionParams params) {
+        params.batch(limits.maxNumBatchedTokens(), limits.maxNumSeqs()).maxQLen(0);
+        return device.attentionPlanBytes(params);
     }
 
-    private AttentionParams attentionParams(DecoderShape shape, int window) {
+    static AttentionParams attentionParams(
+            Device device,
+            BatchLimits limits,
+            DecoderShape shape,
+            DType dtype,
+            DType kvDtype,
+            int window,
+            boolean isDeterministic) {
         return new AttentionParams(device)
                 .blocks(limits.maxBlocksPerSeq(), limits.numBlocks())
                 .strides(shape.qkvSize(), shape.qSize(), (long) shape.kvSize() * BLOCK_SIZE)
                 .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
                 .window(window)
-                .scores(shape.scores().scale(), shape.scores().softCap());
+                .dtypes(dtype, kvDtype)
+                .scores(shape.scores().scale(), shape.scores().softCap())
+                .balanced(!isDeterministic);
     }
 
     private Rotation rotation(Staging staging, DecoderShape shape, Rope rope, RopeParams typed) {
@@ -173,7 +207,7 @@ final class DecoderState implements AutoCloseable {
         @Nullable Buffer cosSin =
                 rope.style() == RopeStyle.NONE
                         ? null
-                        : own(
+                        : workspace(
                                 staging.create(
                                         rows * rope.rotaryDim() * 4,
                                         bytes -> RopeTable.fill(bytes, rope, positions)));

@@ -22,5 +22,31 @@ record DecoderWeights(Weights embedding, List<Layer> layers, Buffer norm, Weight
             @Nullable Buffer gateUpBias,
             Weights down,
             @Nullable Buffer downBias,
-            @Nullable Buffer mlpOutNorm) {}
+            @Nullable Buffer mlpOutNorm) {
+
+        long bytes() {
+            long matrices = qkv.bytes() + output.bytes() + gateUp.bytes() + down.bytes();
+            return matrices
+                    + bytes(attentionInNorm)
+                    + bytes(qkvBias)
+                    + bytes(qNorm)
+                    + bytes(kNorm)
+                    + bytes(outputBias)
+                    + bytes(attentionOutNorm)
+                    + bytes(mlpInNorm)
+                    + bytes(gateUpBias)
+                    + bytes(downBias)
+                    + bytes(mlpOutNorm);
+        }
+
+        private static long bytes(@Nullable Buffer vector) {
+            return vector == null ? 0 : vector.bytes();
+        }
+    }
+
+    /** All that was loaded; a head that is the embedding counts once. */
+    long bytes() {
+        long ends = embedding.bytes() + norm.bytes() + (head == embedding ? 0 : head.bytes());
+        return ends + layers.stream().mapToLong(Layer::bytes).sum();
+    }
 }

@@ -2,6 +2,7 @@ package io.cortado.model;
 
 import io.cortado.device.Buffer;
 import io.cortado.device.Device;
+import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -54,6 +55,11 @@ final class DummyTensors implements TensorSource {
     @Override
     public Weights.Part matrix(String name, long rows, long cols) {
         return take(name, rows, cols).asMatrix();
+    }
+
+    @Override
+    public Weights.Shape shapeOf(String name, long rows, long cols) {
+        return new Weights.Shape(rows, WeightFormat.BF16);
     }
 
     /** It holds any number of them. */

@@ -46,6 +46,12 @@ final class GgufTensors implements TensorSource {
         return new Weights.Part(inOrder(entry, stored), rows, format(entry, stored.type()));
     }
 
+    @Override
+    public Weights.Shape shapeOf(String name, long rows, long cols) {
+        GgufTable.Entry entry = entry(name, rows, cols);
+        return new Weights.Shape(rows, format(entry, stored(entry).type()));
+    }
+
     /** Hugging Face's name for one of the file; every other as it is. */
     String published(String name) {
         for (Map.Entry<String, GgufTable.Entry> entry : model.table().entrySet()) {

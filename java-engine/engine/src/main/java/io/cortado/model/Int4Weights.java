@@ -42,18 +42,36 @@ record Int4Weights(Layout layout, long groupSize, int zeroOffset) implements Qua
         if (!isPacked(tensors, module)) {
             return null;
         }
+        Shape shape = shape(module, rows, cols);
+        return switch (layout) {
+            case AWQ -> awq(tensors, module, shape);
+            case GPTQ -> gptq(tensors, module, shape);
+            case COMPRESSED, COMPRESSED_SYMMETRIC -> compressed(tensors, module, shape);
+        };
+    }
+
+    @Override
+    public Weights.@Nullable Shape shapeOf(
+            QuantizedTensors tensors, String module, long rows, long cols) {
+        if (!isPacked(tensors, module)) {
+            return null;
+        }
+        Shape shape = shape(module, rows, cols);
+        if (layout == Layout.GPTQ && !isInOrder(tensors, module, shape)) {
+            return new Weights.Shape(rows, WeightFormat.F32);
+        }
+        boolean hasZeros = layout != Layout.COMPRESSED_SYMMETRIC;
+        return new Weights.Shape(rows, WeightFormat.INT4, 1, shape.group, hasZeros);
+    }
+
+    private Shape shape(String module, long rows, long cols) {
         if (rows % CODES_PER_WORD != 0 || cols % CODES_PER_WORD != 0) {
             throw ModelException.unsupported(
                     "%s: rows and columns must be multiples of 8: [%d, %d]"
                             .formatted(codes(module), rows, cols));
         }
         long group = groupSize == 0 ? cols : groupSize;
-        Shape shape = new Shape(rows, cols, group, Math.ceilDiv(cols, group));
-        return switch (layout) {
-            case AWQ -> awq(tensors, module, shape);
-            case GPTQ -> gptq(tensors, module, shape);
-            case COMPRESSED, COMPRESSED_SYMMETRIC -> compressed(tensors, module, shape);
-        };
+        return new Shape(rows, cols, group, Math.ceilDiv(cols, group));
     }
 
     @Override
@@ -97,12 +115,8 @@ record Int4Weights(Layout layout, long groupSize, int zeroOffset) implements Qua
         }
         MemorySegment scale = tensors.allocate(s.rows * s.groups * 4);
         Int4Packing.transposeScales(scale, scales, s.rows, s.groups);
-        String index = module + ".g_idx";
-        if (!tensors.has(index)) {
-            return part(packed, s, scale, zero);
-        }
-        int[] groupOf = groupOf(tensors.words(index, s.cols), s);
-        if (isInOrder(groupOf, s.group)) {
+        int[] groupOf = groupOf(tensors, module, s);
+        if (groupOf == null || isInOrder(groupOf, s.group)) {
             return part(packed, s, scale, zero);
         }
         MemorySegment values = tensors.allocate(s.rows * s.cols * 4);
@@ -114,6 +128,17 @@ record Int4Weights(Layout layout, long groupSize, int zeroOffset) implements Qua
             MemorySegment codes, Shape s, MemorySegment scales, @Nullable MemorySegment zeros) {
         return new Weights.Part(
                 codes, s.rows, WeightFormat.INT4, new Weights.Scales(scales, zeros, 1, s.group));
+    }
+
+    /** The group of each column; null where nothing is said of it. */
+    private static int @Nullable [] groupOf(QuantizedTensors tensors, String module, Shape s) {
+        String name = module + ".g_idx";
+        return tensors.has(name) ? groupOf(tensors.words(name, s.cols), s) : null;
+    }
+
+    private static boolean isInOrder(QuantizedTensors tensors, String module, Shape s) {
+        int[] groupOf = groupOf(tensors, module, s);
+        return groupOf == null || isInOrder(groupOf, s.group);
     }
 
     private static int[] groupOf(Tensor index, Shape s) {

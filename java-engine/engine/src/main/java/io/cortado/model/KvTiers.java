@@ -111,6 +111,35 @@ public final class KvTiers implements AutoCloseable {
         }
     }
 
+    /** Bytes of a block, keys and values of all layers. */
+    long recordBytes() {
+        return blockBytes * onDevice.size();
+    }
+
+    /** Gathers a block of the host tier. */
+    void gather(int hostBlock, MemorySegment record) {
+        for (int i = 0; i < onHost.size(); i++) {
+            MemorySegment.copy(
+                    onHost.get(i).host(),
+                    hostBlock * blockBytes,
+                    record,
+                    i * blockBytes,
+                    blockBytes);
+        }
+    }
+
+    /** Scatters a record into a block of the host tier. */
+    void scatter(MemorySegment record, int hostBlock) {
+        for (int i = 0; i < onHost.size(); i++) {
+            MemorySegment.copy(
+                    record,
+                    i * blockBytes,
+                    onHost.get(i).host(),
+                    hostBlock * blockBytes,
+                    blockBytes);
+        }
+    }
+
     /** After the stream has passed the last copy. */
     @Override
     public void close() {

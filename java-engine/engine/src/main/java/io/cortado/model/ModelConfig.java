@@ -213,6 +213,14 @@ public final class ModelConfig {
         return shape.numParameters();
     }
 
+    /**
+     * Bytes of a block of 16 tokens in the KV cache, keys and values of all layers: what the cache
+     * is sized by.
+     */
+    public long kvBytesPerBlock(Activations activations, KvType kvType) {
+        return shape.kvBytesPerBlock(kvType.dtype(activations));
+    }
+
     /** Of a folder's matrices; null: none. */
     @Nullable Quantization quantization() {
         return quantization;

@@ -13,6 +13,9 @@ sealed interface Quantization permits Fp8Weights, Int4Weights {
     /** The module's matrix [rows][cols], or null if it is stored as a plain weight. */
     Weights.@Nullable Part matrix(QuantizedTensors tensors, String module, long rows, long cols);
 
+    /** What {@link #matrix} would give, without its numbers. */
+    Weights.@Nullable Shape shapeOf(QuantizedTensors tensors, String module, long rows, long cols);
+
     /** The module has packed codes in place of a weight. */
     boolean isPacked(QuantizedTensors tensors, String module);
 

@@ -60,6 +60,12 @@ final class QuantizedTensors implements TensorSource {
         return matrix;
     }
 
+    @Override
+    public Weights.Shape shapeOf(String name, long rows, long cols) {
+        Weights.Shape shape = quantization.shapeOf(this, module(name), rows, cols);
+        return shape == null ? checkpoint.shapeOf(name, rows, cols) : shape;
+    }
+
     boolean has(String name) {
         return checkpoint.has(name);
     }

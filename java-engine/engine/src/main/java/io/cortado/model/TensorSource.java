@@ -32,6 +32,12 @@ interface TensorSource extends AutoCloseable {
     /** The matrix of this name [rows][cols] as it is stored, or an error that names both. */
     Weights.Part matrix(String name, long rows, long cols);
 
+    /**
+     * What {@link #matrix} would give, without its numbers: known from names, shapes and types, and
+     * at most the index of a matrix's columns.
+     */
+    Weights.Shape shapeOf(String name, long rows, long cols);
+
     /** Norms are stored with what their family adds to them already added. */
     default boolean normsHoldOffset() {
         return false;

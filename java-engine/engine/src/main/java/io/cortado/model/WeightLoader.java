@@ -6,6 +6,7 @@ import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Weights;
+import io.cortado.model.DecoderParts.Part;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -21,9 +22,6 @@ final class WeightLoader {
     private final Staging staging;
     private final DType dense;
     private final ResourceStack owner;
-
-    /** A matrix [rows][hidden or other columns] and the tensor prefix it is stored under. */
-    private record Part(String prefix, long rows) {}
 
     /**
      * @param dense what quantised weights become where the device does not keep them
@@ -45,70 +43,42 @@ final class WeightLoader {
 
     DecoderWeights load() {
         source.require(TensorNeeds.of(shape));
-        long hidden = shape.hiddenSize();
+        DecoderParts parts = new DecoderParts(shape);
         boolean tied = shape.tiedEmbeddings();
-        Weights embedding =
-                matrix(
-                        tied ? Weights.Use.LINEAR : Weights.Use.EMBEDDING,
-                        hidden,
-                        new Part("model.embed_tokens", shape.vocabSize()));
+        Weights embedding = matrix(parts.embedding());
         List<DecoderWeights.Layer> layers = new ArrayList<>();
         for (int i = 0; i < shape.numLayers(); i++) {
-            layers.add(layer("model.layers." + i + "."));
+            layers.add(layer(parts, DecoderParts.layer(i)));
         }
-        Buffer norm = norm("model.norm", hidden);
-        Weights head =
-                tied
-                        ? embedding
-                        : matrix(
-                                Weights.Use.LINEAR, hidden, new Part("lm_head", shape.vocabSize()));
+        Buffer norm = norm("model.norm", shape.hiddenSize());
+        Weights head = tied ? embedding : matrix(parts.head());
         source.requireAllTaken(tied ? Set.of("lm_head.weight") : Set.of());
         return new DecoderWeights(embedding, List.copyOf(layers), norm, head);
     }
 
-    private DecoderWeights.Layer layer(String at) {
+    private DecoderWeights.Layer layer(DecoderParts parts, String at) {
         long hidden = shape.hiddenSize();
-        long inner = shape.intermediateSize();
-        Part[] qkv = qkv(at + "self_attn.");
-        Part output = new Part(at + "self_attn.o_proj", hidden);
-        Part[] gateUp = gateUp(at + "mlp.");
-        Part down = new Part(at + "mlp.down_proj", hidden);
+        DecoderParts.Matrix qkv = parts.qkv(at);
+        DecoderParts.Matrix output = parts.output(at);
+        DecoderParts.Matrix gateUp = parts.gateUp(at);
+        DecoderParts.Matrix down = parts.down(at);
         DecoderShape.NormPlaces norms = shape.norms().places();
         DecoderShape.Biases biases = shape.biases();
         return new DecoderWeights.Layer(
                 normIf(at, norms.attentionIn(), hidden),
-                matrix(Weights.Use.LINEAR, hidden, qkv),
+                matrix(qkv),
                 biasIf(biases.qkv(), qkv),
                 normIf(at, hasQkNorm() ? "self_attn.q_norm" : null, shape.qNormSize()),
                 normIf(at, hasQkNorm() ? "self_attn.k_norm" : null, shape.kNormSize()),
-                matrix(Weights.Use.LINEAR, shape.qSize(), output),
+                matrix(output),
                 biasIf(biases.output(), output),
                 normIf(at, norms.attentionOut(), hidden),
                 normIf(at, norms.mlpIn(), hidden),
-                matrix(Weights.Use.LINEAR, hidden, gateUp),
+                matrix(gateUp),
                 biasIf(biases.mlp(), gateUp),
-                matrix(Weights.Use.LINEAR, inner, down),
+                matrix(down),
                 biasIf(biases.mlp(), down),
                 normIf(at, norms.mlpOut(), hidden));
-    }
-
-    private Part[] qkv(String at) {
-        if (shape.fusion().qkv()) {
-            return new Part[] {new Part(at + "qkv_proj", shape.qkvSize())};
-        }
-        return new Part[] {
-            new Part(at + "q_proj", shape.qSize()),
-            new Part(at + "k_proj", shape.kvSize()),
-            new Part(at + "v_proj", shape.kvSize())
-        };
-    }
-
-    private Part[] gateUp(String at) {
-        long inner = shape.intermediateSize();
-        if (shape.fusion().gateUp()) {
-            return new Part[] {new Part(at + "gate_up_proj", 2 * inner)};
-        }
-        return new Part[] {new Part(at + "gate_proj", inner), new Part(at + "up_proj", inner)};
     }
 
     private boolean hasQkNorm() {
@@ -121,30 +91,30 @@ final class WeightLoader {
 
     private Buffer norm(String prefix, long size) {
         float offset = source.normsHoldOffset() ? 0 : shape.norms().offset();
-        return vector("weight", offset, new Part(prefix, size));
+        return vector("weight", offset, List.of(new Part(prefix, size)));
     }
 
-    private @Nullable Buffer biasIf(boolean present, Part... parts) {
-        return present ? vector("bias", 0, parts) : null;
+    private @Nullable Buffer biasIf(boolean present, DecoderParts.Matrix matrix) {
+        return present ? vector("bias", 0, matrix.parts()) : null;
     }
 
     /** The parts stacked by rows. */
-    private Weights matrix(Weights.Use use, long cols, Part... parts) {
+    private Weights matrix(DecoderParts.Matrix matrix) {
         List<Weights.Part> stacked = new ArrayList<>();
-        for (Part part : parts) {
-            stacked.add(source.matrix(part.prefix + ".weight", part.rows, cols));
+        for (Part part : matrix.parts()) {
+            stacked.add(source.matrix(part.prefix() + ".weight", part.rows(), matrix.cols()));
         }
-        Weights weights = device.createWeights(stacked, cols, dense, use);
+        Weights weights = device.createWeights(stacked, matrix.cols(), dense, matrix.use());
         owner.push(weights::close);
         source.release();
         return weights;
     }
 
     /** The parts one after the other, as float32, the offset added. */
-    private Buffer vector(String suffix, float offset, Part... parts) {
+    private Buffer vector(String suffix, float offset, List<Part> parts) {
         long elements = 0;
         for (Part part : parts) {
-            elements += part.rows;
+            elements += part.rows();
         }
         Buffer buffer = staging.create(elements * 4, bytes -> fill(bytes, suffix, offset, parts));
         owner.push(buffer::close);
@@ -152,11 +122,11 @@ final class WeightLoader {
         return buffer;
     }
 
-    private void fill(MemorySegment bytes, String suffix, float offset, Part... parts) {
+    private void fill(MemorySegment bytes, String suffix, float offset, List<Part> parts) {
         long at = 0;
         for (Part part : parts) {
-            Tensor tensor = source.take(part.prefix + "." + suffix, part.rows);
-            for (long i = 0; i < part.rows; i++) {
+            Tensor tensor = source.take(part.prefix() + "." + suffix, part.rows());
+            for (long i = 0; i < part.rows(); i++) {
                 bytes.setAtIndex(ValueLayout.JAVA_FLOAT, at++, offset + tensor.element(i));
             }
         }

@@ -155,9 +155,20 @@ public final class Sampler implements AutoCloseable {
         return row;
     }
 
+    /** Adds to the logits of ids in the last row; minus infinity bans. */
+    public void bias(int[] ids, float[] values) {
+        biasIds.add(ids, 0, ids.length);
+        biasValues.add(values, 0, ids.length);
+        endBias();
+    }
+
     /** Adds to the logit of an id in the last row; minus infinity bans it. */
     public void bias(int id, float value) {
         addBias(id, value);
+        endBias();
+    }
+
+    private void endBias() {
         dryBegin = biasIds.size();
         last().bias(biasBegin, dryBegin).dry(dryBegin, dryBegin);
     }

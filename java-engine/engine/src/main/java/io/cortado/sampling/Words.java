@@ -49,6 +49,13 @@ final class Words implements AutoCloseable {
         size += count;
     }
 
+    void add(float[] values, int from, int count) {
+        reserve(count);
+        long at = (long) size * Float.BYTES;
+        MemorySegment.copy(values, from, mirror.host(SECTION), JAVA_FLOAT, at, count);
+        size += count;
+    }
+
     private void reserve(int more) {
         if (size > capacity - more) {
             capacity = Math.max(2 * capacity, Math.addExact(size, more));

@@ -28,7 +28,11 @@ import org.junit.jupiter.api.io.TempDir;
 class BatchHygieneTest {
     private static final int ROUNDS = Integer.getInteger("cortado.hygiene.rounds", 1000);
     private static final int ATTACKERS = 64;
-    private static final int OUTPUT = 3;
+    private static final int OUTPUT = 4;
+
+    /** Fewer than all attackers need at once: their prompts are about to need a second one. */
+    private static final int BLOCKS = 40;
+
     private static final int VICTIMS = 4;
 
     @TempDir Path folder;
@@ -95,7 +99,7 @@ class BatchHygieneTest {
             }
         }
         long blockBytes = 2L * 2 * 2 * 64 * 16 * 4;
-        EngineOptions tight = options().kvCacheBytes(ATTACKERS * 2 * blockBytes);
+        EngineOptions tight = options().kvCacheBytes(BLOCKS * blockBytes);
         try (Engine engine = Engine.open(folder, tight)) {
             for (int round = 0; round < ROUNDS; round++) {
                 String what = "re-run with -Dcortado.seed=" + seed + " round=" + round;
@@ -116,7 +120,7 @@ class BatchHygieneTest {
             if (i == place) {
                 victim = engine.generate(victim(number));
             }
-            int[] prompt = Requests.prompt(12 + random.nextInt(8));
+            int[] prompt = Requests.prompt(13 + random.nextInt(4));
             prompt[0] = random.nextInt(TinyModel.VOCAB);
             attackers.add(
                     engine.generate(new GenerationRequest(Prompt.tokens(prompt), attack(random))));

@@ -193,6 +193,19 @@ class DeterminismTest {
             assertTrue(engine.stats().cache().tokensFromHost() > 0, () -> "" + engine.stats());
             assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
         }
+        // So little host memory that most of what is asked for again comes from the disk.
+        EngineOptions onDisk =
+                tight.kvOffloadBytes(8 * blockBytes())
+                        .kvOffloadDisk(80 * blockBytes(), folder.toString());
+        try (Engine engine = CortadoEngineProvider.open(folder, onDisk, _ -> {}, e -> e)) {
+            for (int round = 0; round < 3; round++) {
+                assertEquals(computed, together(engine, CALLERS, DeterminismTest::alike), "disk");
+                assertEquals(computed, alone(engine, CALLERS, DeterminismTest::alike), "disk");
+                together(engine, CALLERS, DeterminismTest::caller);
+            }
+            assertTrue(engine.stats().cache().blocksFromDisk() > 0, () -> "" + engine.stats());
+            assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
+        }
     }
 
     /** The answers of one request share its prompt; each is what it would be with its own. */

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.Scheduling;
+import java.util.List;
 
 /** Makes requests for tests that need no text. */
 final class Requests {
@@ -32,6 +33,28 @@ final class Requests {
                 PREFIXES.of(prompt, n, prompt.length + maxOutput, ""),
                 null,
                 () -> new StopRules(endIds, 0, maxOutput, null));
+    }
+
+    /**
+     * Of the first four kinds: counts on the device, counts that cannot be made again, rules that
+     * follow the tokens, all of them; else none.
+     */
+    static RowParams rules(int kind) {
+        boolean keeps = kind == 1 || kind == 3;
+        boolean counts = kind == 0 || keeps;
+        boolean follows = kind == 2 || kind == 3;
+        RowParams raw = RowParams.RAW;
+        return new RowParams(
+                raw.row(),
+                raw.biasIds(),
+                raw.biasValues(),
+                null,
+                raw.promptMarks(),
+                counts,
+                keeps,
+                follows ? new BadWords(NO_IDS, new int[][] {{1, 2}}) : null,
+                null,
+                List.of());
     }
 
     static int[] prompt(int length) {

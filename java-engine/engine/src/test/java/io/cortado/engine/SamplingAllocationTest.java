@@ -29,6 +29,9 @@ class SamplingAllocationTest {
     private static final int OUTPUT = 900;
     private static final int WINDOW_TOKENS = 120;
 
+    /** Until all that a step runs is compiled. */
+    private static final int ROUNDS = 20;
+
     @TempDir Path folder;
 
     private static SamplingParams params(int caller) {
@@ -63,14 +66,14 @@ class SamplingAllocationTest {
             long loop = loopThread();
             long least = Long.MAX_VALUE;
             int windows = 0;
-            for (int round = 0; round < 3 && least > 0; round++) {
+            for (int round = 0; round < ROUNDS && least > 0; round++) {
                 List<GenerationStream> streams = new ArrayList<>();
                 for (int caller = 0; caller < 4; caller++) {
                     streams.add(engine.generate(SamplingRulesTest.request(caller, params(caller))));
                 }
                 long start = engine.stats().generationTokens();
                 awaitTokens(engine, start + 100);
-                while (engine.stats().generationTokens() < start + 1200) {
+                while (engine.stats().generationTokens() < start + 3000) {
                     long before = threads.getThreadAllocatedBytes(loop);
                     awaitTokens(engine, engine.stats().generationTokens() + WINDOW_TOKENS);
                     least = Math.min(least, threads.getThreadAllocatedBytes(loop) - before);

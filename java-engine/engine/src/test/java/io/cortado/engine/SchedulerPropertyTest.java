@@ -7,7 +7,9 @@ import io.cortado.api.FinishReason;
 import io.cortado.api.Pooling;
 import io.cortado.api.Scheduling;
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.DiskTier;
 import io.cortado.kv.KvCache;
+import io.cortado.kv.Transfer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -47,13 +49,23 @@ class SchedulerPropertyTest {
         private long copies;
         private long reused;
         private long preemptions;
+        private long toDisk;
+        private long fromDisk;
 
         void requireAll() {
             assertTrue(
                     Math.min(Math.min(toHost, toDevice), Math.min(copies, reused)) > 100
+                            && Math.min(toDisk, fromDisk) > 100
                             && preemptions > 100,
-                    "toHost=%d toDevice=%d copies=%d reused=%d preemptions=%d"
-                            .formatted(toHost, toDevice, copies, reused, preemptions));
+                    "toHost=%d toDevice=%d copies=%d reused=%d preemptions=%d toDisk=%d fromDisk=%d"
+                            .formatted(
+                                    toHost,
+                                    toDevice,
+                                    copies,
+                                    reused,
+                                    preemptions,
+                                    toDisk,
+                                    fromDisk));
         }
     }
 
@@ -88,16 +100,18 @@ class SchedulerPropertyTest {
                             random.nextInt(20),
                             usual.watermarkBlocks(),
                             random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100),
-                            random.nextBoolean() ? Limits.ANY_TIME : 1 + random.nextInt(2000));
+                            random.nextBoolean() ? Limits.ANY_TIME : 1 + random.nextInt(2000),
+                            1 + random.nextInt(usual.maxNumSeqs()));
             int hostBlocks = random.nextInt(3) * random.nextInt(40);
-            cache = new KvCache(blocks, hostBlocks);
+            int diskBlocks = hostBlocks == 0 ? 0 : random.nextInt(3) * random.nextInt(100);
+            cache = new KvCache(blocks, hostBlocks, diskBlocks);
             pool = cache.pool();
             prefixes = new PrefixKeys("world", random.nextInt(4) > 0, limits.otherAnglesAbove());
             for (int i = 0; i < topics.length; i++) {
                 topics[i] = random.ints(600, 0, VOCAB).toArray();
             }
             door = new Door(limits.maxNumSeqs(), 1_000_000, 0);
-            checker = new Checker(this, hostBlocks);
+            checker = new Checker(this, hostBlocks, diskBlocks);
             loop = new EngineLoop(cache, limits, policy(), checker, door, () -> now);
         }
 
@@ -166,7 +180,7 @@ class SchedulerPropertyTest {
                             n,
                             output,
                             random.nextLong(),
-                            RowParams.RAW,
+                            Requests.rules(random.nextInt(8)),
                             random.nextInt(3) - 1,
                             scored ? random.nextInt(3) : -1,
                             scheduling,
@@ -197,7 +211,16 @@ class SchedulerPropertyTest {
             BlockPool host = cache.hostPool();
             if (host != null) {
                 host.check();
-                assertEquals(0, host.used(), "a move holds a block for ever");
+                DiskTier disk = cache.disk();
+                assertEquals(
+                        disk == null ? 0 : disk.open(),
+                        host.used(),
+                        "a move holds a block for ever");
+                if (disk != null) {
+                    disk.pool().check();
+                    assertTrue(
+                            disk.pool().used() <= disk.open(), "a transfer holds a block for ever");
+                }
             }
             int[] held = new int[pool.total()];
             for (Request request : open) {
@@ -268,9 +291,18 @@ class SchedulerPropertyTest {
     private static final class Checker extends SimulatedExecutor {
         private final World world;
 
-        Checker(World world, int hostBlocks) {
-            super(VOCAB, world.pool.total(), hostBlocks);
+        Checker(World world, int hostBlocks, int diskBlocks) {
+            super(VOCAB, world.pool.total(), hostBlocks, diskBlocks);
             this.world = world;
+        }
+
+        @Override
+        public void start(Transfer transfer) {
+            super.start(transfer);
+            switch (transfer.kind()) {
+                case TO_DISK -> world.sights.toDisk++;
+                case FROM_DISK -> world.sights.fromDisk++;
+            }
         }
 
         @Override

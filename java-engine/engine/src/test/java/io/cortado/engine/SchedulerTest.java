@@ -85,6 +85,66 @@ class SchedulerTest {
         assertEquals(20, tokensOf(batch, shortPrompt));
     }
 
+    private static Sequence add(Scheduler scheduler, int prompt, int output, RowParams rules) {
+        RequestSpec plain = Requests.spec(Requests.prompt(prompt), 1, output, 1);
+        RequestSpec spec =
+                new RequestSpec(
+                        plain.prompt(),
+                        1,
+                        output,
+                        1,
+                        rules,
+                        -1,
+                        -1,
+                        plain.scheduling(),
+                        null,
+                        null,
+                        plain.stopRules());
+        Door door = new Door(8, 8, 0);
+        door.enter(1, prompt);
+        Sequence sequence = new Request(spec, door, 1).sequences[0];
+        scheduler.add(sequence);
+        return sequence;
+    }
+
+    @Test
+    void startsNoMoreThatAreCountedThanThereAreSlots() {
+        Limits limits = new Limits(8, 512, 8, 3, 100, 0, Integer.MAX_VALUE, Limits.ANY_TIME, 1);
+        Scheduler scheduler = new Scheduler(new KvCache(20), limits, OrderedQueue.fcfs(), () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence first = add(scheduler, 10, 5, Requests.rules(0));
+        Sequence second = add(scheduler, 10, 5, Requests.rules(0));
+        Sequence plain = add(scheduler, 10, 5);
+        scheduler.next(batch);
+        assertEquals(10, tokensOf(batch, first));
+        assertEquals(0, tokensOf(batch, second));
+        assertEquals(10, tokensOf(batch, plain));
+        assertTrue(batch.rowResets[0]);
+        run(scheduler, batch);
+        scheduler.remove(first);
+        scheduler.next(batch);
+        assertEquals(10, tokensOf(batch, second));
+    }
+
+    @Test
+    void neverThrowsOutWhatCannotBeCountedAgain() {
+        Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE, Limits.ANY_TIME);
+        KvCache cache = new KvCache(6);
+        Scheduler scheduler = new Scheduler(cache, limits, OrderedQueue.fcfs(), () -> 1);
+        Batch batch = new Batch(limits);
+        Sequence kept = add(scheduler, 17, 30, Requests.rules(1));
+        Sequence large = add(scheduler, 32, 30);
+        scheduler.next(batch);
+        assertEquals(3, kept.table.size(), "all that it can ever need");
+        run(scheduler, batch);
+        for (int i = 0; i < 20; i++) {
+            scheduler.next(batch);
+            run(scheduler, batch);
+        }
+        assertEquals(0, kept.preemptions);
+        assertEquals(1, large.preemptions);
+    }
+
     @Test
     void passesOverWhatDoesNotFitUntilItIsTooOld() {
         Limits limits = new Limits(8, 512, 8, 3, 2, 0, Integer.MAX_VALUE, Limits.ANY_TIME);

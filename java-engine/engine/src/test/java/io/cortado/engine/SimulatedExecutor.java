@@ -3,9 +3,15 @@ package io.cortado.engine;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.kv.Moves;
+import io.cortado.kv.Transfer;
 import io.cortado.model.Pooler;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Random;
+import java.util.Set;
 import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -23,9 +29,19 @@ class SimulatedExecutor implements Executor {
     // By slot: what the keys that lie there were made from, all the tokens up to their own.
     private final long[] onDevice;
     private final long[] onHost;
+    private final long[] onDisk;
+
+    // Transfers under way, in no order; the bytes of half of them have arrived at once.
+    private final Random disk = new Random(3);
+    private final List<Transfer> transfers = new ArrayList<>();
+    private final Set<Transfer> arrived = new HashSet<>();
 
     private final Map<Sequence, long[]> histories = new WeakHashMap<>();
     private final float[] sums;
+
+    // By slot: whose tokens are counted there, and how many.
+    private final @Nullable Sequence[] slotOwners = new @Nullable Sequence[MAX_SEQS];
+    private final long[] slotCounts = new long[MAX_SEQS];
 
     private @Nullable Batch last;
     private long steps;
@@ -35,7 +51,12 @@ class SimulatedExecutor implements Executor {
     }
 
     SimulatedExecutor(int vocabSize, int numBlocks, int hostBlocks) {
+        this(vocabSize, numBlocks, hostBlocks, 0);
+    }
+
+    SimulatedExecutor(int vocabSize, int numBlocks, int hostBlocks, int diskBlocks) {
         this.vocabSize = vocabSize;
+        onDisk = new long[diskBlocks * BlockPool.BLOCK_TOKENS];
         onDevice = new long[numBlocks * BlockPool.BLOCK_TOKENS];
         onHost = new long[hostBlocks * BlockPool.BLOCK_TOKENS];
         sums = new float[MAX_SEQS];
@@ -73,8 +94,71 @@ class SimulatedExecutor implements Executor {
         for (int i = 0; i < batch.numSeqs(); i++) {
             checkKeys(batch.sequence(i), batch.seqlensKv[i]);
         }
+        for (int row = 0; row < batch.numRows(); row++) {
+            if (batch.rowForced[row] == Batch.DRAW) {
+                count(batch, row);
+            }
+        }
         pool(batch);
         last = batch;
+    }
+
+    /** A slot holds its sequence's output up to here, or begins anew with what the host knows. */
+    private void count(Batch batch, int row) {
+        Sequence sequence = batch.sequence(batch.rowSequence[row]);
+        int output = (int) batch.rowPosition[row] - sequence.prompt.length;
+        RowParams params = sequence.request.rowParams;
+        if (params.followsTokens()) {
+            check(sequence.answer.size() == output, "row whose last token nobody knows");
+        }
+        int slot = batch.rowState[row];
+        check(params.hasState() == (slot != Sequence.NO_SLOT), "slot");
+        if (slot == Sequence.NO_SLOT) {
+            return;
+        }
+        if (batch.rowResets[row]) {
+            check(!params.keepsState() || output == 0, "slot whose counts were lost");
+            slotOwners[slot] = sequence;
+            slotCounts[slot] = sequence.answer.size();
+        }
+        check(slotOwners[slot] == sequence, "slot, which is another's");
+        check(slotCounts[slot] == output, "count");
+        slotCounts[slot]++;
+    }
+
+    @Override
+    public void start(Transfer transfer) {
+        transfers.add(transfer);
+        if (disk.nextBoolean()) {
+            arrive(transfer);
+        }
+    }
+
+    private void arrive(Transfer transfer) {
+        arrived.add(transfer);
+        int host = transfer.hostBlock() * BlockPool.BLOCK_TOKENS;
+        int file = transfer.diskBlock() * BlockPool.BLOCK_TOKENS;
+        switch (transfer.kind()) {
+            case TO_DISK -> System.arraycopy(onHost, host, onDisk, file, BlockPool.BLOCK_TOKENS);
+            case FROM_DISK -> System.arraycopy(onDisk, file, onHost, host, BlockPool.BLOCK_TOKENS);
+        }
+    }
+
+    /** Some turns later, in any order; a few reads go wrong, and leave the host's block broken. */
+    @Override
+    public @Nullable Ended ended() {
+        if (transfers.isEmpty() || disk.nextInt(3) > 0) {
+            return null;
+        }
+        Transfer transfer = transfers.remove(disk.nextInt(transfers.size()));
+        if (!arrived.remove(transfer)) {
+            arrive(transfer);
+        }
+        boolean isRight = transfer.kind() == Transfer.Kind.TO_DISK || disk.nextInt(10) > 0;
+        if (!isRight) {
+            onHost[transfer.hostBlock() * BlockPool.BLOCK_TOKENS + disk.nextInt(16)]++;
+        }
+        return new Ended(transfer, isRight);
     }
 
     /** A hidden state of one dimension: the token's id. */

@@ -1,5 +1,6 @@
 package io.cortado.kv;
 
+import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
@@ -7,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
@@ -155,6 +158,120 @@ class KvCacheTest {
         assertEquals(0, host.used());
         assertFalse(cache.hasMoves());
         host.check();
+    }
+
+    /** Runs all that may begin; returns what was moved. */
+    private static List<Transfer> transfer(KvCache cache, boolean isRight) {
+        DiskTier disk = requireNonNull(cache.disk());
+        List<Transfer> all = new ArrayList<>();
+        for (Transfer t = disk.next(); t != null; t = disk.next()) {
+            all.add(t);
+        }
+        all.forEach(t -> disk.end(t, isRight));
+        return all;
+    }
+
+    /** Fills the device with other content, so that what it held goes to the host and further. */
+    private void push(KvCache cache, int first) {
+        Holder other = new Holder(range(48, first));
+        assertNotNull(other.admit(cache));
+        other.compute(cache);
+        cache.ran();
+        other.end(cache);
+        requireNonNull(cache.disk()).writeAhead();
+    }
+
+    @Test
+    void bringsBackFromDiskWhatTheHostEvicted() {
+        KvCache cache = new KvCache(3, 4, 20);
+        for (int first : new int[] {0, 1000, 2000, 3000}) {
+            push(cache, first);
+            transfer(cache, true);
+        }
+        DiskTier disk = requireNonNull(cache.disk());
+        assertTrue(disk.pool().kept() >= 3, () -> "" + disk.pool().kept());
+        Holder again = new Holder(concat(range(40, 0), range(8, 7000)));
+        DiskTier.Fetch fetch = cache.fetch(again.keys, again.tokens.length - 1);
+        assertNotNull(fetch);
+        assertFalse(fetch.isDone());
+        DiskTier.Fetch other = cache.fetch(again.keys, again.tokens.length - 1);
+        assertNotNull(other); // waits for the same reads
+        assertEquals(2, disk.open());
+        assertEquals(2, transfer(cache, true).size());
+        assertTrue(fetch.isDone() && other.isDone());
+        assertNull(cache.fetch(again.keys, again.tokens.length - 1));
+        KvCache.Admission admission = assertNotNullAdmission(again.admit(cache));
+        assertEquals(32, admission.fromHost());
+        assertEquals(2, disk.blocksRead());
+        again.compute(cache);
+        assertEquals(0, requireNonNull(cache.hostPool()).used());
+        assertEquals(0, disk.pool().used());
+        disk.pool().check();
+    }
+
+    @Test
+    void aTransferWaitsForTheStepWhoseMovesUsedItsBlock() {
+        KvCache cache = new KvCache(3, 2, 20);
+        new Holder(range(48, 0)).run(cache).end(cache);
+        Holder other = new Holder(range(48, 1000)).run(cache); // evicts to the host
+        DiskTier disk = requireNonNull(cache.disk());
+        disk.writeAhead();
+        assertEquals(0, disk.open(), "the step that fills the host's blocks has not run");
+        cache.ran();
+        cache.ran();
+        disk.writeAhead();
+        assertEquals(1, disk.open());
+        other.end(cache);
+        assertEquals(1, transfer(cache, true).size());
+    }
+
+    @Test
+    void whatCannotBeReadIsForgotten() {
+        KvCache cache = new KvCache(3, 4, 20);
+        for (int first : new int[] {0, 1000, 2000, 3000}) {
+            push(cache, first);
+            transfer(cache, true);
+        }
+        Holder again = new Holder(range(48, 0));
+        DiskTier.Fetch fetch = cache.fetch(again.keys, 47);
+        assertNotNull(fetch);
+        transfer(cache, false);
+        assertTrue(fetch.isDone());
+        assertNull(cache.fetch(again.keys, 47));
+        assertEquals(0, assertNotNullAdmission(again.admit(cache)).reused());
+        requireNonNull(cache.hostPool()).check();
+        requireNonNull(cache.disk()).pool().check();
+    }
+
+    @Test
+    void nothingIsWrittenAfterAWriteThatFailed() {
+        KvCache cache = new KvCache(3, 4, 20);
+        for (int first = 0; first < 5; first++) {
+            push(cache, 1000 * first);
+            transfer(cache, false);
+        }
+        DiskTier disk = requireNonNull(cache.disk());
+        push(cache, 9000);
+        assertEquals(0, disk.open());
+        assertEquals(0, disk.pool().kept());
+        assertEquals(0, requireNonNull(cache.hostPool()).used());
+    }
+
+    @Test
+    void whatIsOnItsWayIsForgottenToo() {
+        KvCache cache = new KvCache(3, 4, 20);
+        for (int first : new int[] {0, 1000, 2000}) {
+            push(cache, first);
+        }
+        DiskTier disk = requireNonNull(cache.disk());
+        assertTrue(disk.open() > 0);
+        cache.forget();
+        transfer(cache, true);
+        assertEquals(0, disk.pool().kept());
+        assertEquals(0, requireNonNull(cache.hostPool()).kept());
+        Holder again = new Holder(range(48, 0));
+        assertNull(cache.fetch(again.keys, 47));
+        disk.pool().check();
     }
 
     @Test

@@ -109,7 +109,13 @@ final class ApiError extends RuntimeException {
                             null,
                             "not_finite");
             case DEVICE_LOST -> dead();
-            case INVALID_MODEL, UNSUPPORTED_MODEL, INTERNAL -> internal();
+            case INVALID_MODEL,
+                    UNSUPPORTED_MODEL,
+                    WEIGHTS_DO_NOT_FIT,
+                    WORKSPACE_DOES_NOT_FIT,
+                    KV_DOES_NOT_FIT,
+                    INTERNAL ->
+                    internal();
         };
     }
 

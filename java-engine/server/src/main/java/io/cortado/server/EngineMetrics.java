@@ -76,6 +76,10 @@ final class EngineMetrics {
                 "kv_block_offloads_total",
                 "Those of them that went to host memory.",
                 stats -> stats.cache().offloads());
+        own(
+                "kv_block_disk_reads_total",
+                "KV blocks that came back from disk.",
+                stats -> stats.cache().blocksFromDisk());
         registry.gauge(
                 "KV blocks that nobody uses and that may be asked for again.",
                 () -> read(stats -> stats.cache().keptBlocks()),
@@ -84,6 +88,10 @@ final class EngineMetrics {
                 "KV blocks in host memory.",
                 () -> read(stats -> stats.cache().hostBlocks()),
                 "cortado_kv_blocks_host");
+        registry.gauge(
+                "KV blocks on disk.",
+                () -> read(stats -> stats.cache().diskBlocks()),
+                "cortado_kv_blocks_disk");
     }
 
     private void steps() {

@@ -5,7 +5,6 @@ import io.cortado.api.SamplingParams;
 import io.cortado.api.Scoring;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -52,14 +51,7 @@ final class SamplingFields {
     /** What log-probabilities are told, and of what. */
     static Scoring scoring(
             Fields fields, @Nullable Integer logprobs, @Nullable Integer promptLogprobs) {
-        Scoring.Mode mode = Scoring.Mode.RAW;
-        String asked =
-                fields.oneOf(
-                        "logprobs_mode",
-                        Set.of(Scoring.Mode.RAW.apiName(), Scoring.Mode.PROCESSED.apiName()));
-        if (Scoring.Mode.PROCESSED.apiName().equals(asked)) {
-            mode = Scoring.Mode.PROCESSED;
-        }
+        Scoring.Mode mode = Scoring.Mode.of(fields.string("logprobs_mode"));
         return new Scoring(logprobs, promptLogprobs, mode);
     }
 

@@ -202,7 +202,7 @@ final class FakeEngine implements Engine {
                 1000,
                 5000,
                 new EngineStats.StepTokens(Collections.nCopies(14, 1L), 70),
-                new EngineStats.Cache(16, 2, 0, 4, 1, 9, 6, 2),
+                new EngineStats.Cache(16, 2, 0, 4, 1, 9, 6, 2, 3, 5),
                 new EngineStats.Guards(11, 2, 1, 0, isSlow ? 1_500_000_000L : 0, isSlow, 0));
     }
 

@@ -33,7 +33,7 @@ public final class Chaos {
 
     private static final double ALLOWED_PART = 0.05;
     private static final long ALLOWED_HEAP = 2 << 20;
-    private static final long ALLOWED_RESIDENT = 8 << 20;
+    private static final long ALLOWED_RESIDENT = 16 << 20;
     private static final long ALLOWED_HANDLES = 4;
 
     private static final Pattern FAULT =

@@ -127,7 +127,7 @@ public final class GrammarSuite implements Suite {
         try {
             return new MaskRun(grammar).accepts(tokens);
         } catch (GrammarException e) {
-            return e.getMessage();
+            return String.valueOf(e.getMessage());
         }
     }
 }

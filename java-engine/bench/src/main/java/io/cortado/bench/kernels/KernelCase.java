@@ -28,12 +28,18 @@ public record KernelCase(
         return peer.name.split("_")[1];
     }
 
+    /** The sampler's. */
+    public static List<KernelCase> sampling() {
+        return SamplingCases.all();
+    }
+
     /** All cases, in the order of a decoder's step. */
     public static List<KernelCase> all() {
         List<KernelCase> all = new ArrayList<>();
         all.addAll(LinearCases.all());
         all.addAll(AttentionCases.all());
         all.addAll(RowCases.all());
+        all.addAll(sampling());
         return all;
     }
 }

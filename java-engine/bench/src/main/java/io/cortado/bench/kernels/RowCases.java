@@ -8,11 +8,8 @@ import io.cortado.device.NormKind;
 import io.cortado.device.Probe;
 import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
-import io.cortado.device.SampleParams;
-import io.cortado.device.SampleRow;
 import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
@@ -22,7 +19,6 @@ final class RowCases {
     private static final int TOKENS = 512;
     private static final int HIDDEN = 4096;
     private static final int INTERMEDIATE = 12288;
-    private static final int VOCABULARY = 151_936;
     private static final int VARIANTS = 8;
 
     private RowCases() {}
@@ -32,9 +28,7 @@ final class RowCases {
                 new KernelCase("rms_norm_bf16_m512", RowCases::rmsNorm),
                 new KernelCase("rope_kv_write_bf16_m512", RowCases::rope),
                 new KernelCase("activation_mul_bf16_m512", RowCases::activation),
-                new KernelCase("embedding_bf16_m512", RowCases::embedding),
-                new KernelCase("sample_greedy_b16", bed -> sample(bed, 0, 1)),
-                new KernelCase("sample_top_p_b16", bed -> sample(bed, 1, 0.9f)));
+                new KernelCase("embedding_bf16_m512", RowCases::embedding));
     }
 
     private static KernelWork rmsNorm(KernelBed bed) {
@@ -136,58 +130,6 @@ final class RowCases {
                 i ->
                         Kernels.embedding(
                                 y[i], table, ids[i], TOKENS, HIDDEN, DType.BF16, 1, bed.stream()));
-    }
-
-    private static KernelWork sample(KernelBed bed, float temperature, float topP) {
-        int rows = 16;
-        Buffer[] logits = randoms(bed, (long) rows * VOCABULARY, DType.F32);
-        for (Buffer buffer : logits) {
-            spread(bed, buffer);
-        }
-        SampleRow row = new SampleRow().temperature(temperature).topP(topP);
-        long[] structs = new long[(int) (rows * SampleRow.BYTES / Long.BYTES)];
-        for (int r = 0; r < rows; r++) {
-            row.random(bed.random().nextLong(), 0, 0).copyTo(MemorySegment.ofArray(structs), r);
-        }
-        Buffer params = bed.longs(structs);
-        Buffer token = bed.zeros(4L * rows);
-        Buffer logprob = bed.zeros(4L * rows);
-        Buffer rank = bed.zeros(4L * rows);
-        Buffer status = bed.zeros(4L * rows);
-        SampleParams shape =
-                new SampleParams(bed.device())
-                        .numRows(rows)
-                        .vocabulary(VOCABULARY, VOCABULARY)
-                        .logitsType(DType.F32);
-        return memoryBound(
-                (long) rows * VOCABULARY * 4,
-                i ->
-                        Kernels.sample(
-                                token,
-                                logprob,
-                                rank,
-                                null,
-                                null,
-                                status,
-                                null,
-                                logits[i],
-                                params,
-                                null,
-                                null,
-                                null,
-                                null,
-                                null,
-                                shape,
-                                bed.stream()));
-    }
-
-    /** Logits as a model gives them: a normal distribution, so that top-p cuts somewhere. */
-    private static void spread(KernelBed bed, Buffer logits) {
-        float[] values = new float[(int) (logits.bytes() / 4)];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = (float) (3 * bed.random().nextGaussian());
-        }
-        bed.write(logits, values);
     }
 
     private static Buffer[] randoms(KernelBed bed, long elements, DType dtype) {

@@ -1,5 +1,6 @@
 package io.cortado.server.cli;
 
+import io.cortado.api.DeviceRates;
 import io.cortado.api.DeviceStatus;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
@@ -15,6 +16,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /**
  * {@code cortado doctor}: what this machine offers, what is missing, and the line that cures it.
@@ -30,6 +32,11 @@ final class DoctorCommand implements Callable<Integer> {
             List.of("avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16");
 
     @Mixin EngineFlags engineFlags = new EngineFlags();
+
+    @Option(
+            names = "--measure-again",
+            description = "measures the device's rates now, though they are known")
+    boolean measureAgain;
 
     private boolean isHealthy = true;
 
@@ -47,6 +54,7 @@ final class DoctorCommand implements Callable<Integer> {
         memory();
         gpu();
         devices();
+        rates();
         engine();
         System.out.println(isHealthy ? "all well" : "not all well: see the cure lines");
         return isHealthy ? 0 : 1;
@@ -116,6 +124,16 @@ final class DoctorCommand implements Callable<Integer> {
             }
         } catch (IllegalStateException | LinkageError e) {
             System.out.println("device   none: " + e.getMessage());
+        }
+    }
+
+    /** What plan's predictions are made of; measured once and kept. */
+    private void rates() {
+        try {
+            DeviceRates rates = Engine.rates(engineFlags.options(), measureAgain);
+            System.out.println("rates    " + PlanText.rates(rates));
+        } catch (EngineException | LinkageError | IllegalStateException e) {
+            System.out.println("rates    none: " + e.getMessage());
         }
     }
 

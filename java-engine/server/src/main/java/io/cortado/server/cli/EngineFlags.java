@@ -78,6 +78,15 @@ final class EngineFlags {
     @Nullable String kvCacheMemory;
 
     @Option(
+            names = "--gpu-memory-utilization",
+            paramLabel = "PART",
+            description =
+                    "part of the device's free memory that weights, workspaces and the KV cache may"
+                            + " take, on the CPU as well; default: 0.9, of which a CPU's KV cache"
+                            + " takes half of what the others leave")
+    double memoryUtilization = EngineOptions.defaults().memoryUtilization();
+
+    @Option(
             names = "--kv-cache-dtype",
             paramLabel = "TYPE",
             description = "auto (the activations'), bf16, f16, f32 or fp8")
@@ -95,6 +104,16 @@ final class EngineFlags {
             paramLabel = "GB",
             description = "host memory for KV blocks whose place is needed; default: none")
     double kvOffloadGb;
+
+    @Option(
+            names = "--kv-offload-disk-gb",
+            paramLabel = "GB",
+            description =
+                    "a file for KV blocks whose place in host memory is needed; default: none")
+    double kvOffloadDiskGb;
+
+    @Option(names = "--kv-offload-dir", paramLabel = "FOLDER", description = "where that file is")
+    String kvOffloadDir = "";
 
     @Option(
             names = "--scheduling-policy",
@@ -157,10 +176,12 @@ final class EngineFlags {
                 .itlTargetMs(itlTargetMs)
                 .maxWaiting(maxWaiting)
                 .maxWaitingTokens(maxWaitingTokens)
-                .stepTimeoutMs((long) (stepTimeoutS * 1e3))
+                .stepTimeoutMs((long) Math.ceil(stepTimeoutS * 1e3))
                 .kvCacheBytes(kvCacheMemory == null ? 0 : bytes(kvCacheMemory))
+                .memoryUtilization(memoryUtilization)
                 .prefixCaching(prefixCaching)
-                .kvOffloadBytes(offloadBytes(kvOffloadGb))
+                .kvOffloadBytes(offloadBytes("kv-offload-gb", kvOffloadGb))
+                .kvOffloadDisk(offloadBytes("kv-offload-disk-gb", kvOffloadDiskGb), kvOffloadDir)
                 .schedulingPolicy(schedulingPolicy)
                 .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)
@@ -168,11 +189,11 @@ final class EngineFlags {
                 .revision(revision);
     }
 
-    private static long offloadBytes(double gb) {
+    private static long offloadBytes(String flag, double gb) {
         double bytes = gb * (1 << 30);
         if (!(bytes >= 0 && bytes < Long.MAX_VALUE)) {
             throw new IllegalArgumentException(
-                    "kv-offload-gb must be a size that is not negative: kv-offload-gb=" + gb);
+                    flag + " must be a size that is not negative: " + flag + "=" + gb);
         }
         return (long) bytes;
     }

@@ -1,12 +1,12 @@
 package io.cortado.server.cli;
 
 import io.cortado.api.Engine;
-import io.cortado.api.FinishReason;
 import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
+import io.cortado.api.Scoring;
 import io.cortado.api.TokenLogprob;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -55,8 +55,24 @@ final class GenerateCommand implements Callable<Integer> {
     @Nullable Integer logprobs;
 
     @Option(
+            names = "--logprobs-mode",
+            paramLabel = "MODE",
+            description =
+                    "raw_logprobs (the default), or processed_logprobs: of what was drawn from")
+    @Nullable String logprobsMode;
+
+    @Option(
+            names = "--prompt-logprobs",
+            paramLabel = "K",
+            description = "of each prompt token and the K likeliest; with --json")
+    @Nullable Integer promptLogprobs;
+
+    @Option(names = "--n", paramLabel = "N", description = "answers; default: ${DEFAULT-VALUE}")
+    int n = 1;
+
+    @Option(
             names = "--json",
-            description = "ids, text, logprobs, finish reason and timings as JSON")
+            description = "ids, text, logprobs, finish reason and timings as JSON, a line an answer")
     boolean json;
 
     @Spec CommandSpec spec = CommandSpec.create(); // picocli puts the command's own here
@@ -66,16 +82,17 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin SamplingFlags samplingFlags = new SamplingFlags();
 
     private final PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-    private final StringBuilder text = new StringBuilder();
-    private final List<Integer> ids = new ArrayList<>();
-    private final List<TokenLogprob> scores = new ArrayList<>();
+    private final List<Answered> answers = new ArrayList<>();
     private int[] started = {};
-    private @Nullable FinishReason reason;
+    private @Nullable List<@Nullable TokenLogprob> promptScores;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
         if ((prompt == null) == promptIds.isEmpty()) {
             throw new IllegalArgumentException("give one of --prompt and --prompt-ids");
+        }
+        if (promptLogprobs != null && !json) {
+            throw new IllegalArgumentException("--prompt-logprobs needs --json");
         }
         Prompt asked =
                 prompt != null
@@ -83,7 +100,18 @@ final class GenerateCommand implements Callable<Integer> {
                         : Prompt.tokens(promptIds.stream().mapToInt(Integer::intValue).toArray());
         try (Engine engine = recordFlag.open(spec, engineFlags, model)) {
             SamplingParams params =
-                    samplingFlags.params(engine.model().defaults(), 16).logprobs(logprobs).build();
+                    samplingFlags
+                            .params(engine.model().defaults(), 16)
+                            .n(n)
+                            .scoring(
+                                    new Scoring(
+                                            logprobs,
+                                            promptLogprobs,
+                                            Scoring.Mode.of(logprobsMode)))
+                            .build();
+            for (int i = 0; i < n; i++) {
+                answers.add(new Answered());
+            }
             try (GenerationStream stream = engine.generate(new GenerationRequest(asked, params))) {
                 for (GenerationEvent event = stream.next(); event != null; event = stream.next()) {
                     take(event);
@@ -97,41 +125,39 @@ final class GenerateCommand implements Callable<Integer> {
     private void take(GenerationEvent event) {
         switch (event) {
             case GenerationEvent.Started start -> started = start.promptIds();
-            case GenerationEvent.PromptScored _ -> {}
+            case GenerationEvent.PromptScored scored -> promptScores = scored.tokens();
             case GenerationEvent.Delta delta -> delta(delta);
-            case GenerationEvent.Finished finished -> reason = finished.reason();
+            case GenerationEvent.Finished finished ->
+                    answers.get(finished.index()).reason = finished.reason();
             case GenerationEvent.Completed completed -> completed(completed);
             case GenerationEvent.Failed failed -> throw failed.error();
         }
     }
 
+    /** A single answer is shown as it comes. */
     private void delta(GenerationEvent.Delta delta) {
-        if (!json) {
+        if (!json && n == 1) {
             out.print(delta.text());
             out.flush();
         }
-        text.append(delta.text());
-        for (int id : delta.ids()) {
-            ids.add(id);
-        }
-        if (delta.logprobs() != null) {
-            scores.addAll(delta.logprobs());
-        }
+        answers.get(delta.index()).add(delta);
     }
 
     private void completed(GenerationEvent.Completed completed) {
-        if (json) {
-            int[] output = ids.stream().mapToInt(Integer::intValue).toArray();
-            out.println(
-                    ResultJson.of(
-                            started,
-                            output,
-                            text.toString(),
-                            logprobs == null ? null : scores,
-                            reason == null ? "stop" : reason.apiName(),
-                            completed));
-        } else {
-            out.println();
+        for (int i = 0; i < n; i++) {
+            if (json) {
+                out.println(
+                        ResultJson.of(
+                                started,
+                                answers.get(i),
+                                logprobs != null,
+                                promptScores,
+                                completed));
+            } else {
+                out.println(n == 1 ? "" : "[%d of %d] %s".formatted(i + 1, n, answers.get(i).text));
+            }
+        }
+        if (!json) {
             out.println(Timed.line(completed.usage(), completed.timings()));
         }
     }

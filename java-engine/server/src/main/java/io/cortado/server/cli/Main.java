@@ -20,6 +20,7 @@ import picocli.CommandLine.IVersionProvider;
             GenerateCommand.class,
             TokenizeCommand.class,
             TemplateCommand.class,
+            PlanCommand.class,
             DoctorCommand.class,
             ExplainCommand.class,
             ReplayCommand.class

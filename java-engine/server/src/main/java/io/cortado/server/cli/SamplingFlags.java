@@ -35,8 +35,11 @@ final class SamplingFlags {
     @Option(names = "--ignore-eos", description = "the model's end token does not end the output")
     boolean ignoreEos;
 
+    @Option(names = "--special-tokens", description = "control tokens give text")
+    boolean specialTokens;
+
     @Option(names = "--best-of", paramLabel = "N", description = "the likeliest of so many answers")
-    int bestOf = 1;
+    @Nullable Integer bestOf;
 
     @Option(
             names = "--logit-bias",
@@ -75,7 +78,7 @@ final class SamplingFlags {
         SamplingParams.Builder params = samplerFlags.params(defaults, order);
         params.n(1).bestOf(bestOf).seed(seed).logitsProcessors(logitsProcessors);
         params.stop(stop).stopTokenIds(stopTokenIds).includeStop(includeStop);
-        params.ignoreEos(ignoreEos).minTokens(minTokens);
+        params.ignoreEos(ignoreEos).minTokens(minTokens).skipSpecialTokens(!specialTokens);
         params.maxTokens(maxTokens == null ? absentMaxTokens : maxTokens);
         params.tokens(new TokenRules(logitBias, allowedTokenIds, badWords));
         return temperature == null ? params : params.temperature(temperature);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationEvent.Completed;
 import io.cortado.api.Timings;
 import io.cortado.api.TokenLogprob;
@@ -67,6 +68,11 @@ class MainTest {
                 "serve --max-num-seqs 0",
                 "serve --kv-offload-gb -1",
                 "serve --kv-offload-gb 1 --no-enable-prefix-caching",
+                "serve --kv-cache-dtype fp8_e5m2",
+                "serve --kv-offload-disk-gb -1",
+                "serve --kv-offload-disk-gb 1 --kv-offload-dir .",
+                "serve --kv-offload-gb 1 --kv-offload-disk-gb 1",
+                "serve --kv-offload-gb 1 --kv-offload-dir .",
                 "serve --tenant-weights a=2",
                 "serve --scheduling-policy fair --tenant-weights a=0",
                 "serve --slo-class chat=500",
@@ -104,11 +110,12 @@ class MainTest {
                         new Usage(1, 1, 0),
                         new Timings(1_000_000, 2_000_000, 3_000_000, 1),
                         Reports.report("", "", 0, 1, 1));
+        Answered answer = new Answered();
+        answer.add(new GenerationEvent.Delta(0, new int[] {5}, "a", List.of(token)));
         assertEquals(
                 "{\"prompt_ids\":[1],\"ids\":[5],\"text\":\"a\",\"logprobs\":[{\"id\":5,\"token\":\"a\","
                         + "\"logprob\":-0.5,\"rank\":1,\"top\":[{\"id\":6,\"token\":\"\\n\",\"logprob\":-2.0,\"rank\":2}]}],"
                         + "\"finish_reason\":\"stop\",\"timings\":{\"queued_ms\":1.0,\"ttft_ms\":2.0,\"tpot_ms\":0.0,\"e2e_ms\":3.0}}",
-                ResultJson.of(
-                        new int[] {1}, new int[] {5}, "a", List.of(token), "stop", completed));
+                ResultJson.of(new int[] {1}, answer, true, null, completed));
     }
 }

@@ -1,0 +1,105 @@
+package io.cortado.model;
+
+import io.cortado.device.DType;
+import io.cortado.device.Device;
+import io.cortado.device.WeightFormat;
+import io.cortado.device.Weights;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The weights of a decoder as they will lie on a device, to the byte, before any of them is read:
+ * from the configuration, and the names, shapes and types of the tensors.
+ */
+public final class WeightPlan {
+    /** What is multiplied with so many numbers of one format. */
+    record Stored(WeightFormat format, long elements) {}
+
+    /** A matrix [rows][cols]. */
+    record Matrix(DecoderParts.Kind kind, long rows, long cols, long bytes, List<Stored> parts) {}
+
+    private final List<Matrix> matrices = new ArrayList<>();
+    private final Map<WeightFormat, Long> bytesByFormat = new EnumMap<>(WeightFormat.class);
+
+    private WeightPlan() {}
+
+    /**
+     * @param model folder or GGUF file
+     */
+    public static WeightPlan read(
+            Device device,
+            Path model,
+            ModelConfig config,
+            Activations activations,
+            boolean dummyWeights) {
+        try (TensorSource source = TensorSource.open(device, model, config, dummyWeights)) {
+            return of(device, source, config.shape(), activations.dtype());
+        }
+    }
+
+    /**
+     * @param dense what quantised weights become where the device does not keep them
+     */
+    static WeightPlan of(Device device, TensorSource source, DecoderShape shape, DType dense) {
+        source.require(TensorNeeds.of(shape));
+        WeightPlan plan = new WeightPlan();
+        for (DecoderParts.Matrix matrix : new DecoderParts(shape).all()) {
+            plan.add(device, source, matrix, dense);
+        }
+        plan.count(WeightFormat.F32, 4 * shape.numVectorElements());
+        source.release();
+        return plan;
+    }
+
+    private void add(Device device, TensorSource source, DecoderParts.Matrix matrix, DType dense) {
+        long cols = matrix.cols();
+        List<Weights.Shape> shapes =
+                matrix.parts().stream()
+                        .map(part -> source.shapeOf(part.prefix() + ".weight", part.rows(), cols))
+                        .toList();
+        long bytes = device.packedBytes(shapes, cols, dense, matrix.use());
+        Map<WeightFormat, List<Weights.Shape>> byFormat = new LinkedHashMap<>();
+        List<Stored> parts = new ArrayList<>();
+        for (Weights.Shape shape : shapes) {
+            WeightFormat format =
+                    Weights.storedFormat(
+                            shape, shapes, cols, dense, matrix.use(), device.hostReachesMemory());
+            parts.add(new Stored(format, shape.rows() * cols));
+            byFormat.computeIfAbsent(format, _ -> new ArrayList<>()).add(shape);
+        }
+        matrices.add(new Matrix(matrix.kind(), matrix.rows(), cols, bytes, List.copyOf(parts)));
+        long left = bytes;
+        int others = byFormat.size() - 1;
+        for (Map.Entry<WeightFormat, List<Weights.Shape>> entry : byFormat.entrySet()) {
+            // The last one has the rest, so that the sum is exact.
+            long own =
+                    others-- == 0
+                            ? left
+                            : device.packedBytes(entry.getValue(), cols, dense, matrix.use());
+            count(entry.getKey(), own);
+            left -= own;
+        }
+    }
+
+    private void count(WeightFormat format, long bytes) {
+        bytesByFormat.merge(format, bytes, Long::sum);
+    }
+
+    List<Matrix> matrices() {
+        return matrices;
+    }
+
+    /** Of all matrices and vectors. */
+    public long bytes() {
+        return bytesByFormat.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    /** The same by the format in which they lie on the device, by its name in lower case. */
+    public Map<WeightFormat, Long> bytesByFormat() {
+        return new EnumMap<>(bytesByFormat);
+    }
+}

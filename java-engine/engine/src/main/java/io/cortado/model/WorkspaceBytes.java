@@ -1,0 +1,79 @@
+package io.cortado.model;
+
+import io.cortado.device.AttentionParams;
+import io.cortado.device.DType;
+import io.cortado.device.Device;
+import io.cortado.device.RopeStyle;
+import java.util.LinkedHashSet;
+import java.util.Set;
+
+/** What a decoder computes in beside weights and KV cache, in bytes, before it is made. */
+public final class WorkspaceBytes {
+    private static final int STEPS_UNDER_WAY = 2;
+
+    private WorkspaceBytes() {}
+
+    /**
+     * Of what {@link CausalLm#allocate} makes with the same arguments, without the KV cache, and of
+     * the inputs of two steps.
+     */
+    public static long of(
+            Device device,
+            ModelConfig config,
+            Activations activations,
+            KvType kvType,
+            int maxNumSeqs,
+            int maxNumBatchedTokens,
+            int maxBlocksPerSeq,
+            int maxLogitRows,
+            boolean isDeterministic) {
+        BatchLimits limits =
+                new BatchLimits(
+                        Math.max(1, maxBlocksPerSeq),
+                        maxNumSeqs,
+                        maxNumBatchedTokens,
+                        maxBlocksPerSeq,
+                        maxLogitRows);
+        DType kvDtype = kvType.dtype(activations);
+        return ofState(device, config, activations.dtype(), kvDtype, limits, isDeterministic)
+                + STEPS_UNDER_WAY * BatchInputs.bytes(limits);
+    }
+
+    /** Of a {@link DecoderState}. */
+    static long ofState(
+            Device device,
+            ModelConfig config,
+            DType dtype,
+            DType kvDtype,
+            BatchLimits limits,
+            boolean isDeterministic) {
+        DecoderShape shape = config.shape();
+        long width = shape.hiddenSize();
+        long element = dtype.bytes();
+        long perToken =
+                width * 4
+                        + 2 * width * element
+                        + shape.qkvSize() * element
+                        + shape.qSize() * element
+                        + 2L * shape.intermediateSize() * element;
+        long perRow = width * 4 + 2 * width * element + shape.vocabSize() * 4L;
+        AttentionParams params =
+                DecoderState.attentionParams(
+                        device, limits, shape, dtype, kvDtype, 0, isDeterministic);
+        return Math.multiplyExact(perToken, (long) limits.maxNumBatchedTokens())
+                + Math.multiplyExact(perRow, (long) limits.maxLogitRows())
+                + limits.maxNumSeqs() * width * 4
+                + angles(config, limits)
+                + DecoderState.planBytes(device, limits, params);
+    }
+
+    private static long angles(ModelConfig config, BatchLimits limits) {
+        int positions = DecoderState.positions(config, limits);
+        Set<Rope> ropes = new LinkedHashSet<>();
+        config.shape().layers().forEach(layer -> ropes.add(layer.rope()));
+        return ropes.stream()
+                .filter(rope -> rope.style() != RopeStyle.NONE)
+                .mapToLong(rope -> RopeTable.rows(rope, positions) * rope.rotaryDim() * 4)
+                .sum();
+    }
+}
