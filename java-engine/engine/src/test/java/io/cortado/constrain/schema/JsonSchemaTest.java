@@ -29,8 +29,7 @@ class JsonSchemaTest {
     }
 
     private static Matcher matcher(String schema, SchemaOptions options) {
-        CompiledGrammar grammar =
-                JsonSchema.compile(schema, options, BYTES, GrammarLimits.DEFAULT);
+        CompiledGrammar grammar = JsonSchema.compile(schema, options, BYTES, GrammarLimits.DEFAULT);
         return grammar.matcher();
     }
 
@@ -53,7 +52,8 @@ class JsonSchemaTest {
         String schema =
                 """
                 {"properties":{"a":{},"b":{},"c":{}},"required":["b"],\
-                "dependentRequired":{"c":["a"]}}""";
+                "dependentRequired":{"c":["a"]}}\
+                """;
         SchemaOptions declared = SchemaOptions.DEFAULT.withOrder(PropertyOrder.DECLARED);
         assertTrue(accepts(schema, "{\"b\": 1, \"a\": 2}"));
         assertFalse(accepts(schema, declared, "{\"b\": 1, \"a\": 2}"));
@@ -148,8 +148,6 @@ class JsonSchemaTest {
                         "{\"type\":\"object\",\"properties\":{\"name\":{\"const\":\"x\"}},"
                                 + "\"required\":[\"name\"],\"additionalProperties\":false}",
                         SchemaOptions.DEFAULT.withWhitespace(Whitespace.NONE));
-        assertEquals(
-                "{\"name\":\"x\"}",
-                new String(matcher.forcedBytes(), StandardCharsets.UTF_8));
+        assertEquals("{\"name\":\"x\"}", new String(matcher.forcedBytes(), StandardCharsets.UTF_8));
     }
 }
