@@ -121,7 +121,9 @@ final class JsonAlphabet implements Alphabet {
         int numDigits = shift / 4 + 1;
         int first = pairs[0] >> 4 * numDigits << 4 * numDigits;
         boolean isFull =
-                pairs.length == 2 && pairs[0] == first && pairs[1] == first + (1 << 4 * numDigits) - 1;
+                pairs.length == 2
+                        && pairs[0] == first
+                        && pairs[1] == first + (1 << 4 * numDigits) - 1;
         if (isFull) {
             return regexes.repeat(regexes.bytes(ANY_DIGIT), numDigits, numDigits);
         }

@@ -35,10 +35,15 @@ final class Formulas {
     final Numbers numbers;
     final Formula anything;
     final Formula nothing;
+    private final boolean keepsOrder;
     private boolean comparesItems;
 
-    Formulas(Regexes regexes) {
+    /**
+     * @param keepsOrder whether what a conjunction says stays in the order in which it was said
+     */
+    Formulas(Regexes regexes, boolean keepsOrder) {
         this.regexes = regexes;
+        this.keepsOrder = keepsOrder;
         text = new JsonText(regexes);
         numbers = new Numbers(regexes);
         nothing = types(0);
@@ -79,7 +84,9 @@ final class Formulas {
         comparesItems |= atom instanceof Atom.UniqueItems;
         boolean isTrivial =
                 switch (atom) {
-                    case Atom.AllProperties(var keys, var value) -> simple(value) == anything;
+                    // A key that may have any value still has its place in an order.
+                    case Atom.AllProperties(var keys, var value) ->
+                            simple(value) == anything && !(keepsOrder && keys.isNames());
                     case Atom.AllItems(int from, int to, var value) ->
                             simple(value) == anything || from >= to;
                     case Atom.PropertyCount(int min, int max) -> min == 0 && max == Atom.UNBOUNDED;
@@ -140,7 +147,9 @@ final class Formulas {
             return flat.isEmpty() ? neutral : flat.iterator().next();
         }
         List<Formula> sorted = new ArrayList<>(flat);
-        sorted.sort(BY_ID);
+        if (kind == Formula.Kind.OR || !keepsOrder) {
+            sorted.sort(BY_ID);
+        }
         return make(kind, 0, null, false, List.copyOf(sorted), null);
     }
 

@@ -47,7 +47,8 @@ public final class JsonSchema {
             throw new GrammarException(
                     Reason.SYNTAX, "", "a schema must be JSON: " + e.getOriginalMessage());
         }
-        var formulas = new Formulas(regexes);
+        boolean keepsOrder = options.order() == SchemaOptions.PropertyOrder.DECLARED;
+        var formulas = new Formulas(regexes, keepsOrder);
         var documents = new Documents(options);
         Formula root = new SchemaReader(formulas, documents, options).readAll(tree);
         if (formulas.comparesItems()) {

@@ -43,6 +43,12 @@ final class ObjectShapeBuilder {
     }
 
     ObjectShape build(Set<Formula> atoms) {
+        // Properties before what else names keys: that is their order where it counts.
+        for (Formula formula : atoms) {
+            if (formula.atom instanceof AllProperties all && all.keys().isNames()) {
+                all.keys().names().forEach(this::known);
+            }
+        }
         atoms.forEach(this::add);
         List<ObjectShape.Others> others = others();
         String[] keys = named.keySet().toArray(new String[0]);

@@ -26,7 +26,7 @@ final class Shapes {
     private final Map<Formula, Integer> depths = new HashMap<>();
     private final Map<Formula, List<ObjectShape>> objects = new HashMap<>();
     private final Map<Formula, List<ArrayShape>> arrays = new HashMap<>();
-    private final Map<Set<Formula>, ObjectShape> objectsByAtoms = new HashMap<>();
+    private final Map<Object, ObjectShape> objectsByAtoms = new HashMap<>();
     private final Map<Set<Formula>, ArrayShape> arraysByAtoms = new HashMap<>();
 
     /** The least depth of what is being decided that the last decision depended on. */
@@ -45,10 +45,12 @@ final class Shapes {
         if (known == null) {
             known = new ArrayList<>();
             for (Set<Formula> atoms : new Cases(formulas, facts).of(only)) {
-                ObjectShape shape = objectsByAtoms.get(atoms);
+                // Where the order counts, the same statements in another one are another shape.
+                Object key = layout.isDeclaredOrder ? List.copyOf(atoms) : atoms;
+                ObjectShape shape = objectsByAtoms.get(key);
                 if (shape == null) {
                     shape = new ObjectShapeBuilder(this).build(atoms);
-                    objectsByAtoms.put(atoms, shape);
+                    objectsByAtoms.put(key, shape);
                 }
                 known.add(shape);
             }
