@@ -149,8 +149,7 @@ final class Derivatives {
 
     private record Beginning(byte[] bytes, Regex rest) {}
 
-    private static void extend(
-            byte[] bytes, ByteSet same, Regex rest, ArrayDeque<Beginning> open) {
+    private static void extend(byte[] bytes, ByteSet same, Regex rest, ArrayDeque<Beginning> open) {
         for (int value = same.next(0); value < 256; value = same.next(value + 1)) {
             byte[] longer = Arrays.copyOf(bytes, bytes.length + 1);
             longer[bytes.length] = (byte) value;

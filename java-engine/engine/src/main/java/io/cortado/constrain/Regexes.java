@@ -309,12 +309,18 @@ public final class Regexes {
 
     Regex multiple(int divisor, int remainder) {
         return intern(
-                Kind.MULTIPLE, NO_PARTS, ByteSet.NONE, NO_BYTES, remainder, divisor, remainder == 0);
+                Kind.MULTIPLE,
+                NO_PARTS,
+                ByteSet.NONE,
+                NO_BYTES,
+                remainder,
+                divisor,
+                remainder == 0);
     }
 
     /**
-     * The strings of the language, shorter ones first; null if there are more than {@code limit}, or
-     * one of more than 200 bytes.
+     * The strings of the language, shorter ones first; null if there are more than {@code limit},
+     * or one of more than 200 bytes.
      */
     public @Nullable List<byte[]> all(Regex regex, int limit) {
         return derivatives.all(regex, limit);

@@ -19,9 +19,7 @@ import tools.jackson.databind.json.JsonMapper;
 final class JsonLines {
     private static final JsonMapper MAPPER = JsonMapper.builder().build();
     private static final JsonMapper EXACT =
-            JsonMapper.builder()
-                    .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
-                    .build();
+            JsonMapper.builder().enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS).build();
 
     private JsonLines() {}
 
@@ -34,8 +32,7 @@ final class JsonLines {
         return read(file, limit, EXACT);
     }
 
-    private static List<JsonNode> read(Path file, int limit, JsonMapper mapper)
-            throws IOException {
+    private static List<JsonNode> read(Path file, int limit, JsonMapper mapper) throws IOException {
         var rows = new ArrayList<JsonNode>();
         try (var in =
                 new BufferedReader(new InputStreamReader(open(file), StandardCharsets.UTF_8))) {

@@ -15,8 +15,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * {@code conformance json-schema}: the official suite. Each instance is written as Python's {@code
- * json.dumps} writes it and must be let through by the schema's masks exactly if it is valid. Formats
- * are annotations, as the specification has it, but for the optional files about formats.
+ * json.dumps} writes it and must be let through by the schema's masks exactly if it is valid.
+ * Formats are annotations, as the specification has it, but for the optional files about formats.
  */
 public final class JsonSchemaSuite implements Suite {
     private static final int MAX_PRINTED = 20;
@@ -50,7 +50,8 @@ public final class JsonSchemaSuite implements Suite {
                 boolean isOptional = row.path("optional").asBoolean(false);
                 judge(row, remotes, judge, tally, isOptional ? optional : required);
             }
-            for (var entry : tallies.entrySet().stream().sorted(Map.Entry.comparingByKey()).toList()) {
+            for (var entry :
+                    tallies.entrySet().stream().sorted(Map.Entry.comparingByKey()).toList()) {
                 Report group = entry.getValue().report(entry.getKey());
                 group.printGroup(out, MAX_PRINTED);
                 all.add(group);
@@ -113,7 +114,12 @@ public final class JsonSchemaSuite implements Suite {
                 counts.wrongAccepts++;
             }
             tally.compare(
-                    name + ": " + test.path("description").asString("") + " " + text + judge.reason(),
+                    name
+                            + ": "
+                            + test.path("description").asString("")
+                            + " "
+                            + text
+                            + judge.reason(),
                     expected,
                     verdict);
         }

@@ -11,8 +11,8 @@ import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@code conformance maskbench}: real schemas with texts, token by token. A schema is a case: right if
- * each of its texts is let through exactly where it is valid, and no mask disagrees with what is
+ * {@code conformance maskbench}: real schemas with texts, token by token. A schema is a case: right
+ * if each of its texts is let through exactly where it is valid, and no mask disagrees with what is
  * accepted.
  */
 public final class MaskBenchSuite implements Suite {
@@ -90,7 +90,12 @@ public final class MaskBenchSuite implements Suite {
             if (isAccepted != isValid || verdict == SchemaJudge.Verdict.DISAGREED) {
                 letThrough |= isAccepted;
                 heldBack |= isValid;
-                failure += (isValid ? " valid " : " invalid ") + verdict + " " + judge.reason() + clip(text);
+                failure +=
+                        (isValid ? " valid " : " invalid ")
+                                + verdict
+                                + " "
+                                + judge.reason()
+                                + clip(text);
             }
         }
         wrongAccepts += letThrough ? 1 : 0;

@@ -31,8 +31,7 @@ public record MaskTimes(double[] masksUs, double[] firstMasksMs, double[] gramma
     public static MaskTimes measure(Path path, int limit) throws IOException {
         SchemaJudge judge = SchemaJudge.near(path);
         List<JsonNode> rows = new ArrayList<>();
-        for (Path file :
-                SuiteFiles.under(path, f -> VocabFiles.plainName(f).endsWith(".jsonl"))) {
+        for (Path file : SuiteFiles.under(path, f -> VocabFiles.plainName(f).endsWith(".jsonl"))) {
             rows.addAll(JsonLines.readExact(file, limit));
         }
         var warm = new Collected();

@@ -3,7 +3,9 @@ package io.cortado.bench.conformance;
 import java.math.BigDecimal;
 import tools.jackson.databind.JsonNode;
 
-/** JSON as Python's {@code json.dumps} writes it, which is how the suites' instances are written. */
+/**
+ * JSON as Python's {@code json.dumps} writes it, which is how the suites' instances are written.
+ */
 final class PythonJson {
     private static final int MIN_PLAIN_EXPONENT = -4;
     private static final int MAX_PLAIN_EXPONENT = 15;
@@ -76,7 +78,9 @@ final class PythonJson {
             return plain.indexOf('.') < 0 ? plain + ".0" : plain;
         }
         String mantissa = digits.scaleByPowerOfTen(-exponent).toPlainString();
-        return mantissa + (exponent < 0 ? "e-" : "e+") + (Math.abs(exponent) < 10 ? "0" : "")
+        return mantissa
+                + (exponent < 0 ? "e-" : "e+")
+                + (Math.abs(exponent) < 10 ? "0" : "")
                 + Math.abs(exponent);
     }
 }

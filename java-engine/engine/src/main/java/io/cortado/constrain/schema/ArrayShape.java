@@ -16,8 +16,8 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * Arrays of one kind: what the items at each index satisfy, how many there are, how many of them are
- * such, and what some item must be. Equal only to itself.
+ * Arrays of one kind: what the items at each index satisfy, how many there are, how many of them
+ * are such, and what some item must be. Equal only to itself.
  */
 final class ArrayShape {
     /**
@@ -102,13 +102,7 @@ final class ArrayShape {
                     "too many statements about some items of an array: limit=" + MAX_CONDITIONS);
         }
         return new ArrayShape(
-                min,
-                max,
-                isUnique,
-                segments(ranges, shapes.formulas),
-                counters,
-                witnesses,
-                shapes);
+                min, max, isUnique, segments(ranges, shapes.formulas), counters, witnesses, shapes);
     }
 
     /** What items satisfy, by the index from which on they do. */
@@ -314,7 +308,8 @@ final class ArrayShape {
         if (wanted <= 0 || !isUnique) {
             return true;
         }
-        Formula rest = shapes.formulas.and(itemAt(Math.max(progress.index, items.lastKey())), excluded);
+        Formula rest =
+                shapes.formulas.and(itemAt(Math.max(progress.index, items.lastKey())), excluded);
         boolean isTail = progress.index >= items.lastKey();
         return !isTail || wanted > MAX_SEARCH || shapes.count(rest, wanted) >= wanted;
     }

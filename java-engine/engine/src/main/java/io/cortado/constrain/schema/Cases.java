@@ -111,8 +111,7 @@ final class Cases {
     }
 
     /** The options that may hold; null where one holds anyway. */
-    private @Nullable List<Formula> possible(
-            Formula choice, Set<Formula> atoms) {
+    private @Nullable List<Formula> possible(Formula choice, Set<Formula> atoms) {
         if (choice.kind != Formula.Kind.OR) {
             return List.of(choice);
         }

@@ -187,7 +187,10 @@ final class Documents {
         Resource resource =
                 name.isEmpty()
                         ? from.resource()
-                        : resource(from, keyword, resolved(from.resource().uri, name, from.at(keyword)));
+                        : resource(
+                                from,
+                                keyword,
+                                resolved(from.resource().uri, name, from.at(keyword)));
         if (fragment.isEmpty()) {
             return resource.place();
         }

@@ -11,9 +11,9 @@ import java.util.TreeSet;
 import tools.jackson.databind.JsonNode;
 
 /**
- * {@code unevaluatedProperties} and {@code unevaluatedItems}: a schema as alternatives, each of which
- * says which branches hold and therefore which properties and items they have evaluated. That other
- * branches may hold too does no harm: they would only evaluate more.
+ * {@code unevaluatedProperties} and {@code unevaluatedItems}: a schema as alternatives, each of
+ * which says which branches hold and therefore which properties and items they have evaluated. That
+ * other branches may hold too does no harm: they would only evaluate more.
  */
 final class Evaluation {
     private static final int MAX_CASES = 4_096;
@@ -63,7 +63,8 @@ final class Evaluation {
             return List.of(plain(reader.read(use)));
         }
         if (++depth > MAX_DEPTH) {
-            throw place.unsupported("", "references lead back here where unevaluated* asks about them");
+            throw place.unsupported(
+                    "", "references lead back here where unevaluated* asks about them");
         }
         List<Case> cases = List.of(own(use));
         SchemaUse target = reader.reference(use);
@@ -171,8 +172,7 @@ final class Evaluation {
         for (Map.Entry<String, Place> entry : dependents(place).entrySet()) {
             Formula has = reader.keywords().objectWith(entry.getKey());
             List<Case> no = List.of(plain(formulas.not(has)));
-            List<Case> yes =
-                    both(place, List.of(plain(has)), branch(use, entry.getValue()));
+            List<Case> yes = both(place, List.of(plain(has)), branch(use, entry.getValue()));
             cases = both(place, cases, either(place, yes, no));
         }
         return cases;
@@ -223,8 +223,7 @@ final class Evaluation {
     private static List<Case> distinct(Place place, List<Case> cases) {
         List<Case> distinct = List.copyOf(new LinkedHashSet<>(cases));
         if (distinct.size() > MAX_CASES) {
-            throw place.limit(
-                    "", "unevaluated* has more cases than allowed: limit=" + MAX_CASES);
+            throw place.limit("", "unevaluated* has more cases than allowed: limit=" + MAX_CASES);
         }
         return distinct;
     }

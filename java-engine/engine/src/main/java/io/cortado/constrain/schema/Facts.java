@@ -11,9 +11,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/**
- * What follows from a conjunction of atoms: only what is certain, so a "no" here means nothing.
- */
+/** What follows from a conjunction of atoms: only what is certain, so a "no" here means nothing. */
 final class Facts {
     private final Formulas formulas;
     private final Shapes shapes;
@@ -27,8 +25,7 @@ final class Facts {
         return switch (formula.atom) {
             case SomeProperty(var keys, var value) when isOne(keys) -> {
                 String key = keys.names().iterator().next();
-                yield isRequired(atoms, key)
-                        && isNever(with(atoms, key, formulas.not(value)));
+                yield isRequired(atoms, key) && isNever(with(atoms, key, formulas.not(value)));
             }
             case AllProperties(var keys, var value) when isOne(keys) -> {
                 String key = keys.names().iterator().next();

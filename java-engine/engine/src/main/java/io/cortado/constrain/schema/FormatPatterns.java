@@ -31,8 +31,14 @@ final class FormatPatterns {
     private static final String MINUTES = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:";
     private static final String FRACTION = "(?:\\.[0-9]+)?";
     private static final String TIME =
-            "(?:" + MINUTES + "[0-5][0-9]" + FRACTION + OFFSET
-                    + "|23:59:60" + FRACTION + "(?:[zZ]|[+-]00:00))";
+            "(?:"
+                    + MINUTES
+                    + "[0-5][0-9]"
+                    + FRACTION
+                    + OFFSET
+                    + "|23:59:60"
+                    + FRACTION
+                    + "(?:[zZ]|[+-]00:00))";
 
     /** A leap second is at 23:59:60 UTC; with offsets that is not worth its states. */
     private static final String ANY_TIME =
@@ -46,8 +52,7 @@ final class FormatPatterns {
      * state: three long labels, or ten short ones. Two hyphens in a row are left out, as labels of
      * other standards have them.
      */
-    private static final String HOSTNAME =
-            "(?:" + labels(63, 2) + "|" + labels(24, 9) + ")";
+    private static final String HOSTNAME = "(?:" + labels(63, 2) + "|" + labels(24, 9) + ")";
 
     private static final String OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     private static final String IPV4 = "(?:" + OCTET + "(?:\\." + OCTET + "){3})";
@@ -90,8 +95,7 @@ final class FormatPatterns {
         String local = "(?:[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]|[\\u00a1-\\ud7ff])";
         ALL.put(
                 "idn-email",
-                new Format(
-                        "(?:" + LOCAL + "|" + local + "{1,64})@" + name, "[^]*@[^]*"));
+                new Format("(?:" + LOCAL + "|" + local + "{1,64})@" + name, "[^]*@[^]*"));
         ALL.put("regex", new Format(regex(2), "[^]*"));
     }
 
@@ -109,7 +113,9 @@ final class FormatPatterns {
     /** A label of up to so many characters, and up to so many more. */
     private static String labels(int maxChars, int more) {
         String label =
-                "(?:[a-zA-Z0-9]{1," + maxChars + "}|[a-zA-Z0-9](?:-?[a-zA-Z0-9]){0,"
+                "(?:[a-zA-Z0-9]{1,"
+                        + maxChars
+                        + "}|[a-zA-Z0-9](?:-?[a-zA-Z0-9]){0,"
                         + (maxChars - 1) / 2
                         + "})";
         return label + "(?:\\." + label + "){0," + more + "}";
@@ -117,16 +123,12 @@ final class FormatPatterns {
 
     static String ipv6() {
         String colon = "(?:" + H16 + ":)";
-        return "(?:"
-                + colon + "{6}" + LS32
-                + "|::" + colon + "{5}" + LS32
-                + "|(?:" + H16 + ")?::" + colon + "{4}" + LS32
-                + "|(?:" + colon + "{0,1}" + H16 + ")?::" + colon + "{3}" + LS32
-                + "|(?:" + colon + "{0,2}" + H16 + ")?::" + colon + "{2}" + LS32
-                + "|(?:" + colon + "{0,3}" + H16 + ")?::" + colon + LS32
-                + "|(?:" + colon + "{0,4}" + H16 + ")?::" + LS32
-                + "|(?:" + colon + "{0,5}" + H16 + ")?::" + H16
-                + "|(?:" + colon + "{0,6}" + H16 + ")?::)";
+        return "(?:" + colon + "{6}" + LS32 + "|::" + colon + "{5}" + LS32 + "|(?:" + H16 + ")?::"
+                + colon + "{4}" + LS32 + "|(?:" + colon + "{0,1}" + H16 + ")?::" + colon + "{3}"
+                + LS32 + "|(?:" + colon + "{0,2}" + H16 + ")?::" + colon + "{2}" + LS32 + "|(?:"
+                + colon + "{0,3}" + H16 + ")?::" + colon + LS32 + "|(?:" + colon + "{0,4}" + H16
+                + ")?::" + LS32 + "|(?:" + colon + "{0,5}" + H16 + ")?::" + H16 + "|(?:" + colon
+                + "{0,6}" + H16 + ")?::)";
     }
 
     private static String duration() {

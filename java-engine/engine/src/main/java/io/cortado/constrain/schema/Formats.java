@@ -25,9 +25,7 @@ final class Formats {
                 key -> {
                     Regex surely = body(format.surely());
                     Regex maybe =
-                            format.maybe().equals(format.surely())
-                                    ? surely
-                                    : body(format.maybe());
+                            format.maybe().equals(format.surely()) ? surely : body(format.maybe());
                     return new Atom.StringIn(surely, formulas.text.except(maybe));
                 });
     }

@@ -82,8 +82,7 @@ final class Formulas {
                     case Atom.AllProperties(var keys, var value) -> simple(value) == anything;
                     case Atom.AllItems(int from, int to, var value) ->
                             simple(value) == anything || from >= to;
-                    case Atom.PropertyCount(int min, int max) ->
-                            min == 0 && max == Atom.UNBOUNDED;
+                    case Atom.PropertyCount(int min, int max) -> min == 0 && max == Atom.UNBOUNDED;
                     case Atom.ItemCount(int min, int max) -> min == 0 && max == Atom.UNBOUNDED;
                     case Atom.Contains(var value, int min, int max) ->
                             min == 0 && max == Atom.UNBOUNDED;
@@ -145,8 +144,7 @@ final class Formulas {
         return make(kind, 0, null, false, List.copyOf(sorted), null);
     }
 
-    private int flatten(
-            Formula.Kind kind, Collection<Formula> parts, Set<Formula> out, int types) {
+    private int flatten(Formula.Kind kind, Collection<Formula> parts, Set<Formula> out, int types) {
         int joined = types;
         for (Formula part : parts) {
             Formula plain = simple(part);
@@ -311,8 +309,7 @@ final class Formulas {
             options.add(and(types(Types.STRING), atom(atom)));
         }
         if (!numbersHere.isEmpty()) {
-            Atom atom =
-                    new Atom.NumberIn(numbers.oneOf(numbersHere), numbers.noneOf(numbersHere));
+            Atom atom = new Atom.NumberIn(numbers.oneOf(numbersHere), numbers.noneOf(numbersHere));
             options.add(and(types(Types.NUMBER), atom(atom)));
         }
         return or(options);

@@ -55,10 +55,7 @@ final class ItemKeywords {
         }
         boolean hasCounts = !place.dialect().draft().isBefore(Draft.DRAFT_2019_09);
         int min = hasCounts ? keywords.count(place, "minContains", 1) : 1;
-        int max =
-                hasCounts
-                        ? keywords.count(place, "maxContains", Atom.UNBOUNDED)
-                        : Atom.UNBOUNDED;
+        int max = hasCounts ? keywords.count(place, "maxContains", Atom.UNBOUNDED) : Atom.UNBOUNDED;
         if (min > max) {
             parts.add(formulas.types(Types.ALL & ~Types.ARRAY));
             return;

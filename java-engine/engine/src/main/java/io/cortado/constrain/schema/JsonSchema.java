@@ -55,8 +55,7 @@ public final class JsonSchema {
         }
         var shapes = new Shapes(formulas, new Layout(regexes, options));
         if (!shapes.isPossible(root)) {
-            throw new GrammarException(
-                    Reason.UNSATISFIABLE, "", "no value satisfies the schema");
+            throw new GrammarException(Reason.UNSATISFIABLE, "", "no value satisfies the schema");
         }
         return new Values.Value(formulas.read(root), shapes);
     }

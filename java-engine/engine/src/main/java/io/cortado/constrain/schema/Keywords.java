@@ -48,9 +48,7 @@ final class Keywords {
                 throw e;
             }
             throw new GrammarException(
-                    e.reason(),
-                    place.pointer(),
-                    e.getMessage() == null ? "" : e.getMessage());
+                    e.reason(), place.pointer(), e.getMessage() == null ? "" : e.getMessage());
         }
         return formulas.and(parts);
     }
@@ -102,8 +100,7 @@ final class Keywords {
             case "integer" -> {
                 boolean byForm = place.dialect().draft() == Draft.DRAFT_4;
                 Numbers numbers = formulas.numbers;
-                Atom atom =
-                        new Atom.NumberIn(numbers.integers(byForm), numbers.fractions(byForm));
+                Atom atom = new Atom.NumberIn(numbers.integers(byForm), numbers.fractions(byForm));
                 yield formulas.and(formulas.types(Types.NUMBER), formulas.atom(atom));
             }
             default -> throw place.syntax("type", "no type has this name: type=" + name);
@@ -307,7 +304,8 @@ final class Keywords {
         }
         if (node.has("patternProperties")) {
             for (var entry : object(place, "patternProperties").properties()) {
-                Regex body = pattern(place.child("patternProperties"), entry.getKey(), entry.getKey());
+                Regex body =
+                        pattern(place.child("patternProperties"), entry.getKey(), entry.getKey());
                 Formula value = reader.sub(use, place.child("patternProperties", entry.getKey()));
                 parts.add(formulas.atom(new Atom.AllProperties(formulas.matching(body), value)));
             }

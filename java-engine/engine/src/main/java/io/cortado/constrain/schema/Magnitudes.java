@@ -26,14 +26,11 @@ final class Magnitudes {
         zeros = regexes.optional(regexes.concat(point, regexes.plus(digits(0, 0))));
         notZero =
                 regexes.concat(
-                        List.of(
-                                regexes.star(digits(0, 0)), digits(1, 9), regexes.star(digit)));
+                        List.of(regexes.star(digits(0, 0)), digits(1, 9), regexes.star(digit)));
     }
 
     private Regex digits(int low, int high) {
-        return low > high
-                ? regexes.nothing()
-                : regexes.bytes(ByteSet.range('0' + low, '0' + high));
+        return low > high ? regexes.nothing() : regexes.bytes(ByteSet.range('0' + low, '0' + high));
     }
 
     Regex integer() {
@@ -190,8 +187,7 @@ final class Magnitudes {
 
     private Regex exponentUpTo(int most) {
         return regexes.concat(
-                padding(),
-                atMost(Integer.toString(most), regexes.empty(), regexes.empty()));
+                padding(), atMost(Integer.toString(most), regexes.empty(), regexes.empty()));
     }
 
     private Regex padding() {

@@ -8,7 +8,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/** The meta-schemas of the drafts, as json-schema.org publishes them, for schemas that refer to one. */
+/**
+ * The meta-schemas of the drafts, as json-schema.org publishes them, for schemas that refer to one.
+ */
 final class MetaSchemas {
     private static final String FILE = "metaschemas.json";
 

@@ -39,11 +39,9 @@ final class Numbers {
         mark = regexes.bytes(ByteSet.of('e').or(ByteSet.of('E')));
         Regex digit = regexes.bytes(ByteSet.range('0', '9'));
         Regex fraction =
-                regexes.concat(
-                        regexes.literal("."), regexes.repeat(digit, 1, MAX_FRACTION));
+                regexes.concat(regexes.literal("."), regexes.repeat(digit, 1, MAX_FRACTION));
         mantissa =
-                regexes.concat(
-                        regexes.bytes(ByteSet.range('1', '9')), regexes.optional(fraction));
+                regexes.concat(regexes.bytes(ByteSet.range('1', '9')), regexes.optional(fraction));
         Regex exponent =
                 regexes.concat(
                         regexes.optional(regexes.bytes(ByteSet.of('+').or(ByteSet.of('-')))),
@@ -51,7 +49,8 @@ final class Numbers {
         anyScientific = regexes.concat(List.of(mantissa, mark, exponent));
         any =
                 new NumberSet(
-                        signed(unsigned), signed(regexes.concat(List.of(unsigned, mark, exponent))));
+                        signed(unsigned),
+                        signed(regexes.concat(List.of(unsigned, mark, exponent))));
         none = new NumberSet(regexes.nothing(), regexes.nothing());
     }
 
@@ -72,8 +71,7 @@ final class Numbers {
     Regex canonical(NumberSet set) {
         Regex fraction = regexes.concat(regexes.literal("."), magnitudes.canonicalFraction());
         Regex form = signed(regexes.concat(magnitudes.integer(), regexes.optional(fraction)));
-        return regexes.and(
-                List.of(set.plain(), form, regexes.not(regexes.concat(minus, zero))));
+        return regexes.and(List.of(set.plain(), form, regexes.not(regexes.concat(minus, zero))));
     }
 
     NumberSet and(NumberSet a, NumberSet b) {
@@ -106,8 +104,7 @@ final class Numbers {
                         : regexes.concat(point, magnitudes.notZero());
         Regex small =
                 regexes.concat(List.of(mantissa, mark, minus, magnitudes.exponent(BigInteger.ONE)));
-        return new NumberSet(
-                signed(regexes.concat(magnitudes.integer(), fraction)), signed(small));
+        return new NumberSet(signed(regexes.concat(magnitudes.integer(), fraction)), signed(small));
     }
 
     NumberSet atLeast(BigDecimal bound, boolean isStrict) {
@@ -126,8 +123,7 @@ final class Numbers {
                                     unsigned,
                                     regexes.concat(minus, magnitudes.atMost(size, isStrict))),
                             regexes.or(
-                                    anyScientific,
-                                    regexes.concat(minus, small(size, isStrict))));
+                                    anyScientific, regexes.concat(minus, small(size, isStrict))));
         };
     }
 
@@ -189,8 +185,7 @@ final class Numbers {
                                         mantissa,
                                         magnitudes.atLeast(digits, false),
                                         magnitudes.atMost(digits, false)));
-                Regex form =
-                        regexes.concat(List.of(same, mark, magnitudes.exponentOf(power)));
+                Regex form = regexes.concat(List.of(same, mark, magnitudes.exponentOf(power)));
                 scientific.add(value.signum() < 0 ? regexes.concat(minus, form) : form);
             }
         }

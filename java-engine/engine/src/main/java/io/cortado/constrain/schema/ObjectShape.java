@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Objects of one kind: keys with a name, and classes of others, each with what their values satisfy;
- * which keys must be there, how many properties there are, and what some property must be. Equal
- * only to itself.
+ * Objects of one kind: keys with a name, and classes of others, each with what their values
+ * satisfy; which keys must be there, how many properties there are, and what some property must be.
+ * Equal only to itself.
  */
 final class ObjectShape {
     /** Keys without a name of their own, more than a few. */
@@ -149,7 +149,10 @@ final class ObjectShape {
             for (int slot = keys.length + other; ; slot += others.size()) {
                 boolean isNew = !chosen.containsKey(slot);
                 Formula value = chosen.getOrDefault(slot, others.get(other).value);
-                best = Math.min(best, with(used, rest, chosen, slot, value, witness, isNew ? 1 : 0));
+                best =
+                        Math.min(
+                                best,
+                                with(used, rest, chosen, slot, value, witness, isNew ? 1 : 0));
                 if (isNew) {
                     break;
                 }

@@ -14,7 +14,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Makes an object's shape of what is said about it: splits the keys until all can be told apart. */
+/**
+ * Makes an object's shape of what is said about it: splits the keys until all can be told apart.
+ */
 final class ObjectShapeBuilder {
     private static final int MAX_CLASSES = 64;
     private static final int MAX_WITNESSES = 12;

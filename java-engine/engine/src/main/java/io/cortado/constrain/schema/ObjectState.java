@@ -18,12 +18,7 @@ import java.util.TreeSet;
  * @param pending the witnesses that are still missing, as bits
  */
 record ObjectState(
-        ObjectShape shape,
-        BitSet used,
-        Set<String> others,
-        int count,
-        int pending,
-        boolean isFirst)
+        ObjectShape shape, BitSet used, Set<String> others, int count, int pending, boolean isFirst)
         implements RuleState {
     static ObjectState start(ObjectShape shape) {
         return new ObjectState(shape, new BitSet(), Set.of(), 0, shape.allWitnesses(), true);
@@ -90,8 +85,9 @@ record ObjectState(
         }
         Regex body = class_.body();
         if (!others.isEmpty()) {
-            body = shapes.formulas.regexes.and(
-                    body, shapes.formulas.regexes.not(shapes.formulas.text.oneOf(others)));
+            body =
+                    shapes.formulas.regexes.and(
+                            body, shapes.formulas.regexes.not(shapes.formulas.text.oneOf(others)));
         }
         Layout layout = shapes.layout;
         List<Regex> parts = new ArrayList<>(List.of(layout.quote, body, layout.colon));

@@ -88,10 +88,8 @@ final class Scalars {
             known =
                     switch (only.kind) {
                         case TYPES -> only.types == 0 ? all.none : all.any;
-                        case AND ->
-                                only.parts.stream().map(this::number).reduce(all.any, all::and);
-                        case OR ->
-                                only.parts.stream().map(this::number).reduce(all.none, all::or);
+                        case AND -> only.parts.stream().map(this::number).reduce(all.any, all::and);
+                        case OR -> only.parts.stream().map(this::number).reduce(all.none, all::or);
                         case ATOM -> {
                             if (only.atom instanceof Atom.NumberIn(var yes, var no)) {
                                 yield yes;
@@ -127,7 +125,9 @@ final class Scalars {
         if (!open.add(formula)) {
             String where = formula.use == null ? "" : formula.use.place.pointer();
             throw new GrammarException(
-                    Reason.SYNTAX, where, "a reference leads back to itself without a value between");
+                    Reason.SYNTAX,
+                    where,
+                    "a reference leads back to itself without a value between");
         }
         try {
             known =

@@ -9,7 +9,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/** Reads schemas into formulas: references and what combines schemas; the rest is {@link Keywords}. */
+/**
+ * Reads schemas into formulas: references and what combines schemas; the rest is {@link Keywords}.
+ */
 final class SchemaReader {
     private static final int MAX_USES = 200_000;
 
@@ -170,9 +172,8 @@ final class SchemaReader {
             parts.add(formulas.or(test, no));
         }
         dependentSchemas(use)
-                .forEach(
-                        (key, then) ->
-                                parts.add(formulas.or(formulas.not(keywords.objectWith(key)), then)));
+                .forEach((key, then) ->
+                        parts.add(formulas.or(formulas.not(keywords.objectWith(key)), then)));
     }
 
     private Formula optional(SchemaUse use, String keyword) {

@@ -16,16 +16,36 @@ final class Uris {
     static String uri(String more) {
         String path = part(more, ":@");
         String rootless = path + "+(?:/" + path + "*)*";
-        String hierarchical = "(?://" + authority(more) + "(?:/" + path + "*)*|/(?:" + rootless
-                + ")?|" + rootless + ")?";
+        String hierarchical =
+                "(?://"
+                        + authority(more)
+                        + "(?:/"
+                        + path
+                        + "*)*|/(?:"
+                        + rootless
+                        + ")?|"
+                        + rootless
+                        + ")?";
         return "[a-zA-Z][a-zA-Z0-9+.-]*:" + hierarchical + tail(more);
     }
 
     static String reference(String more) {
         String path = part(more, ":@");
         String first = part(more, "@");
-        String relative = "(?://" + authority(more) + "(?:/" + path + "*)*|/(?:" + path
-                + "+(?:/" + path + "*)*)?|" + first + "+(?:/" + path + "*)*)?";
+        String relative =
+                "(?://"
+                        + authority(more)
+                        + "(?:/"
+                        + path
+                        + "*)*|/(?:"
+                        + path
+                        + "+(?:/"
+                        + path
+                        + "*)*)?|"
+                        + first
+                        + "+(?:/"
+                        + path
+                        + "*)*)?";
         return "(?:" + uri(more) + "|" + relative + tail(more) + ")";
     }
 

@@ -133,12 +133,13 @@ class HostileSchemaTest {
     void refusesALongChainOfValuesThatNeedEachOther() {
         String links =
                 IntStream.range(0, 10_000)
-                        .mapToObj(
-                                i ->
-                                        "\"d" + i + "\":{\"type\":\"object\",\"required\":[\"n\"],"
-                                                + "\"properties\":{\"n\":{\"$ref\":\"#/$defs/d"
-                                                + (i + 1)
-                                                + "\"}}}")
+                        .mapToObj(i ->
+                                "\"d"
+                                        + i
+                                        + "\":{\"type\":\"object\",\"required\":[\"n\"],"
+                                        + "\"properties\":{\"n\":{\"$ref\":\"#/$defs/d"
+                                        + (i + 1)
+                                        + "\"}}}")
                         .collect(Collectors.joining(","));
         String schema = "{\"$ref\":\"#/$defs/d0\",\"$defs\":{" + links + ",\"d10000\":{}}}";
         GrammarException e = assertThrows(GrammarException.class, () -> compiled(schema));

@@ -27,9 +27,40 @@ class JsonSchemaOracleTest {
     private static final int WALK = 40;
     private static final List<String> TOKENS =
             List.of(
-                    "{", "}", "[", "]", ",", ":", "\"", " ", "a", "b", "0", "1", "2", "5", "-", ".", "e",
-                    "n", "u", "l", "t", "r", "f", "s", "\", \"", "\": ", "{\"", "[]", "null", "true",
-                    "\"a\"", "\"}", ", ", "\"ab\": [");
+                    "{",
+                    "}",
+                    "[",
+                    "]",
+                    ",",
+                    ":",
+                    "\"",
+                    " ",
+                    "a",
+                    "b",
+                    "0",
+                    "1",
+                    "2",
+                    "5",
+                    "-",
+                    ".",
+                    "e",
+                    "n",
+                    "u",
+                    "l",
+                    "t",
+                    "r",
+                    "f",
+                    "s",
+                    "\", \"",
+                    "\": ",
+                    "{\"",
+                    "[]",
+                    "null",
+                    "true",
+                    "\"a\"",
+                    "\"}",
+                    ", ",
+                    "\"ab\": [");
     private static final String CLOSING = "\"}]l";
     private static final TokenTable VOCABULARY = vocabulary();
 
@@ -65,7 +96,9 @@ class JsonSchemaOracleTest {
         var oracle = new SimpleValidator(Json.value(Json.parse(schema)));
         CompiledGrammar grammar;
         try {
-            grammar = JsonSchema.compile(schema, SchemaOptions.DEFAULT, VOCABULARY, GrammarLimits.DEFAULT);
+            grammar =
+                    JsonSchema.compile(
+                            schema, SchemaOptions.DEFAULT, VOCABULARY, GrammarLimits.DEFAULT);
         } catch (GrammarException e) {
             if (e.reason() == Reason.UNSATISFIABLE) {
                 for (int i = 0; i < NUM_VALUES; i++) {
@@ -125,7 +158,8 @@ class JsonSchemaOracleTest {
             matcher.allowed(mask);
             int[] allowed = allowed(mask);
             if (matcher.isAccepting() && (allowed.length == 0 || random.nextInt(3) == 0)) {
-                assertTrue(oracle.isValid(Json.value(Json.parse(text.toString()))), text.toString());
+                assertTrue(
+                        oracle.isValid(Json.value(Json.parse(text.toString()))), text.toString());
                 return;
             }
             assertTrue(allowed.length > 0 || !mayMiss(mask), "a dead end after " + text);

@@ -7,9 +7,12 @@ import java.util.Random;
 /** Small random schemas, as JSON, and small random values that they are about. */
 final class RandomSchemas {
     private static final List<String> SCALARS =
-            List.of("null", "true", "false", "0", "1", "2", "-1", "0.5", "\"\"", "\"a\"", "\"b\"", "\"ab\"");
+            List.of(
+                    "null", "true", "false", "0", "1", "2", "-1", "0.5", "\"\"", "\"a\"", "\"b\"",
+                    "\"ab\"");
     private static final List<String> KEYS = List.of("\"a\"", "\"b\"", "\"ab\"");
-    private static final List<String> PATTERNS = List.of("\"a\"", "\"^b\"", "\"^a?b?$\"", "\"^.$\"");
+    private static final List<String> PATTERNS =
+            List.of("\"a\"", "\"^b\"", "\"^a?b?$\"", "\"^.$\"");
     private static final List<String> TYPES =
             List.of("null", "boolean", "integer", "number", "string", "array", "object");
 
@@ -72,28 +75,41 @@ final class RandomSchemas {
             case 13 -> "\"minProperties\":" + random.nextInt(3);
             case 14 -> "\"maxItems\":" + random.nextInt(3);
             case 15 -> "\"minItems\":" + random.nextInt(3);
-            case 16, 17 ->
-                    "\"properties\":{\"a\":" + schema(sub) + ",\"b\":" + schema(sub) + "}";
+            case 16, 17 -> "\"properties\":{\"a\":" + schema(sub) + ",\"b\":" + schema(sub) + "}";
             case 18 -> "\"additionalProperties\":" + schema(sub);
             case 19 -> "\"patternProperties\":{" + one(PATTERNS) + ":" + schema(sub) + "}";
             case 20 -> "\"propertyNames\":" + schema(0);
             case 21 -> "\"items\":" + schema(sub);
             case 22 -> "\"prefixItems\":[" + schema(sub) + "]";
             case 23 -> "\"contains\":" + schema(sub);
-            case 24 -> "\"contains\":" + schema(sub) + ",\"minContains\":" + random.nextInt(3)
-                    + ",\"maxContains\":" + random.nextInt(3);
+            case 24 ->
+                    "\"contains\":"
+                            + schema(sub)
+                            + ",\"minContains\":"
+                            + random.nextInt(3)
+                            + ",\"maxContains\":"
+                            + random.nextInt(3);
             case 25 -> "\"uniqueItems\":true";
             case 26 -> "\"allOf\":[" + schema(sub) + "," + schema(sub) + "]";
             case 27 -> "\"anyOf\":[" + schema(sub) + "," + schema(sub) + "]";
             case 28 -> "\"oneOf\":[" + schema(sub) + "," + schema(sub) + "]";
             case 29 -> "\"not\":" + schema(sub);
-            case 30 -> "\"if\":" + schema(sub) + ",\"then\":" + schema(sub) + ",\"else\":" + schema(sub);
+            case 30 ->
+                    "\"if\":"
+                            + schema(sub)
+                            + ",\"then\":"
+                            + schema(sub)
+                            + ",\"else\":"
+                            + schema(sub);
             case 31 -> "\"dependentRequired\":{" + one(KEYS) + ":[" + one(KEYS) + "]}";
             case 32 ->
                     asksUnevaluated
                             ? "\"unevaluatedProperties\":" + schema(sub)
                             : "\"dependentSchemas\":{" + one(KEYS) + ":" + schema(sub) + "}";
-            default -> asksUnevaluated ? "\"unevaluatedItems\":" + schema(sub) : "\"$ref\":\"#/$defs/d\"";
+            default ->
+                    asksUnevaluated
+                            ? "\"unevaluatedItems\":" + schema(sub)
+                            : "\"$ref\":\"#/$defs/d\"";
         };
     }
 

@@ -99,7 +99,8 @@ final class SimpleValidator {
             }
             evaluated.add(inner);
         }
-        if (keywords.get("allOf") instanceof List<?> all && passing(all, value, evaluated) < all.size()) {
+        if (keywords.get("allOf") instanceof List<?> all
+                && passing(all, value, evaluated) < all.size()) {
             return false;
         }
         if (keywords.get("anyOf") instanceof List<?> any && passing(any, value, evaluated) == 0) {
@@ -219,7 +220,8 @@ final class SimpleValidator {
         }
         for (var member : members.entrySet()) {
             String key = String.valueOf(member.getKey());
-            if (keywords.containsKey("propertyNames") && !holds(keywords.get("propertyNames"), key)) {
+            if (keywords.containsKey("propertyNames")
+                    && !holds(keywords.get("propertyNames"), key)) {
                 return false;
             }
             List<Object> schemas = new ArrayList<>();
@@ -227,12 +229,11 @@ final class SimpleValidator {
                 schemas.add(map.get(key));
             }
             if (keywords.get("patternProperties") instanceof Map<?, ?> map) {
-                map.forEach(
-                        (pattern, schema) -> {
-                            if (Pattern.compile(String.valueOf(pattern)).matcher(key).find()) {
-                                schemas.add(schema);
-                            }
-                        });
+                map.forEach((pattern, schema) -> {
+                    if (Pattern.compile(String.valueOf(pattern)).matcher(key).find()) {
+                        schemas.add(schema);
+                    }
+                });
             }
             if (schemas.isEmpty() && keywords.containsKey("additionalProperties")) {
                 schemas.add(keywords.get("additionalProperties"));
