@@ -12,7 +12,7 @@
 //   void retemper(double)
 //   uint64_t count(), mass()          of the range
 //   uint64_t weight_of(uint64_t key)
-//   uint64_t key_at_count(uint64_t)   the last key of so many of the range
+//   uint64_t key_at_count(uint64_t)   the last key of so many of the range; its low end where there are not so many
 //   Reached key_at_mass(uint64_t)     the last key of the shortest beginning with so much mass, and that mass
 //   uint64_t first_of(high), last_of(low)   the first and the last key of the range up to a key, from a key on
 //   double near(double, uint64_t)     how far from a logit the nearest with so much mass reach
@@ -20,6 +20,7 @@
 //   double deviation()                the standard deviation of its logits
 //   const uint64_t* first_keys(int* n)      up to kTopHTokens, in the order
 //   void narrow(uint64_t mass)        the range has become smaller; mass 0: not known
+// All is in line: a call would keep the row in memory on a GPU.
 #pragma once
 
 #include "kernels/sampling/weight.h"
@@ -88,7 +89,7 @@ CT_HOST_DEVICE inline double entropy(const KeyCode& code, const Spread& s) {
 
 // Keeps the logits that are not below exact, the largest and its equals at least.
 template <typename Row>
-CT_HOST_DEVICE void cut(Row& x, double exact) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void cut(Row& x, double exact) {
     const uint64_t low = x.code.last_key(least_float(exact, x.top));
     if (low <= x.range.low) return;
     x.range.low = low;
@@ -97,19 +98,19 @@ CT_HOST_DEVICE void cut(Row& x, double exact) {
 
 // Keeps p >= e^log_share.
 template <typename Row>
-CT_HOST_DEVICE void cut_probability(Row& x, double log_share, uint64_t mass) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void cut_probability(Row& x, double log_share, uint64_t mass) {
     const double log_mass = std::log(static_cast<double>(mass) / unit_of(x.code));
     cut(x, static_cast<double>(x.top) + x.temperature * (log_share + log_mass));
 }
 
 template <typename Row>
-CT_HOST_DEVICE void keep_one(Row& x) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_one(Row& x) {
     x.range = {x.best, x.best};
     x.narrow(0);
 }
 
 template <typename Row>
-CT_HOST_DEVICE void temper(Row& x, const ct_sample_row& p) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void temper(Row& x, const ct_sample_row& p) {
     double temperature = static_cast<double>(p.temperature);
     if (p.dynatemp_range > 0) {
         const uint64_t n = x.count();
@@ -127,16 +128,17 @@ CT_HOST_DEVICE void temper(Row& x, const ct_sample_row& p) {
 }
 
 template <typename Row>
-CT_HOST_DEVICE void keep_k(Row& x, const ct_sample_row& p) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_k(Row& x, const ct_sample_row& p) {
     const auto k = static_cast<uint64_t>(p.top_k);
-    if (p.top_k <= 0 || p.top_k >= x.code.size || x.count() <= k) return;
+    if (p.top_k <= 0 || p.top_k >= x.code.size) return;
     const uint64_t key = x.key_at_count(k);
+    if (key <= x.range.low) return;
     x.range.low = p.flags & CT_SAMPLE_KEEP_TIES ? x.code.last_key(x.code.logit(key)) : key;
     x.narrow(0);
 }
 
 template <typename Row>
-CT_HOST_DEVICE void keep_mass(Row& x, float share) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_mass(Row& x, float share) {
     if (!(share < 1)) return;
     const uint64_t whole = x.mass();
     const Reached reached = x.key_at_mass(target_of(static_cast<double>(share) * static_cast<double>(whole), whole));
@@ -160,7 +162,7 @@ CT_HOST_DEVICE inline float least_within(double center, double reach) {
 }
 
 template <typename Row>
-CT_HOST_DEVICE void keep_typical(Row& x, float share) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_typical(Row& x, float share) {
     if (!(share > 0 && share < 1)) return;
     const Spread s = x.spread();
     // -ln p = H there: ln p falls by 1 / temperature a logit from the top's -ln(mass).
@@ -181,7 +183,7 @@ CT_HOST_DEVICE void keep_typical(Row& x, float share) {
 }
 
 template <typename Row>
-CT_HOST_DEVICE void keep_top_h(Row& x, float share) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_top_h(Row& x, float share) {
     if (!(share > 0)) return;
     int n = 0;
     const uint64_t* keys = x.first_keys(&n);
@@ -204,7 +206,7 @@ CT_HOST_DEVICE void keep_top_h(Row& x, float share) {
 }
 
 template <typename Row>
-CT_HOST_DEVICE void remove_top(Row& x, const ct_sample_row& p) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline void remove_top(Row& x, const ct_sample_row& p) {
     if (!(p.xtc_probability > 0) || !(p.xtc_threshold <= 0.5f)) return;
     const double coin = uniform_of(p.seed, p.position, p.stream_tag, kUseXtc);
     if (coin > static_cast<double>(p.xtc_probability)) return;
@@ -220,7 +222,7 @@ CT_HOST_DEVICE void remove_top(Row& x, const ct_sample_row& p) {
     x.narrow(0);
 }
 
-// Runs one step that is no edit. In line: a call would keep the row in memory on a GPU.
+// Runs one step that is no edit.
 template <typename Row>
 CT_HOST_DEVICE [[gnu::always_inline]] inline void run_step(Row& x, const ct_sample_row& p, int step, float mu) {
     switch (step) {
@@ -264,7 +266,7 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline void run_step(Row& x, const ct_samp
 
 // Edits, then the steps; leaves in the range what may be drawn. Greedy rows take the first.
 template <typename Row>
-CT_HOST_DEVICE int32_t run_chain(Row& x, const ct_sample_row& p, float mu) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline int32_t run_chain(Row& x, const ct_sample_row& p, float mu) {
     int i = 0;
     for (; is_edit(step_of(p, i)); ++i) x.edit(step_of(p, i));
     int32_t status = x.survey();
@@ -284,7 +286,7 @@ CT_HOST_DEVICE int32_t run_chain(Row& x, const ct_sample_row& p, float mu) {
 
 // A token of the range, by the row's random number.
 template <typename Row>
-CT_HOST_DEVICE uint64_t draw(Row& x, const ct_sample_row& p) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline uint64_t draw(Row& x, const ct_sample_row& p) {
     if (x.range.low == x.range.high) return x.range.low;
     const uint64_t whole = x.mass();
     const double uniform = uniform_of(p.seed, p.position, p.stream_tag, kUseDraw);
@@ -293,7 +295,7 @@ CT_HOST_DEVICE uint64_t draw(Row& x, const ct_sample_row& p) {
 
 // Mirostat's mu after a token of the range.
 template <typename Row>
-CT_HOST_DEVICE float next_mu(Row& x, const ct_sample_row& p, float mu, uint64_t key) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline float next_mu(Row& x, const ct_sample_row& p, float mu, uint64_t key) {
     const auto mass = static_cast<double>(x.mass());
     const double surprise = -std::log(static_cast<double>(x.weight_of(key)) / mass) / kLn2;
     const double error = surprise - static_cast<double>(p.mirostat_tau);

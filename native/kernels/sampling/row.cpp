@@ -10,8 +10,9 @@ namespace {
 
 constexpr float kInfinity = __builtin_inff();
 constexpr auto kFirst = std::greater<uint64_t>();
-constexpr int64_t kFew = 256;  // tokens that most rows cross their share within
-constexpr int64_t kDense = 8;  // a list is worth it below a share of the row of 1 / this
+constexpr int64_t kFew = 256;   // tokens that most rows cross their share within
+constexpr int32_t kAhead = 32;  // tokens
+constexpr int64_t kDense = 8;   // a list is worth it below a share of the row of 1 / this
 
 int64_t chunks_of(int64_t n) { return (n + kChunk - 1) / kChunk; }
 
@@ -162,8 +163,11 @@ void Row::edit(int step) {
     const int32_t* slot = a_.state + p_.state_slot * slot_words(n_);
     const int32_t* counts = slot + kSlotHead;
     const int32_t* distinct = counts + padded_vocab(n_);
-    for (int32_t i = 0; i < slot[kSlotDistinct]; ++i) {
+    const int32_t n = slot[kSlotDistinct];
+    for (int32_t i = 0; i < n; ++i) {
         const int32_t id = distinct[i];
+        // The counts are all over the slot: memory's latency must not be waited for one by one.
+        if (i + kAhead < n) __builtin_prefetch(counts + distinct[i + kAhead]);
         put(id, penalised(m_.values[id], static_cast<uint32_t>(counts[id]), p_));
     }
 }
@@ -315,6 +319,7 @@ int64_t Row::gather_first(int64_t wanted) {
 uint64_t Row::key_at_count(uint64_t k) {
     const auto wanted = static_cast<int64_t>(k);
     const int64_t size = gather_first(wanted);
+    if (size < wanted) return range.low;
     std::nth_element(m_.keys, m_.keys + wanted - 1, m_.keys + size, kFirst);
     return m_.keys[wanted - 1];
 }
@@ -330,12 +335,12 @@ Reached Row::key_at_mass(uint64_t target) {
     }
     // What is deeper than 44 nats weighs nothing.
     const double deepest = std::min(static_cast<double>(top) - static_cast<double>(low_logit()), 44 * temperature);
-    return reach(deepest, target,
-                 [this](float logit) { return static_cast<double>(top) - static_cast<double>(logit); });
+    return reach<true>(deepest, target,
+                       [this](float logit) { return static_cast<double>(top) - static_cast<double>(logit); });
 }
 
 // The same in the order of depth, by a histogram: buckets of equal depth, then the one that the target falls into.
-template <typename Depth>
+template <bool kAlongTheOrder, typename Depth>
 Reached Row::reach(double deepest, uint64_t target, const Depth& depth) {
     constexpr int kLast = RowMemory::kBuckets - 1;
     const Weigher w = weigher();
@@ -350,15 +355,20 @@ Reached Row::reach(double deepest, uint64_t target, const Depth& depth) {
     };
     if (!has_buckets_) {
         std::fill_n(m_.masses, RowMemory::kBuckets, uint64_t{0});
+        const float low = low_logit();
+        const float high = high_logit();
         for (int64_t begin = 0; begin < n_; begin += kChunk) {
-            if (maxima_[begin / kChunk] < low_logit()) continue;
+            if (maxima_[begin / kChunk] < low) continue;
             uint64_t weights[kChunk];
             const int64_t size = std::min(kChunk, n_ - begin);
-            passes_.weights(weights, values_ + begin, size, w);
+            const float* logits = values_ + begin;
+            passes_.weights(weights, logits, size, w);
             for (int64_t i = 0; i < size; ++i) {
-                if (weights[i] != 0 && range.contains(code.key(values_[begin + i], begin + i))) {
-                    m_.masses[bucket(values_[begin + i])] += weights[i];
-                }
+                // Only at its ends the range goes by ids as well.
+                if (logits[i] < low || logits[i] > high) continue;
+                const bool is_end = logits[i] == low || logits[i] == high;
+                if (is_end && !range.contains(code.key(logits[i], begin + i))) continue;
+                m_.masses[bucket(logits[i])] += weights[i];
             }
         }
         has_buckets_ = true;
@@ -368,10 +378,22 @@ Reached Row::reach(double deepest, uint64_t target, const Depth& depth) {
     for (; chosen < kLast && above + m_.masses[chosen] < target; ++chosen) above += m_.masses[chosen];
     int64_t size = 0;
     gathered_ = 0;
-    each_key([&](uint64_t key, float logit) {
-        m_.keys[size] = key;
-        size += bucket(logit) == chosen;
-    });
+    if (kAlongTheOrder) {
+        // Wider by a bucket on both sides than rounding needs.
+        const auto at = [&](int edge) { return static_cast<double>(top) - edge / scale; };
+        const float high =
+            scale > 0 && chosen > 1 ? std::min(high_logit(), static_cast<float>(at(chosen - 1))) : high_logit();
+        const float low =
+            scale > 0 && chosen < kLast ? std::max(low_logit(), least_float(at(chosen + 2), FLT_MAX)) : low_logit();
+        size = passes_.gather(m_.keys, values_, maxima_, n_, code, low, high);
+        auto others = [&](uint64_t key) { return !range.contains(key) || bucket(code.logit(key)) != chosen; };
+        size = std::remove_if(m_.keys, m_.keys + size, others) - m_.keys;
+    } else {
+        each_key([&](uint64_t key, float logit) {
+            m_.keys[size] = key;
+            size += bucket(logit) == chosen;
+        });
+    }
     auto before = [&](uint64_t a, uint64_t b) {
         const double x = depth(code.logit(a));
         const double y = depth(code.logit(b));
@@ -392,7 +414,7 @@ double Row::near(double center, uint64_t target) {
         reached = select_mass(m_.keys, listed_, target, [this](uint64_t key) { return weight_of(key); }, before);
     } else {
         const double depth = std::min(static_cast<double>(top) - static_cast<double>(low_logit()), 44 * temperature);
-        reached = reach(depth, target, distance);
+        reached = reach<false>(depth, target, distance);
     }
     has_buckets_ = false;
     return distance(code.logit(reached.key));

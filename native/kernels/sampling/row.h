@@ -90,7 +90,7 @@ private:
     template <typename Body>
     void each_key(const Body& body) const;
     int64_t gather_first(int64_t wanted);
-    template <typename Depth>
+    template <bool kAlongTheOrder, typename Depth>
     Reached reach(double deepest, uint64_t target, const Depth& depth);
     int64_t ties_outside(int64_t* below) const;
     void put(int64_t id, float logit);

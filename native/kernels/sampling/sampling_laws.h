@@ -328,7 +328,7 @@ inline void obeysTheLaws(Device& d) {
     samplesNoRows(d);
 }
 
-// So many rows or draws, in thousands, where CORTADO_THOUSANDS says so: the counts of docs/records.
+// So many rows (and ten times the draws), in thousands, where CORTADO_THOUSANDS says so: the counts of docs/records.
 inline int64_t thousands(int64_t without) {
     const char* text = std::getenv("CORTADO_THOUSANDS");
     return text ? std::atoll(text) * 1000 : without;

@@ -189,8 +189,11 @@ __device__ inline void BlockRow::select(const Order& order, double deepest, uint
 
 __device__ inline uint64_t BlockRow::key_at_count(uint64_t k) {
     const auto wanted = static_cast<int>(k < kList ? k : kList);
-    const bool listed = k < kList && gather_first(wanted) && reach_in_list<false>(k);
-    if (!listed) {
+    const bool gathered = k < kList && gather_first(wanted);
+    if (!gathered || !reach_in_list<false>(k)) {
+        // The list may be all there is.
+        if (gathered && (listed_ >= 0 || gathered_low_ <= range.low)) return range.low;
+        if (count() < k) return range.low;
         const double deepest = static_cast<double>(top) - static_cast<double>(bottom_);
         select<false>(ByLogit{code, static_cast<double>(top)}, deepest, k);
     }

@@ -302,7 +302,6 @@ public final class RateMeter {
                                                         null,
                                                         null,
                                                         null,
-                                                        null,
                                                         workspace,
                                                         params,
                                                         bed.stream));

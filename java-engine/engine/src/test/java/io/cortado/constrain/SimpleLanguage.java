@@ -89,8 +89,25 @@ final class SimpleLanguage {
                 yield all;
             }
             case REPEAT -> repeat(of(regex.part()), regex.min, regex.max);
+            case MULTIPLE -> {
+                Set<String> all = new TreeSet<>(universe);
+                all.removeIf(text -> !isMultiple(text, regex.min, regex.max));
+                yield all;
+            }
             case SHORTEST -> shortest(of(regex.part()));
         };
+    }
+
+    private static boolean isMultiple(String digits, int remainder, int divisor) {
+        long left = remainder;
+        for (char digit : digits.toCharArray()) {
+            if (digit >= '0' && digit <= '9') {
+                left = (left * 10 + digit - '0') % divisor;
+            } else if (digit != '.') {
+                return false;
+            }
+        }
+        return left == 0;
     }
 
     private static Set<String> shortest(Set<String> texts) {

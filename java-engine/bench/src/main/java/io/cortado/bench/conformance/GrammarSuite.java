@@ -5,6 +5,8 @@ import io.cortado.constrain.GrammarException;
 import io.cortado.constrain.GrammarLimits;
 import io.cortado.constrain.Grammars;
 import io.cortado.constrain.TokenTable;
+import io.cortado.constrain.schema.JsonSchema;
+import io.cortado.constrain.schema.SchemaOptions;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -21,7 +23,7 @@ import tools.jackson.databind.JsonNode;
  */
 public final class GrammarSuite implements Suite {
     private static final int MAX_PRINTED = 10;
-    private static final Set<String> BUILT = Set.of("regex", "ebnf", "gbnf");
+    private static final Set<String> BUILT = Set.of("regex", "ebnf", "gbnf", "json_schema");
 
     @Override
     public String name() {
@@ -66,7 +68,12 @@ public final class GrammarSuite implements Suite {
         try {
             grammar = compiled(row, kind, vocabulary.table());
         } catch (GrammarException e) {
-            tally.refused(kind + ": " + e.getMessage(), numTexts);
+            boolean isEmpty = e.reason() == GrammarException.Reason.UNSATISFIABLE;
+            if (isEmpty && row.path("accept").isEmpty()) {
+                row.path("reject").forEach(text -> tally.right());
+            } else {
+                tally.refused(kind + ": " + e.getMessage(), numTexts);
+            }
             return;
         }
         judge(row, "accept", grammar, vocabulary, tally);
@@ -74,6 +81,13 @@ public final class GrammarSuite implements Suite {
     }
 
     private static CompiledGrammar compiled(JsonNode row, String kind, TokenTable vocabulary) {
+        if (kind.equals("json_schema")) {
+            return JsonSchema.compile(
+                    row.path("schema").toString(),
+                    SchemaOptions.DEFAULT,
+                    vocabulary,
+                    GrammarLimits.DEFAULT);
+        }
         String text = row.path(kind).asString("");
         String root = row.path("root").asString("root");
         return kind.equals("regex")
@@ -94,6 +108,7 @@ public final class GrammarSuite implements Suite {
                     row.path("kind").asString("")
                             + " "
                             + row.path(row.path("kind").asString("")).asString("")
+                            + (row.has("schema") ? row.path("schema").toString() : "")
                             + " '"
                             + text
                             + "'";

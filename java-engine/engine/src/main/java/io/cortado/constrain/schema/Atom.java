@@ -51,6 +51,14 @@ sealed interface Atom {
         }
     }
 
+    /** Where there is a property with one key, there is one with another. */
+    record Needs(String key, String needed) implements Atom {
+        @Override
+        public int type() {
+            return Types.OBJECT;
+        }
+    }
+
     record PropertyCount(int min, int max) implements Atom {
         @Override
         public int type() {

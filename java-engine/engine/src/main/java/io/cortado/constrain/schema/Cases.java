@@ -17,6 +17,9 @@ final class Cases {
     private static final int MAX_STEPS = 20_000;
     private static final int MAX_CASES = 1_000;
 
+    /** Choices that are all open would make more cases than there can be. */
+    private static final int MAX_DEPTH = 100;
+
     private final Formulas formulas;
     private final Facts facts;
     private final List<Set<Formula>> found = new ArrayList<>();
@@ -35,7 +38,7 @@ final class Cases {
         Set<Formula> atoms = new LinkedHashSet<>();
         List<Formula> choices = new ArrayList<>();
         if (assume(restricted, atoms, choices)) {
-            search(atoms, choices);
+            search(atoms, choices, 0);
         }
         return withoutNarrower();
     }
@@ -61,8 +64,8 @@ final class Cases {
         return true;
     }
 
-    private void search(Set<Formula> atoms, List<Formula> choices) {
-        if (++steps > MAX_STEPS || found.size() > MAX_CASES) {
+    private void search(Set<Formula> atoms, List<Formula> choices, int depth) {
+        if (++steps > MAX_STEPS || found.size() > MAX_CASES || depth > MAX_DEPTH) {
             throw new GrammarException(
                     Reason.LIMIT,
                     "",
@@ -105,7 +108,7 @@ final class Cases {
             Set<Formula> more = new LinkedHashSet<>(atoms);
             List<Formula> rest = new ArrayList<>(left);
             if (assume(option, more, rest)) {
-                search(more, rest);
+                search(more, rest, depth + 1);
             }
         }
     }

@@ -220,6 +220,10 @@ final class Formulas {
                     atom(new Atom.SomeItem(from, to, not(value)), elsewhere);
             case Atom.SomeItem(int from, int to, var value) ->
                     atom(new Atom.AllItems(from, to, not(value)), elsewhere);
+            case Atom.Needs(var key, var needed) ->
+                    and(
+                            atom(new Atom.SomeProperty(names(key), anything), elsewhere),
+                            atom(new Atom.AllProperties(names(needed), nothing), elsewhere));
             case Atom.PropertyCount(int min, int max) -> {
                 List<Atom> outside = new ArrayList<>();
                 if (min > 0) {

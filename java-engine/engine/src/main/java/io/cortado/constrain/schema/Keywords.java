@@ -232,12 +232,12 @@ final class Keywords {
                 JsonNode value = entry.getValue();
                 if (value.isArray()) {
                     for (String name : names(below, value)) {
-                        parts.add(formulas.or(formulas.not(has(entry.getKey())), has(name)));
+                        parts.add(formulas.atom(new Atom.Needs(entry.getKey(), name)));
                     }
                 } else if (value.isString() && keyword.equals("dependencies")) {
                     // As draft 3 had it.
-                    Formula needed = has(value.stringValue());
-                    parts.add(formulas.or(formulas.not(has(entry.getKey())), needed));
+                    String needed = value.stringValue();
+                    parts.add(formulas.atom(new Atom.Needs(entry.getKey(), needed)));
                 } else if (keyword.equals("dependentRequired")
                         || !value.isObject() && !value.isBoolean()) {
                     throw below.syntax("", "a dependency must be a list of names");
@@ -324,6 +324,9 @@ final class Keywords {
 
     /** That all keys satisfy a formula; few keys are known by their names. */
     private Formula names(Formula names) {
+        if (names.use != null) {
+            new InPlaceReferences().check(names.use);
+        }
         Regex fit = scalars.string(names);
         Set<String> few = scalars.strings(fit, MAX_NAMES);
         KeySet others =

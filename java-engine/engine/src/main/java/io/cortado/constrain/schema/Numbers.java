@@ -19,6 +19,10 @@ import java.util.List;
 final class Numbers {
     private static final int MAX_FRACTION = 17;
     private static final int MAX_DIGITS = 1_000;
+
+    /** More than doubles have; libraries fail at exponents of ten digits. */
+    private static final int MAX_EXPONENT_DIGITS = 3;
+
     private static final int MAX_SCIENTIFIC_VALUES = 20;
 
     private final Regexes regexes;
@@ -29,6 +33,7 @@ final class Numbers {
     private final Regex mantissa;
     private final Regex mark;
     private final Regex anyScientific;
+    private final Regex exponent;
 
     Numbers(Regexes regexes) {
         this.regexes = regexes;
@@ -45,7 +50,8 @@ final class Numbers {
         Regex exponent =
                 regexes.concat(
                         regexes.optional(regexes.bytes(ByteSet.of('+').or(ByteSet.of('-')))),
-                        regexes.plus(digit));
+                        regexes.repeat(digit, 1, MAX_EXPONENT_DIGITS));
+        this.exponent = exponent;
         anyScientific = regexes.concat(List.of(mantissa, mark, exponent));
         any =
                 new NumberSet(
@@ -103,7 +109,7 @@ final class Numbers {
                         ? regexes.concat(point, regexes.plus(digit))
                         : regexes.concat(point, magnitudes.notZero());
         Regex small =
-                regexes.concat(List.of(mantissa, mark, minus, magnitudes.exponent(BigInteger.ONE)));
+                regexes.concat(List.of(mantissa, mark, bounded(regexes.concat(minus, magnitudes.exponent(BigInteger.ONE)))));
         return new NumberSet(signed(regexes.concat(magnitudes.integer(), fraction)), signed(small));
     }
 
@@ -149,21 +155,25 @@ final class Numbers {
         };
     }
 
+    private Regex bounded(Regex power) {
+        return regexes.and(exponent, power);
+    }
+
     /** Texts with an exponent of at least so much. */
     private Regex large(BigDecimal size, boolean isStrict) {
         int power = size.precision() - size.scale() - 1;
         Regex same = regexes.and(mantissa, magnitudes.atLeast(digits(size, power), isStrict));
         return regexes.or(
-                regexes.concat(List.of(same, mark, magnitudes.exponentOf(power))),
-                regexes.concat(List.of(mantissa, mark, magnitudes.exponentAbove(power))));
+                regexes.concat(List.of(same, mark, bounded(magnitudes.exponentOf(power)))),
+                regexes.concat(List.of(mantissa, mark, bounded(magnitudes.exponentAbove(power)))));
     }
 
     private Regex small(BigDecimal size, boolean isStrict) {
         int power = size.precision() - size.scale() - 1;
         Regex same = regexes.and(mantissa, magnitudes.atMost(digits(size, power), isStrict));
         return regexes.or(
-                regexes.concat(List.of(same, mark, magnitudes.exponentOf(power))),
-                regexes.concat(List.of(mantissa, mark, magnitudes.exponentBelow(power))));
+                regexes.concat(List.of(same, mark, bounded(magnitudes.exponentOf(power)))),
+                regexes.concat(List.of(mantissa, mark, bounded(magnitudes.exponentBelow(power)))));
     }
 
     private static BigDecimal digits(BigDecimal size, int power) {
@@ -185,7 +195,7 @@ final class Numbers {
                                         mantissa,
                                         magnitudes.atLeast(digits, false),
                                         magnitudes.atMost(digits, false)));
-                Regex form = regexes.concat(List.of(same, mark, magnitudes.exponentOf(power)));
+                Regex form = regexes.concat(List.of(same, mark, bounded(magnitudes.exponentOf(power))));
                 scientific.add(value.signum() < 0 ? regexes.concat(minus, form) : form);
             }
         }

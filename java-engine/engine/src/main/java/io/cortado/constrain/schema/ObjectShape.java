@@ -26,6 +26,10 @@ final class ObjectShape {
     final String[] keys;
     final Formula[] values;
     final BitSet required;
+
+    /** By key, those that must be there where it is. */
+    final Map<Integer, BitSet> needs;
+
     final List<Others> others;
     final List<Witness> witnesses;
     final int min;
@@ -38,6 +42,7 @@ final class ObjectShape {
             String[] keys,
             Formula[] values,
             BitSet required,
+            Map<Integer, BitSet> needs,
             List<Others> others,
             List<Witness> witnesses,
             int min,
@@ -46,6 +51,7 @@ final class ObjectShape {
         this.keys = keys;
         this.values = values;
         this.required = required;
+        this.needs = Map.copyOf(needs);
         this.others = List.copyOf(others);
         this.witnesses = List.copyOf(witnesses);
         this.min = min;
@@ -56,7 +62,7 @@ final class ObjectShape {
     }
 
     boolean isPossible() {
-        return isCompletable(new BitSet(), 0, allWitnesses());
+        return isCompletable(new BitSet(), new BitSet(), 0, allWitnesses());
     }
 
     int allWitnesses() {
@@ -80,32 +86,52 @@ final class ObjectShape {
         return known;
     }
 
+    /** The keys that must be there where those are that are present, themselves among them. */
+    BitSet due(BitSet present) {
+        var due = (BitSet) required.clone();
+        due.or(present);
+        boolean grows = !needs.isEmpty();
+        while (grows) {
+            int before = due.cardinality();
+            needs.forEach(
+                    (key, needed) -> {
+                        if (due.get(key)) {
+                            due.or(needed);
+                        }
+                    });
+            grows = due.cardinality() > before;
+        }
+        return due;
+    }
+
     /**
      * Whether an object can be ended from here.
      *
      * @param used keys that were written, or can no longer be
+     * @param present those that were written
      * @param count of properties written
      * @param pending the witnesses that are still missing, as bits
      */
-    boolean isCompletable(BitSet used, int count, int pending) {
+    boolean isCompletable(BitSet used, BitSet present, int count, int pending) {
         int needed = 0;
-        for (int key = required.nextSetBit(0); key >= 0; key = required.nextSetBit(key + 1)) {
-            if (!used.get(key)) {
-                if (!shapes.isPossible(values[key])) {
+        BitSet due = due(present);
+        for (int key = due.nextSetBit(0); key >= 0; key = due.nextSetBit(key + 1)) {
+            if (!present.get(key)) {
+                if (used.get(key) || !shapes.isPossible(values[key])) {
                     return false;
                 }
                 needed++;
             }
         }
-        int more = pending == 0 ? 0 : missing(used, pending, new HashMap<>());
+        int more = pending == 0 ? 0 : missing(used, due, pending, new HashMap<>());
         if (more == Integer.MAX_VALUE || Math.max(min, (long) count + needed + more) > max) {
             return false;
         }
-        return hasRoom(used, min - count - needed);
+        return hasRoom(used, due, min - count - needed);
     }
 
     /** Whether so many properties can be written that are not required. */
-    private boolean hasRoom(BitSet used, int wanted) {
+    private boolean hasRoom(BitSet used, BitSet due, int wanted) {
         int left = wanted;
         if (left <= 0) {
             return true;
@@ -116,7 +142,7 @@ final class ObjectShape {
             }
         }
         for (int key = used.nextClearBit(0); key < keys.length; key = used.nextClearBit(key + 1)) {
-            if (!required.get(key) && shapes.isPossible(values[key]) && --left == 0) {
+            if (!due.get(key) && shapes.isPossible(values[key]) && --left == 0) {
                 return true;
             }
         }
@@ -124,7 +150,8 @@ final class ObjectShape {
     }
 
     /** The fewest properties that the witnesses add to the required ones; MAX_VALUE for never. */
-    private int missing(BitSet used, int pending, Map<Integer, Formula> chosen) {
+    private int missing(
+            BitSet used, BitSet due, int pending, Map<Integer, Formula> chosen) {
         if (pending == 0) {
             return 0;
         }
@@ -136,10 +163,10 @@ final class ObjectShape {
                 key >= 0 && best > 0;
                 key = witness.names.nextSetBit(key + 1)) {
             if (!used.get(key)) {
-                boolean isFree = required.get(key) || chosen.containsKey(key);
+                boolean isFree = due.get(key) || chosen.containsKey(key);
                 int cost = isFree ? 0 : 1;
                 Formula value = chosen.getOrDefault(key, values[key]);
-                best = Math.min(best, with(used, rest, chosen, key, value, witness, cost));
+                best = Math.min(best, with(used, due, rest, chosen, key, value, witness, cost));
             }
         }
         for (int other = witness.others.nextSetBit(0);
@@ -152,7 +179,7 @@ final class ObjectShape {
                 best =
                         Math.min(
                                 best,
-                                with(used, rest, chosen, slot, value, witness, isNew ? 1 : 0));
+                                with(used, due, rest, chosen, slot, value, witness, isNew ? 1 : 0));
                 if (isNew) {
                     break;
                 }
@@ -163,6 +190,7 @@ final class ObjectShape {
 
     private int with(
             BitSet used,
+            BitSet due,
             int rest,
             Map<Integer, Formula> chosen,
             int slot,
@@ -174,7 +202,7 @@ final class ObjectShape {
             return Integer.MAX_VALUE;
         }
         Formula before = chosen.put(slot, both);
-        int more = missing(used, rest, chosen);
+        int more = missing(used, due, rest, chosen);
         if (before == null) {
             chosen.remove(slot);
         } else {

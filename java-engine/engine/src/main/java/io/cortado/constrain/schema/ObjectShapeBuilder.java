@@ -4,10 +4,13 @@ import io.cortado.constrain.GrammarException;
 import io.cortado.constrain.GrammarException.Reason;
 import io.cortado.constrain.Regex;
 import io.cortado.constrain.schema.Atom.AllProperties;
+import io.cortado.constrain.schema.Atom.Needs;
 import io.cortado.constrain.schema.Atom.PropertyCount;
 import io.cortado.constrain.schema.Atom.SomeProperty;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -29,6 +32,7 @@ final class ObjectShapeBuilder {
     private final Map<String, List<Formula>> named = new LinkedHashMap<>();
     private final List<AllProperties> wide = new ArrayList<>();
     private final List<SomeProperty> some = new ArrayList<>();
+    private final Map<String, List<String>> needs = new HashMap<>();
     private final Set<String> required = new LinkedHashSet<>();
     private int min;
     private int max = Atom.UNBOUNDED;
@@ -58,7 +62,21 @@ final class ObjectShapeBuilder {
                     "",
                     "too many statements that some property is such: limit=" + MAX_WITNESSES);
         }
-        return new ObjectShape(keys, values, requiredKeys, others, witnesses, min, max, shapes);
+        return new ObjectShape(
+                keys, values, requiredKeys, needed(keys), others, witnesses, min, max, shapes);
+    }
+
+    /** By key, those that it needs. */
+    private Map<Integer, BitSet> needed(String[] keys) {
+        Map<Integer, BitSet> needed = new HashMap<>();
+        List<String> places = Arrays.asList(keys);
+        needs.forEach(
+                (key, others) -> {
+                    var bits = new BitSet();
+                    others.forEach(other -> bits.set(places.indexOf(other)));
+                    needed.put(places.indexOf(key), bits);
+                });
+        return needed;
     }
 
     private void add(Formula formula) {
@@ -83,6 +101,11 @@ final class ObjectShapeBuilder {
                 } else {
                     some.add(one);
                 }
+            }
+            case Needs(String key, String needed) -> {
+                known(key);
+                known(needed);
+                needs.computeIfAbsent(key, k -> new ArrayList<>()).add(needed);
             }
             case PropertyCount(int low, int high) -> {
                 min = Math.max(min, low);

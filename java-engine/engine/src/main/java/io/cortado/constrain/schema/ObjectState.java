@@ -13,15 +13,17 @@ import java.util.TreeSet;
  * Within an object, after a whole property or at its start.
  *
  * @param used named keys that were written, or that can no longer come
+ * @param present named keys that were written, where that is not the same
  * @param others the other keys that were written
  * @param count of properties; where it makes no difference any more, the least such
  * @param pending the witnesses that are still missing, as bits
  */
 record ObjectState(
-        ObjectShape shape, BitSet used, Set<String> others, int count, int pending, boolean isFirst)
+        ObjectShape shape, BitSet used, BitSet present, Set<String> others, int count, int pending, boolean isFirst)
         implements RuleState {
     static ObjectState start(ObjectShape shape) {
-        return new ObjectState(shape, new BitSet(), Set.of(), 0, shape.allWitnesses(), true);
+        return new ObjectState(
+                shape, new BitSet(), new BitSet(), Set.of(), 0, shape.allWitnesses(), true);
     }
 
     @Override
@@ -35,7 +37,7 @@ record ObjectState(
                     key < shape.keys.length;
                     key = used.nextClearBit(key + 1)) {
                 addKey(key, out);
-                if (layout.isDeclaredOrder && shape.required.get(key)) {
+                if (isOrdered() && shape.required.get(key)) {
                     return;
                 }
             }
@@ -46,17 +48,35 @@ record ObjectState(
     }
 
     private boolean isComplete() {
-        var missing = (BitSet) shape.required.clone();
-        missing.andNot(used);
-        return missing.isEmpty() && count >= shape.min && count <= shape.max && pending == 0;
+        BitSet written = isOrdered() ? present : used;
+        return written.equals(shape.due(written)) && count >= shape.min && count <= shape.max && pending == 0;
+    }
+
+    private boolean isOrdered() {
+        return shape.shapes.layout.isDeclaredOrder;
+    }
+
+    /** The shape can be completed from its start, so without counts it can be from anywhere. */
+    private boolean isCompletable(BitSet usedAfter, BitSet presentAfter, int left) {
+        boolean isFree =
+                left == 0
+                        && shape.needs.isEmpty()
+                        && shape.max == Atom.UNBOUNDED
+                        && count + 1 >= shape.min;
+        BitSet written = isOrdered() ? presentAfter : usedAfter;
+        return isFree || shape.isCompletable(usedAfter, written, count + 1, left);
     }
 
     private void addKey(int key, Edges out) {
         var after = (BitSet) used.clone();
-        after.set(shape.shapes.layout.isDeclaredOrder ? 0 : key, key + 1);
+        after.set(isOrdered() ? 0 : key, key + 1);
+        var presentAfter = (BitSet) present.clone();
+        presentAfter.set(key, isOrdered());
         for (Claim claim : claims(shape.values[key], key, true)) {
-            if (shape.isCompletable(after, count + 1, claim.left)) {
-                var next = new ObjectState(shape, after, others, nextCount(), claim.left, false);
+            if (isCompletable(after, presentAfter, claim.left)) {
+                var next =
+                        new ObjectState(
+                                shape, after, presentAfter, others, nextCount(), claim.left, false);
                 out.lexeme(
                         shape.lexeme(key, isFirst),
                         new Values.Then(claim.value, next, shape.shapes));
@@ -68,7 +88,7 @@ record ObjectState(
     private void addOther(int index, Edges out) {
         Shapes shapes = shape.shapes;
         BitSet after = used;
-        if (shapes.layout.isDeclaredOrder) {
+        if (isOrdered()) {
             after = new BitSet();
             after.set(0, shape.keys.length);
         }
@@ -76,7 +96,7 @@ record ObjectState(
         ObjectShape.Others class_ = shape.others.get(index);
         List<Claim> claims = new ArrayList<>();
         for (Claim claim : claims(class_.value(), index, false)) {
-            if (shape.isCompletable(usedAfter, count + 1, claim.left)) {
+            if (isCompletable(usedAfter, present, claim.left)) {
                 claims.add(claim);
             }
         }
@@ -103,7 +123,9 @@ record ObjectState(
         more.add(key);
         List<RuleState> states = new ArrayList<>();
         for (Claim claim : claims) {
-            var next = new ObjectState(shape, usedAfter, more, nextCount(), claim.left, false);
+            var next =
+                    new ObjectState(
+                            shape, usedAfter, present, more, nextCount(), claim.left, false);
             states.add(new Values.Then(claim.value, next, shape.shapes));
         }
         return states;

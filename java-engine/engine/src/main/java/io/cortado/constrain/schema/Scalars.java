@@ -1,12 +1,9 @@
 package io.cortado.constrain.schema;
 
-import io.cortado.constrain.GrammarException;
-import io.cortado.constrain.GrammarException.Reason;
 import io.cortado.constrain.Regex;
 import io.cortado.constrain.Regexes;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -26,7 +23,6 @@ final class Scalars {
     private final Map<Formula, NumberSet> numbers = new HashMap<>();
     private final Map<Typed, Formula> restricted = new HashMap<>();
     private final Map<Formula, Regex> written = new HashMap<>();
-    private final Set<Formula> open = new HashSet<>();
 
     Scalars(Formulas formulas) {
         this.formulas = formulas;
@@ -122,33 +118,14 @@ final class Scalars {
         if (known != null) {
             return known;
         }
-        if (!open.add(formula)) {
-            String where = formula.use == null ? "" : formula.use.place.pointer();
-            throw new GrammarException(
-                    Reason.SYNTAX,
-                    where,
-                    "a reference leads back to itself without a value between");
-        }
-        try {
-            known =
-                    switch (formula.kind) {
-                        case AND -> formulas.and(restrictedAll(formula, type));
-                        case OR -> formulas.or(restrictedAll(formula, type));
-                        default -> restricted(once(formula), type);
-                    };
-        } finally {
-            open.remove(formula);
-        }
+        known =
+                switch (formula.kind) {
+                    case AND -> formulas.and(restrictedAll(formula, type));
+                    case OR -> formulas.or(restrictedAll(formula, type));
+                    default -> restricted(formulas.read(formula), type);
+                };
         restricted.put(key, known);
         return known;
-    }
-
-    private Formula once(Formula schema) {
-        if (schema.use == null) {
-            throw new IllegalStateException("a schema without its use");
-        }
-        Formula read = schema.use.formula();
-        return schema.isOpposite ? formulas.not(read) : read;
     }
 
     private List<Formula> restrictedAll(Formula formula, int type) {

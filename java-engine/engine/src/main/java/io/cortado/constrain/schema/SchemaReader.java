@@ -15,6 +15,9 @@ import tools.jackson.databind.JsonNode;
 final class SchemaReader {
     private static final int MAX_USES = 200_000;
 
+    /** Each of a list that exactly one of must hold excludes all others. */
+    private static final int MAX_OPTIONS = 500;
+
     private record Key(Place place, Scope scope) {}
 
     private final Formulas formulas;
@@ -35,6 +38,8 @@ final class SchemaReader {
         while (!unread.isEmpty()) {
             unread.removeLast().formula();
         }
+        var references = new InPlaceReferences();
+        uses.values().forEach(references::check);
         return root;
     }
 
@@ -213,6 +218,14 @@ final class SchemaReader {
         JsonNode node = use.place.node().path(keyword);
         if (!node.isArray() || node.isEmpty()) {
             throw use.place.syntax(keyword, keyword + " must be a list of schemas, not empty");
+        }
+        if (keyword.equals("oneOf") && node.size() > MAX_OPTIONS) {
+            throw use.place.limit(
+                    keyword,
+                    "oneOf must not have more schemas than allowed: schemas="
+                            + node.size()
+                            + " limit="
+                            + MAX_OPTIONS);
         }
         List<Formula> all = new ArrayList<>();
         for (int i = 0; i < node.size(); i++) {
