@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -80,7 +81,7 @@ final class SimpleValidator {
 
     private static boolean isOfType(String type, Object value) {
         return switch (type) {
-            case "null" -> value == Json.NULL;
+            case "null" -> value.equals(Json.NULL);
             case "boolean" -> value instanceof Boolean;
             case "string" -> value instanceof String;
             case "number" -> value instanceof BigDecimal;
@@ -92,8 +93,9 @@ final class SimpleValidator {
 
     private boolean checkCombinations(Map<?, ?> keywords, Object value, Evaluated evaluated) {
         if (keywords.get("$ref") instanceof String reference) {
-            Map<?, ?> definitions = (Map<?, ?>) ((Map<?, ?>) root).get("$defs");
-            Evaluated inner = check(definitions.get(reference.replace("#/$defs/", "")), value);
+            Map<?, ?> definitions = (Map<?, ?>) required((Map<?, ?>) root, "$defs");
+            Object target = required(definitions, reference.replace("#/$defs/", ""));
+            Evaluated inner = check(target, value);
             if (inner == null) {
                 return false;
             }
@@ -168,6 +170,10 @@ final class SimpleValidator {
                         || Pattern.compile(pattern).matcher(value).find());
     }
 
+    private static Object required(Map<?, ?> of, String name) {
+        return Objects.requireNonNull(of.get(name), name);
+    }
+
     private static int count(Map<?, ?> keywords, String name, int absent) {
         return keywords.get(name) instanceof BigDecimal number ? number.intValueExact() : absent;
     }
@@ -175,7 +181,7 @@ final class SimpleValidator {
     private boolean checkArray(Map<?, ?> keywords, List<?> items, Evaluated evaluated) {
         if (items.size() < count(keywords, "minItems", 0)
                 || items.size() > count(keywords, "maxItems", Integer.MAX_VALUE)
-                || keywords.get("uniqueItems") == Boolean.TRUE
+                || Boolean.TRUE.equals(keywords.get("uniqueItems"))
                         && new HashSet<>(items).size() < items.size()) {
             return false;
         }
