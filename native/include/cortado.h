@@ -41,7 +41,7 @@
 extern "C" {
 #endif
 
-#define CT_ABI_VERSION 3
+#define CT_ABI_VERSION 4
 
 /* Tokens in a block of the paged KV cache, where a structure does not say otherwise. */
 #define CT_KV_BLOCK_SIZE 16

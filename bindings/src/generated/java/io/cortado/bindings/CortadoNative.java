@@ -23,10 +23,10 @@ public class CortadoNative extends CortadoNative$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int CT_ABI_VERSION = (int)3L;
+    private static final int CT_ABI_VERSION = (int)4L;
     /**
      * {@snippet lang=c :
-     * #define CT_ABI_VERSION 3
+     * #define CT_ABI_VERSION 4
      * }
      */
     public static int CT_ABI_VERSION() {
