@@ -13,8 +13,8 @@ import java.util.List;
  */
 public sealed interface Constraint {
     /**
-     * A JSON value that a schema accepts; members of objects come in the order in which the schema
-     * lists them.
+     * A JSON value that a schema accepts, with the formats that it names; members of objects come
+     * in any order.
      *
      * @param schema as JSON; of draft 2020-12 unless its {@code $schema} names another
      */

@@ -18,8 +18,6 @@ import org.jspecify.annotations.Nullable;
 /** Compiles the constraints of requests, on the threads of their callers. Any thread. */
 final class Constraints {
     private static final long CACHE_BYTES = 256L << 20;
-    private static final SchemaOptions SCHEMAS =
-            SchemaOptions.DEFAULT.withOrder(SchemaOptions.PropertyOrder.DECLARED);
     private static final String ANY_OBJECT = "{\"type\":\"object\"}";
 
     private final @Nullable Tokenizer tokenizer;
@@ -108,9 +106,9 @@ final class Constraints {
         GrammarLimits limits = GrammarLimits.DEFAULT;
         return switch (constraint) {
             case Constraint.JsonSchema(String schema) ->
-                    JsonSchema.compile(schema, SCHEMAS, vocabulary, limits);
+                    JsonSchema.compile(schema, SchemaOptions.DEFAULT, vocabulary, limits);
             case Constraint.JsonObject() ->
-                    JsonSchema.compile(ANY_OBJECT, SCHEMAS, vocabulary, limits);
+                    JsonSchema.compile(ANY_OBJECT, SchemaOptions.DEFAULT, vocabulary, limits);
             case Constraint.Regex(String pattern) -> Grammars.regex(pattern, vocabulary, limits);
             case Constraint.Choice(List<String> texts) ->
                     Grammars.choice(texts, vocabulary, limits);

@@ -20,6 +20,7 @@ import io.cortado.api.TokenRules;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
@@ -90,7 +91,7 @@ class ConstraintTest {
     }
 
     private static boolean isPerson(JsonNode node) {
-        List<String> keys = List.copyOf(node.propertyNames());
+        Set<String> keys = Set.copyOf(node.propertyNames());
         String name = node.get("name").stringValue();
         int age = node.get("age").intValue();
         boolean tagsAreRight =
@@ -98,8 +99,7 @@ class ConstraintTest {
                         && node.get("tags")
                                 .valueStream()
                                 .allMatch(tag -> List.of("a", "bc", "déf").contains(tag.asString()));
-        return List.of("name", "age", "tags", "email").subList(0, keys.size()).equals(keys)
-                && keys.size() >= 3
+        return Set.of("name", "age", "tags", "email").containsAll(keys)
                 && name.codePointCount(0, name.length()) >= 1
                 && name.codePointCount(0, name.length()) <= 8
                 && node.get("age").isIntegralNumber()
@@ -268,7 +268,7 @@ class ConstraintTest {
             assertRefused(engine, new Constraint.JsonSchema("{"), "must be JSON");
             assertRefused(engine, new Constraint.JsonSchema("false"), "no value satisfies");
             assertRefused(engine, new Constraint.Regex("a(b"), "offset");
-            assertRefused(engine, new Constraint.Regex("(?=a)b"), "offset 0");
+            assertRefused(engine, new Constraint.Regex("(?=a)b"), "look-ahead");
             assertRefused(engine, new Constraint.Grammar("root ::= nobody"), "nobody");
             assertRefused(engine, new Constraint.JsonSchema("[".repeat(100_000)), "");
             SamplingParams params = params(new Constraint.Regex("a"), 0);
@@ -302,7 +302,8 @@ class ConstraintTest {
         try (Engine engine = Engine.open(TinyModel.in(folder), TinyModel.options("cpu"))) {
             var asked =
                     new GenerationRequest(
-                            Prompt.tokens(1, 2), params(new Constraint.Regex("a"), 0));
+                            Prompt.tokens(1, 2),
+                            params(new Constraint.Regex("a"), 0).toBuilder().maxTokens(4).build());
             EngineException e =
                     assertThrows(EngineException.class, () -> engine.generate(asked).close());
             assertEquals(Constraint.PARAM, e.param());
