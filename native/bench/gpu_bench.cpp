@@ -425,32 +425,75 @@ void bench_copy_blocks(Device& device, int64_t pairs, int64_t block_bytes) {
            field("pairs", pairs) + "," + field("block_bytes", block_bytes));
 }
 
-void bench_sample(Device& device, int64_t rows, int64_t vocab, float top_p) {
-    Rotation logits = rotation(device, rows * vocab * 4, CT_F32);
+struct SampleCase {
+    const char* name;
+    int32_t dtype;
+    float temperature, top_p;
+    int32_t top_k;
+    bool penalties;  // of 1,000 tokens of a prompt and 200 of an output
+};
+
+void bench_sample(Device& device, int64_t rows, int64_t vocab, const SampleCase& c) {
+    const int64_t logit_bytes = c.dtype == CT_F32 ? 4 : 2, prompt = 1000, history = prompt + 200;
+    Rotation logits = rotation(device, rows * vocab * logit_bytes, c.dtype);
     Memory token(device, rows * 4), logprob(device, rows * 4), rank(device, rows * 4), status(device, rows * 4);
-    ct_sample_row row{};
-    row.forced = row.state_slot = row.mask_row = row.allowed_row = -1;
-    row.temperature = top_p < 1 ? 0.8f : 0.0f;
-    row.top_p = top_p;
-    row.seed = 5;
-    row.position = 7;
-    Memory params(device, rows * static_cast<int64_t>(sizeof row));
-    params.write(std::vector<ct_sample_row>(static_cast<size_t>(rows), row));
+    std::vector<ct_sample_row> params(static_cast<size_t>(rows));
+    std::vector<int32_t> ids(static_cast<size_t>(rows * history));
+    for (size_t i = 0; i < ids.size(); ++i)
+        ids[i] = static_cast<int32_t>((i * 7919 + i / 1200) % static_cast<size_t>(vocab));
+    for (int64_t r = 0; r < rows; ++r) {
+        ct_sample_row& row = params[static_cast<size_t>(r)];
+        row.forced = row.state_slot = row.mask_row = row.allowed_row = -1;
+        row.temperature = c.temperature;
+        row.top_k = c.top_k;
+        row.top_p = c.top_p;
+        row.seed = r;
+        row.position = 7;
+        if (!c.penalties) continue;
+        row.repetition_penalty = 1.1f;
+        row.frequency_penalty = 0.3f;
+        row.presence_penalty = 0.2f;
+        row.state_slot = static_cast<int32_t>(r);
+        row.flags = CT_SAMPLE_RESET;
+        row.prompt_begin = static_cast<int32_t>(r * history);
+        row.output_begin = static_cast<int32_t>(r * history + prompt);
+        row.history_end = static_cast<int32_t>((r + 1) * history);
+    }
     ct_sample_params p{};
     p.struct_bytes = sizeof p;
     p.num_rows = rows;
     p.vocab_size = p.logits_stride = vocab;
-    int64_t bytes = 0;
+    p.logits_dtype = c.dtype;
+    p.num_slots = c.penalties ? rows : 0;
+    p.num_history = c.penalties ? rows * history : 0;
+    int64_t bytes = 0, state_bytes = 0;
     MUST(ct_sample_workspace_bytes(&bytes, device.device, &p));
-    Memory workspace(device, bytes);
-    report("sample", (top_p < 1 ? "top_p_r" : "greedy_r") + std::to_string(rows) + "_v" + std::to_string(vocab),
-           time_calls(device, static_cast<int64_t>(logits.size()),
-                      [&](int64_t i) {
-                          return ct_sample(token.get(), logprob.get(), rank.get(), nullptr, nullptr, status.get(),
-                                           nullptr, logits[static_cast<size_t>(i)]->get(), params.get(), nullptr,
-                                           nullptr, nullptr, nullptr, workspace.get(), &p, device.stream);
-                      }),
-           4.0 * static_cast<double>(rows * vocab), 0, field("rows", rows) + "," + field("vocab", vocab));
+    MUST(ct_sample_state_bytes(&state_bytes, device.device, p.num_slots, vocab));
+    Memory workspace(device, bytes), state(device, state_bytes),
+        rows_memory(device, rows * static_cast<int64_t>(sizeof(ct_sample_row)));
+    Memory history_ids(device, rows * history * 4);
+    history_ids.write(ids);
+    MUST(ct_fill(state.get(), 0, state_bytes, 0, device.stream));
+    auto call = [&](int64_t i) {
+        return ct_sample(token.get(), logprob.get(), rank.get(), nullptr, nullptr, status.get(), state.get(),
+                         logits[static_cast<size_t>(i)]->get(), rows_memory.get(), nullptr, nullptr, history_ids.get(),
+                         nullptr, workspace.get(), &p, device.stream);
+    };
+    rows_memory.write(params);
+    if (c.penalties) {
+        // Once with the history; what is timed finds it in the state.
+        MUST(call(0));
+        for (ct_sample_row& row : params) {
+            row.flags = 0;
+            row.output_begin = row.history_end = row.prompt_begin;
+        }
+        rows_memory.write(params);
+    }
+    report("sample", std::string(c.name) + "_r" + std::to_string(rows) + "_v" + std::to_string(vocab),
+           time_calls(device, static_cast<int64_t>(logits.size()), call),
+           static_cast<double>(logit_bytes) * static_cast<double>(rows * vocab), 0,
+           field("rows", rows) + "," + field("vocab", vocab) + "," + field("logit_bytes", logit_bytes) + "," +
+               field("top_k", c.top_k) + "," + field("top_p_percent", static_cast<int64_t>(c.top_p * 100)));
 }
 
 void bench_argmax(Device& device, int64_t rows, int64_t vocab) {
@@ -491,7 +534,7 @@ int main(int argc, char** argv) {
         bench_linear(device, 64, 128, {1, 17});
         bench_rows(device, 4, 256);
         bench_argmax(device, 2, 1000);
-        bench_sample(device, 2, 1000, 0.9f);
+        bench_sample(device, 2, 1000, {"top_k_top_p_penalties_f32", CT_F32, 0.8f, 0.9f, 50, true});
         bench_rope(device, 20, 2, 1, 64);
         bench_embedding(device, 50, 64, 9);
         bench_copy_blocks(device, 3, 4096);
@@ -503,8 +546,13 @@ int main(int argc, char** argv) {
         bench_rows(device, 4096, 4096);
         bench_rows(device, 64, 4096);
         bench_argmax(device, 64, 131072);
-        bench_sample(device, 64, 131072, 1);
-        bench_sample(device, 64, 131072, 0.9f);
+        const SampleCase cut{"top_k_top_p_f32", CT_F32, 0.8f, 0.9f, 50, false};
+        const SampleCase narrow{"top_k_top_p_bf16", CT_BF16, 0.8f, 0.9f, 50, false};
+        for (int64_t rows : {1, 128, 512}) bench_sample(device, rows, 131072, cut);
+        for (int64_t rows : {1, 64}) bench_sample(device, rows, 131072, narrow);
+        bench_sample(device, 64, 131072, {"greedy_bf16", CT_BF16, 0, 1, 0, false});
+        bench_sample(device, 64, 131072, {"top_p_bf16", CT_BF16, 0.8f, 0.9f, 0, false});
+        bench_sample(device, 128, 131072, {"penalties_f32", CT_F32, 0.8f, 0.9f, 50, true});
         bench_rope(device, 8192, 32, 8, 128);
         bench_rope(device, 64, 32, 8, 128);
         bench_embedding(device, 131072, 4096, 8192);

@@ -607,7 +607,7 @@ CT_API int32_t ct_argmax(ct_buffer* token, const ct_buffer* logits, int64_t rows
  *   rank         int32[num_rows]: 1 + the number of tokens before it in the order, of the same logits
  *   top_ids, top_logprobs  int32, float32 [num_rows][max_top_logprobs]: the first of that order; filled up with -1 and
  *                -inf
- *   status       int32[num_rows]: ct_sample_status; a row that fails changes no other row and no state but by its reset
+ *   status       int32[num_rows]: ct_sample_status; a row that fails changes no other row; its slot keeps its reset and history
  *   state        (nullable) ct_sample_state_bytes: kept from call to call. A row with a slot first resets it where asked,
  *                then notes its history there, and at last counts the token that it drew
  *   logits       logits_dtype[num_rows][logits_stride]; not changed
@@ -620,7 +620,7 @@ CT_API int32_t ct_argmax(ct_buffer* token, const ct_buffer* logits, int64_t rows
  *
  * Order of work: masks and bias, then the steps of the row's order, then the draw by inverse CDF along the order.
  * The order is total: logit descending (as the penalties leave it, before temperature), then id ascending; greedy, top_k,
- * top_p, rank and the draw share it. Every device computes the same bits:
+ * top_p, rank and the draw share it. Every device computes the same bits, but for the last ones of logarithms:
  *   - Logits are float32; bias, penalties and DRY round to float32 after each addition, product or quotient (a count times
  *     its penalty and their sum are double). A finite sum never bans: -inf becomes -FLT_MAX.
  *   - A token's weight is the integer 2^-t in units of 2^-(62 - b), 2^b >= vocab_size, rounded down, where t = (largest -

@@ -4,8 +4,8 @@
 usage: peers.py LINES OUT_JSON        LINES: what gpu_bench printed, a JSON object a line
 
 Floors: a copy of 2 GiB (bytes read plus written per second) and a bf16 8192^3 GEMM (random data), measured here. Peers:
-scaled_dot_product_attention (Flash, cuDNN) on contiguous K and V of the same lengths, and matmul (cuBLASLt). Times are
-medians of CUDA graph replays over rotating inputs larger than the L2 cache. Without PyTorch or a GPU the floors are the
+scaled_dot_product_attention (Flash, cuDNN) on contiguous K and V of the same lengths, matmul (cuBLASLt), and the
+sampling chain that sorts. Times are medians of CUDA graph replays over rotating inputs larger than the L2 cache. Without PyTorch or a GPU the floors are the
 library's own probes and there are no peers.
 """
 import json
@@ -109,8 +109,34 @@ def linear_peers(shape):
     return {"cublaslt": time_each(inputs, lambda a, w: torch.nn.functional.linear(a, w))}
 
 
+def sample_peers(shape):
+    """The chain of a sampler that sorts: mask what top-k and top-p leave out, softmax, the exponential race."""
+    rows, vocab, k, p = shape["rows"], shape["vocab"], shape["top_k"], shape["top_p_percent"] / 100
+    dtype = torch.float32 if shape["logit_bytes"] == 4 else torch.bfloat16
+
+    def sample(logits):
+        logits = logits.float() / 0.8
+        if k > 0 or p < 1:
+            values, ids = logits.sort(dim=-1)
+            if k > 0:
+                values.masked_fill_(values < values[:, -k].unsqueeze(1), -float("inf"))
+            if p < 1:
+                cut = values.softmax(dim=-1).cumsum(dim=-1) <= 1 - p
+                cut[:, -1] = False
+                values.masked_fill_(cut, -float("inf"))
+            logits = torch.empty_like(logits).scatter_(1, ids, values)
+        probabilities = logits.softmax(dim=-1)
+        return probabilities.div_(torch.empty_like(probabilities).exponential_()).argmax(dim=-1)
+
+    size = rows * vocab * shape["logit_bytes"]
+    inputs = rotating(lambda: (torch.randn(rows, vocab, dtype=dtype, device="cuda"),), size)
+    return {"torch": time_each(inputs, sample)}
+
+
 def peers_of(line):
     shape = line["shape"]
+    if line["kernel"] == "sample" and "greedy" not in line["case"] and "penalties" not in line["case"]:
+        return sample_peers(shape)
     if line["kernel"] == "linear":
         return linear_peers(shape)
     if line["kernel"].startswith("attention") and shape["q_len"] in (1, shape["kv_len"]) and "skew" not in line["case"]:

@@ -298,7 +298,9 @@ int32_t lay_out(const char* function, ct_weights& w, std::vector<ct::WeightsSegm
 
 struct Destroy {
     void operator()(ct_weights* w) const {
-        if (const auto* runtime = ct::runtime_of(w->device); runtime && w->data) {
+        // What is refused at the door has neither data nor, perhaps, a device.
+        const auto* runtime = w->data ? ct::runtime_of(w->device) : nullptr;
+        if (runtime) {
             runtime->release(w->device->context, w->data, false);
         } else if (w->data) {
             ct::free_bytes(w->data, w->data_bytes);

@@ -132,8 +132,10 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_k(Row& x, const ct_sample
     const auto k = static_cast<uint64_t>(p.top_k);
     if (p.top_k <= 0 || p.top_k >= x.code.size) return;
     const uint64_t key = x.key_at_count(k);
-    if (key <= x.range.low) return;
-    x.range.low = p.flags & CT_SAMPLE_KEEP_TIES ? x.code.last_key(x.code.logit(key)) : key;
+    const uint64_t low = p.flags & CT_SAMPLE_KEEP_TIES ? x.code.last_key(x.code.logit(key)) : key;
+    // Equals that another step has cut stay cut.
+    if (low <= x.range.low) return;
+    x.range.low = low;
     x.narrow(0);
 }
 

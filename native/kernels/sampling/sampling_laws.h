@@ -258,6 +258,13 @@ inline void tiesGoToTheLowerId(Device& d) {
                 rows.push_back(row);
             }
         }
+        // What one step has cut of the equals, another that keeps equals does not bring back.
+        row.p.flags |= CT_SAMPLE_KEEP_TIES;
+        row.p.top_k = 1;
+        row.p.top_p = 0.3f;
+        row.p.order[0] = CT_STEP_TOP_P;
+        row.p.order[1] = CT_STEP_TOP_K;
+        rows.push_back(row);
         rows.push_back(rows[0]);
         std::fill(rows.back().logits.begin(), rows.back().logits.end(), -3.5f);
         rows.back().p.top_k = 777;

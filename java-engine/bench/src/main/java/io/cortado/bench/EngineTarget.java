@@ -3,15 +3,26 @@ package io.cortado.bench;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.GenerationEvent;
+import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Timings;
+import java.util.function.UnaryOperator;
 
 /** An engine in this process. */
 final class EngineTarget implements Target {
     private final Engine engine;
+    private final UnaryOperator<GenerationRequest> asked;
 
     EngineTarget(Engine engine) {
+        this(engine, request -> request);
+    }
+
+    /**
+     * @param asked what becomes of a request before it runs
+     */
+    EngineTarget(Engine engine, UnaryOperator<GenerationRequest> asked) {
         this.engine = engine;
+        this.asked = asked;
     }
 
     Engine engine() {
@@ -20,7 +31,8 @@ final class EngineTarget implements Target {
 
     @Override
     public Outcome run(int[] prompt, int outputLen) throws InterruptedException {
-        try (GenerationStream stream = engine.generate(RandomPrompts.request(prompt, outputLen))) {
+        GenerationRequest request = asked.apply(RandomPrompts.request(prompt, outputLen));
+        try (GenerationStream stream = engine.generate(request)) {
             Outcome outcome = Outcome.failed("the stream ended without an outcome");
             for (GenerationEvent e = stream.next(); e != null; e = stream.next()) {
                 if (e instanceof GenerationEvent.Completed(_, Timings times, _)) {

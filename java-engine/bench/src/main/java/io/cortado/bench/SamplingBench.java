@@ -5,12 +5,13 @@ import java.util.List;
 import picocli.CommandLine.Command;
 
 /**
- * The sampler's cases against one read of the logits, a full sort of the same rows ({@code _of_sort})
- * and the same row without what a case adds ({@code _of_plain}).
+ * The sampler's cases against one read of the logits, a full sort of the same rows ({@code
+ * _of_sort}) and the same row without what a case adds ({@code _of_plain}).
  */
 @Command(
         name = "sampling",
-        description = "The sampler against one read of the logits and a full sort, in the same run.",
+        description =
+                "The sampler against one read of the logits and a full sort, in the same run.",
         mixinStandardHelpOptions = true)
 final class SamplingBench extends KernelsBench {
     @Override

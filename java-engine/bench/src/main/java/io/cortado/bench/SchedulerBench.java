@@ -1,8 +1,12 @@
 package io.cortado.bench;
 
 import com.sun.management.ThreadMXBean;
+import io.cortado.api.DynamicTemperature;
 import io.cortado.api.EngineOptions.SchedulingPolicy;
 import io.cortado.api.EngineStats;
+import io.cortado.api.GenerationRequest;
+import io.cortado.api.Penalties;
+import io.cortado.api.Xtc;
 import io.cortado.engine.StepBed;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
@@ -12,6 +16,7 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.UnaryOperator;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -42,6 +47,22 @@ final class SchedulerBench extends BenchCommand {
     private static final String LOOP_THREAD = "cortado-engine";
     private static final int ENGINE_PROMPT = 32;
     private static final int ENGINE_OUTPUT = 256;
+
+    /** What a step of the loop does most for: bias, counts on the device, every scalar. */
+    private static final UnaryOperator<GenerationRequest> EVERY_OPTION =
+            request ->
+                    request.params(
+                            request.params().toBuilder()
+                                    .temperature(0.8f)
+                                    .seed(1L)
+                                    .dynamicTemperature(new DynamicTemperature(0.2f, 1))
+                                    .topK(50)
+                                    .topP(0.9f)
+                                    .minP(0.01f)
+                                    .penalties(new Penalties(1.1f, 0.1f, 0.1f))
+                                    .xtc(new Xtc(0.1f, 0.1f))
+                                    .logitBias(Map.of(1, -100f, 2, 1f))
+                                    .build());
 
     @Option(names = "--batch", description = "sequences that run in the engine's part")
     int batch = 64;
@@ -144,8 +165,22 @@ final class SchedulerBench extends BenchCommand {
     }
 
     private void engine(Results results) throws Exception {
+        out.println();
+        Table table = new Table("engine's step of", "us", "most us", "bytes");
+        engine("step", batch + " greedy", request -> request, table, results);
+        engine("step_options", batch + " with options", EVERY_OPTION, table, results);
+        table.print(out);
+    }
+
+    private void engine(
+            String metric,
+            String name,
+            UnaryOperator<GenerationRequest> asked,
+            Table table,
+            Results results)
+            throws Exception {
         try (EngineTarget target =
-                new EngineTarget(engine.open(model, engine.options().maxNumSeqs(batch)))) {
+                new EngineTarget(engine.open(model, engine.options().maxNumSeqs(batch)), asked)) {
             RandomPrompts.requireFits(target.engine().model(), ENGINE_PROMPT, ENGINE_OUTPUT);
             RandomPrompts prompts = new RandomPrompts(target.engine().model().vocabSize(), seed);
             long loop = loopThread();
@@ -160,16 +195,13 @@ final class SchedulerBench extends BenchCommand {
             }
             Summary time = Summary.of(micros);
             Summary allocated = Summary.of(bytes);
-            out.println();
-            new Table("engine's step of", "us", "most us", "bytes")
-                    .row(
-                            Integer.toString(batch),
-                            time.text("%.2f"),
-                            String.format(Locale.ROOT, "%.2f", time.max()),
-                            String.format(Locale.ROOT, "%.1f", allocated.median()))
-                    .print(out);
-            results.put("step_host_us", time.median(), "us");
-            results.put("step_alloc_bytes", allocated.median(), "B/step");
+            table.row(
+                    name,
+                    time.text("%.2f"),
+                    String.format(Locale.ROOT, "%.2f", time.max()),
+                    String.format(Locale.ROOT, "%.1f", allocated.median()));
+            results.put(metric + "_host_us", time.median(), "us");
+            results.put(metric + "_alloc_bytes", allocated.median(), "B/step");
         }
     }
 

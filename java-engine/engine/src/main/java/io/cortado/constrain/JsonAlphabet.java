@@ -27,6 +27,9 @@ final class JsonAlphabet implements Alphabet {
                     .minus(CodePoints.ofRanges('\b', '\n', '\f', '\r'))
                     .or(CodePoints.range(0x80, 0x10FFFF));
 
+    private static final ByteSet ANY_DIGIT =
+            ByteSet.range('0', '9').or(ByteSet.range('a', 'f')).or(ByteSet.range('A', 'F'));
+
     private final Regexes regexes;
     private final CodePoints numbered;
     private final int numShort;
@@ -114,6 +117,13 @@ final class JsonAlphabet implements Alphabet {
     private Regex digits(int[] pairs, int shift) {
         if (pairs.length == 0) {
             return Regex.NOTHING;
+        }
+        int numDigits = shift / 4 + 1;
+        int first = pairs[0] >> 4 * numDigits << 4 * numDigits;
+        boolean isFull =
+                pairs.length == 2 && pairs[0] == first && pairs[1] == first + (1 << 4 * numDigits) - 1;
+        if (isFull) {
+            return regexes.repeat(regexes.bytes(ANY_DIGIT), numDigits, numDigits);
         }
         Map<Regex, ByteSet> leads = new LinkedHashMap<>();
         for (int digit = 0; digit < 16; digit++) {

@@ -62,6 +62,7 @@ final class Logprobs {
                         ? new byte[0]
                         : tokenizer.tokenBytes(id);
         String text = new String(bytes, StandardCharsets.UTF_8);
-        return new TokenLogprob(id, text, bytes, logprob, rank, List.copyOf(top));
+        float shown = logprob + 0f; // of a certain token: 0, not minus 0
+        return new TokenLogprob(id, text, bytes, shown, rank, List.copyOf(top));
     }
 }

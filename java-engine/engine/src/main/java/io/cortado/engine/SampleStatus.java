@@ -22,7 +22,10 @@ final class SampleStatus {
                             "the logits are not finite: position=" + position);
             case EMPTY ->
                     EngineException.invalid(
-                            "logit_bias", "no token is allowed: position=" + position);
+                            "logit_bias",
+                            "no token is left: logit_bias, allowed_token_ids, bad_words, min_tokens"
+                                    + " or logits_processors ban them all: position="
+                                    + position);
             case INVALID ->
                     new EngineException(
                             EngineException.Code.INTERNAL,

@@ -23,8 +23,11 @@ public final class SamplingSuite implements Suite {
     static final class Refused extends RuntimeException {
         private static final long serialVersionUID = 1;
 
+        private final String reason;
+
         Refused(String reason) {
             super(reason);
+            this.reason = reason;
         }
     }
 
@@ -111,7 +114,7 @@ public final class SamplingSuite implements Suite {
                 tally.wrong(label + ": " + difference);
             }
         } catch (Refused e) {
-            tally.refused(String.valueOf(e.getMessage()));
+            tally.refused(e.reason);
         } catch (IllegalStateException e) {
             tally.wrong(label + ": " + e.getMessage());
         }

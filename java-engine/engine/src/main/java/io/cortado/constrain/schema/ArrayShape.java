@@ -35,6 +35,9 @@ final class ArrayShape {
     private static final int MAX_CONDITIONS = 10;
     private static final int MAX_SEARCH = 20_000;
 
+    /** So many items ahead are looked at for whether they can all differ. */
+    private static final int MAX_DISTINCT = 32;
+
     final int min;
     final int max;
     final boolean isUnique;
@@ -142,6 +145,13 @@ final class ArrayShape {
     }
 
     boolean isPossible() {
+        if (isUnique && min > 0) {
+            List<Formula> all = new ArrayList<>(later(start()));
+            all.addFirst(itemAt(0));
+            if (!new Distinct(shapes, all).isPossible(Set.of())) {
+                return false;
+            }
+        }
         return isCompletable(start());
     }
 
@@ -302,15 +312,12 @@ final class ArrayShape {
         }
     }
 
-    /** Whether enough different values are left for the items that must still come. */
-    boolean hasEnough(Progress progress, Formula excluded) {
-        int wanted = min - progress.index;
-        if (wanted <= 0 || !isUnique) {
-            return true;
+    /** What the items satisfy that must still come after the next one. */
+    List<Formula> later(Progress progress) {
+        List<Formula> later = new ArrayList<>();
+        for (int index = progress.index + 1; index < min && later.size() < MAX_DISTINCT; index++) {
+            later.add(itemAt(index));
         }
-        Formula rest =
-                shapes.formulas.and(itemAt(Math.max(progress.index, items.lastKey())), excluded);
-        boolean isTail = progress.index >= items.lastKey();
-        return !isTail || wanted > MAX_SEARCH || shapes.count(rest, wanted) >= wanted;
+        return later;
     }
 }

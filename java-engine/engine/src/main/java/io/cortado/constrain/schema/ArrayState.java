@@ -37,17 +37,18 @@ record ArrayState(
     }
 
     private boolean isPossible(ArrayShape.Step step) {
-        return !shape.isUnique
-                || shapes.isPossible(different(step.item()))
-                        && shape.hasEnough(progress, notSeen());
+        return !shape.isUnique || shapes.isPossible(different(step.item()));
     }
 
-    private Formula notSeen() {
-        return shapes.formulas.not(shapes.formulas.oneOf(List.copyOf(seen)));
-    }
-
+    /** Neither what was there already, nor what an item after it will need. */
     private Formula different(Formula item) {
-        return seen.isEmpty() ? item : shapes.formulas.and(item, notSeen());
+        Set<Object> excluded = new HashSet<>(seen);
+        var later = new Distinct(shapes, shape.later(progress));
+        excluded.addAll(later.needed(seen));
+        Formulas formulas = shapes.formulas;
+        return excluded.isEmpty()
+                ? item
+                : formulas.and(item, formulas.not(formulas.oneOf(List.copyOf(excluded))));
     }
 
     private void items(List<ArrayShape.Step> steps, Edges out) {

@@ -109,7 +109,13 @@ final class Numbers {
                         ? regexes.concat(point, regexes.plus(digit))
                         : regexes.concat(point, magnitudes.notZero());
         Regex small =
-                regexes.concat(List.of(mantissa, mark, bounded(regexes.concat(minus, magnitudes.exponent(BigInteger.ONE)))));
+                regexes.concat(
+                        List.of(
+                                mantissa,
+                                mark,
+                                bounded(
+                                        regexes.concat(
+                                                minus, magnitudes.exponent(BigInteger.ONE)))));
         return new NumberSet(signed(regexes.concat(magnitudes.integer(), fraction)), signed(small));
     }
 
@@ -195,7 +201,8 @@ final class Numbers {
                                         mantissa,
                                         magnitudes.atLeast(digits, false),
                                         magnitudes.atMost(digits, false)));
-                Regex form = regexes.concat(List.of(same, mark, bounded(magnitudes.exponentOf(power))));
+                Regex form =
+                        regexes.concat(List.of(same, mark, bounded(magnitudes.exponentOf(power))));
                 scientific.add(value.signum() < 0 ? regexes.concat(minus, form) : form);
             }
         }

@@ -93,12 +93,11 @@ final class ObjectShape {
         boolean grows = !needs.isEmpty();
         while (grows) {
             int before = due.cardinality();
-            needs.forEach(
-                    (key, needed) -> {
-                        if (due.get(key)) {
-                            due.or(needed);
-                        }
-                    });
+            needs.forEach((key, needed) -> {
+                if (due.get(key)) {
+                    due.or(needed);
+                }
+            });
             grows = due.cardinality() > before;
         }
         return due;
@@ -150,8 +149,7 @@ final class ObjectShape {
     }
 
     /** The fewest properties that the witnesses add to the required ones; MAX_VALUE for never. */
-    private int missing(
-            BitSet used, BitSet due, int pending, Map<Integer, Formula> chosen) {
+    private int missing(BitSet used, BitSet due, int pending, Map<Integer, Formula> chosen) {
         if (pending == 0) {
             return 0;
         }

@@ -70,12 +70,11 @@ final class ObjectShapeBuilder {
     private Map<Integer, BitSet> needed(String[] keys) {
         Map<Integer, BitSet> needed = new HashMap<>();
         List<String> places = Arrays.asList(keys);
-        needs.forEach(
-                (key, others) -> {
-                    var bits = new BitSet();
-                    others.forEach(other -> bits.set(places.indexOf(other)));
-                    needed.put(places.indexOf(key), bits);
-                });
+        needs.forEach((key, others) -> {
+            var bits = new BitSet();
+            others.forEach(other -> bits.set(places.indexOf(other)));
+            needed.put(places.indexOf(key), bits);
+        });
         return needed;
     }
 

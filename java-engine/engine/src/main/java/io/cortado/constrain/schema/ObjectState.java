@@ -19,7 +19,13 @@ import java.util.TreeSet;
  * @param pending the witnesses that are still missing, as bits
  */
 record ObjectState(
-        ObjectShape shape, BitSet used, BitSet present, Set<String> others, int count, int pending, boolean isFirst)
+        ObjectShape shape,
+        BitSet used,
+        BitSet present,
+        Set<String> others,
+        int count,
+        int pending,
+        boolean isFirst)
         implements RuleState {
     static ObjectState start(ObjectShape shape) {
         return new ObjectState(
@@ -49,7 +55,10 @@ record ObjectState(
 
     private boolean isComplete() {
         BitSet written = isOrdered() ? present : used;
-        return written.equals(shape.due(written)) && count >= shape.min && count <= shape.max && pending == 0;
+        return written.equals(shape.due(written))
+                && count >= shape.min
+                && count <= shape.max
+                && pending == 0;
     }
 
     private boolean isOrdered() {

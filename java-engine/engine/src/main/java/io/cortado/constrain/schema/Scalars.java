@@ -4,6 +4,7 @@ import io.cortado.constrain.Regex;
 import io.cortado.constrain.Regexes;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -159,18 +160,22 @@ final class Scalars {
         return Json.parse(quoted).stringValue();
     }
 
-    /** How many different scalars satisfy it, up to {@code limit}. */
-    int count(Formula formula, int limit) {
-        int count = 0;
-        for (int type : WORDS) {
-            count += has(formula, type) ? 1 : 0;
+    /** The scalars that satisfy it; null if there are more than {@code limit}. */
+    @Nullable Set<Object> values(Formula formula, int limit) {
+        Set<Object> values = new HashSet<>();
+        for (int i = 0; i < WORDS.length; i++) {
+            if (has(formula, WORDS[i])) {
+                values.add(Json.value(Json.parse(TEXTS[i])));
+            }
         }
         Set<String> few = strings(string(formula), limit);
         Regex canonical = formulas.numbers.canonical(number(formula));
         List<byte[]> fewNumbers = regexes.all(canonical, limit);
         if (few == null || fewNumbers == null) {
-            return limit;
+            return null;
         }
-        return Math.min(limit, count + few.size() + fewNumbers.size());
+        values.addAll(few);
+        fewNumbers.forEach(text -> values.add(Json.value(Json.parse(text))));
+        return values.size() > limit ? null : values;
     }
 }

@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the values of a formula look like: scalars, and alternatives of objects and of arrays; and
@@ -153,11 +154,11 @@ final class Shapes {
         return !formulas.regexes.isEmpty(written);
     }
 
-    /** How many values there are, up to {@code limit}; compound ones count as many. */
-    int count(Formula formula, int limit) {
+    /** All values; null if there are more than {@code limit}, or compound ones. */
+    @Nullable Set<Object> values(Formula formula, int limit) {
         boolean hasMore =
                 objects(formula).stream().anyMatch(ObjectShape::isPossible)
                         || arrays(formula).stream().anyMatch(ArrayShape::isPossible);
-        return hasMore ? limit : scalars.count(formula, limit);
+        return hasMore ? null : scalars.values(formula, limit);
     }
 }

@@ -13,8 +13,8 @@
  * <p><b>How values are written.</b> Strings: every character as itself; quote, backslash and
  * control characters by their shortest escape; what is not ASCII also as &#92;uXXXX. Numbers
  * without a condition: as JSON has them; under a condition: plain, or with one digit before the
- * point, up to seventeen after it, and an exponent. Objects never repeat a key. Whitespace: as
- * {@link io.cortado.constrain.schema.SchemaOptions} says.
+ * point, up to seventeen after it, and an exponent; exponents have up to three digits. Objects
+ * never repeat a key. Whitespace: as {@link io.cortado.constrain.schema.SchemaOptions} says.
  */
 @NullMarked
 package io.cortado.constrain.schema;

@@ -23,8 +23,8 @@ import org.junit.jupiter.api.Test;
  */
 class JsonSchemaOracleTest {
     private static final int NUM_SCHEMAS = 10_000;
-    private static final int NUM_VALUES = 12;
-    private static final int WALK = 40;
+    private static final int NUM_VALUES = 8;
+    private static final int WALK = 30;
     private static final List<String> TOKENS =
             List.of(
                     "{",

@@ -72,7 +72,8 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Option(
             names = "--json",
-            description = "ids, text, logprobs, finish reason and timings as JSON, a line an answer")
+            description =
+                    "ids, text, logprobs, finish reason and timings as JSON, a line an answer")
     boolean json;
 
     @Spec CommandSpec spec = CommandSpec.create(); // picocli puts the command's own here

@@ -32,7 +32,8 @@ final class ResultJson {
         return out.close().toString();
     }
 
-    private static void scores(JsonOut out, @Nullable List<? extends @Nullable TokenLogprob> tokens) {
+    private static void scores(
+            JsonOut out, @Nullable List<? extends @Nullable TokenLogprob> tokens) {
         if (tokens == null) {
             out.nullValue();
             return;
