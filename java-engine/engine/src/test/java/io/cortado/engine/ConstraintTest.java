@@ -98,7 +98,8 @@ class ConstraintTest {
                 node.get("tags").size() <= 3
                         && node.get("tags")
                                 .valueStream()
-                                .allMatch(tag -> List.of("a", "bc", "déf").contains(tag.asString()));
+                                .allMatch(
+                                        tag -> List.of("a", "bc", "déf").contains(tag.asString()));
         return Set.of("name", "age", "tags", "email").containsAll(keys)
                 && name.codePointCount(0, name.length()) >= 1
                 && name.codePointCount(0, name.length()) <= 8
@@ -216,8 +217,7 @@ class ConstraintTest {
         List<GenerationRequest> shorter =
                 requests().stream()
                         .map(request ->
-                                request.params(
-                                        request.params().toBuilder().maxTokens(60).build()))
+                                request.params(request.params().toBuilder().maxTokens(60).build()))
                         .toList();
         try (Engine engine = DemoEngine.open(DemoEngine.options())) {
             expected = ids(together(engine, shorter));

@@ -35,7 +35,8 @@ class ConstraintFieldsTest {
         String text = "\"root ::= \\\"x\\\" | \\\"y\\\"\"";
         Map<String, Constraint> fields = new LinkedHashMap<>();
         fields.put("\"response_format\":{\"type\":\"json_object\"}", object);
-        fields.put("\"response_format\":{\"type\":\"json_object\",\"schema\":" + SCHEMA + "}", schema);
+        fields.put(
+                "\"response_format\":{\"type\":\"json_object\",\"schema\":" + SCHEMA + "}", schema);
         for (String strict : List.of("", "\"strict\":true,", "\"strict\":false,")) {
             fields.put(
                     "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\","
@@ -65,12 +66,10 @@ class ConstraintFieldsTest {
         try (TestServer server = TestServer.start()) {
             for (Map.Entry<String, Constraint> each : fields().entrySet()) {
                 assertEquals(200, server.chat("hi", each.getKey()).statusCode(), each.getKey());
-                assertEquals(
-                        each.getValue(), server.engine.seen.getLast().params().constraint());
+                assertEquals(each.getValue(), server.engine.seen.getLast().params().constraint());
                 String completion = "\"prompt\":\"hi\"," + each.getKey();
                 assertEquals(200, server.complete(completion).statusCode(), each.getKey());
-                assertEquals(
-                        each.getValue(), server.engine.seen.getLast().params().constraint());
+                assertEquals(each.getValue(), server.engine.seen.getLast().params().constraint());
             }
             assertEquals(
                     200, server.chat("hi", "\"response_format\":{\"type\":\"text\"}").statusCode());
@@ -137,8 +136,7 @@ class ConstraintFieldsTest {
                         .POST(
                                 HttpRequest.BodyPublishers.ofString(
                                         TestServer.chatBody(
-                                                "hi",
-                                                fields + ",\"temperature\":1.5,\"seed\":4")))
+                                                "hi", fields + ",\"temperature\":1.5,\"seed\":4")))
                         .build();
         try (HttpClient client = HttpClient.newHttpClient()) {
             return client.send(request, HttpResponse.BodyHandlers.ofString());
