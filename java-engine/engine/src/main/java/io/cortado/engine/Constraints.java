@@ -49,15 +49,9 @@ final class Constraints {
         TokenTable vocabulary = vocabulary();
         requireEndsAreFree(params);
         try {
-            return cache.get(constraint, () -> compile(constraint, vocabulary));
+            return cache.get(constraint, () -> tryCompile(constraint, vocabulary));
         } catch (GrammarException e) {
             throw refused(e);
-        } catch (StackOverflowError e) {
-            throw new EngineException(
-                    EngineException.Code.INVALID_REQUEST,
-                    "the constraint is nested too deeply",
-                    Constraint.PARAM,
-                    e);
         }
     }
 
@@ -100,6 +94,15 @@ final class Constraints {
             table = made;
         }
         return made;
+    }
+
+    private static CompiledGrammar tryCompile(Constraint constraint, TokenTable vocabulary) {
+        try {
+            return compile(constraint, vocabulary);
+        } catch (StackOverflowError e) {
+            throw new GrammarException(
+                    GrammarException.Reason.LIMIT, "", "the constraint is nested too deeply");
+        }
     }
 
     private static CompiledGrammar compile(Constraint constraint, TokenTable vocabulary) {
