@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param logitsProcessors names of {@link LogitsProcessor processors} that change each row of
  *     logits before all else, in this order; at most 8
  * @param skipSpecialTokens control tokens give no text
+ * @param constraint what each answer has to be; null: anything
  */
 public record SamplingParams(
         int n,
@@ -35,7 +36,8 @@ public record SamplingParams(
         List<String> logitsProcessors,
         Stopping stopping,
         Scoring scoring,
-        boolean skipSpecialTokens) {
+        boolean skipSpecialTokens,
+        @Nullable Constraint constraint) {
 
     /** Below this temperature the likeliest token is taken. */
     public static final float GREEDY_BELOW = 1e-5f;
@@ -177,6 +179,7 @@ public record SamplingParams(
         b.ignoreEos = stopping.ignoreEos();
         b.scoring = scoring;
         b.skipSpecialTokens = skipSpecialTokens;
+        b.constraint = constraint;
         return b;
     }
 
@@ -203,6 +206,7 @@ public record SamplingParams(
         private boolean ignoreEos;
         private Scoring scoring = Scoring.NONE;
         private boolean skipSpecialTokens = true;
+        private @Nullable Constraint constraint;
 
         private Builder() {}
 
@@ -342,6 +346,11 @@ public record SamplingParams(
             return this;
         }
 
+        public Builder constraint(@Nullable Constraint value) {
+            constraint = value;
+            return this;
+        }
+
         public SamplingParams build() {
             return new SamplingParams(
                     n,
@@ -359,7 +368,8 @@ public record SamplingParams(
                     logitsProcessors,
                     new Stopping(maxTokens, minTokens, stop, stopTokenIds, includeStop, ignoreEos),
                     scoring,
-                    skipSpecialTokens);
+                    skipSpecialTokens,
+                    constraint);
         }
     }
 }

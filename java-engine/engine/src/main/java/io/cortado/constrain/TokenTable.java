@@ -81,9 +81,12 @@ public final class TokenTable {
         longRest = new TokenTrie(ids, this.bytes);
     }
 
-    /** The table of a tokenizer; its special tokens are the control tokens. */
+    /**
+     * The table of a tokenizer; its special tokens are the control tokens. Ids that it knows beyond
+     * the logits are never drawn, and left out.
+     */
     public static TokenTable of(Tokenizer tokenizer, int width, int... endIds) {
-        var bytes = new byte[tokenizer.vocabSize()][];
+        var bytes = new byte[Math.min(width, tokenizer.vocabSize())][];
         Map<String, Integer> controls = new HashMap<>();
         for (int id = 0; id < bytes.length; id++) {
             String text = tokenizer.tokenText(id);

@@ -66,9 +66,13 @@ final class Batch {
     /** Rows that processors change. */
     private final int[] processedRows = new int[LogitsProcessor.MAX_ROWS];
 
+    /** Rows that constraints lead. */
+    private final int[] guidedRows;
+
     private final @Nullable EngineException[] faults;
     private final int maxTokens;
     private int numProcessed;
+    private int numGuided;
     private int mostTokens;
     private int decodes;
     private int numTokens;
@@ -100,6 +104,7 @@ final class Batch {
         rowPosition = new long[rows];
         rowState = new int[rows];
         rowResets = new boolean[rows];
+        guidedRows = new int[seqs];
         faults = new @Nullable EngineException[rows];
         token = new int[rows];
         logprob = new float[rows];
@@ -114,10 +119,11 @@ final class Batch {
 
     void clear(int scoreRows) {
         Arrays.fill(sequences, 0, numSeqs, null);
-        if (numProcessed > 0) {
+        if (numProcessed + numGuided > 0) {
             Arrays.fill(faults, null);
         }
         numProcessed = 0;
+        numGuided = 0;
         mostTokens = maxTokens;
         decodes = 0;
         numTokens = 0;
@@ -161,7 +167,16 @@ final class Batch {
         return processedRows[index];
     }
 
-    /** Processors have failed at this row. */
+    int numGuided() {
+        return numGuided;
+    }
+
+    /** The row that is the index-th of those that constraints lead. */
+    int guidedRow(int index) {
+        return guidedRows[index];
+    }
+
+    /** Processors or a constraint have failed at this row. */
     void fault(int row, EngineException why) {
         faults[row] = why;
     }
@@ -318,6 +333,9 @@ final class Batch {
     private void addDraw(Sequence sequence) {
         if (sequence.hasProcessors()) {
             processedRows[numProcessed++] = numRows;
+        }
+        if (sequence.guide != null) {
+            guidedRows[numGuided++] = numRows;
         }
         rowState[numRows] = sequence.stateSlot;
         rowResets[numRows] = sequence.isStateNew;

@@ -63,7 +63,9 @@ final class CortadoEngine implements Engine {
                                 model.vocabSize(),
                                 texts.vocabSize(model.vocabSize()),
                                 texts.tokenizer(),
-                                Processors.of(options.logitsProcessors())),
+                                Processors.of(options.logitsProcessors()),
+                                new Constraints(
+                                        texts.tokenizer(), model.vocabSize(), model.endTokenIds())),
                         new PrefixKeys(
                                 model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);

@@ -330,6 +330,12 @@ final class EngineLoop implements Runnable {
             request.scores.put(promptToken, batch, row);
             sequence.nextScore = promptToken + 1;
         } else {
+            Guide guide = sequence.guide;
+            EngineException refusal = guide == null ? null : guide.accept(batch.token[row]);
+            if (refusal != null) {
+                fail(request, refusal);
+                return;
+            }
             sequence.append(batch, row);
             scheduler.drew(sequence);
             journal.drew();

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.LogitsProcessorFactory;
+import io.cortado.constrain.CompiledGrammar;
 import io.cortado.device.SampleRow;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param badWords null: none that depends on the output
  * @param dry null: off
  * @param processors those of the request's own
+ * @param grammar what the output has to be; null: anything
  */
 record RowParams(
         SampleRow row,
@@ -28,7 +30,8 @@ record RowParams(
         boolean keepsState,
         @Nullable BadWords badWords,
         @Nullable DryRule dry,
-        List<LogitsProcessorFactory> processors) {
+        List<LogitsProcessorFactory> processors,
+        @Nullable CompiledGrammar grammar) {
 
     private static final int[] NO_IDS = {};
 
@@ -38,11 +41,11 @@ record RowParams(
     /** With nothing beside the row. */
     static RowParams plain(SampleRow row) {
         return new RowParams(
-                row, NO_IDS, new float[0], null, NO_IDS, false, false, null, null, List.of());
+                row, NO_IDS, new float[0], null, NO_IDS, false, false, null, null, List.of(), null);
     }
 
     /** True if the host has to know the last token before the next can be drawn. */
     boolean followsTokens() {
-        return badWords != null || dry != null || !processors.isEmpty();
+        return badWords != null || dry != null || grammar != null || !processors.isEmpty();
     }
 }

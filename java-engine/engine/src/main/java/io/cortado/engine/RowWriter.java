@@ -47,9 +47,7 @@ final class RowWriter {
         long position = batch.rowPosition[row];
         SampleRow added = sampler.add(params.row());
         added.random(sequence.seed, position, SAMPLING_TAG);
-        if (params.allowedMask() != null) {
-            added.masks(SampleRow.NONE, sampler.mask(params.allowedMask()));
-        }
+        addMasks(added, params, sequence);
         addBias(params, sequence, (int) position - sequence.prompt.length);
         DryRule dry = params.dry();
         if (dry != null) {
@@ -60,6 +58,16 @@ final class RowWriter {
             if (batch.rowResets[row]) {
                 noteHistory(params, sequence);
             }
+        }
+    }
+
+    private void addMasks(SampleRow added, RowParams params, Sequence sequence) {
+        Guide guide = sequence.guide;
+        int[] allowed = params.allowedMask();
+        if (guide != null || allowed != null) {
+            added.masks(
+                    guide == null ? SampleRow.NONE : sampler.mask(guide.mask()),
+                    allowed == null ? SampleRow.NONE : sampler.mask(allowed));
         }
     }
 

@@ -30,6 +30,7 @@ final class SamplingChecker {
     private final int vocabSize;
     private final @Nullable Tokenizer tokenizer;
     private final Processors processors;
+    private final Constraints constraints;
 
     /** Breakers of the last requests: to find them takes a look at each token. */
     private final Map<List<String>, DryBreakers> breakers =
@@ -47,11 +48,16 @@ final class SamplingChecker {
      * @param vocabSize those of them that may be drawn
      */
     SamplingChecker(
-            int width, int vocabSize, @Nullable Tokenizer tokenizer, Processors processors) {
+            int width,
+            int vocabSize,
+            @Nullable Tokenizer tokenizer,
+            Processors processors,
+            Constraints constraints) {
         this.width = width;
         this.vocabSize = vocabSize;
         this.tokenizer = tokenizer;
         this.processors = processors;
+        this.constraints = constraints;
     }
 
     RowParams check(SamplingParams params, int[] prompt, int[] endIds) {
@@ -74,7 +80,8 @@ final class SamplingChecker {
                 isMirostat,
                 badWords != null && badWords.followsOutput() ? badWords : null,
                 dry(params.dry()),
-                processors.find(params.logitsProcessors()));
+                processors.find(params.logitsProcessors()),
+                constraints.of(params));
     }
 
     private void checkIds(SamplingParams params) {

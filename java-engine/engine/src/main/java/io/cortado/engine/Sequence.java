@@ -3,6 +3,7 @@ package io.cortado.engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.LogitsProcessor;
 import io.cortado.api.LogitsProcessorFactory;
+import io.cortado.constrain.CompiledGrammar;
 import io.cortado.kv.BlockKeys;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.BlockTable;
@@ -61,6 +62,9 @@ final class Sequence implements TokenSource {
     /** Its own; empty where there are none. */
     final LogitsProcessor[] processors;
 
+    /** Its own; null where anything may come. */
+    final @Nullable Guide guide;
+
     /** True if it rotates by the angles of long sequences; see {@link Limits}. */
     boolean isLong;
 
@@ -103,6 +107,8 @@ final class Sequence implements TokenSource {
         for (int i = 0; i < processors.length; i++) {
             processors[i] = made(named.get(i));
         }
+        CompiledGrammar grammar = request.rowParams.grammar();
+        guide = grammar == null ? null : new Guide(grammar);
         followsTokens = request.rowParams.followsTokens();
     }
 

@@ -125,6 +125,10 @@ final class StepSlot implements AutoCloseable {
         numSeqs = next.numSeqs();
         numRows = next.numRows();
         sampler.begin(state);
+        if (next.numGuided() > 0) {
+            submitGuided(next, tokensBefore, stream);
+            return;
+        }
         rows.addAll(next);
         boolean isReplayable =
                 next.isPureDecode()
@@ -135,12 +139,25 @@ final class StepSlot implements AutoCloseable {
             pad(next);
         }
         fillInputs(next);
-        pooler.write(next.segments, next.numSegments(), next.finishedSums, next.numFinishedSums());
         if (isReplayable && sizes.warmUp(numSeqs)) {
             graph(tokensBefore, stream).launch(stream);
         } else {
             enqueue(next.maxQLen(), next.tops(), next.isFed() ? tokensBefore : null, stream);
         }
+        end(next, stream);
+    }
+
+    /** The device computes the logits while the masks of what may be drawn from them are made. */
+    private void submitGuided(Batch next, Buffer tokensBefore, Stream stream) {
+        fillInputs(next);
+        enqueueLogits(next.maxQLen(), next.isFed() ? tokensBefore : null, stream);
+        Guides.look(next);
+        rows.addAll(next);
+        sampler.enqueue(model.logits(), next.tops(), stream);
+        end(next, stream);
+    }
+
+    private void end(Batch next, Stream stream) {
         if (next.numProcessed() > 0) {
             processed().copy(next, model.logits(), stream);
         }
@@ -205,15 +222,19 @@ final class StepSlot implements AutoCloseable {
     }
 
     private void enqueue(int maxQLen, int tops, @Nullable Buffer tokensBefore, Stream stream) {
+        enqueueLogits(maxQLen, tokensBefore, stream);
+        if (numRows > 0) {
+            sampler.enqueue(model.logits(), tops, stream);
+        }
+    }
+
+    private void enqueueLogits(int maxQLen, @Nullable Buffer tokensBefore, Stream stream) {
         inputs.upload(numSeqs, stream);
         if (tokensBefore != null) {
             inputs.feed(tokensBefore, numTokens, stream);
         }
         model.forward(inputs, numTokens, numSeqs, numRows, maxQLen, stream);
         model.pool(pooler, numTokens, stream);
-        if (numRows > 0) {
-            sampler.enqueue(model.logits(), tops, stream);
-        }
     }
 
     private void fillInputs(Batch from) {
@@ -227,6 +248,7 @@ final class StepSlot implements AutoCloseable {
         MemorySegment.copy(from.seqlensKv, 0, to.seqlensKv(), JAVA_INT, 0, numSeqs);
         MemorySegment.copy(from.rowToken, 0, to.logitRows(), JAVA_INT, 0, numRows);
         fillBlockTable(from, to.blockTable());
+        pooler.write(from.segments, from.numSegments(), from.finishedSums, from.numFinishedSums());
     }
 
     /** The angles of long sequences stand behind the others. */

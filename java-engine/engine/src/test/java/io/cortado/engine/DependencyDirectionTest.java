@@ -30,6 +30,8 @@ class DependencyDirectionTest {
                 .definedBy("io.cortado.device..")
                 .layer("sampling")
                 .definedBy("io.cortado.sampling..")
+                .layer("constrain")
+                .definedBy("io.cortado.constrain..")
                 .layer("model")
                 .definedBy("io.cortado.model..")
                 .layer("engine")
@@ -46,10 +48,13 @@ class DependencyDirectionTest {
                 .mayOnlyAccessLayers("bindings")
                 .whereLayer("sampling")
                 .mayOnlyAccessLayers("api", "device")
+                .whereLayer("constrain")
+                .mayOnlyAccessLayers("api", "text")
                 .whereLayer("model")
                 .mayOnlyAccessLayers("device")
                 .whereLayer("engine")
-                .mayOnlyAccessLayers("api", "text", "kv", "device", "sampling", "model")
+                .mayOnlyAccessLayers(
+                        "api", "text", "kv", "device", "sampling", "constrain", "model")
                 .whereLayer("bindings")
                 .mayOnlyBeAccessedByLayers("device")
                 .check(classes);

@@ -54,7 +54,8 @@ final class Requests {
                 keeps,
                 follows ? new BadWords(NO_IDS, new int[][] {{1, 2}}) : null,
                 null,
-                List.of());
+                List.of(),
+                null);
     }
 
     static int[] prompt(int length) {

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param includeUsage a stream ends with a usage chunk
  * @param sloClass the class whose targets count for it; null: none
  * @param form what the answers carry
+ * @param constraintField the field that says what the output has to be; null: none does
  */
 record Ask(
         String model,
@@ -20,7 +21,8 @@ record Ask(
         boolean stream,
         boolean includeUsage,
         @Nullable String sloClass,
-        Form form) {
+        Form form,
+        @Nullable String constraintField) {
 
     /**
      * What the answers carry beside text.

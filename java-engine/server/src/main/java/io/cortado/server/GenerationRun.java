@@ -1,5 +1,6 @@
 package io.cortado.server;
 
+import io.cortado.api.Constraint;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
@@ -50,7 +51,7 @@ final class GenerationRun {
      * @param limitMs time that it may take; 0: no limit
      */
     void run(Engine engine, long limitMs) throws InterruptedException {
-        try (Generations generations = Generations.open(engine, ask.requests())) {
+        try (Generations generations = open(engine)) {
             ScheduledFuture<?> deadline = null;
             if (limitMs > 0) {
                 deadline = exchange.after(limitMs, () -> late(generations));
@@ -64,6 +65,29 @@ final class GenerationRun {
                 }
             }
         }
+    }
+
+    private Generations open(Engine engine) {
+        try {
+            return Generations.open(engine, ask.requests());
+        } catch (EngineException e) {
+            if (isOfTheConstraint(e)) {
+                throw told(e);
+            }
+            throw e;
+        }
+    }
+
+    private boolean isOfTheConstraint(EngineException e) {
+        return e.code() == EngineException.Code.INVALID_REQUEST
+                && Constraint.PARAM.equals(e.param());
+    }
+
+    /** The engine does not know by which of its names the client has given the constraint. */
+    private ApiError told(EngineException e) {
+        return isOfTheConstraint(e)
+                ? ApiError.invalid(ask.constraintField(), String.valueOf(e.getMessage()))
+                : ApiError.from(e);
     }
 
     private void late(Generations generations) {
@@ -144,7 +168,7 @@ final class GenerationRun {
         if (error.code() == EngineException.Code.NOT_FINITE) {
             metrics.corrupted();
         }
-        return isLate ? ApiError.timeout() : ApiError.from(error);
+        return isLate ? ApiError.timeout() : told(error);
     }
 
     private List<Answer.Choice> choicesOf(int prompt) {

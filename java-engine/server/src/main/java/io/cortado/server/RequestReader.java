@@ -41,6 +41,8 @@ final class RequestReader {
                 SchedulingFields.read(fields, head.hints(), options.traffic());
         SamplingParams.Builder params =
                 SamplingFields.read(fields, model, options.limits().choices(), stream);
+        ConstraintFields.Read constraint = ConstraintFields.read(fields);
+        params.constraint(constraint == null ? null : constraint.constraint());
         Long asked = fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE);
         fields.integer("max_tokens", 1, Integer.MAX_VALUE);
         SamplingFields.lengths(fields, params, 1, asked, Integer.MAX_VALUE);
@@ -66,7 +68,14 @@ final class RequestReader {
                         false,
                         scheduling.scheduling(),
                         head.requestId());
-        return new Ask(name, List.of(request), stream, usage, scheduling.sloClass(), form);
+        return new Ask(
+                name,
+                List.of(request),
+                stream,
+                usage,
+                scheduling.sloClass(),
+                form,
+                constraint == null ? null : constraint.path());
     }
 
     Ask completion(ObjectNode body, RequestHead head) {
@@ -83,6 +92,8 @@ final class RequestReader {
         boolean echo = fields.bool("echo", false);
         SamplingParams.Builder params =
                 SamplingFields.read(fields, model, options.limits().choices(), stream);
+        ConstraintFields.Read constraint = ConstraintFields.read(fields);
+        params.constraint(constraint == null ? null : constraint.constraint());
         SamplingFields.lengths(fields, params, echo ? 0 : 1, null, 16);
         Long logprobs = fields.integer("logprobs", 0, MAX_LOGPROBS);
         Integer promptLogprobs = SamplingFields.promptLogprobs(fields, stream);
@@ -104,7 +115,14 @@ final class RequestReader {
                             prompt, built, echo, scheduling.scheduling(), head.requestId()));
         }
         strict(fields);
-        return new Ask(name, requests, stream, usage, scheduling.sloClass(), form);
+        return new Ask(
+                name,
+                requests,
+                stream,
+                usage,
+                scheduling.sloClass(),
+                form,
+                constraint == null ? null : constraint.path());
     }
 
     EmbeddingAsk embedding(ObjectNode body, RequestHead head) {

@@ -1,7 +1,6 @@
 package io.cortado.server;
 
 import java.util.Map;
-import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
 /** Fields that are known and whose effect is not built: refused by name, never ignored. */
@@ -13,16 +12,9 @@ final class UnsupportedFields {
         "functions",
         "function_call",
         "moderation",
-        "guided_json",
-        "guided_regex",
-        "guided_choice",
-        "guided_grammar",
         "guided_decoding_backend",
         "guided_whitespace_pattern",
-        "structured_outputs",
         "structural_tag",
-        "grammar",
-        "json_schema",
         "suffix",
         "truncate_prompt_tokens",
         "prompt_embeds",
@@ -66,7 +58,6 @@ final class UnsupportedFields {
         mustBeFalse(fields, "store");
         beamSearch(fields);
         mustBeFalse(fields, "return_tokens_as_token_ids");
-        responseFormat(fields);
         modalities(fields);
     }
 
@@ -92,23 +83,6 @@ final class UnsupportedFields {
     private static void mustBeFalse(Fields fields, String name) {
         if (fields.bool(name, false)) {
             throw ApiError.unsupported(name, "only false is taken");
-        }
-    }
-
-    private static void responseFormat(Fields fields) {
-        Fields format = fields.object("response_format");
-        if (format == null) {
-            return;
-        }
-        String type =
-                format.oneOf(
-                        "type",
-                        Set.of("text", "json_object", "json_schema", "grammar", "structural_tag"));
-        if (type == null) {
-            throw ApiError.invalid("response_format.type", "response_format.type is required.");
-        }
-        if (!type.equals("text")) {
-            throw ApiError.unsupported("response_format", "only {\"type\":\"text\"} is taken");
         }
     }
 

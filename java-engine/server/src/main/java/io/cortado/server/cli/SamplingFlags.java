@@ -72,6 +72,7 @@ final class SamplingFlags {
     @Nullable String samplers;
 
     @Mixin SamplerFlags samplerFlags = new SamplerFlags();
+    @Mixin ConstraintFlags constraintFlags = new ConstraintFlags();
 
     SamplingParams.Builder params(SamplingParams defaults, int absentMaxTokens) {
         List<SamplingStep> order = samplers == null ? null : SamplingStep.parse(samplers);
@@ -81,6 +82,7 @@ final class SamplingFlags {
         params.ignoreEos(ignoreEos).minTokens(minTokens).skipSpecialTokens(!specialTokens);
         params.maxTokens(maxTokens == null ? absentMaxTokens : maxTokens);
         params.tokens(new TokenRules(logitBias, allowedTokenIds, badWords));
+        params.constraint(constraintFlags.constraint());
         return temperature == null ? params : params.temperature(temperature);
     }
 }

@@ -1,5 +1,6 @@
 package io.cortado.server.record;
 
+import io.cortado.api.Constraint;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Scheduling;
 import io.cortado.api.Scoring;
@@ -28,7 +29,12 @@ final class ParamsJson {
         optional(out.name("logprobs"), params.scoring().logprobs());
         optional(out.name("prompt_logprobs"), params.scoring().promptLogprobs());
         out.field("logprobs_mode", params.scoring().mode().name());
-        out.name("skip_special_tokens").value(params.skipSpecialTokens()).close();
+        out.name("skip_special_tokens").value(params.skipSpecialTokens());
+        Constraint constraint = params.constraint();
+        if (constraint != null) {
+            ConstraintJson.write(out.name("constraint"), constraint);
+        }
+        out.close();
     }
 
     private static void write(JsonOut out, TokenRules tokens) {
@@ -88,6 +94,7 @@ final class ParamsJson {
                                 optional(node.path("prompt_logprobs")),
                                 Scoring.Mode.valueOf(node.path("logprobs_mode").asString("RAW"))))
                 .skipSpecialTokens(required(node, "skip_special_tokens").booleanValue())
+                .constraint(ConstraintJson.read(node.get("constraint")))
                 .build();
     }
 

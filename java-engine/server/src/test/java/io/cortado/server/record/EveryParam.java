@@ -1,5 +1,6 @@
 package io.cortado.server.record;
 
+import io.cortado.api.Constraint;
 import io.cortado.api.Dry;
 import io.cortado.api.DynamicTemperature;
 import io.cortado.api.Mirostat;
@@ -40,6 +41,7 @@ final class EveryParam {
                     .ignoreEos(true)
                     .scoring(new Scoring(4, 5, Scoring.Mode.PROCESSED))
                     .skipSpecialTokens(false)
+                    .constraint(new Constraint.Choice(List.of("yes", "\"no\"")))
                     .build();
 
     private EveryParam() {}
@@ -59,7 +61,7 @@ final class EveryParam {
             Object x = component.getAccessor().invoke(a);
             Object y = component.getAccessor().invoke(b);
             String name = path + component.getName();
-            if (x instanceof Record) {
+            if (x instanceof Record && y != null) {
                 collect(x, y, name + ".", same);
             } else if (x == null || x.equals(y)) {
                 same.add(name);

@@ -1,0 +1,121 @@
+package io.cortado.engine;
+
+import io.cortado.api.Constraint;
+import io.cortado.api.EngineException;
+import io.cortado.api.SamplingParams;
+import io.cortado.constrain.CompiledGrammar;
+import io.cortado.constrain.GrammarCache;
+import io.cortado.constrain.GrammarException;
+import io.cortado.constrain.GrammarLimits;
+import io.cortado.constrain.Grammars;
+import io.cortado.constrain.TokenTable;
+import io.cortado.constrain.schema.JsonSchema;
+import io.cortado.constrain.schema.SchemaOptions;
+import io.cortado.text.Tokenizer;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Compiles the constraints of requests, on the threads of their callers. Any thread. */
+final class Constraints {
+    private static final long CACHE_BYTES = 256L << 20;
+    private static final String ANY_OBJECT = "{\"type\":\"object\"}";
+
+    private final @Nullable Tokenizer tokenizer;
+    private final int width;
+    private final int[] endIds;
+    private final GrammarCache cache = new GrammarCache(CACHE_BYTES);
+
+    /** Made where the first request has a constraint: it takes a look at each token. */
+    private @Nullable TokenTable table;
+
+    /**
+     * @param width logits of a row
+     * @param endIds the model's
+     */
+    Constraints(@Nullable Tokenizer tokenizer, int width, List<Integer> endIds) {
+        this.tokenizer = tokenizer;
+        this.width = width;
+        int known = tokenizer == null ? 0 : Math.min(width, tokenizer.vocabSize());
+        this.endIds =
+                endIds.stream().mapToInt(Integer::intValue).filter(id -> id < known).toArray();
+    }
+
+    /** The grammar of a request's constraint; null where it has none. */
+    @Nullable CompiledGrammar of(SamplingParams params) {
+        Constraint constraint = params.constraint();
+        if (constraint == null) {
+            return null;
+        }
+        TokenTable vocabulary = vocabulary();
+        requireEndsAreFree(params);
+        try {
+            return cache.get(constraint, () -> tryCompile(constraint, vocabulary));
+        } catch (GrammarException e) {
+            throw refused(e);
+        }
+    }
+
+    /** The failure of a request in the words of the grammar's. */
+    static EngineException refused(GrammarException e) {
+        return new EngineException(
+                EngineException.Code.INVALID_REQUEST,
+                String.valueOf(e.getMessage()),
+                Constraint.PARAM,
+                e);
+    }
+
+    private static void requireEndsAreFree(SamplingParams params) {
+        if (params.ignoreEos()) {
+            throw EngineException.invalid(
+                    "ignore_eos",
+                    "ignore_eos excludes a constraint, which decides where the output ends");
+        }
+        if (params.minTokens() > 0) {
+            throw EngineException.invalid(
+                    "min_tokens",
+                    "min_tokens excludes a constraint, which decides where the output ends:"
+                            + " min_tokens="
+                            + params.minTokens());
+        }
+    }
+
+    private synchronized TokenTable vocabulary() {
+        if (tokenizer == null) {
+            throw EngineException.invalid(
+                    Constraint.PARAM, "a constraint needs a tokenizer and the model has none");
+        }
+        if (endIds.length == 0) {
+            throw EngineException.invalid(
+                    Constraint.PARAM, "a constraint needs an end token and the model has none");
+        }
+        TokenTable made = table;
+        if (made == null) {
+            made = TokenTable.of(tokenizer, width, endIds);
+            table = made;
+        }
+        return made;
+    }
+
+    private static CompiledGrammar tryCompile(Constraint constraint, TokenTable vocabulary) {
+        try {
+            return compile(constraint, vocabulary);
+        } catch (StackOverflowError e) {
+            throw new GrammarException(
+                    GrammarException.Reason.LIMIT, "", "the constraint is nested too deeply");
+        }
+    }
+
+    private static CompiledGrammar compile(Constraint constraint, TokenTable vocabulary) {
+        GrammarLimits limits = GrammarLimits.DEFAULT;
+        return switch (constraint) {
+            case Constraint.JsonSchema(String schema) ->
+                    JsonSchema.compile(schema, SchemaOptions.DEFAULT, vocabulary, limits);
+            case Constraint.JsonObject() ->
+                    JsonSchema.compile(ANY_OBJECT, SchemaOptions.DEFAULT, vocabulary, limits);
+            case Constraint.Regex(String pattern) -> Grammars.regex(pattern, vocabulary, limits);
+            case Constraint.Choice(List<String> texts) ->
+                    Grammars.choice(texts, vocabulary, limits);
+            case Constraint.Grammar(String text) -> Grammars.grammar(text, vocabulary, limits);
+        };
+    }
+}

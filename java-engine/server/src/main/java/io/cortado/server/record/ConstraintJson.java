@@ -1,0 +1,58 @@
+package io.cortado.server.record;
+
+import io.cortado.api.Constraint;
+import io.cortado.server.JsonOut;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/** What an output has to be as JSON, there and back. */
+final class ConstraintJson {
+    private static final String TYPE = "type";
+    private static final String JSON_SCHEMA = "json_schema";
+    private static final String JSON_OBJECT = "json_object";
+    private static final String REGEX = "regex";
+    private static final String CHOICE = "choice";
+    private static final String GRAMMAR = "grammar";
+
+    private ConstraintJson() {}
+
+    static void write(JsonOut out, Constraint constraint) {
+        out.open();
+        switch (constraint) {
+            case Constraint.JsonSchema(var schema) -> text(out, JSON_SCHEMA, schema);
+            case Constraint.JsonObject() -> out.field(TYPE, JSON_OBJECT);
+            case Constraint.Regex(var pattern) -> text(out, REGEX, pattern);
+            case Constraint.Choice(var texts) ->
+                    ParamsJson.strings(out.field(TYPE, CHOICE), CHOICE, texts);
+            case Constraint.Grammar(var text) -> text(out, GRAMMAR, text);
+        }
+        out.close();
+    }
+
+    private static void text(JsonOut out, String type, String text) {
+        out.field(TYPE, type).field(type, text);
+    }
+
+    /** Null where there is none. */
+    static @Nullable Constraint read(@Nullable JsonNode node) {
+        if (node == null) {
+            return null;
+        }
+        String type = ParamsJson.required(node, TYPE).stringValue();
+        return switch (type) {
+            case JSON_SCHEMA -> new Constraint.JsonSchema(text(node, type));
+            case JSON_OBJECT -> new Constraint.JsonObject();
+            case REGEX -> new Constraint.Regex(text(node, type));
+            case CHOICE ->
+                    new Constraint.Choice(ParamsJson.strings(ParamsJson.required(node, CHOICE)));
+            case GRAMMAR -> new Constraint.Grammar(text(node, type));
+            default ->
+                    throw new IllegalArgumentException(
+                            "a recorded constraint has an unknown type: " + type);
+        };
+    }
+
+    private static String text(JsonNode node, String type) {
+        return ParamsJson.required(node, type).stringValue();
+    }
+}
