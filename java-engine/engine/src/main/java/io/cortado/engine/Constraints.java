@@ -18,6 +18,11 @@ import org.jspecify.annotations.Nullable;
 /** Compiles the constraints of requests, on the threads of their callers. Any thread. */
 final class Constraints {
     private static final long CACHE_BYTES = 256L << 20;
+
+    /** As OpenAI has it: what a schema declares comes in that order. */
+    private static final SchemaOptions OPTIONS =
+            SchemaOptions.DEFAULT.withOrder(SchemaOptions.PropertyOrder.DECLARED);
+
     private static final String ANY_OBJECT = "{\"type\":\"object\"}";
 
     private final @Nullable Tokenizer tokenizer;
@@ -109,9 +114,9 @@ final class Constraints {
         GrammarLimits limits = GrammarLimits.DEFAULT;
         return switch (constraint) {
             case Constraint.JsonSchema(String schema) ->
-                    JsonSchema.compile(schema, SchemaOptions.DEFAULT, vocabulary, limits);
+                    JsonSchema.compile(schema, OPTIONS, vocabulary, limits);
             case Constraint.JsonObject() ->
-                    JsonSchema.compile(ANY_OBJECT, SchemaOptions.DEFAULT, vocabulary, limits);
+                    JsonSchema.compile(ANY_OBJECT, OPTIONS, vocabulary, limits);
             case Constraint.Regex(String pattern) -> Grammars.regex(pattern, vocabulary, limits);
             case Constraint.Choice(List<String> texts) ->
                     Grammars.choice(texts, vocabulary, limits);
