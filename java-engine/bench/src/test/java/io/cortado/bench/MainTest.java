@@ -68,8 +68,7 @@ class MainTest {
     }
 
     @Test
-    void aSuiteThatIsNotBuiltYetIsNamedAsSuch() {
-        assertRefused("not built yet", "conformance", "maskbench", ".");
+    void refusesSuitesAndPathsThatAreNotThere() {
         assertRefused("SUITE must be one of", "conformance", "nonsense", ".");
         assertRefused("does not exist", "conformance", "tokenizers", "/no/such/path");
         assertRefused("limit=0", "conformance", "tokenizers", ".", "--limit", "0");

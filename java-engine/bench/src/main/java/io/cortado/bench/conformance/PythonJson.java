@@ -64,7 +64,7 @@ final class PythonJson {
 
     /** The shortest digits that give the double back, with an exponent where Python has one. */
     private static String number(JsonNode node) {
-        double value = node.decimalValue().doubleValue();
+        double value = node.doubleValue();
         if (Double.isInfinite(value)) {
             return value > 0 ? "Infinity" : "-Infinity";
         }
