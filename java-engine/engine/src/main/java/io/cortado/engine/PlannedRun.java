@@ -56,6 +56,7 @@ final class PlannedRun {
     private final EngineLoop loop;
     private final List<Request> requests = new ArrayList<>();
     private final PlanLoad load;
+    private final Door door;
     private long now = 1; // a request that came at 0 would have no time of arrival
     private int mostSeqs;
     private Map<StepCost.Operator, Double> firstStep = Map.of();
@@ -73,8 +74,13 @@ final class PlannedRun {
                         new Clocked(),
                         door,
                         () -> now);
+        this.door = door;
+        put(1);
+    }
+
+    private void put(int count) {
         int[] prompt = new int[load.promptTokens()];
-        for (int i = 0; i < load.concurrency(); i++) {
+        for (int i = 0; i < count; i++) {
             door.enter(1, prompt.length);
             Request request = new Request(spec(prompt), door, now);
             requests.add(request);
@@ -98,10 +104,15 @@ final class PlannedRun {
                 () -> new StopRules(NO_IDS, 0, output, null));
     }
 
-    /** The load fits: a sequence of it is not longer than the cache. */
+    /**
+     * The load fits: a sequence of it is not longer than the cache. Requests that come at once find
+     * the first of them under way, as an idle engine waits for no second one.
+     */
     static PlannedRun of(
             EngineOptions options, Limits limits, int kvBlocks, StepCost cost, PlanLoad load) {
         PlannedRun run = new PlannedRun(options, limits, kvBlocks, cost, load);
+        run.loop.step();
+        run.put(load.concurrency() - 1);
         while (run.loop.step()) {
             // the clock goes on with each step
         }
