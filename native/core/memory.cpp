@@ -53,7 +53,8 @@ int64_t number_of(const std::string& path, std::string_view key, int64_t absent)
 void apply_limits(HostMemory& memory, const std::string& root, const Version& version, std::string group) {
     const int64_t machine = memory.total;
     while (true) {
-        const std::string folder = root + version.mount + group;
+        std::string folder = root;
+        folder.append(version.mount).append(group);
         const int64_t limit = number_of(folder + version.limit, "", kUnlimited);
         if (limit < machine) {
             const int64_t used = number_of(folder + version.used, "", 0);
