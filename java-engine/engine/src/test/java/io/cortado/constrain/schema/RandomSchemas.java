@@ -11,8 +11,9 @@ final class RandomSchemas {
                     "null", "true", "false", "0", "1", "2", "-1", "0.5", "\"\"", "\"a\"", "\"b\"",
                     "\"ab\"");
     private static final List<String> KEYS = List.of("\"a\"", "\"b\"", "\"ab\"");
+    // None whose opposite only a line end is in: the vocabulary could not spell it.
     private static final List<String> PATTERNS =
-            List.of("\"a\"", "\"^b\"", "\"^a?b?$\"", "\"^.$\"");
+            List.of("\"a\"", "\"^b\"", "\"^a?b?$\"", "\"^[ab]$\"");
     private static final List<String> TYPES =
             List.of("null", "boolean", "integer", "number", "string", "array", "object");
 
