@@ -31,6 +31,12 @@ public final class Chaos {
     /** Of the time, before memory is judged. */
     private static final double WARM_UP = 0.4;
 
+    /** After the warm-up, for a judgement of what grows. */
+    private static final int LEAST_SAMPLES = 8;
+
+    /** A run that is shorter may miss one of the events on a busy machine. */
+    private static final int LONG_SECONDS = 120;
+
     private static final double ALLOWED_PART = 0.05;
     private static final long ALLOWED_HEAP = 2 << 20;
     private static final long ALLOWED_RESIDENT = 16 << 20;
@@ -289,6 +295,10 @@ public final class Chaos {
     /** What a line through the samples after the warm-up gains, at most the allowance and 5%. */
     private void flat(String name, Fit fit, long allowed) {
         Fit judged = fit.after(WARM_UP);
+        if (judged.size() < LEAST_SAMPLES) {
+            out.printf("%s is not judged: samples=%d of %d%n", name, judged.size(), LEAST_SAMPLES);
+            return;
+        }
         double bound = allowed + ALLOWED_PART * judged.mean();
         if (judged.gain() > bound) {
             results.fail(
@@ -297,10 +307,12 @@ public final class Chaos {
         }
     }
 
-    /** A run that did not meet what it is for proves nothing. */
+    /** A long run that did not meet what it is for proves nothing; a short one says so. */
     private void reached(String what, double count) {
-        if (count == 0) {
+        if (count == 0 && plan.seconds() >= LONG_SECONDS) {
             results.fail("the run had no " + what);
+        } else if (count == 0) {
+            out.println("the run was short: it had no " + what);
         }
     }
 }
