@@ -149,6 +149,7 @@ struct DeviceLimits;
 struct ct_device {
     ct::Team* team;                 // of the device's queue; one thread where the device has a runtime of its own
     int32_t isa;                    // ct_isa in use, never CT_ISA_AUTO
+    bool halves_bf16;               // vdpbf16ps takes the time of four vfmadd, and two do the same work
     std::atomic<int64_t> children;  // handles alive; ct_device_close refuses while > 0
     struct Queue;                   // core/stream.cpp: one runner at a time drives the team
     Queue* queue;                   // null where the device has a runtime of its own

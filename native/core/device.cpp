@@ -31,6 +31,16 @@ int32_t best_isa() {
     return CT_ISA_SCALAR;
 }
 
+// Intel's cores start a vdpbf16ps of 512 bits every other cycle, AMD's one each cycle; either starts two vfmadd.
+bool halves_bf16(int32_t isa) {
+#if defined(__x86_64__)
+    return isa == CT_ISA_AVX512 && __builtin_cpu_is("intel");
+#else
+    (void)isa;
+    return false;
+#endif
+}
+
 const char* isa_name(int32_t isa) {
     switch (isa) {
         case CT_ISA_SCALAR:
@@ -102,6 +112,7 @@ int32_t open_cpu(ct_device** device, const ct_device_options& given) {
                     isa_name(best));
     }
     auto opened = make_device("cpu", given.isa == CT_ISA_AUTO ? best : given.isa);
+    opened->halves_bf16 = halves_bf16(opened->isa);
     read_processor(opened->processor);
     start_device(opened.get(), given.num_threads > 0 ? given.num_threads : available_cores());
     *device = opened.release();

@@ -106,7 +106,7 @@ extern "C" int32_t ct_device_probe(double* per_second, ct_device* device, int32_
         std::memset(memory, 1, static_cast<size_t>(ct::kReadBytes));
         *per_second = ct::read_bandwidth(*device->team, loops, memory);
         ct::free_bytes(memory, ct::kReadBytes);
-    } else if (probe == CT_PROBE_BF16_FLOPS && loops.bf16) {
+    } else if (probe == CT_PROBE_BF16_FLOPS && loops.bf16 && !device->halves_bf16) {
         *per_second = ct::flops(*device->team, loops.bf16, loops.bf16_flops);
     } else {
         *per_second = ct::flops(*device->team, loops.f32, loops.f32_flops);

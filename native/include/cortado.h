@@ -127,7 +127,8 @@ CT_API int32_t ct_device_get_info(ct_device_info* info, const ct_device* device)
 enum ct_probe {
     CT_PROBE_READ_BANDWIDTH = 0, /* bytes per second read by all threads from memory far larger than the caches; cuda:
                                     read plus written by a copy */
-    CT_PROBE_BF16_FLOPS = 1,     /* bf16 multiply-accumulates x 2 per second, all threads, operands in registers */
+    CT_PROBE_BF16_FLOPS = 1,     /* bf16 multiply-accumulates x 2 per second, all threads, operands in registers; on
+                                    the CPU in float32, where that is faster */
     CT_PROBE_F32_FLOPS = 2       /* the same for float32 fused multiply-add */
 };
 

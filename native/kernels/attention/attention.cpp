@@ -93,9 +93,11 @@ int32_t plan_bytes(const ct_device* device, const ct_attention_params& p, int64_
 }
 
 Kernel choose_kernel(const ct_stream* stream, const ct_attention_params& p) {
-    switch (ct::device_of(stream)->isa) {
+    const ct_device* device = ct::device_of(stream);
+    switch (device->isa) {
         case CT_ISA_AVX512:
-            return kernel_avx512(p.dtype, p.kv_dtype);
+            return device->halves_bf16 ? kernel_avx512_float(p.dtype, p.kv_dtype)
+                                       : kernel_avx512(p.dtype, p.kv_dtype);
         case CT_ISA_AVX2:
             return kernel_avx2(p.dtype, p.kv_dtype);
         default:

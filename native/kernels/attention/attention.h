@@ -63,5 +63,6 @@ struct Kernel {
 Kernel kernel_scalar(int32_t dtype, int32_t kv_dtype);
 Kernel kernel_avx2(int32_t dtype, int32_t kv_dtype);
 Kernel kernel_avx512(int32_t dtype, int32_t kv_dtype);
+Kernel kernel_avx512_float(int32_t dtype, int32_t kv_dtype);  // bf16 is multiplied in float32
 
 }  // namespace ct::attention

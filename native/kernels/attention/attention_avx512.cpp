@@ -123,8 +123,18 @@ private:
     }
 };
 
+// Where vdpbf16ps is slow, keys are float32 once they are transposed.
+struct Avx512Float : Avx512 {
+    static constexpr bool kHasPairs = false;
+    template <typename Q>
+    static constexpr bool is_pair() {
+        return false;
+    }
+};
+
 }  // namespace
 
 Kernel kernel_avx512(int32_t dtype, int32_t kv_dtype) { return kernel_of<Avx512>(dtype, kv_dtype); }
+Kernel kernel_avx512_float(int32_t dtype, int32_t kv_dtype) { return kernel_of<Avx512Float>(dtype, kv_dtype); }
 
 }  // namespace ct::attention

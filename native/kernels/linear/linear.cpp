@@ -237,10 +237,10 @@ void Linear::run_dense(const ct::WeightsSegment& segment, const Block& block, ct
     dense.run(block, team, thread);
 }
 
-const Kernels* kernels_of(int32_t isa) {
-    switch (isa) {
+const Kernels* kernels_of(const ct_device* device) {
+    switch (device->isa) {
         case CT_ISA_AVX512:
-            return &kAvx512Kernels;
+            return device->halves_bf16 ? &kAvx512FloatKernels : &kAvx512Kernels;
         case CT_ISA_AVX2:
             return &kAvx2Kernels;
         default:
@@ -294,7 +294,7 @@ int32_t ct_linear(ct_buffer* y, const ct_buffer* x, const ct_weights* weights, c
     linear.x_stride = x_stride;
     linear.y_dtype = y_dtype;
     linear.x_dtype = x_dtype;
-    linear.kernels = kernels_of(weights->device->isa);
+    linear.kernels = kernels_of(weights->device);
     linear.code_kernels = code_kernels_of(weights->device->isa);
     CT_TRY(ct::enqueue(stream, [linear](ct::Team& team) { linear.run(team); }));
     return ct::ok();

@@ -53,5 +53,6 @@ struct Kernels {
 extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
+extern const Kernels kAvx512FloatKernels;  // bf16 is multiplied in float32
 
 }  // namespace ct::linear

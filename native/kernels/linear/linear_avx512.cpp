@@ -194,5 +194,6 @@ void finish(void* y, const float* c, const float* bias, int64_t cols, int32_t y_
 }  // namespace
 
 const Kernels kAvx512Kernels = {kMaxRows, tile_bf16_bf16_any, tile_f32_bf16_any, tile_f32_f32_any, expand, finish};
+const Kernels kAvx512FloatKernels = {kMaxRows, nullptr, tile_f32_bf16_any, tile_f32_f32_any, expand, finish};
 
 }  // namespace ct::linear

@@ -18,6 +18,8 @@ final class Shapes {
     /** Deeper chains of what must be there would overflow the stack. */
     private static final int MAX_DEPTH = 250;
 
+    private record Asked(Formula formula, int limit) {}
+
     final Formulas formulas;
     final Scalars scalars;
     final Layout layout;
@@ -28,6 +30,7 @@ final class Shapes {
     private final Map<Formula, List<ArrayShape>> arrays = new HashMap<>();
     private final Map<Object, ObjectShape> objectsByAtoms = new HashMap<>();
     private final Map<Set<Formula>, ArrayShape> arraysByAtoms = new HashMap<>();
+    private final Map<Asked, @Nullable Set<Object>> values = new HashMap<>();
 
     /** The least depth of what is being decided that the last decision depended on. */
     private int lowest = Integer.MAX_VALUE;
@@ -156,11 +159,15 @@ final class Shapes {
         return !formulas.regexes.isEmpty(written);
     }
 
-    /** All values; null if there are more than {@code limit}, or compound ones. */
+    /** All values; null if there are more than {@code limit}, or it would take long to tell. */
     @Nullable Set<Object> values(Formula formula, int limit) {
-        boolean hasMore =
-                objects(formula).stream().anyMatch(ObjectShape::isPossible)
-                        || arrays(formula).stream().anyMatch(ArrayShape::isPossible);
-        return hasMore ? null : scalars.values(formula, limit);
+        if (openness() > 0) {
+            return new FewValues(this, limit).of(formula);
+        }
+        var asked = new Asked(formula, limit);
+        if (!values.containsKey(asked)) {
+            values.put(asked, new FewValues(this, limit).of(formula));
+        }
+        return values.get(asked);
     }
 }

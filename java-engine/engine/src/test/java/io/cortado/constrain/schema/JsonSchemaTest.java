@@ -64,6 +64,22 @@ class JsonSchemaTest {
     }
 
     @Test
+    void itemsThatMustDifferAreOnlyBegunWhereThereAreEnough() {
+        String one = "{\"type\":\"array\",\"enum\":[[0,null]]}";
+        String array = "{\"items\":%s,\"minItems\":%d,\"uniqueItems\":true}";
+        assertFalse(accepts(array.formatted(one, 2), "[["));
+        assertTrue(accepts(array.formatted(one, 1), "[[-0.0, null]]"));
+        String object = "{\"const\":{\"a\":[true,{}]}}";
+        String either = "{\"anyOf\":[%s,%s]}".formatted(one, object);
+        assertTrue(accepts(array.formatted(either, 2), "[[0, null], {\"a\": [true, {}]}]"));
+        assertFalse(accepts(array.formatted(either, 2), "[[0, null], [0, null"));
+        assertFalse(accepts(array.formatted(either, 3), "["));
+        String pair = "{\"type\":\"array\",\"items\":{\"type\":\"boolean\"},\"maxItems\":1}";
+        assertTrue(accepts(array.formatted(pair, 3), "[[], [true], [false]]"));
+        assertFalse(accepts(array.formatted(pair, 4), "["));
+    }
+
+    @Test
     void whitespaceIsBounded() {
         SchemaOptions none = SchemaOptions.DEFAULT.withWhitespace(Whitespace.NONE);
         assertTrue(accepts("{}", "{\n  \"a\": [\n    1,\n    2\n  ]\n}"));
