@@ -10,6 +10,7 @@ import io.cortado.kv.KvCache;
 import io.cortado.kv.Transfer;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvFile;
+import io.cortado.model.KvPages;
 import io.cortado.model.KvTiers;
 import io.cortado.sampling.SampleState;
 import java.io.IOException;
@@ -27,6 +28,7 @@ final class ModelExecutor implements Executor {
     private final int hostBlocks;
     private final int diskBlocks;
     private final @Nullable FileMover mover;
+    private final @Nullable KvPages pages;
     private StepSlot next;
     private StepSlot last;
 
@@ -58,6 +60,10 @@ final class ModelExecutor implements Executor {
             hostBlocks = rates == null || rates.movingPays() ? tiersWanted.hostBlocks() : 0;
             KvTiers tiers = model.createTiers(hostBlocks);
             made.push(tiers::close);
+            pages = tiers.pages();
+            if (pages != null) {
+                made.push(pages::close);
+            }
             mover = mover(tiers, tiersWanted, rates);
             if (mover != null) {
                 made.push(mover::close);
@@ -170,6 +176,9 @@ final class ModelExecutor implements Executor {
 
     @Override
     public void submit(Batch batch, KvCache cache) {
+        if (pages != null) {
+            pages.used(cache.pool().everTaken());
+        }
         StepSlot slot = next;
         slot.submit(batch, cache, last.tokens(), stream);
         next = last;

@@ -16,6 +16,7 @@ public final class BlockPool {
     private final int[] owners;
     private final int[] blank;
     private int numBlank;
+    private int leastBlank;
 
     // The kept blocks in the order in which they were given back, a ring through place `total`.
     private final int[] next;
@@ -47,6 +48,7 @@ public final class BlockPool {
         owners = new int[numBlocks];
         blank = new int[numBlocks];
         numBlank = numBlocks;
+        leastBlank = numBlocks;
         for (int i = 0; i < numBlocks; i++) {
             blank[i] = numBlocks - 1 - i;
         }
@@ -72,6 +74,11 @@ public final class BlockPool {
 
     public int used() {
         return owners.length - available();
+    }
+
+    /** Blocks that were ever taken: those with the lowest numbers. */
+    public int everTaken() {
+        return owners.length - leastBlank;
     }
 
     /** Blocks that nobody uses and that still hold what their keys say. */
@@ -116,6 +123,7 @@ public final class BlockPool {
     /** Takes a block; the caller has made sure that one is available. */
     public int take() {
         int block = numBlank > 0 ? blank[--numBlank] : evict();
+        leastBlank = Math.min(leastBlank, numBlank);
         owners[block] = 1;
         return block;
     }

@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The bytes of the KV cache's blocks on the device, and of a second tier in host memory: copies
@@ -42,6 +43,11 @@ public final class KvTiers implements AutoCloseable {
                 owned.close();
             }
         }
+    }
+
+    /** Readies the pages of the first tier, where they are the host's; null: they are not. */
+    public @Nullable KvPages pages() {
+        return device.hostReachesMemory() ? new KvPages(onDevice, numBlocks) : null;
     }
 
     /** Where the pairs of one step are described while another step's are read. */

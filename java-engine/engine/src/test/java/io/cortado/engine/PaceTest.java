@@ -119,25 +119,19 @@ class PaceTest {
     /** A quarter of what the decodes take, at least: a target that cannot be kept stops nobody. */
     @Test
     void goesOnWhereDecodesAloneTakeLongerThanTheTarget() {
-        Pace pace = new Pace(TARGET / 10);
-        Limits limits = Limits.of(8, BUDGET, 2000);
-        Batch decodes = new Batch(limits);
+        Limits limits = Limits.of(8, BUDGET, 2000).itlTargetNanos(TARGET / 10);
         Scheduler scheduler =
                 new Scheduler(new KvCache(2000), limits, OrderedQueue.fcfs(), () -> 1);
         SimulatedExecutor executor = new SimulatedExecutor(1000, 2000);
+        Batch batch = new Batch(limits);
+        Cost cost = (tokens, context) -> DECODE + 100_000.0 * tokens;
         add(scheduler, 10, 1000);
-        scheduler.next(decodes);
-        run(scheduler, decodes, executor, PaceTest::growing);
-        scheduler.next(decodes);
-        pace.ran(decodes, DECODE);
-        Batch mixed = new Batch(limits);
-        run(scheduler, decodes, executor, PaceTest::growing);
-        add(scheduler, 400, 10);
-        scheduler.next(mixed);
-        int tokens = mixed.numTokens() - mixed.decodes();
-        for (int i = 0; i < 20; i++) {
-            pace.ran(mixed, DECODE + tokens * 100_000L);
+        run(next(scheduler, batch), batch, executor, cost);
+        run(next(scheduler, batch), batch, executor, cost);
+        add(scheduler, 8000, 10);
+        for (int i = 0; i < 60; i++) {
+            run(next(scheduler, batch), batch, executor, cost);
         }
-        assertEquals(DECODE / 4.0 / 100_000, pace.promptTokens(), 5);
+        assertEquals(DECODE / 4.0 / 100_000, batch.numTokens() - batch.decodes(), 5);
     }
 }
