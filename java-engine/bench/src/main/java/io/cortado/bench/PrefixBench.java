@@ -49,7 +49,7 @@ final class PrefixBench extends BenchCommand {
     @Option(
             names = "--itl-factor",
             description = "its --itl-target-ms, where that is not given, over a step without it")
-    double itlFactor = 2.1;
+    double itlFactor = 2;
 
     @Option(names = "--running", description = "answers that run while it enters")
     int running = 4;

@@ -10,9 +10,9 @@ final class AttentionRates {
     private static final int BLOCK = 16;
 
     /** Of keys, and as much of values. */
-    private static final long KEY_BYTES = 48L << 20;
+    private static final long KEY_BYTES = 192L << 20;
 
-    private static final int MAX_TABLES = 32;
+    private static final int MAX_TABLES = 64;
 
     private final RateMeter.Bed bed;
     private final Rate.Attention shape;
@@ -35,7 +35,7 @@ final class AttentionRates {
                 Arrays.stream(KEYS)
                         .filter(count -> (long) numSeqs * count <= (long) numBlocks * BLOCK)
                         .toArray();
-        return RateMeter.curve(
+        return RateMeter.rising(
                 keys, count -> RateMeter.beyond(overhead, seconds(numSeqs, 1, count)));
     }
 

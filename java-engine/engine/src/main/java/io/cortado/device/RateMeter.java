@@ -11,19 +11,23 @@ import org.jspecify.annotations.Nullable;
 /**
  * Measures how fast a device runs each operator: recorded, one call after the other, on matrices
  * and keys that take turns so that none is still in a cache, as in a step of a large model. The
- * best of some runs counts, as others may use the machine meanwhile. One thread; the device does
- * nothing else meanwhile.
+ * median of some runs counts. One thread; the device does nothing else meanwhile.
  */
 public final class RateMeter {
     private static final int[] LINEAR_ROWS = {1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 128, 256, 512};
     private static final int[] ROWS = {1, 2, 4, 16, 64, 256, 1024};
     private static final int[] DRAWN_ROWS = {1, 2, 4, 16, 64};
 
-    /** Rows and columns of the matrices, and what they take together: more than caches hold. */
-    private static final int LINEAR_SIZE = 2048;
+    /**
+     * Rows and columns of the matrices, or columns and rows, as a layer has both wide and tall
+     * ones; and what they take together: more than caches hold.
+     */
+    private static final int LINEAR_WIDE = 4096;
 
-    private static final long ROTATED_BYTES = 128L << 20;
-    private static final int MAX_MATRICES = 64;
+    private static final int LINEAR_NARROW = 1024;
+
+    private static final long ROTATED_BYTES = 512L << 20;
+    private static final int MAX_MATRICES = 256;
 
     private static final int ROW_COLS = 2048;
     private static final int VOCABULARY = 65536;
@@ -122,14 +126,15 @@ public final class RateMeter {
                 calls = Math.ceilDiv(calls, variants) * variants;
             }
             try (Graph graph = record(calls, variants, enqueue)) {
-                double best = Double.MAX_VALUE;
+                double[] each = new double[RUNS];
                 for (int i = 0; i < RUNS; i++) {
                     start = System.nanoTime();
                     graph.launch(stream);
                     stream.synchronize();
-                    best = Math.min(best, (System.nanoTime() - start) / 1e9 / calls);
+                    each[i] = (System.nanoTime() - start) / 1e9 / calls;
                 }
-                return best;
+                Arrays.sort(each);
+                return each[RUNS / 2];
             }
         }
 
@@ -187,21 +192,23 @@ public final class RateMeter {
     }
 
     private Curve linear(Rate.Linear rate) {
-        int size = LINEAR_SIZE;
         DType dtype = rate.dtype();
         double overhead = overhead(true);
         try (Bed bed = new Bed(device)) {
             List<Weights> matrices = new ArrayList<>();
             long bytes = 0;
             while (bytes < ROTATED_BYTES && matrices.size() < MAX_MATRICES) {
-                Weights weights = matrix(bed, rate.format(), size, size, dtype);
+                boolean isTall = matrices.size() % 2 == 0;
+                int rows = isTall ? LINEAR_WIDE : LINEAR_NARROW;
+                int cols = isTall ? LINEAR_NARROW : LINEAR_WIDE;
+                Weights weights = matrix(bed, rate.format(), rows, cols, dtype);
                 matrices.add(weights);
                 bytes += weights.bytes();
             }
             int most = LINEAR_ROWS[LINEAR_ROWS.length - 1];
-            Buffer x = bed.filled((long) most * size * dtype.bytes());
-            Buffer y = bed.filled((long) most * size * dtype.bytes());
-            return curve(
+            Buffer x = bed.filled((long) most * LINEAR_WIDE * dtype.bytes());
+            Buffer y = bed.filled((long) most * LINEAR_WIDE * dtype.bytes());
+            return rising(
                     LINEAR_ROWS,
                     rows -> {
                         double seconds =
@@ -214,12 +221,12 @@ public final class RateMeter {
                                                         matrices.get(i),
                                                         null,
                                                         rows,
-                                                        size,
-                                                        size,
+                                                        matrices.get(i).rows(),
+                                                        matrices.get(i).cols(),
                                                         dtype,
                                                         dtype,
                                                         bed.stream));
-                        return beyond(overhead, seconds) / ((double) size * size);
+                        return beyond(overhead, seconds) / ((double) LINEAR_WIDE * LINEAR_NARROW);
                     });
         }
     }
@@ -257,7 +264,7 @@ public final class RateMeter {
         double overhead = overhead(false);
         try (Bed bed = new Bed(device)) {
             RowRates rates = new RowRates(bed, rate.dtype(), ROW_COLS, ROWS[ROWS.length - 1]);
-            return curve(
+            return rising(
                     ROWS,
                     rows -> beyond(overhead, rates.seconds(rate.operation(), rows)) / ROW_COLS);
         }
@@ -280,7 +287,7 @@ public final class RateMeter {
                             .logitsType(DType.F32);
             long bytes = device.sampleWorkspaceBytes(params);
             @Nullable Buffer workspace = bytes == 0 ? null : bed.zeros(bytes);
-            return curve(
+            return rising(
                     DRAWN_ROWS,
                     rows -> {
                         params.numRows(rows);
@@ -333,6 +340,15 @@ public final class RateMeter {
     /** A measurement at a size. */
     interface Measured {
         double at(int size);
+    }
+
+    /** The same of what takes no less where there is more of it: else it was disturbed. */
+    static Curve rising(int[] sizes, Measured measured) {
+        double[] values = curve(sizes, measured).values();
+        for (int i = values.length - 2; i >= 0; i--) {
+            values[i] = Math.min(values[i], values[i + 1]);
+        }
+        return new Curve(Arrays.stream(sizes).asDoubleStream().toArray(), values);
     }
 
     static Curve curve(int[] sizes, Measured measured) {
