@@ -13,6 +13,9 @@ import io.cortado.api.GenerationStream;
 import io.cortado.api.LogitsProcessor;
 import io.cortado.api.LogitsProcessorFactory;
 import io.cortado.api.SamplingParams;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -82,6 +85,19 @@ class LogitsProcessorTest {
                         throw new IllegalStateException("cannot be made");
                     });
 
+    /** One that nobody gives. */
+    public static final class Found implements LogitsProcessorFactory {
+        @Override
+        public String name() {
+            return "found";
+        }
+
+        @Override
+        public LogitsProcessor create() {
+            return COUNTS.create();
+        }
+    }
+
     private Engine open() throws Exception {
         return Engine.open(
                 TinyModel.in(folder),
@@ -115,6 +131,25 @@ class LogitsProcessorTest {
             assertEquals(List.of(100, 101, 102, 103, 104, 105), two.answers.get(1).ids);
             Answers shifted = Answers.read(engine.generate(request("counts", "shifts")));
             assertEquals(List.of(101, 102, 103, 104, 105, 106), shifted.ids());
+        }
+    }
+
+    @Test
+    void findsThoseThatTheClassPathBrings(@TempDir Path jar) throws Exception {
+        Path services = Files.createDirectories(jar.resolve("META-INF/services"));
+        Files.writeString(
+                services.resolve(LogitsProcessorFactory.class.getName()), Found.class.getName());
+        Thread current = Thread.currentThread();
+        ClassLoader before = current.getContextClassLoader();
+        try (URLClassLoader loader =
+                new URLClassLoader(new URL[] {jar.toUri().toURL()}, getClass().getClassLoader())) {
+            current.setContextClassLoader(loader);
+            try (Engine engine = open()) {
+                Answers found = Answers.read(engine.generate(request("found")));
+                assertEquals(List.of(100, 101, 102, 103, 104, 105), found.ids());
+            }
+        } finally {
+            current.setContextClassLoader(before);
         }
     }
 
