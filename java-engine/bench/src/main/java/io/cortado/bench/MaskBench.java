@@ -1,5 +1,6 @@
 package io.cortado.bench;
 
+import io.cortado.bench.conformance.MaskBatch;
 import io.cortado.bench.conformance.MaskTimes;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,9 +28,17 @@ final class MaskBench extends BenchCommand {
     @Option(names = "--limit", description = "the most schemas of each file")
     int limit = Integer.MAX_VALUE;
 
+    @Option(names = "--batch", description = "structured answers at once; 0: none of this")
+    int batch = 64;
+
+    @Option(names = "--step-ms", description = "what the device takes meanwhile")
+    double stepMs = 10;
+
     @Override
     void run(Results results) throws Exception {
         require(limit >= 1, "limit", "positive", limit);
+        require(batch >= 0 && batch <= 1024, "batch", "in [0, 1024]", batch);
+        require(stepMs > 0 && stepMs <= 10_000, "step-ms", "in (0, 10000]", stepMs);
         Path root = Path.of(System.getProperty("cortado.root", "."));
         Path folder = suite != null ? suite : root.resolve("../shared/suites/maskbench");
         if (!Files.exists(folder)) {
@@ -40,10 +49,27 @@ final class MaskBench extends BenchCommand {
         put("mask", "us", times.masksUs(), table, results);
         put("first_mask", "ms", times.firstMasksMs(), table, results);
         put("grammar", "kB", times.grammarsKb(), table, results);
+        if (batch > 0) {
+            batch(folder, table, results);
+        }
         table.print(out);
         results.put("mask_tokens", times.masksUs().length, "tokens");
         results.put("mask_schemas", times.firstMasksMs().length, "schemas");
         results.put("mask_refused", times.refused(), "schemas");
+    }
+
+    /** The masks of a step are made while the device runs it: what is longer is added to it. */
+    private void batch(Path folder, Table table, Results results) throws Exception {
+        double[] millis = MaskBatch.measure(folder, limit, batch);
+        put("batch" + batch, "ms", millis, table, results);
+        double[] added =
+                Arrays.stream(millis)
+                        .map(ms -> Math.max(0, ms - stepMs) / stepMs)
+                        .sorted()
+                        .toArray();
+        results.put("batch_added_p50", added[added.length / 2], "ratio");
+        results.put("batch_added_p99", added[(int) (added.length * 0.99)], "ratio");
+        results.put("batch_added_mean", Arrays.stream(added).average().orElse(0), "ratio");
     }
 
     private static void put(
