@@ -43,6 +43,16 @@ Reached select_mass(uint64_t* keys, int64_t size, uint64_t target, const Weight&
     return {keys[std::min(begin, size - 1)], above};
 }
 
+// Few of the keys, to the front; gives their number.
+template <typename IsWanted>
+int64_t bring_forward(uint64_t* keys, int64_t size, const IsWanted& is_wanted) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < size; ++i) {
+        if (is_wanted(keys[i])) std::swap(keys[found++], keys[i]);
+    }
+    return found;
+}
+
 // The least logit up to most for which is_there; for most, and from the least on, it is.
 template <typename IsThere>
 float least_logit(float most, const IsThere& is_there) {
@@ -200,14 +210,24 @@ uint64_t Row::mass() {
     return sum;
 }
 
+// Of the first keys of m_.keys those in a range, without a branch on what no one foresees.
+int64_t Row::keep(int64_t size, const KeyRange& wanted) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < size; ++i) {
+        const uint64_t key = m_.keys[i];
+        m_.keys[kept] = key;
+        kept += static_cast<int64_t>(key - wanted.low <= wanted.high - wanted.low);
+    }
+    return kept;
+}
+
 // Puts what is kept from a logit to another into m_.keys.
 int64_t Row::gather(float low, float high) {
     int64_t size = passes_.gather(m_.keys, values_, maxima_, n_, code, low, high);
     const KeyRange wanted{std::max(range.low, code.last_key(low)), range.high};
     if (pending_) penalise_keys(size);
     if (pending_ || range.high != UINT64_MAX || wanted.low != code.last_key(low)) {
-        auto outside = [wanted](uint64_t key) { return !wanted.contains(key); };
-        size = std::remove_if(m_.keys, m_.keys + size, outside) - m_.keys;
+        size = keep(size, wanted);
     }
     gathered_ = size;
     gathered_low_ = wanted.low;
@@ -237,33 +257,34 @@ uint64_t Row::key_at_count(uint64_t k) {
 // ---- which token reaches a mass ------------------------------------------------------------------------------------
 
 // A logit such that those above are about so much mass, if every chunk is a sample of the row: of c of C chunks whose
-// maximum reaches a logit follows that a share 1 - (1 - c / C)^(1 / 64) of the tokens does. -FLT_MAX where all chunks do.
+// maximum reaches a logit follows that a share 1 - (1 - c / C)^(1 / 64) of the tokens does. Where all chunks reach it they
+// tell no more.
 float Row::bound_of_mass(uint64_t target) const {
     constexpr int kEdges = 128;
-    const double deepest =
-        std::min(static_cast<double>(top) - static_cast<double>(low_logit()), kWeighty * temperature);
+    const auto highest = static_cast<double>(top);
+    const double deepest = std::min(highest - static_cast<double>(low_logit()), kWeighty * temperature);
     const double scale = kEdges / deepest;
     if (!(scale > 0 && scale < DBL_MAX)) return -FLT_MAX;
-    int32_t chunks[kEdges + 1] = {};
+    int32_t chunks[kEdges] = {};
     for (int64_t i = 0; i < chunks_; ++i) {
-        const double edge = (static_cast<double>(top) - static_cast<double>(maxima_[i])) * scale;
-        ++chunks[edge > 0 ? edge < kEdges ? static_cast<int>(edge) : kEdges : 0];
+        const double edge = (highest - static_cast<double>(maxima_[i])) * scale;
+        ++chunks[edge > 0 ? edge < kEdges ? static_cast<int>(edge) : kEdges - 1 : 0];
     }
-    const double wanted = 1.05 * static_cast<double>(target) / unit_of(code);
+    const double wanted = 1.02 * static_cast<double>(target) / unit_of(code);
     double mass = 0;
     double tokens = 0;
     int64_t reaching = 0;
-    for (int edge = 0; edge < kEdges; ++edge) {
+    int edge = 0;
+    for (; edge < kEdges; ++edge) {
         reaching += chunks[edge];
-        if (reaching == chunks_) break;
         if (chunks[edge] == 0) continue;
         const double share = static_cast<double>(reaching) / static_cast<double>(chunks_);
         const double there = static_cast<double>(n_) * (1 - std::pow(1 - share, 1.0 / kChunk));
         mass += (there - tokens) * std::exp(-(edge + 0.5) / scale / temperature);
         tokens = there;
-        if (mass >= wanted) return least_float(static_cast<double>(top) - (edge + 2) / scale, top);
+        if (mass >= wanted || reaching == chunks_) break;
     }
-    return -FLT_MAX;
+    return least_float(highest - (edge + 1) / scale, top);
 }
 
 // Of the first keys of m_.keys, by their distance from center.
@@ -288,13 +309,19 @@ Reached Row::key_at_mass(uint64_t target) {
     if (is_list()) return cross_in_list(listed_, target);
     settle();
     if (target <= bucket_mass_) return cross_in_row(target);
-    for (int tries = 0;; ++tries) {
-        float low = low_logit();
-        if (tries == 0) low = std::max(low, bound_of(maxima_, m_.spare, chunks_, std::min(kFew, chunks_)));
-        if (tries == 1) low = std::max(low, bound_of_mass(target));
+    float low = bound_of(maxima_, m_.spare, chunks_, std::min(kFew, chunks_));
+    for (double step = 0;; step = step > 0 ? 2 * step : 1.5) {
+        low = std::max(low, low_logit());
         const int64_t size = gather(low, high_logit());
         fill_buckets(size, static_cast<double>(top), static_cast<double>(top) - static_cast<double>(low));
         if (bucket_mass_ >= target || low == low_logit()) return cross_in_list(size, target);
+        if (step == 0) {
+            low = std::min(low, bound_of_mass(target));
+        } else if (size * 4 > n_) {
+            low = low_logit();
+        } else {
+            low = least_float(static_cast<double>(low) - step * temperature, top);
+        }
     }
 }
 
@@ -313,9 +340,8 @@ Reached Row::cross_in_list(int64_t size, uint64_t target) {
     }
     uint64_t above = 0;
     const KeyRange bucket = keys_of(bucket_of(target, &above));
-    auto in_bucket = [bucket](uint64_t key) { return bucket.contains(key); };
-    size = std::partition(m_.keys, m_.keys + size, in_bucket) - m_.keys;
-    return select_mass(m_.keys, size, target, weight, kFirst, above);
+    const int64_t inside = bring_forward(m_.keys, size, [bucket](uint64_t key) { return bucket.contains(key); });
+    return select_mass(m_.keys, inside, target, weight, kFirst, above);
 }
 
 // Of a row that is no list, but has its buckets.
@@ -340,7 +366,7 @@ double Row::near(double center, uint64_t target) {
     auto distance = [&](uint64_t key) { return std::fabs(static_cast<double>(code.logit(key)) - center); };
     auto before = [&](uint64_t a, uint64_t b) { return distance(a) < distance(b); };
     auto weight = [this](uint64_t key) { return weight_of(key); };
-    const int64_t inside = std::partition(m_.keys, m_.keys + size, in_bucket) - m_.keys;
+    const int64_t inside = bring_forward(m_.keys, size, in_bucket);
     return distance(select_mass(m_.keys, inside, target, weight, before, above).key);
 }
 
@@ -389,14 +415,13 @@ void Row::narrow(uint64_t mass) {
     known_mass_ = mass;
     const int64_t gathered = gathered_low_ <= range.low ? gathered_ : 0;
     gathered_ = 0;
-    auto outside = [this](uint64_t key) { return !range.contains(key); };
     if (range.low == range.high) {
         m_.keys[0] = range.low;
         listed_ = 1;
     } else if (is_list()) {
-        listed_ = std::remove_if(m_.keys, m_.keys + listed_, outside) - m_.keys;
+        listed_ = keep(listed_, range);
     } else if (gathered > 0) {
-        const int64_t kept = std::remove_if(m_.keys, m_.keys + gathered, outside) - m_.keys;
+        const int64_t kept = keep(gathered, range);
         if (kept <= n_ / kDense) listed_ = kept;
     } else {
         const float low = low_logit();

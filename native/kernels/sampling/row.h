@@ -125,6 +125,7 @@ private:
     // row.cpp
     template <typename Body>
     void each_key(const Body& body) const;
+    int64_t keep(int64_t size, const KeyRange& wanted);
     int64_t gather(float low, float high);
     int64_t gather_first(int64_t wanted);
     float bound_of_mass(uint64_t target) const;

@@ -67,23 +67,6 @@ uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher
     return WeightLanes::total(sum);
 }
 
-void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
-                const Buckets& buckets) {
-    const WeightLanes lanes(weigher);
-    float logits[kChunk] = {};
-    uint64_t weights[kChunk];
-    int32_t places[kChunk];
-    for (int64_t begin = 0; begin < n; begin += kChunk) {
-        const int64_t size = n - begin < kChunk ? n - begin : kChunk;
-        for (int64_t i = 0; i < size; ++i) logits[i] = code.logit(keys[begin + i]);
-        for (int64_t i = 0; i < size; i += WeightLanes::kCount) {
-            WeightLanes::store(weights + i, lanes.weights(logits + i));
-            WeightLanes::buckets(places + i, logits + i, buckets);
-        }
-        for (int64_t i = 0; i < size; ++i) masses[places[i]] += weights[i];
-    }
-}
-
 int64_t count(const float* logits, const float* maxima, int64_t begin, int64_t end, float low, float high) {
     int64_t sum = 0;
     while (begin < end) {
@@ -99,32 +82,92 @@ int64_t count(const float* logits, const float* maxima, int64_t begin, int64_t e
     return sum;
 }
 
-// Appends the keys of the lanes in `in`, of the logits from id on.
-int64_t append_keys(uint64_t* keys, int64_t size, const float* logits, int64_t id, uint32_t in, const KeyCode& code) {
 #if defined(__AVX512F__)
-    if (__builtin_popcount(in) > 2) {
-        const __m512i bits = _mm512_castps_si512(_mm512_add_ps(_mm512_loadu_ps(logits + id), _mm512_setzero_ps()));
-        const __m512i flips = _mm512_or_si512(_mm512_srai_epi32(bits, 31), _mm512_set1_epi32(INT32_MIN));
-        const __m512i ordered = _mm512_xor_si512(bits, flips);
-        const __m512i steps = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-        for (int half = 0; half < 2; ++half) {
-            const __m256i eight = half ? _mm512_extracti64x4_epi64(ordered, 1) : _mm512_castsi512_si256(ordered);
-            const __m512i places = _mm512_sub_epi64(_mm512_set1_epi64(code.size - 1 - id - 8 * half), steps);
-            const __m512i all = _mm512_or_si512(
-                _mm512_sll_epi64(_mm512_cvtepu32_epi64(eight), _mm_cvtsi32_si128(code.id_bits)), places);
-            const auto mask = static_cast<__mmask8>(in >> 8 * half);
-            // Writes eight: there are not more keys than logits up to here, so that all lie within the array.
-            _mm512_storeu_si512(keys + size, _mm512_maskz_compress_epi64(mask, all));
-            size += __builtin_popcount(mask);
-        }
-        return size;
+
+// Tokens of a block of logits in a row's order, then their keys: no branch on which they are.
+int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
+                     float high) {
+    alignas(64) float found[kChunk + kLanes];
+    alignas(64) int32_t ids[kChunk + kLanes];
+    const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    int64_t size = 0;
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
+        const __m512 v = _mm512_maskz_loadu_ps(there, logits + begin + i);
+        const __mmask16 in = _mm512_mask_cmp_ps_mask(_mm512_mask_cmp_ps_mask(there, v, broadcast(low).v, _CMP_GE_OQ), v,
+                                                     broadcast(high).v, _CMP_LE_OQ);
+        const __m512i id = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(begin + i)), steps);
+        _mm512_storeu_ps(found + size, _mm512_maskz_compress_ps(in, v));
+        _mm512_storeu_si512(ids + size, _mm512_maskz_compress_epi32(in, id));
+        size += __builtin_popcount(in);
     }
-#endif
-    for (; in != 0; in &= in - 1) {
-        const int64_t at = id + __builtin_ctz(in);
-        keys[size++] = code.key(logits[at], at);
+    const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
+    for (int64_t i = 0; i < size; i += 8) {
+        const __m256i bits = _mm256_castps_si256(_mm256_add_ps(_mm256_load_ps(found + i), _mm256_setzero_ps()));
+        const __m256i flips = _mm256_or_si256(_mm256_srai_epi32(bits, 31), _mm256_set1_epi32(INT32_MIN));
+        const __m512i ordered = _mm512_cvtepu32_epi64(_mm256_xor_si256(bits, flips));
+        const __m512i id = _mm512_cvtepu32_epi64(_mm256_load_si256(reinterpret_cast<const __m256i*>(ids + i)));
+        const __m512i places = _mm512_sub_epi64(_mm512_set1_epi64(code.size - 1), id);
+        _mm512_mask_storeu_epi64(keys + i, static_cast<__mmask8>(first_lanes(size - i < 8 ? size - i : 8)),
+                                 _mm512_or_si512(_mm512_sll_epi64(ordered, id_bits), places));
     }
     return size;
+}
+
+void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& code) {
+    const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
+    for (int64_t i = 0; i < n; i += 8) {
+        const auto there = static_cast<__mmask8>(first_lanes(n - i < 8 ? n - i : 8));
+        const __m512i key = _mm512_maskz_loadu_epi64(there, keys + i);
+        const __m256i ordered = _mm512_cvtepi64_epi32(_mm512_srl_epi64(key, id_bits));
+        const __m256i flips =
+            _mm256_or_si256(_mm256_cmpgt_epi32(ordered, _mm256_set1_epi32(-1)), _mm256_set1_epi32(INT32_MIN));
+        _mm256_storeu_ps(logits + i, _mm256_castsi256_ps(_mm256_xor_si256(ordered, flips)));
+    }
+}
+
+#else
+
+int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
+                     float high) {
+    const int64_t end = begin + n;
+    int64_t size = 0;
+    int64_t i = begin;
+    for (; i + kLanes <= end; i += kLanes) {
+        const Vec v = load(logits + i);
+        uint32_t in = not_less(v, broadcast(low)) & not_less(broadcast(high), v);
+        for (; in != 0; in &= in - 1) {
+            const int64_t id = i + __builtin_ctz(in);
+            keys[size++] = code.key(logits[id], id);
+        }
+    }
+    for (; i < end; ++i) {
+        if (logits[i] >= low && logits[i] <= high) keys[size++] = code.key(logits[i], i);
+    }
+    return size;
+}
+
+void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& code) {
+    for (int64_t i = 0; i < n; ++i) logits[i] = code.logit(keys[i]);
+}
+
+#endif
+
+void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
+                const Buckets& buckets) {
+    const WeightLanes lanes(weigher);
+    float logits[kChunk] = {};
+    uint64_t weights[kChunk];
+    int32_t places[kChunk];
+    for (int64_t begin = 0; begin < n; begin += kChunk) {
+        const int64_t size = n - begin < kChunk ? n - begin : kChunk;
+        logits_of(logits, keys + begin, size, code);
+        for (int64_t i = 0; i < size; i += WeightLanes::kCount) {
+            WeightLanes::store(weights + i, lanes.weights(logits + i));
+            WeightLanes::buckets(places + i, logits + i, buckets);
+        }
+        for (int64_t i = 0; i < size; ++i) masses[places[i]] += weights[i];
+    }
 }
 
 int64_t gather(uint64_t* keys, const float* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
@@ -132,16 +175,8 @@ int64_t gather(uint64_t* keys, const float* logits, const float* maxima, int64_t
     int64_t size = 0;
     for (int64_t begin = 0; begin < n; begin += kChunk) {
         if (maxima[begin / kChunk] < low) continue;
-        const int64_t end = n - begin < kChunk ? n : begin + kChunk;
-        int64_t i = begin;
-        for (; i + kLanes <= end; i += kLanes) {
-            const Vec v = load(logits + i);
-            const uint32_t in = not_less(v, broadcast(low)) & not_less(broadcast(high), v);
-            size = append_keys(keys, size, logits, i, in, code);
-        }
-        for (; i < end; ++i) {
-            if (logits[i] >= low && logits[i] <= high) keys[size++] = code.key(logits[i], i);
-        }
+        const int64_t length = n - begin < kChunk ? n - begin : kChunk;
+        size += gather_block(keys + size, logits, begin, length, code, low, high);
     }
     return size;
 }
