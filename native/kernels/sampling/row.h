@@ -128,13 +128,15 @@ private:
     int64_t keep(int64_t size, const KeyRange& wanted);
     int64_t gather(float low, float high);
     int64_t gather_first(int64_t wanted);
+    int64_t ties_outside(int64_t* below) const;
+
+    // row_mass.cpp
     float bound_of_mass(uint64_t target) const;
     void fill_buckets(int64_t size, double center, double deepest);
     int bucket_of(uint64_t target, uint64_t* above) const;
+    KeyRange keys_of(int bucket) const;
     Reached cross_in_list(int64_t size, uint64_t target);
     Reached cross_in_row(uint64_t target);
-    KeyRange keys_of(int bucket) const;
-    int64_t ties_outside(int64_t* below) const;
 
     // row_report.cpp
     void report_raw(int64_t token);
