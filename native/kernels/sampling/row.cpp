@@ -10,7 +10,7 @@ namespace {
 
 constexpr auto kFirst = std::greater<uint64_t>();
 constexpr int64_t kFew = 256;   // tokens that are gathered at first for a top-k
-constexpr int64_t kSpare = 64;  // penalised tokens that may have been in front
+constexpr int64_t kSpare = 16;  // penalised tokens that may have been in front
 constexpr int64_t kDense = 8;   // a list is worth it below a share of the row of 1 / this
 
 int64_t chunks_of(int64_t n) { return (n + kChunk - 1) / kChunk; }

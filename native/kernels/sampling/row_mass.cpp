@@ -11,6 +11,7 @@ namespace {
 constexpr auto kFirst = std::greater<uint64_t>();
 constexpr int64_t kFew = 256;    // tokens that most rows cross their share within
 constexpr int64_t kSmall = 64;   // keys that are not worth buckets
+constexpr double kStep = 1.5;    // nats: the first that a bound is lowered by
 constexpr double kWeighty = 44;  // nats: what is deeper weighs nothing
 
 // Moves the shortest beginning of the order `before` whose mass reaches `target` to the front, and gives the last key of it
@@ -100,7 +101,7 @@ uint64_t Row::mass() {
 
 // A logit such that those above are about so much mass, if every chunk is a sample of the row: of c of C chunks whose
 // maximum reaches a logit follows that a share 1 - (1 - c / C)^(1 / 64) of the tokens does. Where all chunks reach it they
-// tell no more.
+// tell no more: a step deeper.
 float Row::bound_of_mass(uint64_t target) const {
     constexpr int kEdges = 128;
     const auto highest = static_cast<double>(top);
@@ -126,7 +127,8 @@ float Row::bound_of_mass(uint64_t target) const {
         tokens = there;
         if (mass >= wanted || reaching == chunks_) break;
     }
-    return least_float(highest - (edge + 1) / scale, top);
+    const double deeper = mass < wanted ? kStep * temperature : 0;
+    return least_float(highest - (edge + 1) / scale - deeper, top);
 }
 
 // Of the first keys of m_.keys, by their distance from center.
@@ -152,7 +154,7 @@ Reached Row::key_at_mass(uint64_t target) {
     settle();
     if (target <= bucket_mass_) return cross_in_row(target);
     float low = bound_of(maxima_, m_.spare, chunks_, std::min(kFew, chunks_));
-    for (double step = 0;; step = step > 0 ? 2 * step : 1.5) {
+    for (double step = 0;; step = step > 0 ? 2 * step : kStep) {
         low = std::max(low, low_logit());
         const int64_t size = gather(low, high_logit());
         fill_buckets(size, static_cast<double>(top), static_cast<double>(top) - static_cast<double>(low));

@@ -136,9 +136,10 @@ int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t
     for (; i + kLanes <= end; i += kLanes) {
         const Vec v = load(logits + i);
         uint32_t in = not_less(v, broadcast(low)) & not_less(broadcast(high), v);
-        for (; in != 0; in &= in - 1) {
-            const int64_t id = i + __builtin_ctz(in);
-            keys[size++] = code.key(logits[id], id);
+        if (in == 0) continue;
+        for (int64_t id = i; id < i + kLanes; ++id, in >>= 1) {
+            keys[size] = code.key(logits[id], id);
+            size += in & 1;
         }
     }
     for (; i < end; ++i) {
