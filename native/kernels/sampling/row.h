@@ -1,7 +1,14 @@
 // row.h: one row of ct_sample on the CPU: its logits with their edits, the passes over them, and the answers that chain.h
 // asks for. A row is looked at through the largest logit of every 64 (a bound that k of them reach is a bound that k logits
 // reach), and becomes a list of its kept tokens as soon as they are few.
+//
+// Floor: rows * vocabulary * bytes of a logit, read once (greedy, top_k, min_p: that and the tokens near the top). Where a
+// mass is asked for, every logit that weighs anything must be weighed, 21 operations of 8 lanes each with AVX-512: on a Xeon
+// (Sapphire Rapids) 3 times one read. Which token reaches a mass is then a question to a list: of the likeliest tokens, of
+// as many as the maxima let hope, of all.
 #pragma once
+
+#include <algorithm>
 
 #include "core/backend.h"
 #include "kernels/sampling/chain.h"
@@ -10,17 +17,34 @@ namespace ct {
 
 inline constexpr int64_t kChunk = 64;  // logits that share one maximum
 
-// Passes over n logits, in vectors of one instruction set.
+// Buckets of equal depth: of the distance from a logit, the farthest in the last.
+struct Buckets {
+    static constexpr int kCount = 2048;
+    double center, scale;
+
+    int of(float logit) const {
+        const double place = std::fabs(center - static_cast<double>(logit)) * scale;
+        return place < kCount - 1 ? static_cast<int>(place) : kCount - 1;
+    }
+};
+
+// Passes over n logits, in vectors of one instruction set. Where they take the maxima of the chunks, they pass by the chunks
+// whose maximum does not reach low.
 struct SamplingPasses {
     // Largest logit of every chunk, +inf for one with a NaN or a +inf; copies the logits where `copy` is not null.
     void (*chunk_maxima)(float* maxima, float* copy, const float* logits, int64_t n);
     void (*chunk_maxima_bf16)(float* maxima, float* copy, const bf16* logits, int64_t n);
-    // The sum of the weights of the logits in [low, high].
-    uint64_t (*mass)(const float* logits, int64_t n, const Weigher& weigher, float low, float high);
-    void (*weights)(uint64_t* weights, const float* logits, int64_t n, const Weigher& weigher);
-    // The number of the logits in [low, high].
-    int64_t (*count)(const float* logits, int64_t n, float low, float high);
-    // Keys of the logits in [low, high] of the chunks whose maximum reaches low, ids from `first`; returns their number.
+    // Of numbers; -inf where there are none.
+    float (*largest_of)(const float* values, int64_t n);
+    // The sum of the weights of the logits in [low, high], of which low has to weigh something.
+    uint64_t (*mass)(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low,
+                     float high);
+    // Adds the weight of every key to the mass of its bucket.
+    void (*add_masses)(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
+                       const Buckets& buckets);
+    // The number of the logits in [low, high] of the tokens from begin to end.
+    int64_t (*count)(const float* logits, const float* maxima, int64_t begin, int64_t end, float low, float high);
+    // Keys of the logits in [low, high]; returns their number.
     int64_t (*gather)(uint64_t* keys, const float* logits, const float* maxima, int64_t n, const KeyCode& code,
                       float low, float high);
     // logits[i] = -inf where bit i of the mask is 0.
@@ -33,7 +57,6 @@ extern const SamplingPasses kSamplingAvx512;
 
 // A thread's memory for one row, in its scratch.
 struct RowMemory {
-    static constexpr int kBuckets = 2048;
     uint64_t* keys;    // one a token
     uint64_t* masses;  // one a bucket
     float* values;     // one a token: bans, bias and penalties in it
@@ -84,18 +107,38 @@ public:
 
 private:
     bool is_list() const { return listed_ >= 0; }
+    bool reports_raw() const { return (p_.flags & CT_SAMPLE_LOGPROBS) != 0 && (p_.flags & CT_SAMPLE_PROCESSED) == 0; }
     Weigher weigher() const { return {static_cast<double>(top), kLog2E / temperature, code.id_bits}; }
     float low_logit() const { return code.logit(range.low); }
     float high_logit() const { return range.high == UINT64_MAX ? FLT_MAX : code.logit(range.high); }
-    template <typename Body>
-    void each_key(const Body& body) const;
-    int64_t gather_first(int64_t wanted);
-    template <bool kAlongTheOrder, typename Depth>
-    Reached reach(double deepest, uint64_t target, const Depth& depth);
-    int64_t ties_outside(int64_t* below) const;
+    const int32_t* slot() const { return a_.state + p_.state_slot * slot_words(n_); }
+
+    // row_edits.cpp
+    void own();
     void put(int64_t id, float logit);
     void add_bias(int64_t begin, int64_t end, bool bans);
+    void penalise_row();
+    void penalise_keys(int64_t size);
+    void settle();
     void rekey(int step);
+
+    // row.cpp
+    template <typename Body>
+    void each_key(const Body& body) const;
+    int64_t keep(int64_t size, const KeyRange& wanted);
+    int64_t gather(float low, float high);
+    int64_t gather_first(int64_t wanted);
+    int64_t ties_outside(int64_t* below) const;
+
+    // row_mass.cpp
+    float bound_of_mass(uint64_t target) const;
+    void fill_buckets(int64_t size, double center, double deepest);
+    int bucket_of(uint64_t target, uint64_t* above) const;
+    KeyRange keys_of(int bucket) const;
+    Reached cross_in_list(int64_t size, uint64_t target);
+    Reached cross_in_row(uint64_t target);
+
+    // row_report.cpp
     void report_raw(int64_t token);
     void report_processed(int64_t token);
     void write_tops(uint64_t* keys, int64_t n, float largest, double rate, double log_mass);
@@ -114,14 +157,48 @@ private:
     const float* found_maxima_;              // nullable
     bool not_finite_ = false;
     bool has_run_ = false;  // surveyed once: further edits change only what is kept
+    bool pending_ =
+        false;  // values_ are without the penalties: settle() applies them, penalise_keys() to what is gathered
     int64_t listed_ = -1;   // keys in m_.keys that are all that is kept; -1: not yet
     int64_t gathered_ = 0;  // keys in m_.keys: all of the range from gathered_low_ on
     uint64_t gathered_low_ = 0;
     uint64_t known_mass_ = 0;   // of the range; 0: not known
-    bool has_buckets_ = false;  // m_.masses are the order's at this top and temperature
-    double bucket_scale_ = 0;   // of those
+    uint64_t bucket_mass_ = 0;  // of m_.masses, the beginning of the range at this top and temperature; 0: they are not
+    Buckets buckets_{0, 0};     // of those
     uint64_t plain_mass_ = 0;   // of all of values_ at temperature 1; 0: not known
     uint32_t steps_[kWeightSteps];
 };
+
+// body(key, logit) for what is kept.
+template <typename Body>
+void Row::each_key(const Body& body) const {
+    const bool all_gathered = gathered_ > 0 && gathered_low_ <= range.low;
+    if (is_list() || all_gathered) {
+        const int64_t size = is_list() ? listed_ : gathered_;
+        for (int64_t i = 0; i < size; ++i) {
+            if (range.contains(m_.keys[i])) body(m_.keys[i], code.logit(m_.keys[i]));
+        }
+        return;
+    }
+    const float low = low_logit();
+    const float high = high_logit();
+    for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+        if (maxima_[chunk] < low) continue;
+        const int64_t end = std::min(n_, (chunk + 1) * kChunk);
+        for (int64_t i = chunk * kChunk; i < end; ++i) {
+            if (values_[i] < low || values_[i] > high) continue;
+            const uint64_t key = code.key(values_[i], i);
+            if (range.contains(key)) body(key, values_[i]);
+        }
+    }
+}
+
+// Deeper logits weigh nothing: a weight at the top is 2^(62 - id_bits).
+inline float least_weighty(const Weigher& w) {
+    return least_float(w.top - (64 - w.id_bits) / w.rate, static_cast<float>(w.top));
+}
+
+// A bound that at least `count` of the logits reach; -FLT_MAX (every logit but -inf) where the maxima cannot tell.
+float bound_of(const float* maxima, float* spare, int64_t chunks, int64_t count);
 
 }  // namespace ct

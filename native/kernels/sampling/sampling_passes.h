@@ -1,150 +1,12 @@
 // sampling_passes.h: the passes over the vocabulary, for the instruction set of the including file.
 #pragma once
 
-#include "core/vec.h"
-#include "kernels/sampling/row.h"
+#include "kernels/sampling/weight_lanes.h"
 
 namespace ct {
 namespace {
 
 constexpr float kInfinity = __builtin_inff();
-
-// ---- weights of a few logits at a time: weight.h's arithmetic, lane by lane ------------------------------------------
-
-#if defined(__AVX512F__)
-
-class WeightLanes {
-public:
-    static constexpr int64_t kCount = 8;
-    using Sum = __m512i;
-
-    explicit WeightLanes(const Weigher& w)
-        : top_(_mm512_set1_pd(w.top)), rate_(_mm512_set1_pd(w.rate)), id_bits_(_mm512_set1_epi64(w.id_bits)) {
-        alignas(64) uint32_t steps[kWeightSteps];
-        for (int i = 0; i < kWeightSteps; ++i) steps[i] = weight_step(i);
-        low_steps_ = _mm512_load_si512(steps);
-        high_steps_ = _mm512_load_si512(steps + 16);
-    }
-
-    static Sum zero() { return _mm512_setzero_si512(); }
-    static Sum add(Sum a, Sum b) { return _mm512_add_epi64(a, b); }
-    static uint64_t total(Sum a) { return static_cast<uint64_t>(_mm512_reduce_add_epi64(a)); }
-    static void store(uint64_t* at, Sum a) { _mm512_storeu_si512(at, a); }
-
-    Sum weights(const float* logits) const { return weights(_mm256_loadu_ps(logits)); }
-
-    // Of the logits in [low, high]; others weigh 0.
-    Sum weights_in(const float* logits, float low, float high) const {
-        const __m256 v = _mm256_loadu_ps(logits);
-        const __mmask8 in = _mm256_cmp_ps_mask(v, _mm256_set1_ps(low), _CMP_GE_OQ) &
-                            _mm256_cmp_ps_mask(v, _mm256_set1_ps(high), _CMP_LE_OQ);
-        return _mm512_maskz_mov_epi64(in, weights(v));
-    }
-
-private:
-    Sum weights(__m256 v) const {
-        const __m512d depth = _mm512_sub_pd(top_, _mm512_cvtps_pd(v));
-        const __m512d t = _mm512_add_pd(_mm512_mul_pd(depth, rate_), _mm512_set1_pd(kExponentBase));
-        // The second operand where the first is a NaN.
-        const __m512i bits = _mm512_castpd_si512(_mm512_min_pd(t, _mm512_set1_pd(kExponentEnd)));
-        const __m512i step = _mm512_permutex2var_epi32(low_steps_, _mm512_srli_epi64(bits, 27), high_steps_);
-        const __m512i s = _mm512_slli_epi64(bits, 5);
-        const __m512i c = _mm512_srli_epi64(_mm512_mul_epu32(_mm512_set1_epi64(kWeightC), s), 32);
-        const __m512i u = _mm512_sub_epi64(_mm512_set1_epi64(kWeightB), c);
-        const __m512i b = _mm512_srli_epi64(_mm512_mul_epu32(u, s), 39);
-        const __m512i a = _mm512_sub_epi64(_mm512_set1_epi64(kWeightA), b);
-        const __m512i off = _mm512_srli_epi64(_mm512_mul_epu32(a, s), 37);
-        const __m512i power = _mm512_sub_epi64(_mm512_set1_epi64(int64_t{1} << 31), off);
-        const __m512i whole = _mm512_and_si512(_mm512_srli_epi64(bits, 32), _mm512_set1_epi64(127));
-        return _mm512_srlv_epi64(_mm512_mul_epu32(step, power), _mm512_add_epi64(whole, id_bits_));
-    }
-
-    __m512d top_, rate_;
-    __m512i id_bits_, low_steps_, high_steps_;
-};
-
-#elif defined(__AVX2__)
-
-class WeightLanes {
-public:
-    static constexpr int64_t kCount = 4;
-    using Sum = __m256i;
-
-    explicit WeightLanes(const Weigher& w)
-        : top_(_mm256_set1_pd(w.top)), rate_(_mm256_set1_pd(w.rate)), id_bits_(_mm256_set1_epi64x(w.id_bits)) {
-        for (int i = 0; i < kWeightSteps; ++i) steps_[i] = weight_step(i);
-    }
-
-    static Sum zero() { return _mm256_setzero_si256(); }
-    static Sum add(Sum a, Sum b) { return _mm256_add_epi64(a, b); }
-    static uint64_t total(Sum a) {
-        alignas(32) uint64_t lanes[kCount];
-        store(lanes, a);
-        return lanes[0] + lanes[1] + lanes[2] + lanes[3];
-    }
-    static void store(uint64_t* at, Sum a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), a); }
-
-    Sum weights(const float* logits) const { return weights(_mm_loadu_ps(logits)); }
-
-    Sum weights_in(const float* logits, float low, float high) const {
-        const __m128 v = _mm_loadu_ps(logits);
-        const __m128 in = _mm_and_ps(_mm_cmpge_ps(v, _mm_set1_ps(low)), _mm_cmple_ps(v, _mm_set1_ps(high)));
-        return _mm256_and_si256(_mm256_cvtepi32_epi64(_mm_castps_si128(in)), weights(v));
-    }
-
-private:
-    Sum weights(__m128 v) const {
-        const __m256d depth = _mm256_sub_pd(top_, _mm256_cvtps_pd(v));
-        const __m256d t = _mm256_add_pd(_mm256_mul_pd(depth, rate_), _mm256_set1_pd(kExponentBase));
-        const __m256i bits = _mm256_castpd_si256(_mm256_min_pd(t, _mm256_set1_pd(kExponentEnd)));
-        const __m256i index = _mm256_and_si256(_mm256_srli_epi64(bits, 27), _mm256_set1_epi64x(kWeightSteps - 1));
-        const __m256i step = _mm256_cvtepu32_epi64(
-            _mm256_i64gather_epi32(reinterpret_cast<const int*>(steps_), index, sizeof(uint32_t)));
-        const __m256i s = _mm256_slli_epi64(bits, 5);
-        const __m256i c = _mm256_srli_epi64(_mm256_mul_epu32(_mm256_set1_epi64x(kWeightC), s), 32);
-        const __m256i u = _mm256_sub_epi64(_mm256_set1_epi64x(kWeightB), c);
-        const __m256i b = _mm256_srli_epi64(_mm256_mul_epu32(u, s), 39);
-        const __m256i a = _mm256_sub_epi64(_mm256_set1_epi64x(kWeightA), b);
-        const __m256i off = _mm256_srli_epi64(_mm256_mul_epu32(a, s), 37);
-        const __m256i power = _mm256_sub_epi64(_mm256_set1_epi64x(int64_t{1} << 31), off);
-        const __m256i whole = _mm256_and_si256(_mm256_srli_epi64(bits, 32), _mm256_set1_epi64x(127));
-        return _mm256_srlv_epi64(_mm256_mul_epu32(step, power), _mm256_add_epi64(whole, id_bits_));
-    }
-
-    __m256d top_, rate_;
-    __m256i id_bits_;
-    uint32_t steps_[kWeightSteps];
-};
-
-#else
-
-class WeightLanes {
-public:
-    static constexpr int64_t kCount = 1;
-    using Sum = uint64_t;
-
-    explicit WeightLanes(const Weigher& w) : w_(w) {
-        for (int i = 0; i < kWeightSteps; ++i) steps_[i] = weight_step(i);
-    }
-
-    static Sum zero() { return 0; }
-    static Sum add(Sum a, Sum b) { return a + b; }
-    static uint64_t total(Sum a) { return a; }
-    static void store(uint64_t* at, Sum a) { *at = a; }
-
-    Sum weights(const float* logits) const { return w_.weight(w_.exponent(*logits), steps_); }
-    Sum weights_in(const float* logits, float low, float high) const {
-        return *logits >= low && *logits <= high ? weights(logits) : 0;
-    }
-
-private:
-    Weigher w_;
-    uint32_t steps_[kWeightSteps];
-};
-
-#endif
-
-// ---- passes --------------------------------------------------------------------------------------------------------
 
 template <typename T>
 void chunk_maxima_of(float* maxima, float* copy, const T* logits, int64_t n) {
@@ -177,45 +39,136 @@ void chunk_maxima_bf16(float* maxima, float* copy, const bf16* logits, int64_t n
     chunk_maxima_of(maxima, copy, logits, n);
 }
 
-uint64_t mass(const float* logits, int64_t n, const Weigher& weigher, float low, float high) {
+float largest_of(const float* values, int64_t n) {
+    Vec best = broadcast(-kInfinity);
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) best = max(load(values + i), best);
+    float found = largest(best);
+    for (; i < n; ++i) found = values[i] > found ? values[i] : found;
+    return found;
+}
+
+uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
     const WeightLanes lanes(weigher);
     auto sum = WeightLanes::zero();
-    int64_t i = 0;
-    for (; i + WeightLanes::kCount <= n; i += WeightLanes::kCount) {
-        sum = WeightLanes::add(sum, lanes.weights_in(logits + i, low, high));
-    }
-    if (i < n) {
-        float rest[WeightLanes::kCount];
-        for (int64_t j = 0; j < WeightLanes::kCount; ++j) rest[j] = i + j < n ? logits[i + j] : -kInfinity;
-        sum = WeightLanes::add(sum, lanes.weights_in(rest, low, high));
+    for (int64_t begin = 0; begin < n; begin += kChunk) {
+        if (maxima[begin / kChunk] < low) continue;
+        const int64_t end = n - begin < kChunk ? n : begin + kChunk;
+        int64_t i = begin;
+        for (; i + WeightLanes::kCount <= end; i += WeightLanes::kCount) {
+            sum = lanes.add_in(sum, logits + i, low, high);
+        }
+        if (i < end) {
+            float rest[WeightLanes::kCount];
+            for (int64_t j = 0; j < WeightLanes::kCount; ++j) rest[j] = i + j < end ? logits[i + j] : -kInfinity;
+            sum = lanes.add_in(sum, rest, low, high);
+        }
     }
     return WeightLanes::total(sum);
 }
 
-void weights(uint64_t* weights, const float* logits, int64_t n, const Weigher& weigher) {
-    const WeightLanes lanes(weigher);
-    int64_t i = 0;
-    for (; i + WeightLanes::kCount <= n; i += WeightLanes::kCount) {
-        WeightLanes::store(weights + i, lanes.weights(logits + i));
+int64_t count(const float* logits, const float* maxima, int64_t begin, int64_t end, float low, float high) {
+    int64_t sum = 0;
+    while (begin < end) {
+        const int64_t next = (begin / kChunk + 1) * kChunk < end ? (begin / kChunk + 1) * kChunk : end;
+        int64_t i = maxima[begin / kChunk] < low ? next : begin;
+        for (; i + kLanes <= next; i += kLanes) {
+            const Vec v = load(logits + i);
+            sum += __builtin_popcount(not_less(v, broadcast(low)) & not_less(broadcast(high), v));
+        }
+        for (; i < next; ++i) sum += logits[i] >= low && logits[i] <= high;
+        begin = next;
     }
-    if (i < n) {
-        float rest[WeightLanes::kCount];
-        uint64_t last[WeightLanes::kCount];
-        for (int64_t j = 0; j < WeightLanes::kCount; ++j) rest[j] = i + j < n ? logits[i + j] : -kInfinity;
-        WeightLanes::store(last, lanes.weights(rest));
-        for (int64_t j = 0; i + j < n; ++j) weights[i + j] = last[j];
+    return sum;
+}
+
+#if defined(__AVX512F__)
+
+// Tokens of a block of logits in a row's order, then their keys: no branch on which they are.
+int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
+                     float high) {
+    alignas(64) float found[kChunk + kLanes];
+    alignas(64) int32_t ids[kChunk + kLanes];
+    const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    int64_t size = 0;
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
+        const __m512 v = _mm512_maskz_loadu_ps(there, logits + begin + i);
+        const __mmask16 in = _mm512_mask_cmp_ps_mask(_mm512_mask_cmp_ps_mask(there, v, broadcast(low).v, _CMP_GE_OQ), v,
+                                                     broadcast(high).v, _CMP_LE_OQ);
+        const __m512i id = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(begin + i)), steps);
+        _mm512_storeu_ps(found + size, _mm512_maskz_compress_ps(in, v));
+        _mm512_storeu_si512(ids + size, _mm512_maskz_compress_epi32(in, id));
+        size += __builtin_popcount(in);
+    }
+    const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
+    for (int64_t i = 0; i < size; i += 8) {
+        const __m256i bits = _mm256_castps_si256(_mm256_add_ps(_mm256_load_ps(found + i), _mm256_setzero_ps()));
+        const __m256i flips = _mm256_or_si256(_mm256_srai_epi32(bits, 31), _mm256_set1_epi32(INT32_MIN));
+        const __m512i ordered = _mm512_cvtepu32_epi64(_mm256_xor_si256(bits, flips));
+        const __m512i id = _mm512_cvtepu32_epi64(_mm256_load_si256(reinterpret_cast<const __m256i*>(ids + i)));
+        const __m512i places = _mm512_sub_epi64(_mm512_set1_epi64(code.size - 1), id);
+        _mm512_mask_storeu_epi64(keys + i, static_cast<__mmask8>(first_lanes(size - i < 8 ? size - i : 8)),
+                                 _mm512_or_si512(_mm512_sll_epi64(ordered, id_bits), places));
+    }
+    return size;
+}
+
+void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& code) {
+    const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
+    for (int64_t i = 0; i < n; i += 8) {
+        const auto there = static_cast<__mmask8>(first_lanes(n - i < 8 ? n - i : 8));
+        const __m512i key = _mm512_maskz_loadu_epi64(there, keys + i);
+        const __m256i ordered = _mm512_cvtepi64_epi32(_mm512_srl_epi64(key, id_bits));
+        const __m256i flips =
+            _mm256_or_si256(_mm256_cmpgt_epi32(ordered, _mm256_set1_epi32(-1)), _mm256_set1_epi32(INT32_MIN));
+        _mm256_storeu_ps(logits + i, _mm256_castsi256_ps(_mm256_xor_si256(ordered, flips)));
     }
 }
 
-int64_t count(const float* logits, int64_t n, float low, float high) {
-    int64_t sum = 0;
-    int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes) {
+#else
+
+int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
+                     float high) {
+    const int64_t end = begin + n;
+    int64_t size = 0;
+    int64_t i = begin;
+    for (; i + kLanes <= end; i += kLanes) {
         const Vec v = load(logits + i);
-        sum += __builtin_popcount(not_less(v, broadcast(low)) & not_less(broadcast(high), v));
+        uint32_t in = not_less(v, broadcast(low)) & not_less(broadcast(high), v);
+        if (in == 0) continue;
+        for (int64_t id = i; id < i + kLanes; ++id, in >>= 1) {
+            keys[size] = code.key(logits[id], id);
+            size += in & 1;
+        }
     }
-    for (; i < n; ++i) sum += logits[i] >= low && logits[i] <= high;
-    return sum;
+    for (; i < end; ++i) {
+        if (logits[i] >= low && logits[i] <= high) keys[size++] = code.key(logits[i], i);
+    }
+    return size;
+}
+
+void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& code) {
+    for (int64_t i = 0; i < n; ++i) logits[i] = code.logit(keys[i]);
+}
+
+#endif
+
+void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
+                const Buckets& buckets) {
+    const WeightLanes lanes(weigher);
+    float logits[kChunk] = {};
+    uint64_t weights[kChunk];
+    int32_t places[kChunk];
+    for (int64_t begin = 0; begin < n; begin += kChunk) {
+        const int64_t size = n - begin < kChunk ? n - begin : kChunk;
+        logits_of(logits, keys + begin, size, code);
+        for (int64_t i = 0; i < size; i += WeightLanes::kCount) {
+            WeightLanes::store(weights + i, lanes.weights(logits + i));
+            WeightLanes::buckets(places + i, logits + i, buckets);
+        }
+        for (int64_t i = 0; i < size; ++i) masses[places[i]] += weights[i];
+    }
 }
 
 int64_t gather(uint64_t* keys, const float* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
@@ -223,19 +176,8 @@ int64_t gather(uint64_t* keys, const float* logits, const float* maxima, int64_t
     int64_t size = 0;
     for (int64_t begin = 0; begin < n; begin += kChunk) {
         if (maxima[begin / kChunk] < low) continue;
-        const int64_t end = n - begin < kChunk ? n : begin + kChunk;
-        int64_t i = begin;
-        for (; i + kLanes <= end; i += kLanes) {
-            const Vec v = load(logits + i);
-            uint32_t in = not_less(v, broadcast(low)) & not_less(broadcast(high), v);
-            for (; in != 0; in &= in - 1) {
-                const int64_t id = i + __builtin_ctz(in);
-                keys[size++] = code.key(logits[id], id);
-            }
-        }
-        for (; i < end; ++i) {
-            if (logits[i] >= low && logits[i] <= high) keys[size++] = code.key(logits[i], i);
-        }
+        const int64_t length = n - begin < kChunk ? n - begin : kChunk;
+        size += gather_block(keys + size, logits, begin, length, code, low, high);
     }
     return size;
 }
@@ -249,7 +191,7 @@ void mask(float* logits, const int32_t* mask, int64_t n) {
     }
 }
 
-constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, mass, weights, count, gather, mask};
+constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, largest_of, mass, add_masses, count, gather, mask};
 
 }  // namespace
 }  // namespace ct

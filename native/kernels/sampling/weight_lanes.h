@@ -1,0 +1,189 @@
+// weight_lanes.h: the weights of a few logits at a time, for the instruction set of the including file: weight.h's
+// arithmetic, lane by lane.
+#pragma once
+
+#include "core/vec.h"
+#include "kernels/sampling/row.h"
+
+namespace ct {
+namespace {
+
+// WeightLanes has
+//   weights(logits)                     of kCount logits
+//   add_in(sum, logits, low, high)      the sum and the weights of those in [low, high], which have to weigh something
+//   buckets(at, logits, buckets)        theirs
+#if defined(__AVX512F__)
+
+class WeightLanes {
+public:
+    static constexpr int64_t kCount = 16;
+    struct Sum {
+        __m512i low, high;
+    };
+
+    explicit WeightLanes(const Weigher& w)
+        : top_(_mm512_set1_pd(w.top)),
+          rate_(_mm512_set1_pd(w.rate)),
+          // The upper half of the double kExponentBase + t is this and t's whole part.
+          base_(_mm512_set1_epi64(0x41300000 - w.id_bits)) {
+        alignas(64) uint32_t steps[kWeightSteps];
+        for (int i = 0; i < kWeightSteps; ++i) steps[i] = weight_step(i);
+        low_steps_ = _mm512_load_si512(steps);
+        high_steps_ = _mm512_load_si512(steps + 16);
+    }
+
+    static Sum zero() { return {_mm512_setzero_si512(), _mm512_setzero_si512()}; }
+    static uint64_t total(Sum a) {
+        return static_cast<uint64_t>(_mm512_reduce_add_epi64(_mm512_add_epi64(a.low, a.high)));
+    }
+    static void store(uint64_t* at, Sum a) {
+        _mm512_storeu_si512(at, a.low);
+        _mm512_storeu_si512(at + 8, a.high);
+    }
+
+    Sum weights(const float* logits) const {
+        const __m512d end = _mm512_set1_pd(kExponentEnd);
+        // The second operand where the first is a NaN.
+        return {weights(_mm512_min_pd(exponents(logits), end)), weights(_mm512_min_pd(exponents(logits + 8), end))};
+    }
+
+    Sum add_in(Sum sum, const float* logits, float low, float high) const {
+        const __m512 v = _mm512_loadu_ps(logits);
+        const __mmask16 in = _mm512_cmp_ps_mask(v, _mm512_set1_ps(low), _CMP_GE_OQ) &
+                             _mm512_cmp_ps_mask(v, _mm512_set1_ps(high), _CMP_LE_OQ);
+        return {add_where(sum.low, static_cast<__mmask8>(in), weights(exponents(logits))),
+                add_where(sum.high, static_cast<__mmask8>(in >> 8), weights(exponents(logits + 8)))};
+    }
+
+    static void buckets(int32_t* at, const float* logits, const Buckets& b) {
+        for (int64_t i = 0; i < kCount; i += 8) {
+            const __m512d v = _mm512_cvtps_pd(_mm256_loadu_ps(logits + i));
+            const __m512d depth = _mm512_abs_pd(_mm512_sub_pd(_mm512_set1_pd(b.center), v));
+            const __m512d place =
+                _mm512_min_pd(_mm512_mul_pd(depth, _mm512_set1_pd(b.scale)), _mm512_set1_pd(Buckets::kCount - 1));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(at + i), _mm512_cvttpd_epi32(place));
+        }
+    }
+
+private:
+    static __m512i add_where(__m512i sum, __mmask8 in, __m512i weights) {
+        return _mm512_mask_add_epi64(sum, in, sum, weights);
+    }
+
+    // kExponentBase + t.
+    __m512d exponents(const float* logits) const {
+        const __m512d depth = _mm512_sub_pd(top_, _mm512_cvtps_pd(_mm256_loadu_ps(logits)));
+        return _mm512_add_pd(_mm512_mul_pd(depth, rate_), _mm512_set1_pd(kExponentBase));
+    }
+
+    // Of t in [0, 128).
+    __m512i weights(__m512d exponents) const {
+        const __m512i bits = _mm512_castpd_si512(exponents);
+        const __m512i step = _mm512_permutex2var_epi32(low_steps_, _mm512_srli_epi64(bits, 27), high_steps_);
+        const __m512i s = _mm512_slli_epi64(bits, 5);
+        const __m512i c = _mm512_srli_epi64(_mm512_mul_epu32(_mm512_set1_epi64(kWeightC), s), 32);
+        const __m512i u = _mm512_sub_epi64(_mm512_set1_epi64(kWeightB), c);
+        const __m512i b = _mm512_srli_epi64(_mm512_mul_epu32(u, s), 39);
+        const __m512i a = _mm512_sub_epi64(_mm512_set1_epi64(kWeightA), b);
+        const __m512i off = _mm512_srli_epi64(_mm512_mul_epu32(a, s), 37);
+        const __m512i power = _mm512_sub_epi64(_mm512_set1_epi64(int64_t{1} << 31), off);
+        const __m512i shift = _mm512_sub_epi64(_mm512_srli_epi64(bits, 32), base_);
+        return _mm512_srlv_epi64(_mm512_mul_epu32(step, power), shift);
+    }
+
+    __m512d top_, rate_;
+    __m512i base_, low_steps_, high_steps_;
+};
+
+#elif defined(__AVX2__)
+
+class WeightLanes {
+public:
+    static constexpr int64_t kCount = 4;
+    using Sum = __m256i;
+
+    explicit WeightLanes(const Weigher& w)
+        : top_(_mm256_set1_pd(w.top)), rate_(_mm256_set1_pd(w.rate)), id_bits_(_mm256_set1_epi64x(w.id_bits)) {
+        for (int i = 0; i < kWeightSteps; ++i) steps_[i] = weight_step(i);
+    }
+
+    static Sum zero() { return _mm256_setzero_si256(); }
+    static uint64_t total(Sum a) {
+        alignas(32) uint64_t lanes[kCount];
+        store(lanes, a);
+        return lanes[0] + lanes[1] + lanes[2] + lanes[3];
+    }
+    static void store(uint64_t* at, Sum a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), a); }
+
+    Sum weights(const float* logits) const { return weights(_mm_loadu_ps(logits)); }
+
+    Sum add_in(Sum sum, const float* logits, float low, float high) const {
+        const __m128 v = _mm_loadu_ps(logits);
+        const __m128 in = _mm_and_ps(_mm_cmpge_ps(v, _mm_set1_ps(low)), _mm_cmple_ps(v, _mm_set1_ps(high)));
+        return _mm256_add_epi64(sum, _mm256_and_si256(_mm256_cvtepi32_epi64(_mm_castps_si128(in)), weights(v)));
+    }
+
+    static void buckets(int32_t* at, const float* logits, const Buckets& b) {
+        const __m256d depth = _mm256_andnot_pd(
+            _mm256_set1_pd(-0.0), _mm256_sub_pd(_mm256_set1_pd(b.center), _mm256_cvtps_pd(_mm_loadu_ps(logits))));
+        const __m256d place =
+            _mm256_min_pd(_mm256_mul_pd(depth, _mm256_set1_pd(b.scale)), _mm256_set1_pd(Buckets::kCount - 1));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm256_cvttpd_epi32(place));
+    }
+
+private:
+    Sum weights(__m128 v) const {
+        const __m256d depth = _mm256_sub_pd(top_, _mm256_cvtps_pd(v));
+        const __m256d t = _mm256_add_pd(_mm256_mul_pd(depth, rate_), _mm256_set1_pd(kExponentBase));
+        const __m256i bits = _mm256_castpd_si256(_mm256_min_pd(t, _mm256_set1_pd(kExponentEnd)));
+        const __m256i index = _mm256_and_si256(_mm256_srli_epi64(bits, 27), _mm256_set1_epi64x(kWeightSteps - 1));
+        const __m256i step = _mm256_cvtepu32_epi64(
+            _mm256_i64gather_epi32(reinterpret_cast<const int*>(steps_), index, sizeof(uint32_t)));
+        const __m256i s = _mm256_slli_epi64(bits, 5);
+        const __m256i c = _mm256_srli_epi64(_mm256_mul_epu32(_mm256_set1_epi64x(kWeightC), s), 32);
+        const __m256i u = _mm256_sub_epi64(_mm256_set1_epi64x(kWeightB), c);
+        const __m256i b = _mm256_srli_epi64(_mm256_mul_epu32(u, s), 39);
+        const __m256i a = _mm256_sub_epi64(_mm256_set1_epi64x(kWeightA), b);
+        const __m256i off = _mm256_srli_epi64(_mm256_mul_epu32(a, s), 37);
+        const __m256i power = _mm256_sub_epi64(_mm256_set1_epi64x(int64_t{1} << 31), off);
+        const __m256i whole = _mm256_and_si256(_mm256_srli_epi64(bits, 32), _mm256_set1_epi64x(127));
+        return _mm256_srlv_epi64(_mm256_mul_epu32(step, power), _mm256_add_epi64(whole, id_bits_));
+    }
+
+    __m256d top_, rate_;
+    __m256i id_bits_;
+    uint32_t steps_[kWeightSteps];
+};
+
+#else
+
+class WeightLanes {
+public:
+    static constexpr int64_t kCount = 1;
+    using Sum = uint64_t;
+
+    explicit WeightLanes(const Weigher& w) : w_(w) {
+        for (int i = 0; i < kWeightSteps; ++i) steps_[i] = weight_step(i);
+    }
+
+    static Sum zero() { return 0; }
+    static uint64_t total(Sum a) { return a; }
+    static void store(uint64_t* at, Sum a) { *at = a; }
+
+    Sum weights(const float* logits) const { return w_.weight(w_.exponent(*logits), steps_); }
+
+    Sum add_in(Sum sum, const float* logits, float low, float high) const {
+        return *logits >= low && *logits <= high ? sum + weights(logits) : sum;
+    }
+
+    static void buckets(int32_t* at, const float* logits, const Buckets& b) { *at = b.of(*logits); }
+
+private:
+    Weigher w_;
+    uint32_t steps_[kWeightSteps];
+};
+
+#endif
+
+}  // namespace
+}  // namespace ct
