@@ -1,6 +1,7 @@
 package io.cortado.constrain;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A regular language over bytes, hash-consed by {@link Regexes}: equal structure is the same
@@ -70,6 +71,9 @@ public final class Regex {
     /** Whether emptiness cannot be read off its structure. */
     final boolean isBoolean;
 
+    /** Whether it is known to hold no more than finitely many strings. */
+    final boolean isFinite;
+
     /** Its place in the order of creation, which orders the parts of unions. */
     int id;
 
@@ -93,6 +97,7 @@ public final class Regex {
         this.max = max;
         this.isNullable = isNullable;
         isBoolean = isBoolean(kind, parts);
+        isFinite = isFinite(kind, parts, max);
         inhabited =
                 kind == Kind.NOTHING
                         ? Inhabited.NO
@@ -113,8 +118,33 @@ public final class Regex {
         return is;
     }
 
+    private static boolean isFinite(Kind kind, Regex[] parts, int max) {
+        return switch (kind) {
+            case NOTHING, EMPTY, BYTES, LITERAL -> true;
+            case NOT, MULTIPLE -> false;
+            case AND -> Arrays.stream(parts).anyMatch(part -> part.isFinite);
+            case CONCAT, OR, SHORTEST -> Arrays.stream(parts).allMatch(part -> part.isFinite);
+            case REPEAT -> max != Regexes.UNBOUNDED && parts[0].isFinite;
+        };
+    }
+
     Regex part() {
         return parts[0];
+    }
+
+    /**
+     * Of an intersection of one language with complements of finite ones, that language; else null.
+     */
+    @Nullable Regex withoutFew() {
+        Regex all = null;
+        for (Regex part : kind == Kind.AND ? parts : NO_PARTS) {
+            boolean isFew = part.kind == Kind.NOT && part.part().isFinite;
+            if (!isFew && all != null) {
+                return null;
+            }
+            all = isFew ? all : part;
+        }
+        return all;
     }
 
     /** Whether both have one kind, the same parts and the same constants. */
