@@ -98,16 +98,42 @@ public final class Regex {
         this.isNullable = isNullable;
         isBoolean = isBoolean(kind, parts);
         isFinite = isFinite(kind, parts, max);
-        inhabited =
-                kind == Kind.NOTHING
-                        ? Inhabited.NO
-                        : isNullable || !isBoolean ? Inhabited.YES : Inhabited.UNKNOWN;
+        inhabited = inhabited();
         int code = kind.ordinal() * 31 + set.hashCode() + Arrays.hashCode(literal);
         code = (code * 31 + min) * 31 + max;
         for (Regex part : parts) {
             code = code * 31 + System.identityHashCode(part);
         }
         structureHash = code;
+    }
+
+    /** What the structure tells; the rest takes a search. */
+    private Inhabited inhabited() {
+        if (kind == Kind.NOTHING) {
+            return Inhabited.NO;
+        }
+        boolean is =
+                switch (kind) {
+                    case CONCAT, REPEAT, SHORTEST ->
+                            Arrays.stream(parts).allMatch(Regex::holdsSome);
+                    case OR -> Arrays.stream(parts).anyMatch(Regex::holdsSome);
+                    case AND -> isAllButFew();
+                    case NOTHING, EMPTY, BYTES, LITERAL, NOT, MULTIPLE -> false;
+                };
+        return is || isNullable || !isBoolean ? Inhabited.YES : Inhabited.UNKNOWN;
+    }
+
+    private boolean holdsSome() {
+        return inhabited == Inhabited.YES;
+    }
+
+    /** Whether it is an infinite language without finitely many strings. */
+    private boolean isAllButFew() {
+        Regex all = withoutFew();
+        return all != null
+                && all.kind == Kind.REPEAT
+                && all.max == Regexes.UNBOUNDED
+                && !all.part().isBoolean;
     }
 
     private static boolean isBoolean(Kind kind, Regex[] parts) {
