@@ -6,6 +6,9 @@ import java.util.List;
 final class AcceptSet {
     static final AcceptSet NONE = new AcceptSet(List.of());
 
+    /** Of a rest that does not tell of which lexeme it is. */
+    static final AcceptSet ALONE = new AcceptSet(List.of());
+
     final List<Regex> lexemes;
 
     AcceptSet(List<Regex> lexemes) {

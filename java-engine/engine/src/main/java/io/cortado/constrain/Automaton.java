@@ -80,7 +80,13 @@ final class Automaton {
         }
     }
 
-    synchronized LexState next(Space in, LexState state, int value, Fuel fuel) {
+    /** The state after a byte; most are known and read without the lock. */
+    LexState next(Space in, LexState state, int value, Fuel fuel) {
+        LexState known = state.next[value];
+        return known != null ? known : derived(in, state, value, fuel);
+    }
+
+    private synchronized LexState derived(Space in, LexState state, int value, Fuel fuel) {
         regexes.fuel().takeOver(fuel);
         try {
             return in.lexer.next(state, value);
@@ -111,14 +117,42 @@ final class Automaton {
         }
     }
 
+    /** The rests of a state, each alone. */
+    LexState[] parts(Space in, LexState state) {
+        LexState[] known = state.parts;
+        return known != null ? known : derivedParts(in, state);
+    }
+
+    private synchronized LexState[] derivedParts(Space in, LexState state) {
+        return in.lexer.parts(state);
+    }
+
     /**
-     * A state of one lexeme from which tokens of at most so many bytes go where they go from this
-     * one, and which counts and lexemes that they cannot tell apart share.
+     * A rest from which tokens of at most so many bytes go where they go from this one, and which
+     * counts that they cannot tell apart share.
      */
-    synchronized LexState shared(Space in, LexState state, int maxBytes, Fuel fuel) {
+    synchronized LexState shared(Space in, LexState part, int maxBytes, Fuel fuel) {
         regexes.fuel().takeOver(fuel);
         try {
-            return in.lexer.start(List.of(clamped(state.rests[0], maxBytes)));
+            return in.lexer.alone(clamped(part.rests[0], maxBytes));
+        } finally {
+            fuel.takeOver(regexes.fuel());
+        }
+    }
+
+    /**
+     * Where a rest is all of a language but finitely many strings, that language's rest; else null.
+     */
+    synchronized @Nullable LexState unrestricted(Space in, LexState part, Fuel fuel) {
+        regexes.fuel().takeOver(fuel);
+        try {
+            Regex rest = part.rests[0];
+            boolean isConcat = rest.kind == Regex.Kind.CONCAT;
+            Regex all = (isConcat ? rest.parts[0] : rest).withoutFew();
+            if (all == null) {
+                return null;
+            }
+            return in.lexer.alone(isConcat ? regexes.concat(all, rest.parts[1]) : all);
         } finally {
             fuel.takeOver(regexes.fuel());
         }
@@ -141,10 +175,10 @@ final class Automaton {
         return in.lexer.accepts(List.of(lexeme));
     }
 
-    synchronized Tape append(Tape tape, byte[] bytes, int from, int to) {
+    synchronized Tape append(Tape tape, byte[] bytes) {
         Tape longer = tape;
-        for (int i = from; i < to; i++) {
-            longer = longer.append(bytes[i] & 0xFF);
+        for (byte value : bytes) {
+            longer = longer.append(value & 0xFF);
         }
         return longer;
     }

@@ -1,6 +1,7 @@
 package io.cortado.constrain;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -10,6 +11,8 @@ import java.util.Map;
 final class Lexer {
     private static final int STATE_BYTES = 1_300;
     private static final int ENTRY_BYTES = 16;
+    private static final int POINTER_BYTES = 4;
+    private static final int CLASS_BYTES = 56;
 
     /** Lexemes and their rests, one after the other. */
     private record Key(List<Regex> entries) {}
@@ -17,6 +20,7 @@ final class Lexer {
     private final Regexes regexes;
     private final Footprint footprint;
     private final Map<Key, LexState> states = new HashMap<>();
+    private final Map<Regex, LexState> alone = new HashMap<>();
     private final Map<List<Regex>, AcceptSet> acceptSets = new HashMap<>();
 
     Lexer(Regexes regexes, Footprint footprint) {
@@ -34,32 +38,75 @@ final class Lexer {
         return state(entries, List.of());
     }
 
+    /** What is left of some lexeme, alone. */
+    LexState alone(Regex rest) {
+        LexState known = alone.get(rest);
+        if (known != null) {
+            return known;
+        }
+        Regex[] rests = {rest};
+        AcceptSet accepts = rest.isNullable ? AcceptSet.ALONE : AcceptSet.NONE;
+        var made = new LexState(newId(), rests, rests, accepts);
+        alone.put(rest, made);
+        footprint.add(STATE_BYTES);
+        made.parts = new LexState[] {made};
+        return made;
+    }
+
+    /** The state's rests, alone. */
+    LexState[] parts(LexState state) {
+        LexState[] known = state.parts;
+        if (known != null) {
+            return known;
+        }
+        var parts = new LexState[state.rests.length];
+        Arrays.setAll(parts, i -> alone(state.rests[i]));
+        footprint.add((long) POINTER_BYTES * parts.length);
+        state.parts = parts;
+        return parts;
+    }
+
     /** The state after a byte; it is kept for all bytes that cannot be told from it. */
     LexState next(LexState state, int value) {
         LexState known = state.next[value];
         if (known != null) {
             return known;
         }
+        LexState[] parts = parts(state);
+        if (parts[0] == state) {
+            return derived(state, value);
+        }
+        regexes.fuel().burn(parts.length);
         ByteSet same = ByteSet.ALL;
         var entries = new ArrayList<Regex>();
         var accepted = new ArrayList<Regex>(1);
-        for (int i = 0; i < state.rests.length; i++) {
-            Regex before = state.rests[i];
-            same = regexes.derivatives().sameAs(before, value, same);
-            Regex rest = regexes.derivatives().of(before, value);
-            if (regexes.isEmpty(rest)) {
+        for (int i = 0; i < parts.length; i++) {
+            if (!parts[i].continues) {
+                continue;
+            }
+            LexState part = next(parts[i], value);
+            same = same.and(parts[i].sameAs(value));
+            if (part == LexState.DEAD) {
                 continue;
             }
             entries.add(state.lexemes[i]);
-            entries.add(rest);
-            if (rest.isNullable) {
+            entries.add(part.rests[0]);
+            if (part.accepts != AcceptSet.NONE) {
                 accepted.add(state.lexemes[i]);
             }
         }
         LexState next = state(entries, accepted);
-        for (int b = same.next(0); b < 256; b = same.next(b + 1)) {
-            state.next[b] = next;
-        }
+        state.lead(same, next);
+        return next;
+    }
+
+    private LexState derived(LexState alone, int value) {
+        ByteSet same = regexes.derivatives().sameAs(alone.rests[0], value, ByteSet.ALL);
+        Regex rest = regexes.derivatives().of(alone.rests[0], value);
+        LexState next = regexes.isEmpty(rest) ? LexState.DEAD : alone(rest);
+        alone.learn(same);
+        alone.lead(same, next);
+        footprint.add(CLASS_BYTES);
         return next;
     }
 
@@ -86,10 +133,14 @@ final class Lexer {
             lexemes[i] = entries.get(2 * i);
             rests[i] = entries.get(2 * i + 1);
         }
-        var made = new LexState(states.size() + 1, lexemes, rests, accepts);
+        var made = new LexState(newId(), lexemes, rests, accepts);
         states.put(key, made);
         footprint.add(STATE_BYTES + (long) ENTRY_BYTES * entries.size());
         return made;
+    }
+
+    private int newId() {
+        return states.size() + alone.size() + 1;
     }
 
     /** Nullable rests accept after a byte and not before one, so acceptance belongs to the key. */

@@ -1,6 +1,7 @@
 package io.cortado.constrain;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A regular language over bytes, hash-consed by {@link Regexes}: equal structure is the same
@@ -70,6 +71,9 @@ public final class Regex {
     /** Whether emptiness cannot be read off its structure. */
     final boolean isBoolean;
 
+    /** Whether it is known to hold no more than finitely many strings. */
+    final boolean isFinite;
+
     /** Its place in the order of creation, which orders the parts of unions. */
     int id;
 
@@ -93,16 +97,43 @@ public final class Regex {
         this.max = max;
         this.isNullable = isNullable;
         isBoolean = isBoolean(kind, parts);
-        inhabited =
-                kind == Kind.NOTHING
-                        ? Inhabited.NO
-                        : isNullable || !isBoolean ? Inhabited.YES : Inhabited.UNKNOWN;
+        isFinite = isFinite(kind, parts, max);
+        inhabited = inhabited();
         int code = kind.ordinal() * 31 + set.hashCode() + Arrays.hashCode(literal);
         code = (code * 31 + min) * 31 + max;
         for (Regex part : parts) {
             code = code * 31 + System.identityHashCode(part);
         }
         structureHash = code;
+    }
+
+    /** What the structure tells; the rest takes a search. */
+    private Inhabited inhabited() {
+        if (kind == Kind.NOTHING) {
+            return Inhabited.NO;
+        }
+        boolean is =
+                switch (kind) {
+                    case CONCAT, REPEAT, SHORTEST ->
+                            Arrays.stream(parts).allMatch(Regex::holdsSome);
+                    case OR -> Arrays.stream(parts).anyMatch(Regex::holdsSome);
+                    case AND -> isAllButFew();
+                    case NOTHING, EMPTY, BYTES, LITERAL, NOT, MULTIPLE -> false;
+                };
+        return is || isNullable || !isBoolean ? Inhabited.YES : Inhabited.UNKNOWN;
+    }
+
+    private boolean holdsSome() {
+        return inhabited == Inhabited.YES;
+    }
+
+    /** Whether it is an infinite language without finitely many strings. */
+    private boolean isAllButFew() {
+        Regex all = withoutFew();
+        return all != null
+                && all.kind == Kind.REPEAT
+                && all.max == Regexes.UNBOUNDED
+                && !all.part().isBoolean;
     }
 
     private static boolean isBoolean(Kind kind, Regex[] parts) {
@@ -113,8 +144,33 @@ public final class Regex {
         return is;
     }
 
+    private static boolean isFinite(Kind kind, Regex[] parts, int max) {
+        return switch (kind) {
+            case NOTHING, EMPTY, BYTES, LITERAL -> true;
+            case NOT, MULTIPLE -> false;
+            case AND -> Arrays.stream(parts).anyMatch(part -> part.isFinite);
+            case CONCAT, OR, SHORTEST -> Arrays.stream(parts).allMatch(part -> part.isFinite);
+            case REPEAT -> max != Regexes.UNBOUNDED && parts[0].isFinite;
+        };
+    }
+
     Regex part() {
         return parts[0];
+    }
+
+    /**
+     * Of an intersection of one language with complements of finite ones, that language; else null.
+     */
+    @Nullable Regex withoutFew() {
+        Regex all = null;
+        for (Regex part : kind == Kind.AND ? parts : NO_PARTS) {
+            boolean isFew = part.kind == Kind.NOT && part.part().isFinite;
+            if (!isFew && all != null) {
+                return null;
+            }
+            all = isFew ? all : part;
+        }
+        return all;
     }
 
     /** Whether both have one kind, the same parts and the same constants. */

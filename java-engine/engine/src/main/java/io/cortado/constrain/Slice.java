@@ -1,6 +1,7 @@
 package io.cortado.constrain;
 
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Tokens of few, simple characters. Where a lexer state admits all strings of so many of them, and
@@ -13,6 +14,9 @@ final class Slice {
     private final CodePoints chars;
     private final int maxChars;
     private final TokenTrie trie;
+
+    private final int lowAscii;
+    private final int highAscii;
 
     /** By a number of characters from {@code minChars} on: the tokens of no more. */
     private final int[][] upTo;
@@ -28,6 +32,8 @@ final class Slice {
     Slice(CodePoints chars, List<Integer> ids, byte[][] bytes, int words) {
         this.chars = chars;
         trie = new TokenTrie(ids, bytes);
+        lowAscii = IntStream.range(0, 128).filter(chars::contains).min().orElse(-1);
+        highAscii = IntStream.range(0, 128).filter(chars::contains).max().orElse(-1);
         maxChars = ids.stream().mapToInt(id -> numChars(bytes[id])).max().orElse(0);
         int fewest = ids.stream().mapToInt(id -> numChars(bytes[id])).min().orElse(0);
         minChars = maxChars > MAX_TABLE ? maxChars : fewest;
@@ -53,6 +59,15 @@ final class Slice {
 
     int maxChars() {
         return maxChars;
+    }
+
+    /** Two of its characters that are a byte each; -1 if there are none. */
+    int lowAscii() {
+        return lowAscii;
+    }
+
+    int highAscii() {
+        return highAscii;
     }
 
     TokenTrie trie() {

@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Finds how many characters of a slice a lexer state admits: first by the shape of its lexemes,
- * else by walking both automata together. Where neither tells, the slice's trie is walked instead.
+ * Finds how many characters of a slice may follow in what is left of a lexeme: first by its shape,
+ * else by walking both automata together. Where neither tells, tries are walked instead.
  */
 final class SliceProofs {
     /** No number is proven. */
@@ -22,16 +22,19 @@ final class SliceProofs {
     /** A smaller trie is walked in the time of a proof. */
     private static final int MIN_NODES = 20_000;
 
+    private static final int UNBOUNDED = Integer.MAX_VALUE;
+
     private record Pair(LexState inner, LexState outer) {}
 
-    private record Question(Regex regex, Slice slice) {}
+    private record Question(Regex regex, CodePoints chars) {}
 
     private final Regexes regexes;
     private final Lexer lexer;
-    private final Map<Slice, LexState> starts = new HashMap<>();
+    private final Map<CodePoints, Regex> letters = new HashMap<>();
     private final Map<Question, Boolean> holds = new HashMap<>();
     private final Map<Question, Boolean> isOneEach = new HashMap<>();
     private final Map<Question, Boolean> mayBegin = new HashMap<>();
+    private final Map<Question, Integer> walked = new HashMap<>();
 
     SliceProofs(Regexes regexes, Lexer lexer) {
         this.regexes = regexes;
@@ -41,23 +44,16 @@ final class SliceProofs {
     /**
      * The number n so that every string of at most n of the slice's characters may follow, and none
      * of more; at least the slice's longest where all may; {@link #UNKNOWN}.
+     *
+     * @param state of a rest alone
      */
     int reach(LexState state, Slice slice) {
-        int most = 0;
-        boolean isKnown = true;
-        for (Regex rest : state.rests) {
-            int reach = reach(rest, slice);
-            if (reach >= slice.maxChars()) {
-                return reach;
-            }
-            isKnown &= reach != UNKNOWN;
-            most = Math.max(most, reach);
-        }
-        if (isKnown && slice.knows(most)) {
-            return most;
+        int byShape = reach(state.rests[0], slice);
+        if (byShape != UNKNOWN && slice.knows(byShape)) {
+            return byShape;
         }
         boolean isWorth = slice.trie().numNodes() >= MIN_NODES;
-        return isWorth && walksTogether(state, slice) ? slice.maxChars() : UNKNOWN;
+        return isWorth && admitsAll(state, slice) ? slice.maxChars() : UNKNOWN;
     }
 
     private int reach(Regex rest, Slice slice) {
@@ -65,92 +61,140 @@ final class SliceProofs {
             return slice.maxChars();
         }
         if (rest.kind == Kind.OR) {
-            int most = 0;
-            boolean isKnown = true;
-            for (Regex part : rest.parts) {
-                int reach = regexes.isEmpty(part) ? 0 : reach(part, slice);
-                if (reach >= slice.maxChars()) {
-                    return reach;
-                }
-                isKnown &= reach != UNKNOWN;
-                most = Math.max(most, reach);
-            }
-            return isKnown ? most : UNKNOWN;
+            return reachOfAny(rest, slice);
         }
         Regex head = rest.kind == Kind.CONCAT ? rest.parts[0] : rest;
+        if (head.kind == Kind.AND) {
+            return isAllButFew(head, slice) ? slice.maxChars() : UNKNOWN;
+        }
         if (head.kind != Kind.REPEAT || !holds(head.part(), slice)) {
             return UNKNOWN;
         }
         if (head.max >= slice.maxChars()) {
             return slice.maxChars();
         }
+        // Where the lexeme could end among them, such characters could go on in the next one.
         Regex tail = rest.kind == Kind.CONCAT ? rest.parts[1] : Regex.EMPTY;
-        return isOneEach(head.part(), slice) && !mayBegin(tail, slice) ? head.max : UNKNOWN;
+        boolean isExact =
+                !tail.isNullable && isOneEach(head.part(), slice) && !mayBegin(tail, slice);
+        return isExact ? head.max : UNKNOWN;
+    }
+
+    private int reachOfAny(Regex union, Slice slice) {
+        int most = 0;
+        boolean isKnown = true;
+        for (Regex part : union.parts) {
+            int reach = regexes.isEmpty(part) ? 0 : reach(part, slice);
+            if (reach >= slice.maxChars()) {
+                return reach;
+            }
+            isKnown &= reach != UNKNOWN;
+            most = Math.max(most, reach);
+        }
+        return isKnown ? most : UNKNOWN;
+    }
+
+    /**
+     * Whether it is texts of any length of characters such as the slice's, without finitely many:
+     * whatever it began with, it can then be completed.
+     */
+    private boolean isAllButFew(Regex both, Slice slice) {
+        Regex all = both.withoutFew();
+        return all != null
+                && all.kind == Kind.REPEAT
+                && all.max == Regexes.UNBOUNDED
+                && holds(all.part(), slice);
     }
 
     /** Whether each of the characters is one of the part's strings. */
     private boolean holds(Regex part, Slice slice) {
         return holds.computeIfAbsent(
-                new Question(part, slice), key -> regexes.isSubset(letter(slice), part));
+                new Question(part, slice.chars()), key -> regexes.isSubset(letter(slice), part));
     }
 
     /** Whether a string of the part that begins with such a character ends with it. */
     private boolean isOneEach(Regex part, Slice slice) {
-        Regex longer =
-                regexes.concat(
-                        letter(slice), regexes.concat(regexes.bytes(ByteSet.ALL), Regex.ANYTHING));
         return isOneEach.computeIfAbsent(
-                new Question(part, slice), key -> regexes.isEmpty(regexes.and(part, longer)));
+                new Question(part, slice.chars()),
+                key -> {
+                    Regex more = regexes.concat(regexes.bytes(ByteSet.ALL), Regex.ANYTHING);
+                    Regex longer = regexes.concat(letter(slice), more);
+                    return regexes.isEmpty(regexes.and(part, longer));
+                });
     }
 
     /** Whether a string may begin with such a character. */
     private boolean mayBegin(Regex regex, Slice slice) {
         return mayBegin.computeIfAbsent(
-                new Question(regex, slice),
-                key ->
-                        !regexes.isEmpty(
-                                regexes.and(regex, regexes.concat(letter(slice), Regex.ANYTHING))));
+                new Question(regex, slice.chars()),
+                key -> {
+                    Regex begun = regexes.concat(letter(slice), Regex.ANYTHING);
+                    return !regexes.isEmpty(regexes.and(regex, begun));
+                });
     }
 
     private Regex letter(Slice slice) {
-        return regexes.codePoints(slice.chars());
+        return letters.computeIfAbsent(slice.chars(), regexes::codePoints);
     }
 
-    private boolean walksTogether(LexState state, Slice slice) {
-        Set<Pair> seen = new HashSet<>();
-        var open = new ArrayDeque<Pair>();
-        LexState start = starts.computeIfAbsent(slice, s -> lexer.start(List.of(s.regex(regexes))));
-        open.push(new Pair(start, state));
-        while (!open.isEmpty()) {
-            if (!follows(open.pop(), seen, open) || seen.size() > MAX_PAIRS) {
-                return false;
-            }
+    /** First for any number of characters, which one walk tells of all slices of these. */
+    private boolean admitsAll(LexState state, Slice slice) {
+        int bytes =
+                walked.computeIfAbsent(
+                        new Question(state.rests[0], slice.chars()),
+                        key -> bytesAdmitted(state, regexes.star(letter(slice))));
+        if (bytes == UNBOUNDED) {
+            return true;
         }
-        return true;
+        // A string of so many bytes that may not follow has no more characters than that.
+        return bytes != UNKNOWN
+                && bytes > slice.maxChars()
+                && bytesAdmitted(state, slice.regex(regexes)) == UNBOUNDED;
+    }
+
+    /**
+     * The length of a shortest beginning of a string of {@code inner} that may not follow; {@link
+     * #UNBOUNDED} if there is none, {@link #UNKNOWN} if that takes too long to tell.
+     */
+    private int bytesAdmitted(LexState state, Regex inner) {
+        Set<Pair> seen = new HashSet<>();
+        List<Pair> level = List.of(new Pair(lexer.alone(inner), state));
+        for (int bytes = 1; !level.isEmpty(); bytes++) {
+            var next = new ArrayDeque<Pair>();
+            for (Pair pair : level) {
+                if (!follows(pair, seen, next)) {
+                    return bytes;
+                }
+                if (seen.size() > MAX_PAIRS) {
+                    return UNKNOWN;
+                }
+            }
+            level = List.copyOf(next);
+        }
+        return UNBOUNDED;
     }
 
     /** Whether each byte that the slice goes on with is one that the state goes on with. */
     private boolean follows(Pair pair, Set<Pair> seen, ArrayDeque<Pair> open) {
-        LexState lastInner = LexState.DEAD;
-        LexState lastOuter = LexState.DEAD;
-        for (int value = 0; value < 256; value++) {
+        if (!pair.outer.continues) {
+            return false;
+        }
+        ByteSet left = ByteSet.ALL;
+        for (int value = 0; value < 256; value = left.next(value)) {
             LexState inner = lexer.next(pair.inner, value);
-            if (inner == LexState.DEAD) {
-                continue;
+            ByteSet same = pair.inner.sameAs(value);
+            if (inner != LexState.DEAD) {
+                LexState outer = lexer.next(pair.outer, value);
+                if (outer == LexState.DEAD) {
+                    return false;
+                }
+                same = same.and(pair.outer.sameAs(value));
+                var next = new Pair(inner, outer);
+                if (inner.continues && seen.add(next)) {
+                    open.add(next);
+                }
             }
-            LexState outer = lexer.next(pair.outer, value);
-            if (inner == lastInner && outer == lastOuter) {
-                continue;
-            }
-            lastInner = inner;
-            lastOuter = outer;
-            if (outer == LexState.DEAD || inner.continues && !outer.continues) {
-                return false;
-            }
-            var next = new Pair(inner, outer);
-            if (inner.continues && seen.add(next)) {
-                open.push(next);
-            }
+            left = left.and(same.not());
         }
         return true;
     }

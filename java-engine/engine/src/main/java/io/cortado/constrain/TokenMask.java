@@ -4,7 +4,8 @@ import java.util.Arrays;
 
 /** A set of token ids: a list where it is small, a bit row otherwise. Immutable. */
 final class TokenMask {
-    private static final int MAX_LIST = 256;
+    /** The most tokens that are kept as a list. */
+    static final int MAX_LIST = 256;
 
     private final int[] data;
     private final boolean isList;
@@ -30,6 +31,11 @@ final class TokenMask {
             }
         }
         return new TokenMask(ids, true);
+    }
+
+    /** Of at most {@link #MAX_LIST} tokens, in any order. */
+    static TokenMask of(int[] ids, int count) {
+        return new TokenMask(Arrays.copyOf(ids, count), true);
     }
 
     /** Adds its tokens to a bit row. */

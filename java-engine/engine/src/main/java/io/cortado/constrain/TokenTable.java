@@ -13,7 +13,7 @@ import java.util.OptionalInt;
 
 /**
  * A vocabulary as masks see it: the bytes of each token, the tokens that end an output, and the
- * width of a row of logits. Made once per model; immutable.
+ * width of a row of logits. Made once per model; immutable but for a memo of common masks.
  */
 public final class TokenTable {
     private static final byte[] NO_BYTES = {};
@@ -28,8 +28,20 @@ public final class TokenTable {
     private static final int LONG = 30;
 
     /** The most bytes of a token of the short rest. */
-    static final int SHORT_REST = 8;
+    static final int SHORT_BYTES = 8;
 
+    /** The number of the trie of all tokens; slices have theirs from 0 on. */
+    static final int ALL = -1;
+
+    /** That of the tokens of few bytes that are in no slice. */
+    static final int SHORT_REST = -2;
+
+    /** That of the longer tokens that are in no slice. */
+    static final int LONG_REST = -3;
+
+    private static final long COMMON_BYTES = 16L << 20;
+
+    private final CommonMasks commonMasks = new CommonMasks(COMMON_BYTES);
     private final byte[][] bytes;
     private final int width;
     private final int[] endIds;
@@ -76,7 +88,7 @@ public final class TokenTable {
         addSlice(ids, PLAIN, LONG);
         addSlice(ids, PLAIN, Regexes.UNBOUNDED);
         List<Integer> shortIds = new ArrayList<>();
-        ids.removeIf(id -> this.bytes[id].length <= SHORT_REST && shortIds.add(id));
+        ids.removeIf(id -> this.bytes[id].length <= SHORT_BYTES && shortIds.add(id));
         shortRest = new TokenTrie(shortIds, this.bytes);
         longRest = new TokenTrie(ids, this.bytes);
     }
@@ -177,18 +189,21 @@ public final class TokenTable {
         Arrays.setAll(bits, w -> bits[w] | marked[w]);
     }
 
+    CommonMasks commonMasks() {
+        return commonMasks;
+    }
+
     List<Slice> slices() {
         return slices;
     }
 
-    /** The tokens of few bytes that are in no slice. */
-    TokenTrie shortRest() {
-        return shortRest;
-    }
-
-    /** The longer tokens that are in no slice. */
-    TokenTrie longRest() {
-        return longRest;
+    TokenTrie trie(int number) {
+        return switch (number) {
+            case ALL -> all;
+            case SHORT_REST -> shortRest;
+            case LONG_REST -> longRest;
+            default -> slices.get(number).trie();
+        };
     }
 
     /** All tokens that text produces. */

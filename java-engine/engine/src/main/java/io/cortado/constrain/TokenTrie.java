@@ -2,25 +2,27 @@ package io.cortado.constrain;
 
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Tokens as a prefix tree in depth-first order: a node's subtree is the nodes up to its end. Node 0
- * is the root.
+ * Tokens as a prefix tree, level by level: the children of a node lie side by side, in the order of
+ * their bytes, and those of its next sibling after them. Node 0 is the root.
  */
 final class TokenTrie {
     /** No token ends at a node, or no other has the same bytes. */
     static final int NONE = -1;
 
     final byte[] value;
-    final int[] end;
+
+    /** The first child of each node, which the children of the node before it end at. */
+    final int[] first;
+
     final int[] token;
-    final short[] depth;
     final int[] parent;
-
-    /** By token id: another token of the same bytes. */
-    private final int[] same;
-
     final int maxDepth;
+
+    /** By token id: another token of the same bytes; null where all differ. */
+    private int @Nullable [] same;
 
     /**
      * @param ids tokens, each with a byte at least
@@ -38,40 +40,12 @@ final class TokenTrie {
             before = bytes[id];
         }
         value = new byte[numNodes];
-        end = new int[numNodes];
+        first = new int[numNodes + 1];
         token = new int[numNodes];
-        depth = new short[numNodes];
         parent = new int[numNodes];
-        same = new int[bytes.length];
         maxDepth = deepest;
         Arrays.fill(token, NONE);
-        Arrays.fill(same, NONE);
         fill(sorted, bytes);
-    }
-
-    private void fill(Integer[] sorted, byte[][] bytes) {
-        var path = new int[maxDepth + 1];
-        int next = 1;
-        byte[] before = {};
-        for (int id : sorted) {
-            byte[] text = bytes[id];
-            for (int d = common(before, text); d < text.length; d++) {
-                value[next] = text[d];
-                depth[next] = (short) (d + 1);
-                parent[next] = path[d];
-                path[d + 1] = next++;
-            }
-            int node = path[text.length];
-            if (token[node] != NONE) {
-                same[id] = token[node];
-            }
-            token[node] = id;
-            before = text;
-        }
-        Arrays.setAll(end, node -> node + 1);
-        for (int node = end.length - 1; node > 0; node--) {
-            end[parent[node]] = Math.max(end[parent[node]], end[node]);
-        }
     }
 
     private static int common(byte[] a, byte[] b) {
@@ -79,30 +53,102 @@ final class TokenTrie {
         return mismatch < 0 ? a.length : mismatch;
     }
 
+    /** A node stands for a range of the sorted tokens: those that begin with its bytes. */
+    private void fill(Integer[] sorted, byte[][] bytes) {
+        var from = new int[value.length];
+        var to = new int[value.length];
+        to[0] = sorted.length;
+        int next = 1;
+        int depth = 0;
+        int levelEnd = 1;
+        for (int node = 0; node < value.length; node++) {
+            if (node == levelEnd) {
+                depth++;
+                levelEnd = next;
+            }
+            first[node] = next;
+            int at = from[node];
+            while (at < to[node] && bytes[sorted[at]].length == depth) {
+                end(node, sorted[at++], bytes.length);
+            }
+            while (at < to[node]) {
+                byte label = bytes[sorted[at]][depth];
+                from[next] = at;
+                while (at < to[node] && bytes[sorted[at]][depth] == label) {
+                    at++;
+                }
+                to[next] = at;
+                value[next] = label;
+                parent[next++] = node;
+            }
+        }
+        first[value.length] = next;
+    }
+
+    private void end(int node, int id, int numIds) {
+        if (token[node] != NONE) {
+            if (same == null) {
+                same = new int[numIds];
+                Arrays.fill(same, NONE);
+            }
+            same[id] = token[node];
+        }
+        token[node] = id;
+    }
+
     int numNodes() {
-        return end.length;
+        return value.length;
     }
 
     boolean hasChildren(int node) {
-        return end[node] > node + 1;
+        return first[node] < first[node + 1];
+    }
+
+    /** Whether tokens of the same bytes end at some node. */
+    boolean hasTwins() {
+        return same != null;
     }
 
     /** Sets the bits of the tokens that end at a node. */
     void mark(int node, int[] bits) {
-        for (int id = token[node]; id != NONE; id = same[id]) {
+        int id = token[node];
+        while (id != NONE) {
             bits[id >> 5] |= 1 << id;
+            id = same == null ? NONE : same[id];
         }
+    }
+
+    /** Clears the bits of the tokens that end at a node. */
+    void clear(int node, int[] bits) {
+        int id = token[node];
+        while (id != NONE) {
+            bits[id >> 5] &= ~(1 << id);
+            id = same == null ? NONE : same[id];
+        }
+    }
+
+    /** The bytes that lead to {@code node} from {@code above}. */
+    byte[] path(int above, int node) {
+        int length = 0;
+        for (int n = node; n != above; n = parent[n]) {
+            length++;
+        }
+        var path = new byte[length];
+        for (int n = node; n != above; n = parent[n]) {
+            path[--length] = value[n];
+        }
+        return path;
     }
 
     /** The node of these bytes below the root, or {@link #NONE}. */
     int find(byte[] text, int from, int to) {
         int node = 0;
         for (int i = from; i < to; i++) {
-            int child = node + 1;
-            while (child < end[node] && value[child] != text[i]) {
-                child = end[child];
+            int child = first[node];
+            while (child < first[node + 1] && value[child] != text[i]) {
+                child++;
             }
-            if (child >= end[node]) {
+            if (child == first[node + 1]) {
                 return NONE;
             }
             node = child;

@@ -9,7 +9,10 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.zip.GZIPInputStream;
@@ -71,6 +74,72 @@ class RealVocabularyTest {
             }
             compare(matcher, vocabulary);
         }
+    }
+
+    @Test
+    void fewLettersMayGoOnInTheNextLexeme() throws IOException {
+        TokenTable vocabulary = table();
+        String grammar =
+                """
+                root ::= [A-Za-z0-9_]{1,3} tail
+                tail ::= "ing" | "(" tail ")"
+                """;
+        Matcher matcher =
+                Grammars.gbnf(grammar, "root", vocabulary, GrammarLimits.DEFAULT).matcher();
+        compare(matcher, vocabulary);
+        assertTrue(matcher.accept(single(vocabulary, (byte) 'a')));
+        compare(matcher, vocabulary);
+        assertTrue(matcher.accept(single(vocabulary, (byte) 'b')));
+        compare(matcher, vocabulary);
+    }
+
+    /** Masks made of those of all keys, and those of a grammar that another has made before. */
+    @Test
+    void keysThatAreNotNamedMayBeginAsNamedOnes() throws IOException {
+        TokenTable vocabulary = table();
+        for (String names : List.of("na|name|names|né", "na|name|names|né", "name")) {
+            for (String begun : List.of("\"", "\"na", "\"nam", "\"name", "\"x")) {
+                Matcher matcher = keys(vocabulary, names.split("\\|")).matcher();
+                for (byte value : begun.getBytes(StandardCharsets.UTF_8)) {
+                    assertTrue(matcher.accept(single(vocabulary, value)), begun);
+                }
+                compare(matcher, vocabulary);
+            }
+        }
+    }
+
+    /** A named key and a number, or another key and a text, then the same again. */
+    private static CompiledGrammar keys(TokenTable vocabulary, String... names) {
+        var regexes = new Regexes(GrammarLimits.DEFAULT);
+        Regex letter = regexes.codePoints(CodePoints.ofRanges('"', '"', '\\', '\\', 0, 31).not());
+        Regex named = regexes.or(Arrays.stream(names).map(regexes::literal).toList());
+        Regex other = regexes.and(regexes.star(letter), regexes.not(named));
+        Regex quote = regexes.literal("\"");
+        Regex colon =
+                regexes.concat(regexes.literal("\":"), regexes.optional(regexes.literal(" ")));
+        Regex number = regexes.plus(regexes.bytes(ByteSet.range('0', '9')));
+        Regex text = regexes.concat(List.of(quote, regexes.repeat(letter, 0, 300), quote));
+        var parts = new ArrayList<Syntax>();
+        for (Regex key : List.of(named, other)) {
+            Syntax before = new Syntax.Lexeme(regexes.concat(List.of(quote, key, colon)));
+            Syntax value = new Syntax.Lexeme(key == named ? number : text);
+            parts.add(new Syntax.Sequence(List.of(before, value)));
+        }
+        Syntax pair = new Syntax.Choice(parts);
+        Syntax comma = new Syntax.Lexeme(regexes.literal(","));
+        Syntax all = new Syntax.Sequence(List.of(pair, comma, pair));
+        RuleState root = Syntax.start(all, regexes);
+        return CompiledGrammar.of(root, regexes, GrammarLimits.DEFAULT, vocabulary);
+    }
+
+    private static int single(TokenTable vocabulary, byte value) {
+        for (int id = 0; id < vocabulary.size(); id++) {
+            byte[] bytes = vocabulary.bytes(id);
+            if (bytes.length == 1 && bytes[0] == value) {
+                return id;
+            }
+        }
+        throw new AssertionError("no token of one byte: " + value);
     }
 
     private static int id(Map<String, Integer> ids, String text) {

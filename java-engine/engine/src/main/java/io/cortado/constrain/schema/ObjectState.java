@@ -38,7 +38,17 @@ record ObjectState(
         if (isComplete()) {
             out.lexeme(isFirst ? layout.objectEnd : layout.laterObjectEnd, Values.End.STATE);
         }
-        if (count < shape.max) {
+        if (count < shape.max && isOrdered() && shape.needs.isEmpty()) {
+            int key = used.nextClearBit(0);
+            if (key < shape.keys.length) {
+                out.skip(new Keys(this, key));
+            }
+            if (shape.required.nextSetBit(key) < 0) {
+                for (int other = 0; other < shape.others.size(); other++) {
+                    addOther(other, out);
+                }
+            }
+        } else if (count < shape.max) {
             for (int key = used.nextClearBit(0);
                     key < shape.keys.length;
                     key = used.nextClearBit(key + 1)) {
@@ -51,6 +61,35 @@ record ObjectState(
                 addOther(other, out);
             }
         }
+    }
+
+    /**
+     * The named keys from one on, in declared order: states that have come there by different keys
+     * share them.
+     */
+    private record Keys(ObjectState before, int from) implements RuleState {
+        private static final int CHUNK = 32;
+
+        @Override
+        public void expand(Edges out) {
+            int to = Math.min(before.shape.keys.length, (from / CHUNK + 1) * CHUNK);
+            for (int key = from; key < to; key++) {
+                before.addKey(key, out);
+                if (before.shape.required.get(key)) {
+                    return;
+                }
+            }
+            if (to < before.shape.keys.length) {
+                out.skip(new Keys(before.without(to), to));
+            }
+        }
+    }
+
+    /** Where the named keys before {@code from} can no longer come. */
+    private ObjectState without(int from) {
+        var gone = new BitSet();
+        gone.set(0, from);
+        return new ObjectState(shape, gone, present, others, count, pending, isFirst);
     }
 
     private boolean isComplete() {
@@ -79,8 +118,7 @@ record ObjectState(
     private void addKey(int key, Edges out) {
         var after = (BitSet) used.clone();
         after.set(isOrdered() ? 0 : key, key + 1);
-        var presentAfter = (BitSet) present.clone();
-        presentAfter.set(key, isOrdered());
+        BitSet presentAfter = isOrdered() ? presentAfter(key) : present;
         for (Claim claim : claims(shape.values[key], key, true)) {
             if (isCompletable(after, presentAfter, claim.left)) {
                 var next =
@@ -91,6 +129,18 @@ record ObjectState(
                         new Values.Then(claim.value, next, shape.shapes));
             }
         }
+    }
+
+    /** Where no key needs another, only the required ones count: all that lie before this key. */
+    private BitSet presentAfter(int key) {
+        var after = (BitSet) present.clone();
+        if (shape.needs.isEmpty()) {
+            after.or(shape.required);
+            after.clear(key + 1, Math.max(key + 1, shape.keys.length));
+        } else {
+            after.set(key);
+        }
+        return after;
     }
 
     /** The key's text decides what may not come again, so it is captured. */
