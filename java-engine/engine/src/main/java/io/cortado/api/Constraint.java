@@ -49,6 +49,50 @@ public sealed interface Constraint {
      */
     record Grammar(String text) implements Constraint {}
 
+    /**
+     * Free text in which tags hold JSON: where a trigger is met, the output goes on with the rest
+     * of a structure's beginning, a value of its schema and its end, and is free again, or ends.
+     *
+     * @param structures at least one
+     * @param triggers at least one, none of them empty; each structure begins with one, and each is
+     *     the beginning of one
+     */
+    record StructuralTags(List<Structure> structures, List<String> triggers) implements Constraint {
+        /**
+         * A tag.
+         *
+         * @param begin a control token's spelling in it is that token, as in {@code end}
+         * @param schema as JSON
+         */
+        public record Structure(String begin, String schema, String end) {}
+
+        public StructuralTags {
+            structures = List.copyOf(structures);
+            triggers = List.copyOf(triggers);
+            if (structures.isEmpty() || triggers.isEmpty() || triggers.contains("")) {
+                throw EngineException.invalid(
+                        PARAM,
+                        "structural tags must have at least 1 structure and 1 trigger, none of"
+                                + " them empty: structures="
+                                + structures.size()
+                                + " triggers="
+                                + triggers);
+            }
+            for (Structure each : structures) {
+                if (triggers.stream().noneMatch(each.begin::startsWith)) {
+                    throw EngineException.invalid(
+                            PARAM, "no trigger begins the structure: begin=" + each.begin);
+                }
+            }
+            for (String trigger : triggers) {
+                if (structures.stream().noneMatch(each -> each.begin.startsWith(trigger))) {
+                    throw EngineException.invalid(
+                            PARAM, "no structure begins with the trigger: trigger=" + trigger);
+                }
+            }
+        }
+    }
+
     /** The field that errors about a constraint name. */
     String PARAM = "constraint";
 }

@@ -11,6 +11,7 @@ import io.cortado.constrain.Grammars;
 import io.cortado.constrain.TokenTable;
 import io.cortado.constrain.schema.JsonSchema;
 import io.cortado.constrain.schema.SchemaOptions;
+import io.cortado.constrain.schema.TaggedText;
 import io.cortado.text.Tokenizer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -121,6 +122,15 @@ final class Constraints {
             case Constraint.Choice(List<String> texts) ->
                     Grammars.choice(texts, vocabulary, limits);
             case Constraint.Grammar(String text) -> Grammars.grammar(text, vocabulary, limits);
+            case Constraint.StructuralTags(var structures, var triggers) ->
+                    TaggedText.compile(
+                            structures.stream()
+                                    .map(s -> new TaggedText.Tag(s.begin(), s.schema(), s.end()))
+                                    .toList(),
+                            triggers,
+                            OPTIONS,
+                            vocabulary,
+                            limits);
         };
     }
 }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.Constraint;
+import io.cortado.api.Constraint.StructuralTags.Structure;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
@@ -194,6 +195,27 @@ class ConstraintTest {
             assertEquals("length", requireNonNull(cut.reason).apiName());
             assertTrue(cut.text().startsWith("{"), cut.text());
             assertEquals(3, cut.ids.size());
+        }
+    }
+
+    /** Free text has no end of its own: the last tag may be cut. */
+    @Test
+    void freeTextHoldsTags() throws Exception {
+        Constraint tags =
+                new Constraint.StructuralTags(
+                        List.of(
+                                new Structure("e=", "{\"enum\":[\"x\",\"yz\"]}", ";"),
+                                new Structure("t=", "{\"type\":\"null\"}", ";")),
+                        List.of("e", "t"));
+        try (Engine engine = DemoEngine.open(DemoEngine.options())) {
+            SamplingParams params = params(tags, 5).toBuilder().n(4).maxTokens(100).build();
+            Answers answers = together(engine, List.of(request(0, params))).getFirst();
+            assertNull(answers.failure);
+            for (Answers.Answer answer : answers.answers) {
+                String free = answer.text().replaceAll("e=\"(x|yz)\";|t=null;", "#");
+                assertTrue(free.contains("#"), free);
+                assertTrue(free.matches("[^et]*([et][=\"a-z]{0,6})?"), free);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The fields that say what an output has to be: OpenAI's {@code response_format}, vLLM's {@code
@@ -74,11 +75,12 @@ final class ConstraintFields {
                 }
             }
             case "json_schema" -> namedSchema(format);
+            case "structural_tag" -> found("response_format", StructuralTagFields.read(format));
             default ->
                     throw ApiError.unsupported(
                             "response_format.type",
-                            "text, json_object and json_schema are taken; structured_outputs"
-                                    + " takes a grammar");
+                            "text, json_object, json_schema and structural_tag are taken;"
+                                    + " structured_outputs takes a grammar");
         }
     }
 
@@ -99,10 +101,8 @@ final class ConstraintFields {
     }
 
     private void structuredOutputs(Fields asked) {
-        for (String other : List.of("structural_tag", "whitespace_pattern")) {
-            if (asked.has(other)) {
-                throw ApiError.unsupported(asked.path(other), "leave it out");
-            }
+        if (asked.has("whitespace_pattern")) {
+            throw ApiError.unsupported(asked.path("whitespace_pattern"), "leave it out");
         }
         for (String other : List.of("disable_any_whitespace", "disable_additional_properties")) {
             if (asked.bool(other, false)) {
@@ -115,13 +115,30 @@ final class ConstraintFields {
         if (asked.bool("json_object", false)) {
             found(asked.path("json_object"), new Constraint.JsonObject());
         }
+        structuralTag(asked);
         asked.refuseUnknown();
         if (found == null) {
             throw ApiError.invalid(
                     "structured_outputs",
-                    "structured_outputs must have one of json, regex, choice, grammar and"
-                            + " json_object.");
+                    "structured_outputs must have one of json, regex, choice, grammar,"
+                            + " json_object and structural_tag.");
         }
+    }
+
+    /** An object, or as in vLLM a text that is one as JSON. */
+    private void structuralTag(Fields asked) {
+        String name = "structural_tag";
+        JsonNode node = asked.node(name);
+        if (node == null) {
+            return;
+        }
+        JsonNode tag = node.isString() ? Json.tryRead(node.stringValue()) : node;
+        if (!(tag instanceof ObjectNode object)) {
+            throw ApiError.invalid(
+                    asked.path(name), asked.path(name) + " must be an object, or one as a string.");
+        }
+        Fields fields = new Fields(object, asked.path(name) + ".");
+        found(asked.path(name), StructuralTagFields.read(fields));
     }
 
     private void texts(Fields fields, String regex, String choice, String grammar) {

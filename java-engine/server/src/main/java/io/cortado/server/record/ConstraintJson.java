@@ -1,6 +1,7 @@
 package io.cortado.server.record;
 
 import io.cortado.api.Constraint;
+import io.cortado.api.Constraint.StructuralTags.Structure;
 import io.cortado.server.JsonOut;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -13,6 +14,12 @@ final class ConstraintJson {
     private static final String REGEX = "regex";
     private static final String CHOICE = "choice";
     private static final String GRAMMAR = "grammar";
+    private static final String STRUCTURAL_TAGS = "structural_tags";
+    private static final String STRUCTURES = "structures";
+    private static final String TRIGGERS = "triggers";
+    private static final String BEGIN = "begin";
+    private static final String SCHEMA = "schema";
+    private static final String END = "end";
 
     private ConstraintJson() {}
 
@@ -25,6 +32,15 @@ final class ConstraintJson {
             case Constraint.Choice(var texts) ->
                     ParamsJson.strings(out.field(TYPE, CHOICE), CHOICE, texts);
             case Constraint.Grammar(var text) -> text(out, GRAMMAR, text);
+            case Constraint.StructuralTags(var structures, var triggers) -> {
+                out.field(TYPE, STRUCTURAL_TAGS).name(STRUCTURES).openArray();
+                for (Structure each : structures) {
+                    out.open().field(BEGIN, each.begin()).field(SCHEMA, each.schema());
+                    out.field(END, each.end()).close();
+                }
+                out.closeArray();
+                ParamsJson.strings(out, TRIGGERS, triggers);
+            }
         }
         out.close();
     }
@@ -46,6 +62,17 @@ final class ConstraintJson {
             case CHOICE ->
                     new Constraint.Choice(ParamsJson.strings(ParamsJson.required(node, CHOICE)));
             case GRAMMAR -> new Constraint.Grammar(text(node, type));
+            case STRUCTURAL_TAGS ->
+                    new Constraint.StructuralTags(
+                            ParamsJson.required(node, STRUCTURES)
+                                    .valueStream()
+                                    .map(each ->
+                                            new Structure(
+                                                    text(each, BEGIN),
+                                                    text(each, SCHEMA),
+                                                    text(each, END)))
+                                    .toList(),
+                            ParamsJson.strings(ParamsJson.required(node, TRIGGERS)));
             default ->
                     throw new IllegalArgumentException(
                             "a recorded constraint has an unknown type: " + type);
