@@ -13,15 +13,22 @@ import java.util.List;
  */
 public sealed interface Constraint {
     /**
-     * A JSON value that a schema accepts, with the formats that it names; members of objects come
-     * in any order.
+     * A JSON value that a schema accepts, with the formats that it names.
      *
      * @param schema as JSON; of draft 2020-12 unless its {@code $schema} names another
      */
-    record JsonSchema(String schema) implements Constraint {}
+    record JsonSchema(String schema, JsonStyle style) implements Constraint {
+        public JsonSchema(String schema) {
+            this(schema, JsonStyle.DEFAULT);
+        }
+    }
 
     /** Any JSON object. */
-    record JsonObject() implements Constraint {}
+    record JsonObject(JsonStyle style) implements Constraint {
+        public JsonObject() {
+            this(JsonStyle.DEFAULT);
+        }
+    }
 
     /**
      * A text that matches as a whole.
@@ -57,7 +64,12 @@ public sealed interface Constraint {
      * @param triggers at least one, none of them empty; each structure begins with one, and each is
      *     the beginning of one
      */
-    record StructuralTags(List<Structure> structures, List<String> triggers) implements Constraint {
+    record StructuralTags(List<Structure> structures, List<String> triggers, JsonStyle style)
+            implements Constraint {
+        public StructuralTags(List<Structure> structures, List<String> triggers) {
+            this(structures, triggers, JsonStyle.DEFAULT);
+        }
+
         /**
          * A tag.
          *

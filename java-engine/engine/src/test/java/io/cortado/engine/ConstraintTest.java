@@ -15,6 +15,7 @@ import io.cortado.api.FinishReason;
 import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
+import io.cortado.api.JsonStyle;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.TokenRules;
@@ -195,6 +196,31 @@ class ConstraintTest {
             assertEquals("length", requireNonNull(cut.reason).apiName());
             assertTrue(cut.text().startsWith("{"), cut.text());
             assertEquals(3, cut.ids.size());
+        }
+    }
+
+    /** The style is part of what is compiled: equal schemas of two styles are two grammars. */
+    @Test
+    void jsonIsWrittenInItsStyle() throws Exception {
+        String schema = "{\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]}";
+        JsonStyle tight =
+                JsonStyle.DEFAULT.whitespace(JsonStyle.Whitespace.NONE).closedObjects(true);
+        var object = new Constraint.JsonSchema(schema.replaceFirst("\\{", "{\"type\":\"object\","));
+        var tightObject = new Constraint.JsonSchema(object.schema(), tight);
+        try (Engine engine = DemoEngine.open(DemoEngine.options())) {
+            SamplingParams params = params(tightObject, 5).toBuilder().n(8).build();
+            List<Answers> answers =
+                    together(
+                            engine,
+                            List.of(
+                                    request(0, params),
+                                    request(0, params.toBuilder().constraint(object).build())));
+            assertNull(answers.getFirst().failure);
+            for (Answers.Answer each : answers.getFirst().answers) {
+                assertTrue(each.text().matches("\\{\"a\":1[.0eE+-]*\\}"), each.text());
+            }
+            assertTrue(
+                    answers.getLast().answers.stream().anyMatch(each -> each.text().contains(" ")));
         }
     }
 

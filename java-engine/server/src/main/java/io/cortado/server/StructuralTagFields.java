@@ -3,6 +3,7 @@ package io.cortado.server;
 import io.cortado.api.Constraint;
 import io.cortado.api.Constraint.StructuralTags.Structure;
 import io.cortado.api.EngineException;
+import io.cortado.api.JsonStyle;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -18,15 +19,15 @@ final class StructuralTagFields {
     private StructuralTagFields() {}
 
     /** {@code asked} holds {@code type} too, which its reader may know already. */
-    static Constraint read(Fields asked) {
+    static Constraint read(Fields asked, JsonStyle style) {
         asked.oneOf("type", Set.of("structural_tag"));
         Fields format = asked.object("format");
-        Constraint made = format == null ? structures(asked) : triggered(format);
+        Constraint made = format == null ? structures(asked, style) : triggered(format, style);
         asked.refuseUnknown();
         return made;
     }
 
-    private static Constraint structures(Fields asked) {
+    private static Constraint structures(Fields asked, JsonStyle style) {
         List<Structure> structures = new ArrayList<>();
         List<JsonNode> nodes = asked.array("structures", MAX_TAGS);
         for (int i = 0; i < nodes.size(); i++) {
@@ -38,10 +39,10 @@ final class StructuralTagFields {
                             each.requiredString("end")));
             each.refuseUnknown();
         }
-        return made(asked, structures);
+        return made(asked, structures, style);
     }
 
-    private static Constraint triggered(Fields format) {
+    private static Constraint triggered(Fields format, JsonStyle style) {
         String type = format.requiredString("type");
         if (!type.equals("triggered_tags")) {
             throw ApiError.unsupported(format.path("type"), "only triggered_tags is taken");
@@ -66,7 +67,7 @@ final class StructuralTagFields {
                             each.requiredString("end")));
             each.refuseUnknown();
         }
-        Constraint made = made(format, structures);
+        Constraint made = made(format, structures, style);
         format.refuseUnknown();
         return made;
     }
@@ -93,10 +94,10 @@ final class StructuralTagFields {
         return node.toString();
     }
 
-    private static Constraint made(Fields fields, List<Structure> structures) {
+    private static Constraint made(Fields fields, List<Structure> structures, JsonStyle style) {
         List<String> triggers = TokenFields.strings(fields, "triggers", MAX_TAGS);
         try {
-            return new Constraint.StructuralTags(structures, triggers);
+            return new Constraint.StructuralTags(structures, triggers, style);
         } catch (EngineException e) {
             throw ApiError.invalid(fields.path("triggers"), String.valueOf(e.getMessage()));
         }

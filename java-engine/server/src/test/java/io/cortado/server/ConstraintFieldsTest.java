@@ -8,6 +8,7 @@ import io.cortado.api.Constraint;
 import io.cortado.api.Constraint.StructuralTags.Structure;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
+import io.cortado.api.JsonStyle;
 import io.cortado.demo.DemoModel;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -60,6 +61,15 @@ class ConstraintFieldsTest {
         fields.put("\"guided_grammar\":" + text, grammar);
         fields.put("\"grammar\":" + text, grammar);
         fields.put("\"json_schema\":" + SCHEMA, schema);
+        JsonStyle tight =
+                JsonStyle.DEFAULT.whitespace(JsonStyle.Whitespace.NONE).closedObjects(true);
+        String style = "\"disable_any_whitespace\":true,\"disable_additional_properties\":true";
+        fields.put(
+                "\"structured_outputs\":{" + style + ",\"json\":" + SCHEMA + "}",
+                new Constraint.JsonSchema(SCHEMA, tight));
+        fields.put(
+                "\"structured_outputs\":{\"json_object\":true," + style + "}",
+                new Constraint.JsonObject(tight));
         addTags(fields);
         return fields;
     }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.cortado.api.Constraint;
 import io.cortado.api.Constraint.StructuralTags.Structure;
+import io.cortado.api.JsonStyle;
 import io.cortado.server.JsonOut;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,6 +16,10 @@ class ConstraintJsonTest {
         return List.of(
                 new Constraint.JsonSchema("{\"type\":\"null\"}"),
                 new Constraint.JsonObject(),
+                new Constraint.JsonSchema(
+                        "{}",
+                        new JsonStyle(
+                                JsonStyle.Whitespace.NONE, JsonStyle.PropertyOrder.ANY, true)),
                 new Constraint.Regex("a\"\\d"),
                 new Constraint.Choice(List.of("yes", "no\n")),
                 new Constraint.Grammar("root ::= \"x\""),
