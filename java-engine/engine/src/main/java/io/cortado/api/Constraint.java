@@ -13,15 +13,22 @@ import java.util.List;
  */
 public sealed interface Constraint {
     /**
-     * A JSON value that a schema accepts, with the formats that it names; members of objects come
-     * in any order.
+     * A JSON value that a schema accepts, with the formats that it names.
      *
      * @param schema as JSON; of draft 2020-12 unless its {@code $schema} names another
      */
-    record JsonSchema(String schema) implements Constraint {}
+    record JsonSchema(String schema, JsonStyle style) implements Constraint {
+        public JsonSchema(String schema) {
+            this(schema, JsonStyle.DEFAULT);
+        }
+    }
 
     /** Any JSON object. */
-    record JsonObject() implements Constraint {}
+    record JsonObject(JsonStyle style) implements Constraint {
+        public JsonObject() {
+            this(JsonStyle.DEFAULT);
+        }
+    }
 
     /**
      * A text that matches as a whole.
@@ -48,6 +55,55 @@ public sealed interface Constraint {
      * {@code ::=}, else in Lark's syntax with a rule {@code start}.
      */
     record Grammar(String text) implements Constraint {}
+
+    /**
+     * Free text in which tags hold JSON: where a trigger is met, the output goes on with the rest
+     * of a structure's beginning, a value of its schema and its end, and is free again, or ends.
+     *
+     * @param structures at least one
+     * @param triggers at least one, none of them empty; each structure begins with one, and each is
+     *     the beginning of one
+     */
+    record StructuralTags(List<Structure> structures, List<String> triggers, JsonStyle style)
+            implements Constraint {
+        public StructuralTags(List<Structure> structures, List<String> triggers) {
+            this(structures, triggers, JsonStyle.DEFAULT);
+        }
+
+        /**
+         * A tag.
+         *
+         * @param begin a control token's spelling in it is that token, as in {@code end}
+         * @param schema as JSON
+         */
+        public record Structure(String begin, String schema, String end) {}
+
+        public StructuralTags {
+            structures = List.copyOf(structures);
+            triggers = List.copyOf(triggers);
+            if (structures.isEmpty() || triggers.isEmpty() || triggers.contains("")) {
+                throw EngineException.invalid(
+                        PARAM,
+                        "structural tags must have at least 1 structure and 1 trigger, none of"
+                                + " them empty: structures="
+                                + structures.size()
+                                + " triggers="
+                                + triggers);
+            }
+            for (Structure each : structures) {
+                if (triggers.stream().noneMatch(each.begin::startsWith)) {
+                    throw EngineException.invalid(
+                            PARAM, "no trigger begins the structure: begin=" + each.begin);
+                }
+            }
+            for (String trigger : triggers) {
+                if (structures.stream().noneMatch(each -> each.begin.startsWith(trigger))) {
+                    throw EngineException.invalid(
+                            PARAM, "no structure begins with the trigger: trigger=" + trigger);
+                }
+            }
+        }
+    }
 
     /** The field that errors about a constraint name. */
     String PARAM = "constraint";

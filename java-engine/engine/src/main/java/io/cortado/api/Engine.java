@@ -84,6 +84,34 @@ public interface Engine extends AutoCloseable {
     GenerationStream generate(GenerationRequest request);
 
     /**
+     * Waits for an answer that is a record, drawn by the model's own sampling parameters.
+     *
+     * {@snippet :
+     * record Person(String name, int age) {}
+     * Person person = engine.generate(Prompt.user("Invent a person."), Person.class);
+     * }
+     *
+     * @throws IllegalArgumentException as {@link RecordType#of} and {@link RecordType#parse}
+     * @throws EngineException as {@link #generate(GenerationRequest)} and its stream, and
+     *     INVALID_REQUEST if the context ends before the record does
+     * @throws InterruptedException if the thread was interrupted; the request is cancelled then
+     */
+    default <T extends Record> T generate(Prompt prompt, Class<T> type)
+            throws InterruptedException {
+        SamplingParams params = model().defaults().toBuilder().maxTokens(Integer.MAX_VALUE).build();
+        return generate(new GenerationRequest(prompt, params), type);
+    }
+
+    /**
+     * The same with parameters: of one answer, without a constraint, echo and stop strings of its
+     * own; INVALID_REQUEST too if {@code max_tokens} come before the record's end.
+     */
+    default <T extends Record> T generate(GenerationRequest request, Class<T> type)
+            throws InterruptedException {
+        return RecordAnswer.of(this, request, RecordType.of(type));
+    }
+
+    /**
      * The embeddings of prompts, in their order. Waits until all are there; all were checked before
      * the first ran. They share steps with generations, and a batch of any number takes no more
      * places at once than the engine runs sequences.

@@ -21,6 +21,7 @@ public final class GrammarException extends RuntimeException {
 
     private final Reason reason;
     private final String position;
+    private final String what;
 
     /**
      * @param position where in the input: an offset as {@code offset 12}, or a JSON Pointer; empty
@@ -30,6 +31,14 @@ public final class GrammarException extends RuntimeException {
         super(position.isEmpty() ? message : message + " at " + position);
         this.reason = reason;
         this.position = position;
+        what = message;
+    }
+
+    /** The same of a part of a larger input, which stands at a JSON Pointer. */
+    public GrammarException within(String pointer) {
+        var moved = new GrammarException(reason, pointer + position, what);
+        moved.initCause(this);
+        return moved;
     }
 
     public Reason reason() {

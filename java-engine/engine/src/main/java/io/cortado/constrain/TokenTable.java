@@ -146,6 +146,17 @@ public final class TokenTable {
         return id == null ? OptionalInt.empty() : OptionalInt.of(id);
     }
 
+    /** The longest control token that is spelled at a place of a text; empty where none is. */
+    public String controlAt(String text, int place) {
+        String longest = "";
+        for (String control : controls.keySet()) {
+            if (control.length() > longest.length() && text.startsWith(control, place)) {
+                longest = control;
+            }
+        }
+        return longest;
+    }
+
     /** How many ids have a meaning; the rest up to the width is padding. */
     public int size() {
         return bytes.length;

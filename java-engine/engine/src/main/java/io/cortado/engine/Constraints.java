@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import io.cortado.api.Constraint;
 import io.cortado.api.EngineException;
+import io.cortado.api.JsonStyle;
 import io.cortado.api.SamplingParams;
 import io.cortado.constrain.CompiledGrammar;
 import io.cortado.constrain.GrammarCache;
@@ -11,6 +12,7 @@ import io.cortado.constrain.Grammars;
 import io.cortado.constrain.TokenTable;
 import io.cortado.constrain.schema.JsonSchema;
 import io.cortado.constrain.schema.SchemaOptions;
+import io.cortado.constrain.schema.TaggedText;
 import io.cortado.text.Tokenizer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -18,10 +20,6 @@ import org.jspecify.annotations.Nullable;
 /** Compiles the constraints of requests, on the threads of their callers. Any thread. */
 final class Constraints {
     private static final long CACHE_BYTES = 256L << 20;
-
-    /** As OpenAI has it: what a schema declares comes in that order. */
-    private static final SchemaOptions OPTIONS =
-            SchemaOptions.DEFAULT.withOrder(SchemaOptions.PropertyOrder.DECLARED);
 
     private static final String ANY_OBJECT = "{\"type\":\"object\"}";
 
@@ -113,14 +111,38 @@ final class Constraints {
     private static CompiledGrammar compile(Constraint constraint, TokenTable vocabulary) {
         GrammarLimits limits = GrammarLimits.DEFAULT;
         return switch (constraint) {
-            case Constraint.JsonSchema(String schema) ->
-                    JsonSchema.compile(schema, OPTIONS, vocabulary, limits);
-            case Constraint.JsonObject() ->
-                    JsonSchema.compile(ANY_OBJECT, OPTIONS, vocabulary, limits);
+            case Constraint.JsonSchema(String schema, JsonStyle style) ->
+                    JsonSchema.compile(schema, options(style), vocabulary, limits);
+            case Constraint.JsonObject(JsonStyle style) ->
+                    JsonSchema.compile(ANY_OBJECT, options(style), vocabulary, limits);
             case Constraint.Regex(String pattern) -> Grammars.regex(pattern, vocabulary, limits);
             case Constraint.Choice(List<String> texts) ->
                     Grammars.choice(texts, vocabulary, limits);
             case Constraint.Grammar(String text) -> Grammars.grammar(text, vocabulary, limits);
+            case Constraint.StructuralTags(var structures, var triggers, var style) ->
+                    TaggedText.compile(
+                            structures.stream()
+                                    .map(s -> new TaggedText.Tag(s.begin(), s.schema(), s.end()))
+                                    .toList(),
+                            triggers,
+                            options(style),
+                            vocabulary,
+                            limits);
         };
+    }
+
+    private static SchemaOptions options(JsonStyle style) {
+        return SchemaOptions.DEFAULT
+                .withWhitespace(
+                        switch (style.whitespace()) {
+                            case NONE -> SchemaOptions.Whitespace.NONE;
+                            case BOUNDED -> SchemaOptions.Whitespace.BOUNDED;
+                        })
+                .withOrder(
+                        switch (style.order()) {
+                            case DECLARED -> SchemaOptions.PropertyOrder.DECLARED;
+                            case ANY -> SchemaOptions.PropertyOrder.ANY;
+                        })
+                .withClosedObjects(style.closedObjects());
     }
 }

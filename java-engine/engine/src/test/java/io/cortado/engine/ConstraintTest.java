@@ -8,12 +8,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.Constraint;
+import io.cortado.api.Constraint.StructuralTags.Structure;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
 import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
+import io.cortado.api.JsonStyle;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.TokenRules;
@@ -194,6 +196,52 @@ class ConstraintTest {
             assertEquals("length", requireNonNull(cut.reason).apiName());
             assertTrue(cut.text().startsWith("{"), cut.text());
             assertEquals(3, cut.ids.size());
+        }
+    }
+
+    /** The style is part of what is compiled: equal schemas of two styles are two grammars. */
+    @Test
+    void jsonIsWrittenInItsStyle() throws Exception {
+        String schema = "{\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]}";
+        JsonStyle tight =
+                JsonStyle.DEFAULT.whitespace(JsonStyle.Whitespace.NONE).closedObjects(true);
+        var object = new Constraint.JsonSchema(schema.replaceFirst("\\{", "{\"type\":\"object\","));
+        var tightObject = new Constraint.JsonSchema(object.schema(), tight);
+        try (Engine engine = DemoEngine.open(DemoEngine.options())) {
+            SamplingParams params = params(tightObject, 5).toBuilder().n(8).build();
+            List<Answers> answers =
+                    together(
+                            engine,
+                            List.of(
+                                    request(0, params),
+                                    request(0, params.toBuilder().constraint(object).build())));
+            assertNull(answers.getFirst().failure);
+            for (Answers.Answer each : answers.getFirst().answers) {
+                assertTrue(each.text().matches("\\{\"a\":1[.0eE+-]*\\}"), each.text());
+            }
+            assertTrue(
+                    answers.getLast().answers.stream().anyMatch(each -> each.text().contains(" ")));
+        }
+    }
+
+    /** Free text has no end of its own: the last tag may be cut. */
+    @Test
+    void freeTextHoldsTags() throws Exception {
+        Constraint tags =
+                new Constraint.StructuralTags(
+                        List.of(
+                                new Structure("e=", "{\"enum\":[\"x\",\"yz\"]}", ";"),
+                                new Structure("t=", "{\"type\":\"null\"}", ";")),
+                        List.of("e", "t"));
+        try (Engine engine = DemoEngine.open(DemoEngine.options())) {
+            SamplingParams params = params(tags, 5).toBuilder().n(4).maxTokens(100).build();
+            Answers answers = together(engine, List.of(request(0, params))).getFirst();
+            assertNull(answers.failure);
+            for (Answers.Answer answer : answers.answers) {
+                String free = answer.text().replaceAll("e=\"(x|yz)\";|t=null;", "#");
+                assertTrue(free.contains("#"), free);
+                assertTrue(free.matches("[^et]*([et][=\"a-z]{0,6})?"), free);
+            }
         }
     }
 

@@ -2,10 +2,12 @@ package io.cortado.server;
 
 import io.cortado.api.Constraint;
 import io.cortado.api.EngineException;
+import io.cortado.api.JsonStyle;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The fields that say what an output has to be: OpenAI's {@code response_format}, vLLM's {@code
@@ -24,6 +26,9 @@ final class ConstraintFields {
 
     private @Nullable Read found;
 
+    /** Of the JSON that {@code structured_outputs} asks for. */
+    private JsonStyle style = JsonStyle.DEFAULT;
+
     private ConstraintFields() {}
 
     /** Null where the output may be anything. */
@@ -33,6 +38,7 @@ final class ConstraintFields {
         Fields vllm = fields.object("structured_outputs");
         if (vllm != null) {
             reader.structuredOutputs(vllm);
+            reader.style = JsonStyle.DEFAULT;
         }
         reader.schema(fields, "guided_json");
         reader.texts(fields, "guided_regex", "guided_choice", "guided_grammar");
@@ -70,15 +76,17 @@ final class ConstraintFields {
                 if (format.has("schema")) { // llama.cpp's
                     schema(format, "schema");
                 } else {
-                    found("response_format", new Constraint.JsonObject());
+                    found("response_format", new Constraint.JsonObject(style));
                 }
             }
             case "json_schema" -> namedSchema(format);
+            case "structural_tag" ->
+                    found("response_format", StructuralTagFields.read(format, style));
             default ->
                     throw ApiError.unsupported(
                             "response_format.type",
-                            "text, json_object and json_schema are taken; structured_outputs"
-                                    + " takes a grammar");
+                            "text, json_object, json_schema and structural_tag are taken;"
+                                    + " structured_outputs takes a grammar");
         }
     }
 
@@ -99,29 +107,43 @@ final class ConstraintFields {
     }
 
     private void structuredOutputs(Fields asked) {
-        for (String other : List.of("structural_tag", "whitespace_pattern")) {
-            if (asked.has(other)) {
-                throw ApiError.unsupported(asked.path(other), "leave it out");
-            }
+        if (asked.has("whitespace_pattern")) {
+            throw ApiError.unsupported(asked.path("whitespace_pattern"), "leave it out");
         }
-        for (String other : List.of("disable_any_whitespace", "disable_additional_properties")) {
-            if (asked.bool(other, false)) {
-                throw ApiError.unsupported(asked.path(other), "only false is taken");
-            }
+        if (asked.bool("disable_any_whitespace", false)) {
+            style = style.whitespace(JsonStyle.Whitespace.NONE);
         }
+        style = style.closedObjects(asked.bool("disable_additional_properties", false));
         asked.bool("disable_fallback"); // there is none
         schema(asked, "json");
         texts(asked, "regex", "choice", "grammar");
         if (asked.bool("json_object", false)) {
-            found(asked.path("json_object"), new Constraint.JsonObject());
+            found(asked.path("json_object"), new Constraint.JsonObject(style));
         }
+        structuralTag(asked);
         asked.refuseUnknown();
         if (found == null) {
             throw ApiError.invalid(
                     "structured_outputs",
-                    "structured_outputs must have one of json, regex, choice, grammar and"
-                            + " json_object.");
+                    "structured_outputs must have one of json, regex, choice, grammar,"
+                            + " json_object and structural_tag.");
         }
+    }
+
+    /** An object, or as in vLLM a text that is one as JSON. */
+    private void structuralTag(Fields asked) {
+        String name = "structural_tag";
+        JsonNode node = asked.node(name);
+        if (node == null) {
+            return;
+        }
+        JsonNode tag = node.isString() ? Json.tryRead(node.stringValue()) : node;
+        if (!(tag instanceof ObjectNode object)) {
+            throw ApiError.invalid(
+                    asked.path(name), asked.path(name) + " must be an object, or one as a string.");
+        }
+        Fields fields = new Fields(object, asked.path(name) + ".");
+        found(asked.path(name), StructuralTagFields.read(fields, style));
     }
 
     private void texts(Fields fields, String regex, String choice, String grammar) {
@@ -152,6 +174,6 @@ final class ConstraintFields {
         fields.require(
                 node.isObject() || node.isBoolean() || node.isString(), name, "a schema", node);
         String schema = node.isString() ? node.stringValue() : node.toString();
-        found(fields.path(name), new Constraint.JsonSchema(schema));
+        found(fields.path(name), new Constraint.JsonSchema(schema, style));
     }
 }

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.Constraint;
+import io.cortado.api.Constraint.StructuralTags.Structure;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
+import io.cortado.api.JsonStyle;
 import io.cortado.demo.DemoModel;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -19,6 +21,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** The fields that say what an output has to be: as the engine gets them, and what comes of it. */
 class ConstraintFieldsTest {
@@ -58,7 +61,48 @@ class ConstraintFieldsTest {
         fields.put("\"guided_grammar\":" + text, grammar);
         fields.put("\"grammar\":" + text, grammar);
         fields.put("\"json_schema\":" + SCHEMA, schema);
+        JsonStyle tight =
+                JsonStyle.DEFAULT.whitespace(JsonStyle.Whitespace.NONE).closedObjects(true);
+        String style = "\"disable_any_whitespace\":true,\"disable_additional_properties\":true";
+        fields.put(
+                "\"structured_outputs\":{" + style + ",\"json\":" + SCHEMA + "}",
+                new Constraint.JsonSchema(SCHEMA, tight));
+        fields.put(
+                "\"structured_outputs\":{\"json_object\":true," + style + "}",
+                new Constraint.JsonObject(tight));
+        addTags(fields);
         return fields;
+    }
+
+    private static void addTags(Map<String, Constraint> fields) {
+        String schema = "{\"enum\":[1,22]}";
+        Constraint tags =
+                new Constraint.StructuralTags(
+                        List.of(new Structure("<f=", schema, ">"), new Structure("<g", "true", "")),
+                        List.of("<"));
+        String old =
+                "\"structures\":[{\"begin\":\"<f=\",\"schema\":"
+                        + schema
+                        + ",\"end\":\">\"},{\"begin\":\"<g\",\"schema\":true,\"end\":\"\"}],"
+                        + "\"triggers\":[\"<\"]";
+        String content = "\"content\":{\"type\":\"json_schema\",\"json_schema\":";
+        String format =
+                "\"format\":{\"type\":\"triggered_tags\",\"triggers\":[\"<\"],\"tags\":[{"
+                        + "\"begin\":\"<f=\","
+                        + content
+                        + schema
+                        + "},\"end\":\">\"},{\"type\":\"tag\",\"begin\":\"<g\","
+                        + content
+                        + "true},\"end\":\"\"}],\"at_least_one\":false}";
+        String type = "\"type\":\"structural_tag\",";
+        for (String form : List.of(old, type + old, type + format)) {
+            String text = "{" + form + "}";
+            fields.put("\"structured_outputs\":{\"structural_tag\":" + text + "}", tags);
+            String quoted = JsonMapper.shared().writeValueAsString(text);
+            fields.put("\"structured_outputs\":{\"structural_tag\":" + quoted + "}", tags);
+        }
+        fields.put("\"response_format\":{" + type + old + "}", tags);
+        fields.put("\"response_format\":{" + type + format + "}", tags);
     }
 
     @Test
@@ -121,8 +165,38 @@ class ConstraintFieldsTest {
                     "structured_outputs.json",
                     "/properties/a/type");
             assertRefused(server, "\"guided_regex\":\"a(b\"", "guided_regex", "offset");
+            refusesTags(server);
             assertRefused(server, "\"grammar\":\"root ::= nobody\"", "grammar", "nobody");
         }
+    }
+
+    private static void refusesTags(Server server) throws Exception {
+        String tag = "\"structured_outputs\":{\"structural_tag\":";
+        String path = "structured_outputs.structural_tag";
+        assertRefused(server, tag + "7}", path, "an object");
+        assertRefused(server, tag + "\"{\"}", path, "an object");
+        assertRefused(server, tag + "{\"triggers\":[\"a\"]}}", path + ".triggers", "structures=0");
+        String structure = "{\"structures\":[{\"begin\":\"a\",\"end\":\"b\",\"schema\":";
+        assertRefused(
+                server,
+                tag + structure + "{}}],\"triggers\":[\"c\"]}}",
+                path + ".triggers",
+                "begin=a");
+        assertRefused(
+                server,
+                tag + structure + "{\"type\":7}}],\"triggers\":[\"a\"]}}",
+                path,
+                "/structures/0/schema/type");
+        assertRefused(
+                server,
+                tag + "{\"format\":{\"type\":\"sequence\"}}}",
+                path + ".format.type",
+                "triggered_tags");
+        assertRefused(
+                server,
+                tag + "{\"format\":{\"type\":\"triggered_tags\",\"at_least_one\":true}}}",
+                path + ".format.at_least_one",
+                "false");
     }
 
     private static HttpResponse<String> ask(Server server, String fields) throws Exception {
