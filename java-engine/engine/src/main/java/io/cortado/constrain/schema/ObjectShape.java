@@ -148,7 +148,10 @@ final class ObjectShape {
         return false;
     }
 
-    /** The fewest properties that the witnesses add to the required ones; MAX_VALUE for never. */
+    /**
+     * The fewest properties that the witnesses add to the required ones, where their number is
+     * bounded; else how many they may add. MAX_VALUE for never.
+     */
     private int missing(BitSet used, BitSet due, int pending, Map<Integer, Formula> chosen) {
         if (pending == 0) {
             return 0;
@@ -157,8 +160,9 @@ final class ObjectShape {
         Witness witness = witnesses.get(index);
         int rest = pending & pending - 1;
         int best = Integer.MAX_VALUE;
+        int enough = max == Atom.UNBOUNDED ? Integer.MAX_VALUE - 1 : 0;
         for (int key = witness.names.nextSetBit(0);
-                key >= 0 && best > 0;
+                key >= 0 && best > enough;
                 key = witness.names.nextSetBit(key + 1)) {
             if (!used.get(key)) {
                 boolean isFree = due.get(key) || chosen.containsKey(key);
@@ -168,7 +172,7 @@ final class ObjectShape {
             }
         }
         for (int other = witness.others.nextSetBit(0);
-                other >= 0 && best > 0;
+                other >= 0 && best > enough;
                 other = witness.others.nextSetBit(other + 1)) {
             // A property that another witness added may serve, or a new one.
             for (int slot = keys.length + other; ; slot += others.size()) {
