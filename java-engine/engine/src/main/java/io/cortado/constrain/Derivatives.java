@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -197,13 +198,25 @@ final class Derivatives {
         return regex.inhabited == Inhabited.NO;
     }
 
+    /** What is left after {@code depth} bytes; first where the least may make a whole string. */
+    private record Reached(Regex rest, int depth) implements Comparable<Reached> {
+        @Override
+        public int compareTo(Reached that) {
+            long least = (long) depth + rest.minLength;
+            int byLeast = Long.compare(least, (long) that.depth + that.rest.minLength);
+            int byDepth = byLeast != 0 ? byLeast : Integer.compare(that.depth, depth);
+            return byDepth != 0 ? byDepth : Integer.compare(rest.id, that.rest.id);
+        }
+    }
+
     private void search(Regex start) {
         Map<Regex, Regex> cameFrom = new HashMap<>();
-        var open = new ArrayDeque<Regex>();
-        open.add(start);
+        var open = new PriorityQueue<Reached>();
+        open.add(new Reached(start, 0));
         cameFrom.put(start, start);
         while (!open.isEmpty()) {
-            Regex regex = open.poll();
+            Reached reached = open.poll();
+            Regex regex = reached.rest;
             ByteSet left = ByteSet.ALL;
             for (int value = 0; value < 256; value = left.next(value)) {
                 left = left.and(sameAs(regex, value, ByteSet.ALL).not());
@@ -214,7 +227,7 @@ final class Derivatives {
                 }
                 if (next.inhabited == Inhabited.UNKNOWN
                         && cameFrom.putIfAbsent(next, regex) == null) {
-                    open.add(next);
+                    open.add(new Reached(next, reached.depth + 1));
                 }
             }
         }

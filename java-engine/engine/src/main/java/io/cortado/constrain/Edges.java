@@ -28,4 +28,10 @@ public interface Edges {
      * only where the bytes decide something.
      */
     void capture(RuleState rule, Function<byte[], RuleState> next);
+
+    /**
+     * As {@link #capture}, where the states that {@code next} gives begin with the same lexemes
+     * whatever the bytes are: only what follows those may differ.
+     */
+    void captureAlike(RuleState rule, Function<byte[], RuleState> next);
 }

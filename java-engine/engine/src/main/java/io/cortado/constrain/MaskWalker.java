@@ -102,7 +102,7 @@ final class MaskWalker {
             if (after == null) {
                 cross(space, trie, 0, node, thread.row(), accepts, thread.tape(), fuel);
             } else {
-                walk(space, trie, node, node, after.start, after, fuel);
+                walk(space, trie, node, after.start, new Entry(after, node), fuel);
             }
         }
     }
@@ -122,21 +122,39 @@ final class MaskWalker {
             AcceptSet accepts,
             @Nullable Tape tape,
             Fuel fuel) {
-        Tape longer = tape == null ? null : automaton.append(tape, trie.path(from, node));
-        Row after = after(space, row, accepts, longer, fuel);
-        if (after.start.continues) {
-            walk(space, trie, node, node, after.start, after, fuel);
+        LexState start = tape == null ? null : row.knownStart(accepts);
+        if (start != null) {
+            if (start.continues) {
+                var entry = new Entry(row, accepts, tape, from, node);
+                walk(space, trie, node, start, entry, fuel);
+            }
+            return;
         }
+        Row after = afterNode(space, trie, from, node, row, accepts, tape, fuel);
+        if (after.start.continues) {
+            walk(space, trie, node, after.start, new Entry(after, node), fuel);
+        }
+    }
+
+    private Row afterNode(
+            Space space,
+            TokenTrie trie,
+            int from,
+            int node,
+            Row row,
+            AcceptSet accepts,
+            @Nullable Tape tape,
+            Fuel fuel) {
+        Tape longer = tape == null ? null : automaton.append(tape, trie.path(from, node));
+        return after(space, row, accepts, longer, fuel);
     }
 
     /**
      * Marks the tokens below {@code above} that lexemes of the row go through, and goes on in later
      * rows.
-     *
-     * @param from where the row was entered
      */
     private void walk(
-            Space space, TokenTrie trie, int from, int above, LexState before, Row row, Fuel fuel) {
+            Space space, TokenTrie trie, int above, LexState before, Entry entry, Fuel fuel) {
         int end = trie.first[above + 1];
         visits.add(end - trie.first[above]);
         for (int node = trie.first[above]; node < end; node++) {
@@ -149,12 +167,46 @@ final class MaskWalker {
             }
             if (trie.hasChildren(node)) {
                 if (state.accepts != AcceptSet.NONE) {
-                    cross(space, trie, from, node, row, state.accepts, row.tape, fuel);
+                    Row row = entry.row(space, trie, fuel);
+                    cross(space, trie, entry.node, node, row, state.accepts, row.tape, fuel);
                 }
                 if (state.continues) {
-                    walk(space, trie, from, node, state, row, fuel);
+                    walk(space, trie, node, state, entry, fuel);
                 }
             }
+        }
+    }
+
+    /** A row entered at a node, made only where a token goes beyond it. */
+    private final class Entry {
+        final int node;
+        private @Nullable Row row;
+        private final Row before;
+        private final AcceptSet accepts;
+        private final @Nullable Tape tape;
+        private final int from;
+
+        Entry(Row row, int node) {
+            this(row, AcceptSet.NONE, null, node, node);
+            this.row = row;
+        }
+
+        /** After lexemes that ended at the node, in a row that the tape and its path decide. */
+        Entry(Row before, AcceptSet accepts, @Nullable Tape tape, int from, int node) {
+            this.before = before;
+            this.accepts = accepts;
+            this.tape = tape;
+            this.from = from;
+            this.node = node;
+        }
+
+        Row row(Space space, TokenTrie trie, Fuel fuel) {
+            Row known = row;
+            if (known == null) {
+                known = afterNode(space, trie, from, node, before, accepts, tape, fuel);
+                row = known;
+            }
+            return known;
         }
     }
 }

@@ -83,7 +83,12 @@ final class Network {
 
         @Override
         public void capture(RuleState rule, Function<byte[], RuleState> next) {
-            node.captures.add(new StateNode.CaptureEdge(node(rule), next));
+            node.captures.add(new StateNode.CaptureEdge(node(rule), next, false));
+        }
+
+        @Override
+        public void captureAlike(RuleState rule, Function<byte[], RuleState> next) {
+            node.captures.add(new StateNode.CaptureEdge(node(rule), next, true));
         }
     }
 }

@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Interns rows and steps from row to row. Under the lock of its space. */
@@ -30,6 +29,9 @@ final class Parser {
     private final int maxItems;
     private final Tape empty;
     private final Map<Row.Key, Row> rows = new HashMap<>();
+
+    /** Whether recorded bytes decided, since this was last reset, which lexemes may come. */
+    private boolean tapeDecides;
 
     Parser(Network network, Lexer lexer, Fuel fuel, Footprint footprint, int maxItems) {
         this.network = network;
@@ -57,9 +59,12 @@ final class Parser {
                 kernel.add(within(row, target));
             }
         }
+        tapeDecides = false;
         Row after = row(kernel, tape);
         if (tape == null) {
             row.remember(accepts, after);
+        } else if (!tapeDecides && !after.isOfItsTape) {
+            row.rememberStart(accepts, after.start);
         }
         return after;
     }
@@ -104,7 +109,11 @@ final class Parser {
             return known;
         }
         var row = new Row(rows.size() + 1, key);
+        boolean before = tapeDecides;
+        tapeDecides = false;
         new Closure(row).close(kernel);
+        row.isOfItsTape = tapeDecides;
+        tapeDecides = before;
         rows.put(key, row);
         return row;
     }
@@ -141,11 +150,12 @@ final class Parser {
     /** A caller's item, once the rule it called in {@code origin} has ended. */
     private Item resumed(Waiter waiter, Row origin, @Nullable Tape tape) {
         Row callers = waiter.origin() == null ? origin : waiter.origin();
-        Function<byte[], RuleState> capture = waiter.capture();
-        StateNode next =
-                capture == null
-                        ? Objects.requireNonNull(waiter.next())
-                        : network.expanded(capture.apply(captured(origin, tape)));
+        StateNode.CaptureEdge capture = waiter.capture();
+        if (capture == null) {
+            return new Item(Objects.requireNonNull(waiter.next()), waiter.rule(), callers);
+        }
+        tapeDecides |= !capture.isAlike();
+        StateNode next = network.expanded(capture.next().apply(captured(origin, tape)));
         return new Item(next, waiter.rule(), callers);
     }
 
@@ -209,7 +219,7 @@ final class Parser {
             }
             for (StateNode.CaptureEdge edge : state.captures) {
                 captures = true;
-                await(edge.rule(), new Waiter(null, edge.next(), item.rule(), item.origin()));
+                await(edge.rule(), new Waiter(null, edge, item.rule(), item.origin()));
             }
             if (state.accepts) {
                 end(item);
@@ -252,11 +262,11 @@ final class Parser {
 
         /** After a rule that matched the empty string. */
         private Item resumedHere(Waiter waiter) {
-            Function<byte[], RuleState> capture = waiter.capture();
+            StateNode.CaptureEdge capture = waiter.capture();
             StateNode next =
                     capture == null
                             ? Objects.requireNonNull(waiter.next())
-                            : network.expanded(capture.apply(NO_BYTES));
+                            : network.expanded(capture.next().apply(NO_BYTES));
             return new Item(next, waiter.rule(), waiter.origin());
         }
     }

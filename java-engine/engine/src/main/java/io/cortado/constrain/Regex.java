@@ -74,6 +74,9 @@ public final class Regex {
     /** Whether it is known to hold no more than finitely many strings. */
     final boolean isFinite;
 
+    /** No string of it is shorter. */
+    final int minLength;
+
     /** Its place in the order of creation, which orders the parts of unions. */
     int id;
 
@@ -98,6 +101,7 @@ public final class Regex {
         this.isNullable = isNullable;
         isBoolean = isBoolean(kind, parts);
         isFinite = isFinite(kind, parts, max);
+        minLength = minLength();
         inhabited = inhabited();
         int code = kind.ordinal() * 31 + set.hashCode() + Arrays.hashCode(literal);
         code = (code * 31 + min) * 31 + max;
@@ -114,17 +118,20 @@ public final class Regex {
         }
         boolean is =
                 switch (kind) {
-                    case CONCAT, REPEAT, SHORTEST ->
-                            Arrays.stream(parts).allMatch(Regex::holdsSome);
-                    case OR -> Arrays.stream(parts).anyMatch(Regex::holdsSome);
+                    case CONCAT, REPEAT, SHORTEST -> numHoldingSome() == parts.length;
+                    case OR -> numHoldingSome() > 0;
                     case AND -> isAllButFew();
                     case NOTHING, EMPTY, BYTES, LITERAL, NOT, MULTIPLE -> false;
                 };
         return is || isNullable || !isBoolean ? Inhabited.YES : Inhabited.UNKNOWN;
     }
 
-    private boolean holdsSome() {
-        return inhabited == Inhabited.YES;
+    private int numHoldingSome() {
+        int num = 0;
+        for (Regex part : parts) {
+            num += part.inhabited == Inhabited.YES ? 1 : 0;
+        }
+        return num;
     }
 
     /** Whether it is an infinite language without finitely many strings. */
@@ -145,13 +152,36 @@ public final class Regex {
     }
 
     private static boolean isFinite(Kind kind, Regex[] parts, int max) {
+        int num = 0;
+        for (Regex part : parts) {
+            num += part.isFinite ? 1 : 0;
+        }
         return switch (kind) {
             case NOTHING, EMPTY, BYTES, LITERAL -> true;
             case NOT, MULTIPLE -> false;
-            case AND -> Arrays.stream(parts).anyMatch(part -> part.isFinite);
-            case CONCAT, OR, SHORTEST -> Arrays.stream(parts).allMatch(part -> part.isFinite);
-            case REPEAT -> max != Regexes.UNBOUNDED && parts[0].isFinite;
+            case AND -> num > 0;
+            case CONCAT, OR, SHORTEST -> num == parts.length;
+            case REPEAT -> max != Regexes.UNBOUNDED && num == 1;
         };
+    }
+
+    private int minLength() {
+        if (isNullable) {
+            return 0;
+        }
+        long length = kind == Kind.OR ? Integer.MAX_VALUE : 0;
+        for (Regex part : parts) {
+            length =
+                    switch (kind) {
+                        case CONCAT -> length + part.minLength;
+                        case OR -> Math.min(length, part.minLength);
+                        case AND -> Math.max(length, part.minLength);
+                        case REPEAT -> (long) min * part.minLength;
+                        case SHORTEST -> part.minLength;
+                        case NOTHING, EMPTY, BYTES, LITERAL, NOT, MULTIPLE -> length;
+                    };
+        }
+        return (int) Math.min(Integer.MAX_VALUE, Math.max(length, Math.max(1, literal.length)));
     }
 
     Regex part() {

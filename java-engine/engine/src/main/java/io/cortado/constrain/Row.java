@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +25,7 @@ final class Row {
      */
     record Waiter(
             @Nullable StateNode next,
-            @Nullable Function<byte[], RuleState> capture,
+            StateNode.@Nullable CaptureEdge capture,
             StateNode rule,
             @Nullable Row origin) {}
 
@@ -47,6 +46,9 @@ final class Row {
     /** Where the output may stand after a set of lexemes ended here; unused while recording. */
     private final Map<AcceptSet, Row> successors = new ConcurrentHashMap<>(2);
 
+    /** The lexer after a set of lexemes ended here, where it is the same for all tapes. */
+    private final Map<AcceptSet, LexState> starts = new ConcurrentHashMap<>(2);
+
     List<TokenTarget> tokens = List.of();
 
     /** Whether the output may end here. */
@@ -54,6 +56,9 @@ final class Row {
 
     /** The bytes recorded when the row was entered; null while nothing is captured. */
     @Nullable Tape tape;
+
+    /** Whether recorded bytes decided which lexemes may come. */
+    boolean isOfItsTape;
 
     /** The lexer at the start of a lexeme. */
     LexState start = LexState.DEAD;
@@ -70,5 +75,14 @@ final class Row {
 
     void remember(AcceptSet accepts, Row after) {
         successors.put(accepts, after);
+    }
+
+    /** How any row after these lexemes starts, if it is known not to depend on the tape. */
+    @Nullable LexState knownStart(AcceptSet accepts) {
+        return starts.get(accepts);
+    }
+
+    void rememberStart(AcceptSet accepts, LexState start) {
+        starts.put(accepts, start);
     }
 }

@@ -10,7 +10,10 @@ final class StateNode {
 
     record CallEdge(StateNode rule, StateNode next) {}
 
-    record CaptureEdge(StateNode rule, Function<byte[], RuleState> next) {}
+    /**
+     * @param isAlike whether all states it may go on in begin with the same lexemes
+     */
+    record CaptureEdge(StateNode rule, Function<byte[], RuleState> next, boolean isAlike) {}
 
     record TokenEdge(TokenSet tokens, StateNode next) {}
 

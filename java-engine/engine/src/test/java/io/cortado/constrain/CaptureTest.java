@@ -66,7 +66,7 @@ class CaptureTest {
         @Override
         public void expand(Edges out) {
             Regex name = regexes.plus(regexes.bytes(ByteSet.range('x', 'z')));
-            out.capture(
+            out.captureAlike(
                     new Word(name),
                     bytes -> new Inside(regexes, new String(bytes, StandardCharsets.UTF_8)));
         }
@@ -120,7 +120,35 @@ class CaptureTest {
         assertEquals("x><", new String(matcher.forcedBytes(), StandardCharsets.UTF_8));
     }
 
+    @Test
+    void tellsTokensApartThatGoBeyondWhatBeginsAlike() {
+        String[] texts = {"x></x>", "x></y>", "y></x>", "y></y>", "y><x></x>", "y><x></y>", "z>"};
+        CompiledGrammar grammar = compiled(new Element(regexes), Masks.bytesAnd(texts));
+        assertAllowed(grammar, "<", "x></x>", "y></y>", "y><x></x>", "z>");
+        assertAllowed(grammar, "<x", "y><x></x>", "z>");
+        assertAllowed(grammar, "<z><", "x></x>", "y></y>", "y><x></x>", "z>");
+    }
+
+    /** That of the texts of the vocabulary just these may follow, and that accept agrees. */
+    private static void assertAllowed(CompiledGrammar grammar, String before, String... allowed) {
+        Matcher matcher = grammar.matcher();
+        assertTrue(Masks.accepts(matcher, before));
+        TokenTable tokens = grammar.vocabulary();
+        var found = new TreeSet<String>();
+        for (int token = Masks.textToken(0); token < Masks.textToken(7); token++) {
+            assertEquals(matcher.copy().accept(token), Masks.isAllowed(matcher, token), before);
+            if (Masks.isAllowed(matcher, token)) {
+                found.add(new String(tokens.bytes(token), StandardCharsets.UTF_8));
+            }
+        }
+        assertEquals(Set.of(allowed), found, before);
+    }
+
     private CompiledGrammar compiled(RuleState root) {
-        return CompiledGrammar.of(root, regexes, GrammarLimits.DEFAULT, vocabulary);
+        return compiled(root, vocabulary);
+    }
+
+    private CompiledGrammar compiled(RuleState root, TokenTable table) {
+        return CompiledGrammar.of(root, regexes, GrammarLimits.DEFAULT, table);
     }
 }

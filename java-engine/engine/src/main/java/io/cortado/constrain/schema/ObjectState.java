@@ -174,7 +174,7 @@ record ObjectState(
             parts.addFirst(layout.comma);
         }
         var key = new Key(shapes.formulas.regexes.concat(parts));
-        out.capture(key, bytes -> new Choice(next(claims, usedAfter, keyOf(bytes))));
+        out.captureAlike(key, bytes -> new Choice(next(claims, usedAfter, keyOf(bytes))));
     }
 
     private List<RuleState> next(List<Claim> claims, BitSet usedAfter, String key) {
