@@ -96,8 +96,7 @@ Kernel choose_kernel(const ct_stream* stream, const ct_attention_params& p) {
     const ct_device* device = ct::device_of(stream);
     switch (device->isa) {
         case CT_ISA_AVX512:
-            return device->halves_bf16 ? kernel_avx512_float(p.dtype, p.kv_dtype)
-                                       : kernel_avx512(p.dtype, p.kv_dtype);
+            return device->halves_bf16 ? kernel_avx512_float(p.dtype, p.kv_dtype) : kernel_avx512(p.dtype, p.kv_dtype);
         case CT_ISA_AVX2:
             return kernel_avx2(p.dtype, p.kv_dtype);
         default:
