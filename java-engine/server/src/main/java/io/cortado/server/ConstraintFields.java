@@ -128,6 +128,17 @@ final class ConstraintFields {
                     "structured_outputs must have one of json, regex, choice, grammar,"
                             + " json_object and structural_tag.");
         }
+        Constraint constraint = found.constraint;
+        boolean isJson =
+                constraint instanceof Constraint.JsonSchema
+                        || constraint instanceof Constraint.JsonObject
+                        || constraint instanceof Constraint.StructuralTags;
+        if (!isJson && !style.equals(JsonStyle.DEFAULT)) {
+            throw ApiError.invalid(
+                    "structured_outputs",
+                    "structured_outputs.disable_any_whitespace and disable_additional_properties"
+                            + " are about JSON: they cannot go with regex, choice or grammar.");
+        }
     }
 
     /** An object, or as in vLLM a text that is one as JSON. */
