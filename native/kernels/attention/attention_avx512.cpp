@@ -1,5 +1,5 @@
 // attention_avx512.cpp: paged attention in vectors of 16 floats; bf16 queries meet bf16 keys in vdpbf16ps, whose
-// products are exact and whose sums are float32.
+// products are exact and whose sums are float32, or where that is slow (ct_device::halves_bf16) both are widened.
 #include <immintrin.h>
 
 #include "kernels/attention/attention_piece.h"

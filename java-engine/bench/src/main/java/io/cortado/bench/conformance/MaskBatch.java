@@ -65,10 +65,7 @@ public final class MaskBatch {
 
     /** Milliseconds that the masks of each step took, by the clock. */
     public static double[] measure(Path path, int limit, int numRows) throws IOException {
-        List<JsonNode> schemas = new ArrayList<>();
-        for (Path file : SuiteFiles.under(path, f -> VocabFiles.plainName(f).endsWith(".jsonl"))) {
-            schemas.addAll(JsonLines.readExact(file, limit));
-        }
+        List<JsonNode> schemas = MaskBenchSuite.schemas(path, limit);
         return new MaskBatch(SchemaJudge.near(path), schemas.iterator()).steps(numRows);
     }
 

@@ -5,6 +5,8 @@ import io.cortado.constrain.schema.SchemaOptions;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
@@ -58,6 +60,15 @@ public final class MaskBenchSuite implements Suite {
                 "RESULT maskbench_all_right_share %.5f ratio%n",
                 schemas == 0 ? 0 : (double) report.right() / schemas);
         return report;
+    }
+
+    /** Of all files under {@code path}, each up to so many. */
+    static List<JsonNode> schemas(Path path, int limit) throws IOException {
+        List<JsonNode> schemas = new ArrayList<>();
+        for (Path file : SuiteFiles.under(path, MaskBenchSuite::isSuiteFile)) {
+            schemas.addAll(JsonLines.readExact(file, limit));
+        }
+        return schemas;
     }
 
     private static boolean isSuiteFile(Path file) {

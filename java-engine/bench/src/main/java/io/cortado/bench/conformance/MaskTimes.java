@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.DoubleStream;
 import tools.jackson.databind.JsonNode;
@@ -30,10 +29,7 @@ public record MaskTimes(double[] masksUs, double[] firstMasksMs, double[] gramma
     /** Feeds the valid texts of the schemas under {@code path}. */
     public static MaskTimes measure(Path path, int limit) throws IOException {
         SchemaJudge judge = SchemaJudge.near(path);
-        List<JsonNode> rows = new ArrayList<>();
-        for (Path file : SuiteFiles.under(path, f -> VocabFiles.plainName(f).endsWith(".jsonl"))) {
-            rows.addAll(JsonLines.readExact(file, limit));
-        }
+        List<JsonNode> rows = MaskBenchSuite.schemas(path, limit);
         var warm = new Collected();
         for (JsonNode row : rows.subList(0, Math.min(WARM_UP, rows.size()))) {
             warm.add(row, judge);
