@@ -49,6 +49,7 @@ import java.util.Map;
  *     which changes the last bits. The CPU is always deterministic
  * @param logitsProcessors what requests may ask for by name, beside what {@link
  *     java.util.ServiceLoader} finds
+ * @param speculation who drafts tokens ahead; {@link Speculation#OFF}: nobody
  * @param revision branch, tag or commit where the model is one of a Hugging Face cache; empty: main
  */
 public record EngineOptions(
@@ -76,6 +77,7 @@ public record EngineOptions(
         boolean dummyWeights,
         boolean deterministic,
         List<LogitsProcessorFactory> logitsProcessors,
+        Speculation speculation,
         String revision) {
 
     private static final int MAX_TENANT_WEIGHTS = 10_000;
@@ -220,6 +222,7 @@ public record EngineOptions(
                 false,
                 true,
                 List.of(),
+                Speculation.OFF,
                 "");
     }
 
@@ -249,6 +252,7 @@ public record EngineOptions(
         private boolean dummyWeights;
         private boolean deterministic;
         private List<LogitsProcessorFactory> logitsProcessors;
+        private Speculation speculation;
         private String revision;
 
         Fields(EngineOptions from) {
@@ -276,6 +280,7 @@ public record EngineOptions(
             dummyWeights = from.dummyWeights;
             deterministic = from.deterministic;
             logitsProcessors = from.logitsProcessors;
+            speculation = from.speculation;
             revision = from.revision;
         }
 
@@ -305,6 +310,7 @@ public record EngineOptions(
                     dummyWeights,
                     deterministic,
                     logitsProcessors,
+                    speculation,
                     revision);
         }
     }
@@ -434,6 +440,12 @@ public record EngineOptions(
     public EngineOptions dummyWeights(boolean value) {
         Fields fields = new Fields(this);
         fields.dummyWeights = value;
+        return fields.build();
+    }
+
+    public EngineOptions speculation(Speculation value) {
+        Fields fields = new Fields(this);
+        fields.speculation = value;
         return fields.build();
     }
 

@@ -20,6 +20,7 @@ import java.util.List;
  * @param deviceNanos time of the steps since the start
  * @param stepTokens steps by their number of tokens, since the start
  * @param cache the KV cache and the prefixes in it
+ * @param drafts what came of speculation
  * @param guards what keeps the engine safe from too much work and from a stuck device
  */
 public record EngineStats(
@@ -37,6 +38,7 @@ public record EngineStats(
         long deviceNanos,
         StepTokens stepTokens,
         Cache cache,
+        Drafts drafts,
         Guards guards) {
 
     /**
@@ -81,6 +83,30 @@ public record EngineStats(
             long tokensFromHost,
             int diskBlocks,
             long blocksFromDisk) {}
+
+    /**
+     * What came of speculation since the start.
+     *
+     * @param verified drafts of any length that were verified, one a sequence and step
+     * @param tokens tokens in them
+     * @param accepted those of them that stood
+     * @param acceptedAt how often the token at each place of a draft stood
+     * @param draftNanos time that the proposer on the device took
+     */
+    public record Drafts(
+            long verified, long tokens, long accepted, List<Long> acceptedAt, long draftNanos) {
+        /** Without speculation. */
+        public static final Drafts NONE = new Drafts(0, 0, 0, List.of(), 0);
+
+        public Drafts {
+            acceptedAt = List.copyOf(acceptedAt);
+        }
+
+        /** Tokens that a step of the target gives a sequence that is drafted for. */
+        public double tokensPerStep() {
+            return verified == 0 ? 1 : 1 + (double) accepted / verified;
+        }
+    }
 
     /**
      * What keeps the engine safe from too much work and from a stuck device.

@@ -10,19 +10,34 @@ import java.util.concurrent.TimeUnit;
  * @param ttftMs policy {@code deadline}: time to the first token that is asked for, at least 1
  * @param tpotMs policy {@code deadline}: time per output token after it, at least 1
  * @param cacheSalt only requests of the same salt share cached prefixes; at most 256 characters
+ * @param draftTokens the most that is drafted for an answer in a step, where the engine speculates;
+ *     0: nothing
  */
-public record Scheduling(int priority, String tenant, long ttftMs, long tpotMs, String cacheSalt) {
+public record Scheduling(
+        int priority, String tenant, long ttftMs, long tpotMs, String cacheSalt, int draftTokens) {
+
     private static final int MAX_NAME = 256;
     private static final long MAX_MS = TimeUnit.DAYS.toMillis(365);
 
     /** Of a request that says nothing: first token within 10 s, then 5 a second. */
     public static final Scheduling DEFAULT = new Scheduling(0, "", 10_000, 200, "");
 
+    /** With drafts as the engine makes them. */
+    public Scheduling(int priority, String tenant, long ttftMs, long tpotMs, String cacheSalt) {
+        this(priority, tenant, ttftMs, tpotMs, cacheSalt, Integer.MAX_VALUE);
+    }
+
     public Scheduling {
         requireName("tenant", tenant);
         requireName("cache_salt", cacheSalt);
         requireTime("ttft_ms", ttftMs);
         requireTime("tpot_ms", tpotMs);
+        if (draftTokens < 0) {
+            throw EngineException.invalid(
+                    "num_speculative_tokens",
+                    "num_speculative_tokens must not be negative: num_speculative_tokens="
+                            + draftTokens);
+        }
     }
 
     private static void requireName(String name, String value) {
@@ -50,18 +65,22 @@ public record Scheduling(int priority, String tenant, long ttftMs, long tpotMs, 
     }
 
     public Scheduling priority(int value) {
-        return new Scheduling(value, tenant, ttftMs, tpotMs, cacheSalt);
+        return new Scheduling(value, tenant, ttftMs, tpotMs, cacheSalt, draftTokens);
     }
 
     public Scheduling tenant(String value) {
-        return new Scheduling(priority, value, ttftMs, tpotMs, cacheSalt);
+        return new Scheduling(priority, value, ttftMs, tpotMs, cacheSalt, draftTokens);
     }
 
     public Scheduling targets(long ttft, long tpot) {
-        return new Scheduling(priority, tenant, ttft, tpot, cacheSalt);
+        return new Scheduling(priority, tenant, ttft, tpot, cacheSalt, draftTokens);
     }
 
     public Scheduling cacheSalt(String value) {
-        return new Scheduling(priority, tenant, ttftMs, tpotMs, value);
+        return new Scheduling(priority, tenant, ttftMs, tpotMs, value, draftTokens);
+    }
+
+    public Scheduling draftTokens(int value) {
+        return new Scheduling(priority, tenant, ttftMs, tpotMs, cacheSalt, value);
     }
 }

@@ -174,6 +174,12 @@ public final class SampleRow {
         return flag(wanted, true).flag(CortadoNative.CT_SAMPLE_PROCESSED(), processed);
     }
 
+    /** No log-probabilities. */
+    public SampleRow noLogprobs() {
+        ct_sample_row.num_top(struct, 0);
+        return flag(CortadoNative.CT_SAMPLE_LOGPROBS(), false);
+    }
+
     /** topK keeps the k-th's equals: transformers' rule. */
     public SampleRow keepTies(boolean value) {
         return flag(CortadoNative.CT_SAMPLE_KEEP_TIES(), value);

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.EngineException;
+import io.cortado.kv.TokenSource;
 import io.cortado.text.Segment;
 import io.cortado.text.Tokenizer;
 import java.util.ArrayList;
@@ -69,16 +70,21 @@ record BadWords(int[] singles, int[][] sequences) {
         return sequences.length > 0;
     }
 
-    /** The id that the index-th sequence bans after this output; -1: none. */
-    int banned(int index, Answer output) {
+    /**
+     * The id that the index-th sequence bans after a text; -1: none.
+     *
+     * @param from where the output begins in the text
+     * @param length tokens of the text
+     */
+    int banned(int index, TokenSource tokens, int from, int length) {
         int[] ids = sequences[index];
         int before = ids.length - 1;
-        int start = output.size() - before;
-        if (start < 0) {
+        int start = length - before;
+        if (start < from) {
             return -1;
         }
         for (int i = 0; i < before; i++) {
-            if (output.id(start + i) != ids[i]) {
+            if (tokens.token(start + i) != ids[i]) {
                 return -1;
             }
         }

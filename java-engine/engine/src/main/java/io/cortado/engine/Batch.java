@@ -3,6 +3,7 @@ package io.cortado.engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.LogitsProcessor;
 import io.cortado.model.Pooler;
+import io.cortado.speculate.DraftTree;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -45,6 +46,9 @@ final class Batch {
     /** The row's slot was another's before: it is cleared first. */
     final boolean[] rowResets;
 
+    /** The draft behind which the row draws; {@link DraftTree#ROOT}: behind what is known. */
+    final int[] rowNode;
+
     final int[] token;
     final float[] logprob;
     final int[] rank;
@@ -69,8 +73,12 @@ final class Batch {
     /** Rows that constraints lead. */
     private final int[] guidedRows;
 
+    /** Drafts of each sequence. */
+    private final int[] drafts;
+
     private final @Nullable EngineException[] faults;
     private final int maxTokens;
+    private int numDrafts;
     private int numProcessed;
     private int numGuided;
     private int mostTokens;
@@ -104,7 +112,9 @@ final class Batch {
         rowPosition = new long[rows];
         rowState = new int[rows];
         rowResets = new boolean[rows];
-        guidedRows = new int[seqs];
+        rowNode = new int[rows];
+        guidedRows = new int[rows];
+        drafts = new int[seqs];
         faults = new @Nullable EngineException[rows];
         token = new int[rows];
         logprob = new float[rows];
@@ -124,6 +134,7 @@ final class Batch {
         }
         numProcessed = 0;
         numGuided = 0;
+        numDrafts = 0;
         mostTokens = maxTokens;
         decodes = 0;
         numTokens = 0;
@@ -236,10 +247,20 @@ final class Batch {
         return cuSeqlensQ[index + 1] - cuSeqlensQ[index];
     }
 
+    /** Those of them that are drafts. */
+    int draftsOf(int index) {
+        return drafts[index];
+    }
+
+    /** Drafts of all sequences. */
+    int numDrafts() {
+        return numDrafts;
+    }
+
     /** True if the index-th sequence's tokens are part of a prompt, or several at once. */
     boolean isChunk(int index) {
-        int count = tokensOf(index);
-        return count > 1 || seqlensKv[index] - count < sequence(index).prompt.length;
+        int count = tokensOf(index) - drafts[index];
+        return count > 1 || seqlensKv[index] - tokensOf(index) < sequence(index).prompt.length;
     }
 
     /** True if the index-th sequence's prompt is in the cache after this step. */
@@ -276,6 +297,40 @@ final class Batch {
         }
     }
 
+    /**
+     * Adds the last token of a sequence and drafts behind it; each has a row that draws what comes
+     * next. The sequence has blocks for all of them.
+     */
+    void addDrafted(Sequence sequence, DraftTree tree) {
+        int start = sequence.computed;
+        int first = numTokens;
+        addToken(sequence.token(start), start, sequence.table.slot(start));
+        for (int node = 0; node < tree.size(); node++) {
+            int place = start + 1 + node;
+            addToken(tree.token(node), start + tree.depth(node), sequence.table.slot(place));
+        }
+        sequences[numSeqs] = sequence;
+        seqlensKv[numSeqs] = start + 1 + tree.size();
+        cuSeqlensQ[numSeqs + 1] = numTokens;
+        for (int node = DraftTree.ROOT; node < tree.size(); node++) {
+            int token = first + 1 + node;
+            addDraw(sequence, token, positions[token] + 1, node);
+        }
+        tops = Math.max(tops, sequence.answer.tops());
+        maxQLen = Math.max(maxQLen, 1 + tree.size());
+        drafts[numSeqs] = tree.size();
+        numDrafts += tree.size();
+        numSeqs++;
+    }
+
+    private void addToken(int id, int position, long slot) {
+        ids[numTokens] = id;
+        fedRows[numTokens] = KNOWN;
+        positions[numTokens] = position;
+        slots[numTokens] = slot;
+        numTokens++;
+    }
+
     /** Adds the next tokens of a sequence, at most so many; how many fitted. */
     int add(Sequence sequence, int wanted) {
         int count = Math.min(Math.min(wanted, tokensLeft()), scorable(sequence));
@@ -302,6 +357,7 @@ final class Batch {
         addRows(sequence, start, count);
         addSegment(sequence, start, count);
         maxQLen = Math.max(maxQLen, count);
+        drafts[numSeqs] = 0;
         promptTokens += Math.max(0, Math.min(sequence.prompt.length, start + count) - start);
         numSeqs++;
         return count;
@@ -320,17 +376,18 @@ final class Batch {
         int firstToken = numTokens - count;
         int lastScored = Math.min(start + count, sequence.prompt.length - 1);
         for (int p = sequence.firstScorePosition(); p < lastScored; p++) {
+            rowNode[numRows] = DraftTree.ROOT;
             addRow(firstToken + p - start, sequence.prompt[p + 1], p + 1);
             scoreRowsLeft--;
             tops = Math.max(tops, sequence.request.promptLogprobs);
         }
         if (start + count == sequence.length() && sequence.maxOutput > 0) {
-            addDraw(sequence);
+            addDraw(sequence, numTokens - 1, sequence.length(), DraftTree.ROOT);
             tops = Math.max(tops, sequence.answer.tops());
         }
     }
 
-    private void addDraw(Sequence sequence) {
+    private void addDraw(Sequence sequence, int token, int position, int node) {
         if (sequence.hasProcessors()) {
             processedRows[numProcessed++] = numRows;
         }
@@ -339,7 +396,8 @@ final class Batch {
         }
         rowState[numRows] = sequence.stateSlot;
         rowResets[numRows] = sequence.isStateNew;
-        addRow(numTokens - 1, DRAW, sequence.length());
+        rowNode[numRows] = node;
+        addRow(token, DRAW, position);
     }
 
     private void addSegment(Sequence sequence, int start, int count) {

@@ -79,7 +79,8 @@ final class CortadoEngine implements Engine {
                         AdmissionQueue.of(options),
                         executor,
                         door,
-                        System::nanoTime);
+                        System::nanoTime,
+                        options.speculation());
         loopThread = Thread.ofPlatform().daemon().name("cortado-engine").unstarted(loop);
         loop.limitUnread(TimeUnit.MILLISECONDS.toNanos(options.unreadTimeoutMs()));
         watchdog =

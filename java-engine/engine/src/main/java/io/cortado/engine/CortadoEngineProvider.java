@@ -167,8 +167,10 @@ public final class CortadoEngineProvider implements EngineProvider {
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
+        Path draftFolder = DraftModels.locate(options, config);
         Device device = Device.open(options.device(), options.threads(), options.isa());
         CausalLm model = null;
+        DraftModel drafter = null;
         Executor executor = null;
         try {
             onOpen.accept(device);
@@ -177,6 +179,9 @@ public final class CortadoEngineProvider implements EngineProvider {
             boolean isDummy = options.dummyWeights();
             WeightPlan weights = WeightPlan.read(device, folder, config, activations, isDummy);
             MemoryPlan memory = MemoryPlan.of(device, config, weights, options, maxModelLen);
+            if (draftFolder != null) {
+                memory = DraftModels.plan(device, draftFolder, options, maxModelLen, memory);
+            }
             long free = device.info().freeMemoryBytes();
             memory.beforeLoading(free);
             model = CausalLm.load(device, folder, config, activations, kvType, isDummy);
@@ -192,6 +197,17 @@ public final class CortadoEngineProvider implements EngineProvider {
                     blocksPerSeq,
                     limits.maxRows(),
                     options.deterministic());
+            drafter =
+                    draftFolder == null
+                            ? null
+                            : DraftModels.load(
+                                    device,
+                                    draftFolder,
+                                    options,
+                                    limits,
+                                    numBlocks,
+                                    blocksPerSeq,
+                                    texts.vocabSize(config.vocabSize()));
             EmbeddingInfo embedding =
                     EmbeddingFiles.read(
                             folder,
@@ -202,6 +218,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                     new ModelExecutor(
                             device,
                             model,
+                            drafter,
                             limits,
                             texts.vocabSize(config.vocabSize()),
                             blocksPerSeq,
@@ -214,6 +231,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             if (executor != null) {
                 closeAfter(e, executor);
             } else {
+                closeAfter(e, drafter);
                 closeAfter(e, model);
                 closeAfter(e, device);
             }

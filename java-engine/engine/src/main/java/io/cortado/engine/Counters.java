@@ -13,6 +13,7 @@ final class Counters {
     private final Journal journal;
     private final Door door;
     private final StepWatch watch;
+    private final DraftCounts drafts;
     private long steps;
     private long scheduledSeqs;
     private long hostNanos;
@@ -39,7 +40,8 @@ final class Counters {
     private volatile long sharedDeviceNanos;
     private volatile long unread;
 
-    Counters(Scheduler scheduler, KvCache cache, Door door, StepWatch watch) {
+    Counters(Scheduler scheduler, KvCache cache, Door door, StepWatch watch, DraftCounts drafts) {
+        this.drafts = drafts;
         this.scheduler = scheduler;
         this.cache = cache;
         this.door = door;
@@ -92,6 +94,7 @@ final class Counters {
         sharedOffloads = journal.offloads();
         sharedQueried = journal.queriedTokens();
         sharedDeviceNanos = journal.deviceNanos();
+        drafts.publish();
     }
 
     EngineStats snapshot() {
@@ -120,6 +123,7 @@ final class Counters {
                         sharedFromHost,
                         sharedDiskBlocks,
                         sharedFromDisk),
+                drafts.snapshot(),
                 new EngineStats.Guards(
                         door.waitingTokens(),
                         door.refusedByRequests(),

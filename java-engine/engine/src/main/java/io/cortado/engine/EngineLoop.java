@@ -5,10 +5,12 @@ import static java.lang.System.Logger.Level.WARNING;
 import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
 import io.cortado.api.RequestReport;
+import io.cortado.api.Speculation;
 import io.cortado.device.NativeException;
 import io.cortado.device.Status;
 import io.cortado.kv.DiskTier;
 import io.cortado.kv.KvCache;
+import io.cortado.speculate.DraftTree;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -41,6 +43,7 @@ final class EngineLoop implements Runnable {
     private final KvCache cache;
     private final Scheduler scheduler;
     private final Journal journal;
+    private final Speculator speculator;
     private final Executor executor;
     private final Batch[] batches;
     private final LongSupplier clock;
@@ -65,6 +68,7 @@ final class EngineLoop implements Runnable {
     private volatile @Nullable EngineException failure;
     private volatile @Nullable Thread thread;
 
+    /** Without drafts. */
     EngineLoop(
             KvCache cache,
             Limits limits,
@@ -72,15 +76,27 @@ final class EngineLoop implements Runnable {
             Executor executor,
             Door door,
             LongSupplier clock) {
+        this(cache, limits, waiting, executor, door, clock, Speculation.OFF);
+    }
+
+    EngineLoop(
+            KvCache cache,
+            Limits limits,
+            AdmissionQueue waiting,
+            Executor executor,
+            Door door,
+            LongSupplier clock,
+            Speculation speculation) {
         this.executor = executor;
         this.door = door;
         this.clock = clock;
         this.cache = cache;
         scheduler = new Scheduler(cache, limits, waiting, clock);
         journal = scheduler.journal();
+        speculator = new Speculator(speculation, limits, scheduler, executor, clock);
         toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
-        counters = new Counters(scheduler, cache, door, watch);
+        counters = new Counters(scheduler, cache, door, watch, speculator.counts());
         DiskTier disk = cache.disk();
         traffic = disk == null ? null : new DiskTraffic(cache, disk, executor);
         executor.onEnded(this::unpark);
@@ -105,7 +121,7 @@ final class EngineLoop implements Runnable {
         }
         cancelUnread(start);
         Batch ended = running;
-        running = submitNext();
+        running = ended != null && speculator.holdsBack(ended) ? null : submitNext();
         long submitted = clock.getAsLong();
         counters.host(submitted - start);
         wakeConsumers(); // of the step before, while the device runs
@@ -115,7 +131,9 @@ final class EngineLoop implements Runnable {
             watch.end();
             cache.ran();
             long ran = clock.getAsLong();
-            scheduler.ran(ended, journal.ran(ended, scheduler, counters.hostNanos(), ran));
+            long nanos = journal.ran(ended, scheduler, counters.hostNanos(), ran);
+            scheduler.ran(ended, nanos);
+            speculator.ran(ended, nanos);
             accept(ended);
             counters.host(clock.getAsLong() - ran);
             counters.step(ended);
@@ -152,6 +170,7 @@ final class EngineLoop implements Runnable {
 
     private @Nullable Batch submitNext() {
         Batch next = batches[turn];
+        speculator.propose();
         if (!scheduler.next(next)) {
             return null;
         }
@@ -289,6 +308,7 @@ final class EngineLoop implements Runnable {
 
     private void enter(Request request) {
         for (Sequence sequence : request.sequences) {
+            speculator.begin(sequence);
             scheduler.add(sequence);
         }
     }
@@ -296,7 +316,7 @@ final class EngineLoop implements Runnable {
     private void accept(Batch batch) {
         for (int row = 0; row < batch.numRows(); row++) {
             Sequence sequence = batch.sequence(batch.rowSequence[row]);
-            if (!sequence.hasEnded()) {
+            if (!sequence.hasEnded() && batch.rowNode[row] == DraftTree.ROOT) {
                 acceptOrFail(batch, row, sequence);
             }
         }
@@ -313,6 +333,9 @@ final class EngineLoop implements Runnable {
     private void acceptOrFail(Batch batch, int row, Sequence sequence) {
         try {
             accept(batch, row, sequence);
+            if (batch.draftsOf(batch.rowSequence[row]) > 0) {
+                acceptDrafts(batch, row, sequence);
+            }
         } catch (RuntimeException | OutOfMemoryError | StackOverflowError fault) {
             fail(sequence.request, internal("the request has failed", fault));
         }
@@ -349,6 +372,21 @@ final class EngineLoop implements Runnable {
         wakeLater(request);
     }
 
+    /** A draft stands where it is what the row before it has drawn. */
+    private void acceptDrafts(Batch batch, int root, Sequence sequence) {
+        Drafts drafts = sequence.drafting();
+        int accepted = 0;
+        int node = drafts.tree().child(DraftTree.ROOT, batch.token[root]);
+        while (node != DraftTree.NONE && !sequence.hasEnded()) {
+            accepted++;
+            sequence.acceptDraft();
+            int row = root + 1 + node;
+            accept(batch, row, sequence);
+            node = drafts.tree().child(node, batch.token[row]);
+        }
+        speculator.verified(drafts, accepted);
+    }
+
     private void stopOrGoOn(Sequence sequence, int token) {
         FinishReason reason = sequence.stops.check(token, sequence.answer.size());
         if (reason == null) {
@@ -361,6 +399,7 @@ final class EngineLoop implements Runnable {
     private void end(Sequence sequence, FinishReason reason) {
         Request request = sequence.request;
         scheduler.remove(sequence);
+        speculator.ended(sequence);
         if (--request.openAnswers == 0) {
             Request last = live.removeLast();
             if (last != request) {

@@ -26,6 +26,16 @@ interface Executor extends AutoCloseable {
      */
     void await(Batch batch);
 
+    /**
+     * Drafts tokens for sequences, up to {@link Drafts#wanted} each, into their trees: fewer, or
+     * none, where the device's proposer has no idea. Only where one was made.
+     *
+     * @param sequences whose last token is known and not computed; they have blocks for the drafts
+     */
+    default void draft(Sequence[] sequences, int count) {
+        throw new IllegalStateException("nothing on the device drafts");
+    }
+
     /** Bytes of a KV block on the device; 0 where there is no memory. */
     default long bytesPerBlock() {
         return 0;

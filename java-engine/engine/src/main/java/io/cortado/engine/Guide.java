@@ -5,7 +5,10 @@ import io.cortado.api.EngineException;
 import io.cortado.constrain.CompiledGrammar;
 import io.cortado.constrain.GrammarException;
 import io.cortado.constrain.Matcher;
+import io.cortado.speculate.DraftTree;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,30 +18,84 @@ import org.jspecify.annotations.Nullable;
  */
 final class Guide {
     private final Matcher matcher;
-    private final int[] mask;
+
+    /** Behind what is known, then behind each draft. */
+    private final List<int[]> masks = new ArrayList<>();
 
     Guide(CompiledGrammar grammar) {
         matcher = grammar.matcher();
-        mask = new int[grammar.vocabulary().words()];
+        masks.add(new int[grammar.vocabulary().words()]);
     }
 
     /**
-     * Of the last {@link #look}; all ones where it has failed, as the row is drawn all the same.
+     * Of the last look behind a draft, or behind {@link DraftTree#ROOT}; all ones where it has
+     * failed, as the row is drawn all the same.
      */
-    int[] mask() {
-        return mask;
+    int[] mask(int node) {
+        return masks.get(1 + node);
     }
 
     /** Finds what may be drawn next; why the answer cannot go on, or null. */
     @Nullable EngineException look() {
-        EngineException failure = tryLook();
+        return look(mask(DraftTree.ROOT));
+    }
+
+    /** Finds what may be drawn behind a draft, all drafts before it being looked at already. */
+    @Nullable EngineException look(DraftTree tree, int node) {
+        if (masks.size() == 1 + node) {
+            masks.add(new int[mask(DraftTree.ROOT).length]);
+        }
+        int[] mask = mask(node);
+        int before = matcher.numTokens();
+        try {
+            if (follow(tree, node)) {
+                return look(mask);
+            }
+            Arrays.fill(mask, -1); // nobody gets there: the row before does not draw it
+            return null;
+        } catch (RuntimeException | Error fault) {
+            Arrays.fill(mask, -1);
+            return failed(fault);
+        } finally {
+            matcher.rollback(matcher.numTokens() - before);
+        }
+    }
+
+    /** Drops drafts from the first on that the constraint does not let through. */
+    void prune(DraftTree tree) {
+        int before = matcher.numTokens();
+        for (int node = 0; node < tree.size(); node++) {
+            boolean isAllowed = !matcher.isEnded() && tryFollow(tree, node);
+            matcher.rollback(matcher.numTokens() - before);
+            if (!isAllowed) {
+                tree.truncate(node);
+            }
+        }
+    }
+
+    /** What goes wrong in looking ahead shows again when it is the turn of that token. */
+    private boolean tryFollow(DraftTree tree, int node) {
+        try {
+            return follow(tree, node);
+        } catch (RuntimeException | Error fault) {
+            return false;
+        }
+    }
+
+    private boolean follow(DraftTree tree, int node) {
+        return node == DraftTree.ROOT
+                || follow(tree, tree.parent(node)) && matcher.accept(tree.token(node));
+    }
+
+    private @Nullable EngineException look(int[] mask) {
+        EngineException failure = tryLook(mask);
         if (failure != null) {
             Arrays.fill(mask, -1);
         }
         return failure;
     }
 
-    private @Nullable EngineException tryLook() {
+    private @Nullable EngineException tryLook(int[] mask) {
         try {
             matcher.allowed(mask);
         } catch (GrammarException e) {

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.EngineException;
+import io.cortado.speculate.DraftTree;
 import java.util.stream.IntStream;
 
 /** The masks of a batch, made while the device computes its logits. */
@@ -24,10 +25,26 @@ final class Guides {
 
     private static void look(Batch batch, int index) {
         int row = batch.guidedRow(index);
-        Guide guide = batch.sequence(batch.rowSequence[row]).guide;
-        EngineException failure = guide == null ? null : guide.look();
+        if (batch.rowNode[row] != DraftTree.ROOT) {
+            return; // with its sequence's first row
+        }
+        Sequence sequence = batch.sequence(batch.rowSequence[row]);
+        Guide guide = sequence.guide;
+        if (guide == null) {
+            return;
+        }
+        EngineException failure = guide.look();
         if (failure != null) {
             batch.fault(row, failure);
+        }
+        Drafts drafts = sequence.drafts;
+        for (int node = 0;
+                drafts != null && node < batch.draftsOf(batch.rowSequence[row]);
+                node++) {
+            EngineException behind = guide.look(drafts.tree(), node);
+            if (behind != null) {
+                batch.fault(row + 1 + node, behind);
+            }
         }
     }
 }

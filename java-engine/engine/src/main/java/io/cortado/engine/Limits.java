@@ -19,6 +19,7 @@ import java.util.concurrent.TimeUnit;
  *     its start: all its tokens then rotate by other angles (long rope)
  * @param itlTargetNanos what a step with decodes should take at most; see {@link Pace}
  * @param maxStates running sequences that the device counts tokens of
+ * @param maxDrafts tokens that are drafted for one sequence in a step; 0: no speculation
  */
 record Limits(
         int maxNumSeqs,
@@ -29,12 +30,14 @@ record Limits(
         int watermarkBlocks,
         int otherAnglesAbove,
         long itlTargetNanos,
-        int maxStates) {
+        int maxStates,
+        int maxDrafts) {
 
     /** No target. */
     static final long ANY_TIME = Long.MAX_VALUE;
 
     private static final int SCORE_ROWS = 64;
+    private static final int DRAFT_ROWS = 256;
     private static final int PREEMPTIONS = 3;
     private static final int PASSED_OVER = 64;
     private static final int WATERMARK_PERCENT = 1;
@@ -60,7 +63,8 @@ record Limits(
                 watermarkBlocks,
                 otherAnglesAbove,
                 itlTargetNanos,
-                maxNumSeqs);
+                maxNumSeqs,
+                0);
     }
 
     /** The usual limits. A step has room for a token of each sequence, so no decode ever pauses. */
@@ -81,7 +85,8 @@ record Limits(
         return of(options.maxNumSeqs(), options.maxNumBatchedTokens(), numBlocks)
                 .otherAnglesAbove(config.otherAnglesAbove())
                 .statesOf(config.vocabSize())
-                .itlTarget(options);
+                .itlTarget(options)
+                .drafts(options.speculation().isOff() ? 0 : options.speculation().tokens());
     }
 
     Limits otherAnglesAbove(int tokens) {
@@ -94,7 +99,8 @@ record Limits(
                 watermarkBlocks,
                 tokens,
                 itlTargetNanos,
-                maxStates);
+                maxStates,
+                maxDrafts);
     }
 
     Limits itlTarget(EngineOptions options) {
@@ -112,7 +118,8 @@ record Limits(
                 watermarkBlocks,
                 otherAnglesAbove,
                 nanos,
-                maxStates);
+                maxStates,
+                maxDrafts);
     }
 
     /** Within memory for so many of a vocabulary; at least one. */
@@ -127,11 +134,33 @@ record Limits(
                 watermarkBlocks,
                 otherAnglesAbove,
                 itlTargetNanos,
-                Math.clamp(affordable, 1, maxNumSeqs));
+                Math.clamp(affordable, 1, maxNumSeqs),
+                maxDrafts);
+    }
+
+    /** With so many drafts for each sequence. */
+    Limits drafts(int most) {
+        return new Limits(
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxScoreRows,
+                maxPreemptions,
+                maxPassedOver,
+                watermarkBlocks,
+                otherAnglesAbove,
+                itlTargetNanos,
+                maxStates,
+                most);
+    }
+
+    /** Drafts of a step, over all sequences: each costs a row of logits. */
+    int maxDraftRows() {
+        int all = Math.min(maxNumSeqs * maxDrafts, maxNumBatchedTokens - maxNumSeqs);
+        return Math.clamp(all, 0, Math.max(DRAFT_ROWS, maxDrafts));
     }
 
     /** Rows of logits that a step may ask for. */
     int maxRows() {
-        return maxNumSeqs + maxScoreRows;
+        return maxNumSeqs + maxScoreRows + maxDraftRows();
     }
 }

@@ -79,6 +79,19 @@ record MemoryPlan(
                 options.maxModelLen() > 0);
     }
 
+    /** The same with a second model that has blocks of the same numbers. */
+    MemoryPlan with(MemoryPlan second) {
+        return new MemoryPlan(
+                options,
+                isCpu,
+                weightBytes + second.weightBytes,
+                workspaceBytes + second.workspaceBytes,
+                hostBytes,
+                blockBytes + second.blockBytes,
+                blocksPerSeq,
+                isLenAsked);
+    }
+
     static Activations activations(EngineOptions options) {
         return switch (options.activations()) {
             case BF16 -> Activations.BF16;

@@ -29,6 +29,7 @@ final class ModelExecutor implements Executor {
     private final int diskBlocks;
     private final @Nullable FileMover mover;
     private final @Nullable KvPages pages;
+    private final @Nullable DraftModel drafter;
     private StepSlot next;
     private StepSlot last;
 
@@ -38,10 +39,12 @@ final class ModelExecutor implements Executor {
      * @param vocabSize ids that may be drawn; the model's logits may be wider
      * @param numBlocks blocks of the cache
      * @param tiersWanted used as far as moving is faster than computing
+     * @param drafter what drafts; null: nothing on the device does
      */
     ModelExecutor(
             Device device,
             CausalLm model,
+            @Nullable DraftModel drafter,
             Limits limits,
             int vocabSize,
             int maxBlocksPerSeq,
@@ -50,6 +53,7 @@ final class ModelExecutor implements Executor {
         // On the CPU a padded row is computed like any other.
         GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
         bytesPerBlock = model.kvBytesPerBlock();
+        this.drafter = drafter;
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
@@ -73,11 +77,27 @@ final class ModelExecutor implements Executor {
             made.push(state::close);
             next =
                     new StepSlot(
-                            device, model, tiers, limits, sizes, maxBlocksPerSeq, state, vocabSize);
+                            device,
+                            model,
+                            tiers,
+                            limits,
+                            sizes,
+                            maxBlocksPerSeq,
+                            state,
+                            vocabSize,
+                            drafter);
             made.push(next::close);
             last =
                     new StepSlot(
-                            device, model, tiers, limits, sizes, maxBlocksPerSeq, state, vocabSize);
+                            device,
+                            model,
+                            tiers,
+                            limits,
+                            sizes,
+                            maxBlocksPerSeq,
+                            state,
+                            vocabSize,
+                            drafter);
             made.push(last::close);
             // Made last, closed first: it waits for the steps under way.
             stream = device.createStream();
@@ -90,6 +110,9 @@ final class ModelExecutor implements Executor {
         }
         owned.push(device::close);
         owned.push(model::close);
+        if (drafter != null) {
+            owned.push(drafter::close);
+        }
         owned.push(made::close);
     }
 
@@ -192,6 +215,14 @@ final class ModelExecutor implements Executor {
             LOG.log(INFO, "a step still runs"); // how long it may is the watchdog's to say
         }
         slot.read(batch);
+    }
+
+    @Override
+    public void draft(Sequence[] sequences, int count) {
+        if (drafter == null) {
+            throw new IllegalStateException("there is no draft model");
+        }
+        drafter.draft(sequences, count, stream);
     }
 
     @Override

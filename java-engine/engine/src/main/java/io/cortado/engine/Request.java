@@ -24,6 +24,9 @@ final class Request {
     final long seed;
     final RowParams rowParams;
 
+    /** Tokens that may be drafted for each answer in a step. */
+    final int draftsAtMost;
+
     /** Likeliest tokens wanted beside each output token's own; -1: no log-probabilities. */
     final int logprobs;
 
@@ -92,6 +95,7 @@ final class Request {
         maxOutput = spec.maxOutput();
         seed = spec.seed();
         rowParams = spec.rowParams();
+        draftsAtMost = spec.scheduling().draftTokens();
         logprobs = spec.logprobs();
         promptLogprobs = Math.max(0, spec.promptLogprobs());
         scores =

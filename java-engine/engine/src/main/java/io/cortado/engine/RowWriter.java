@@ -9,6 +9,7 @@ final class RowWriter {
 
     private final Sampler sampler;
     private final DryMatches dryMatches;
+    private final DraftedText text = new DraftedText();
 
     RowWriter(Sampler sampler, int vocabSize) {
         this.sampler = sampler;
@@ -47,11 +48,12 @@ final class RowWriter {
         long position = batch.rowPosition[row];
         SampleRow added = sampler.add(params.row());
         added.random(sequence.seed, position, SAMPLING_TAG);
-        addMasks(added, params, sequence);
+        text.set(sequence, batch.rowNode[row]);
+        addMasks(added, params, sequence, batch.rowNode[row]);
         addBias(params, sequence, (int) position - sequence.prompt.length);
         DryRule dry = params.dry();
         if (dry != null) {
-            dryMatches.add(dry.dry(), dry.breakers(), sequence, sequence.length(), sampler);
+            dryMatches.add(dry.dry(), dry.breakers(), text, text.length(), sampler);
         }
         if (params.hasState()) {
             added.stateSlot(batch.rowState[row]).reset(batch.rowResets[row]);
@@ -61,12 +63,12 @@ final class RowWriter {
         }
     }
 
-    private void addMasks(SampleRow added, RowParams params, Sequence sequence) {
+    private void addMasks(SampleRow added, RowParams params, Sequence sequence, int node) {
         Guide guide = sequence.guide;
         int[] allowed = params.allowedMask();
         if (guide != null || allowed != null) {
             added.masks(
-                    guide == null ? SampleRow.NONE : sampler.mask(guide.mask()),
+                    guide == null ? SampleRow.NONE : sampler.mask(guide.mask(node)),
                     allowed == null ? SampleRow.NONE : sampler.mask(allowed));
         }
     }
@@ -80,7 +82,7 @@ final class RowWriter {
         }
         BadWords words = params.badWords();
         for (int i = 0; words != null && i < words.sequences().length; i++) {
-            int banned = words.banned(i, sequence.answer);
+            int banned = words.banned(i, text, sequence.prompt.length, text.length());
             if (banned >= 0) {
                 sampler.bias(banned, Float.NEGATIVE_INFINITY);
             }

@@ -3,6 +3,7 @@ package io.cortado.engine;
 import io.cortado.kv.BlockHasher;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
+import io.cortado.speculate.DraftTree;
 import java.util.Objects;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -211,14 +212,14 @@ final class Scheduler {
         cache.commit();
         for (int i = 0; i < batch.numSeqs(); i++) {
             Sequence sequence = batch.sequence(i);
-            sequence.computed += batch.tokensOf(i);
+            sequence.computed += batch.tokensOf(i) - batch.draftsOf(i);
             offer(sequence);
             if (sequence.index == 0 && sequence.computed >= sequence.prompt.length) {
                 releaseHeld(sequence.request);
             }
         }
         for (int row = 0; row < batch.numRows(); row++) {
-            if (batch.rowForced[row] == Batch.DRAW) {
+            if (batch.rowForced[row] == Batch.DRAW && batch.rowNode[row] == DraftTree.ROOT) {
                 Sequence sequence = batch.sequence(batch.rowSequence[row]);
                 sequence.drawing++;
                 sequence.drawingRow = row;
@@ -320,18 +321,46 @@ final class Scheduler {
         sequence.table.release(pool);
         sequence.computed = 0;
         sequence.reused = 0;
+        if (sequence.drafts != null) {
+            sequence.drafts.restart(0);
+        }
         sequence.preemptions++;
         sequence.passedOver = 0;
         enqueue(sequence);
         preemptions++;
     }
 
+    /** Drafts get what the last tokens of all sequences leave. */
     private void addDecodes(Batch batch) {
+        int left = Math.min(limits.maxDraftRows(), batch.tokensLeft() - numDecodes());
         for (int i = 0; i < numRunning; i++) {
-            if (running(i).pending() == 1) {
-                batch.add(running(i), 1);
+            Sequence sequence = running(i);
+            Drafts drafts = sequence.drafts;
+            if (sequence.pending() == 1) {
+                if (drafts != null && drafts.tree().size() > 0) {
+                    drafts.tree().truncate(left);
+                    left -= drafts.tree().size();
+                    batch.addDrafted(sequence, drafts.tree());
+                } else {
+                    batch.add(sequence, 1);
+                }
             }
         }
+    }
+
+    private int numDecodes() {
+        int count = 0;
+        for (int i = 0; i < numRunning; i++) {
+            count += running(i).pending() == 1 ? 1 : 0;
+        }
+        return count;
+    }
+
+    /** Takes blocks for drafts; false, and none is taken, where others may need them. */
+    boolean growForDrafts(Sequence sequence, int count) {
+        int tokens = sequence.cachedLength() + count;
+        int left = pool.available() - sequence.table.missingFor(tokens);
+        return left >= limits.watermarkBlocks() && sequence.table.grow(pool, tokens);
     }
 
     /**
@@ -446,6 +475,9 @@ final class Scheduler {
         }
         sequence.isLong = isLong(sequence);
         sequence.computed = admission.reused();
+        if (sequence.drafts != null) {
+            sequence.drafts.restart(admission.reused());
+        }
         sequence.reused = admission.reused();
         reusedTokens += admission.reused();
         tokensFromHost += admission.fromHost();

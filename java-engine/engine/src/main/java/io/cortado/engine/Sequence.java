@@ -9,6 +9,7 @@ import io.cortado.kv.BlockPool;
 import io.cortado.kv.BlockTable;
 import io.cortado.kv.TokenSource;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,6 +65,9 @@ final class Sequence implements TokenSource {
 
     /** Its own; null where anything may come. */
     final @Nullable Guide guide;
+
+    /** Null where nothing is drafted for it. */
+    @Nullable Drafts drafts;
 
     /** True if it rotates by the angles of long sequences; see {@link Limits}. */
     boolean isLong;
@@ -143,7 +147,32 @@ final class Sequence implements TokenSource {
      * way are the last, or where the next one waits for what they draw.
      */
     int pending() {
-        return followsTokens && drawing > 0 ? 0 : cachedLength() - computed;
+        return drawing > 0 && followsTokens() ? 0 : cachedLength() - computed;
+    }
+
+    private boolean followsTokens() {
+        return followsTokens || drafts != null && !drafts.acceptance().isResting();
+    }
+
+    /** Of a sequence that is drafted for. */
+    Drafts drafting() {
+        return Objects.requireNonNull(drafts);
+    }
+
+    /** True if it waits for its token so that more can be drafted behind it. */
+    boolean awaitsDrafts() {
+        return drawing > 0 && drafts != null && !drafts.acceptance().isResting();
+    }
+
+    /** True if the next step computes its last token, which is known. */
+    boolean canBeDraftedFor() {
+        return drawing == 0 && pending() == 1;
+    }
+
+    /** A draft stands: it is computed, and what comes behind it is drawn. */
+    void acceptDraft() {
+        computed++;
+        drawing++;
     }
 
     /** True if a step under way draws the token at this position. */

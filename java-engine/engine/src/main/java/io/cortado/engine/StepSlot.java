@@ -38,6 +38,7 @@ final class StepSlot implements AutoCloseable {
     private final Device device;
     private final int vocabSize;
     private final Pooler pooler;
+    private final @Nullable DraftModel drafter;
     private final Event done;
     private final int maxBlocksPerSeq;
 
@@ -59,6 +60,7 @@ final class StepSlot implements AutoCloseable {
     /**
      * @param state of both places
      * @param vocabSize ids that may be drawn
+     * @param drafter reads prompts beside the model; null: there is none
      */
     StepSlot(
             Device device,
@@ -68,7 +70,9 @@ final class StepSlot implements AutoCloseable {
             GraphSizes sizes,
             int maxBlocksPerSeq,
             SampleState state,
-            int vocabSize) {
+            int vocabSize,
+            @Nullable DraftModel drafter) {
+        this.drafter = drafter;
         this.device = device;
         this.state = state;
         this.vocabSize = vocabSize;
@@ -143,6 +147,7 @@ final class StepSlot implements AutoCloseable {
             graph(tokensBefore, stream).launch(stream);
         } else {
             enqueue(next.maxQLen(), next.tops(), next.isFed() ? tokensBefore : null, stream);
+            readAlong(next, stream);
         }
         end(next, stream);
     }
@@ -151,10 +156,17 @@ final class StepSlot implements AutoCloseable {
     private void submitGuided(Batch next, Buffer tokensBefore, Stream stream) {
         fillInputs(next);
         enqueueLogits(next.maxQLen(), next.isFed() ? tokensBefore : null, stream);
+        readAlong(next, stream);
         Guides.look(next);
         rows.addAll(next);
         sampler.enqueue(model.logits(), next.tops(), stream);
         end(next, stream);
+    }
+
+    private void readAlong(Batch next, Stream stream) {
+        if (drafter != null) {
+            drafter.readAlong(next, inputs, stream);
+        }
     }
 
     private void end(Batch next, Stream stream) {

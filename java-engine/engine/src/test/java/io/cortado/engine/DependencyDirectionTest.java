@@ -34,6 +34,8 @@ class DependencyDirectionTest {
                 .definedBy("io.cortado.constrain..")
                 .layer("model")
                 .definedBy("io.cortado.model..")
+                .layer("speculate")
+                .definedBy("io.cortado.speculate..")
                 .layer("engine")
                 .definedBy("io.cortado.engine..")
                 .whereLayer("bindings")
@@ -52,9 +54,18 @@ class DependencyDirectionTest {
                 .mayOnlyAccessLayers("api", "text")
                 .whereLayer("model")
                 .mayOnlyAccessLayers("device")
+                .whereLayer("speculate")
+                .mayOnlyAccessLayers("api", "device", "sampling")
                 .whereLayer("engine")
                 .mayOnlyAccessLayers(
-                        "api", "text", "kv", "device", "sampling", "constrain", "model")
+                        "api",
+                        "text",
+                        "kv",
+                        "device",
+                        "sampling",
+                        "constrain",
+                        "model",
+                        "speculate")
                 .whereLayer("bindings")
                 .mayOnlyBeAccessedByLayers("device")
                 .check(classes);

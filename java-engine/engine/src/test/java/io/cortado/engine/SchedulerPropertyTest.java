@@ -101,7 +101,8 @@ class SchedulerPropertyTest {
                             usual.watermarkBlocks(),
                             random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100),
                             random.nextBoolean() ? Limits.ANY_TIME : 1 + random.nextInt(2000),
-                            1 + random.nextInt(usual.maxNumSeqs()));
+                            1 + random.nextInt(usual.maxNumSeqs()),
+                            0);
             int hostBlocks = random.nextInt(3) * random.nextInt(40);
             int diskBlocks = hostBlocks == 0 ? 0 : random.nextInt(3) * random.nextInt(100);
             cache = new KvCache(blocks, hostBlocks, diskBlocks);

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /** How a request stands beside others: fields of its body, and what a gateway's headers say. */
 final class SchedulingFields {
     private static final int MAX_NAME = 256;
+    private static final int MAX_DRAFTS = 32;
     private static final long MAX_MS = 365L * 24 * 3600 * 1000;
 
     /** Gateways compute targets, and send fractions. */
@@ -25,8 +26,9 @@ final class SchedulingFields {
 
     /**
      * Reads {@code priority}, {@code cache_salt}, {@code slo_class}, {@code ttft_ms}, {@code
-     * tpot_ms} and {@code user}. A target in the body stands before one in a header, that before
-     * the class's; the gateway's word for whose request it is stands before {@code user}.
+     * tpot_ms}, {@code num_speculative_tokens} and {@code user}. A target in the body stands before
+     * one in a header, that before the class's; the gateway's word for whose request it is stands
+     * before {@code user}.
      */
     static Read read(Fields fields, RequestHead.Hints hints, TrafficOptions options) {
         String name = fields.oneOf("slo_class", sloClasses(fields, options));
@@ -39,8 +41,10 @@ final class SchedulingFields {
         long tpotMs = header(RequestHead.Hints.TPOT, hints.tpotMs(), scheduling.tpotMs());
         Long ttftAsked = fields.integer("ttft_ms", 1, MAX_MS);
         Long tpotAsked = fields.integer("tpot_ms", 1, MAX_MS);
+        Long drafts = fields.integer("num_speculative_tokens", 0, MAX_DRAFTS);
         scheduling =
                 scheduling
+                        .draftTokens(drafts == null ? Integer.MAX_VALUE : drafts.intValue())
                         .targets(
                                 ttftAsked == null ? ttftMs : ttftAsked,
                                 tpotAsked == null ? tpotMs : tpotAsked)

@@ -124,7 +124,11 @@ final class ParamsJson {
         out.open().field("priority", scheduling.priority());
         out.field("tenant", scheduling.tenant()).field("ttft_ms", scheduling.ttftMs());
         out.field("tpot_ms", scheduling.tpotMs());
-        out.field("cache_salt", scheduling.cacheSalt()).close();
+        out.field("cache_salt", scheduling.cacheSalt());
+        if (scheduling.draftTokens() != Integer.MAX_VALUE) {
+            out.field("num_speculative_tokens", scheduling.draftTokens());
+        }
+        out.close();
     }
 
     static Scheduling scheduling(JsonNode node) {
@@ -133,7 +137,8 @@ final class ParamsJson {
                 required(node, "tenant").stringValue(),
                 required(node, "ttft_ms").longValue(),
                 required(node, "tpot_ms").longValue(),
-                required(node, "cache_salt").stringValue());
+                required(node, "cache_salt").stringValue(),
+                node.path("num_speculative_tokens").intValue(Integer.MAX_VALUE));
     }
 
     static JsonNode required(JsonNode node, String name) {

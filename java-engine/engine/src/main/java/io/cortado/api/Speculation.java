@@ -1,0 +1,105 @@
+package io.cortado.api;
+
+/**
+ * Who drafts tokens ahead of the model, and how many. The model verifies all drafts of a step at
+ * once. Which tokens come out does not depend on any of this, at no temperature and under no
+ * option: only how many a step gives.
+ *
+ * @param method who drafts
+ * @param model folder, or name of a bundled model, of what drafts; empty where nothing is loaded
+ * @param tokens the most that are drafted for a sequence in a step, 1 to 32
+ * @param lookupMin n-grams: tokens that must match, 1 to lookupMax
+ * @param lookupMax n-grams: tokens that are compared at most, to 16
+ * @param adaptive as many tokens as pay, down to none, by measured times and acceptance; false:
+ *     always {@code tokens}
+ * @param offAbove no drafts in steps of more sequences
+ */
+public record Speculation(
+        Method method,
+        String model,
+        int tokens,
+        int lookupMin,
+        int lookupMax,
+        boolean adaptive,
+        int offAbove) {
+
+    private static final int MAX_TOKENS = 32;
+    private static final int MAX_LOOKUP = 16;
+    private static final int ANY_LOAD = 1 << 20;
+
+    /** Nobody drafts. */
+    public static final Speculation OFF = new Speculation(Method.OFF, "", 4, 2, 5, true, ANY_LOAD);
+
+    /** Who drafts. */
+    public enum Method {
+        /** Nobody. */
+        OFF,
+        /** What followed, earlier in the same text, on the tokens at its end (prompt lookup). */
+        NGRAM,
+        /** The same, and what followed in earlier answers of the same tenant. */
+        SUFFIX,
+        /** A smaller model with the same vocabulary. */
+        DRAFT_MODEL,
+        /** A head trained on the model's inner states, in EAGLE-3's form. */
+        EAGLE3
+    }
+
+    public Speculation {
+        Ranges.within("num_speculative_tokens", 1, MAX_TOKENS, tokens);
+        Ranges.within("prompt_lookup_max", 1, MAX_LOOKUP, lookupMax);
+        Ranges.within("prompt_lookup_min", 1, lookupMax, lookupMin);
+        Ranges.within("disable_by_batch_size", 1, ANY_LOAD, offAbove);
+        boolean isLoaded = method == Method.DRAFT_MODEL || method == Method.EAGLE3;
+        if (isLoaded == model.isEmpty()) {
+            throw EngineException.invalid(
+                    "model",
+                    isLoaded
+                            ? "the speculative method " + method + " needs a model"
+                            : "the speculative method " + method + " has no model: " + model);
+        }
+    }
+
+    /** By what was said before in the same text. */
+    public static Speculation ngram(int tokens) {
+        return OFF.with(Method.NGRAM, "").tokens(tokens);
+    }
+
+    /** By what was said before in the same text and in the tenant's earlier answers. */
+    public static Speculation suffix(int tokens) {
+        return OFF.with(Method.SUFFIX, "").tokens(tokens);
+    }
+
+    /** By a smaller model. */
+    public static Speculation draftModel(String model, int tokens) {
+        return OFF.with(Method.DRAFT_MODEL, model).tokens(tokens);
+    }
+
+    /** By a head in EAGLE-3's form. */
+    public static Speculation eagle3(String model, int tokens) {
+        return OFF.with(Method.EAGLE3, model).tokens(tokens);
+    }
+
+    public boolean isOff() {
+        return method == Method.OFF;
+    }
+
+    private Speculation with(Method value, String folder) {
+        return new Speculation(value, folder, tokens, lookupMin, lookupMax, adaptive, offAbove);
+    }
+
+    public Speculation tokens(int value) {
+        return new Speculation(method, model, value, lookupMin, lookupMax, adaptive, offAbove);
+    }
+
+    public Speculation lookup(int min, int max) {
+        return new Speculation(method, model, tokens, min, max, adaptive, offAbove);
+    }
+
+    public Speculation adaptive(boolean value) {
+        return new Speculation(method, model, tokens, lookupMin, lookupMax, value, offAbove);
+    }
+
+    public Speculation offAbove(int numSeqs) {
+        return new Speculation(method, model, tokens, lookupMin, lookupMax, adaptive, numSeqs);
+    }
+}

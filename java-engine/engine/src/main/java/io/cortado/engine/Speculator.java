@@ -1,0 +1,201 @@
+package io.cortado.engine;
+
+import io.cortado.api.Speculation;
+import io.cortado.speculate.DraftLengths;
+import io.cortado.speculate.NgramIndex;
+import io.cortado.speculate.SuffixIndex;
+import java.util.Arrays;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Has tokens drafted for the sequences whose last token is known, before the step that verifies
+ * them is chosen. The loop's.
+ */
+final class Speculator {
+    private final Speculation how;
+    private final Limits limits;
+    private final Scheduler scheduler;
+    private final Executor executor;
+    private final LongSupplier clock;
+    private final DraftLengths lengths;
+    private final @Nullable SuffixIndex answers;
+    private final DraftCounts counts;
+
+    /** For which drafts are made now. */
+    private final Sequence[] drafting;
+
+    Speculator(
+            Speculation how,
+            Limits limits,
+            Scheduler scheduler,
+            Executor executor,
+            LongSupplier clock) {
+        this.how = how;
+        this.limits = limits;
+        this.scheduler = scheduler;
+        this.executor = executor;
+        this.clock = clock;
+        lengths = new DraftLengths(how.tokens(), how.adaptive(), how.offAbove());
+        counts = new DraftCounts(limits.maxDrafts());
+        drafting = new Sequence[limits.maxNumSeqs()];
+        answers =
+                how.method() == Speculation.Method.SUFFIX
+                        ? new SuffixIndex(how.lookupMin(), how.lookupMax())
+                        : null;
+    }
+
+    DraftCounts counts() {
+        return counts;
+    }
+
+    /** A sequence comes in: it is drafted for, unless each of its tokens needs the host. */
+    void begin(Sequence sequence) {
+        Request request = sequence.request;
+        RowParams params = request.rowParams;
+        if (how.isOff()
+                || sequence.hasProcessors()
+                || params.hasState()
+                || request.pooled != null
+                || request.draftsAtMost == 0
+                || sequence.maxOutput < 2) {
+            return;
+        }
+        boolean ownText = how.method() == Speculation.Method.NGRAM || answers != null;
+        sequence.drafts =
+                new Drafts(
+                        sequence,
+                        how.tokens(),
+                        lengths.acceptance(),
+                        ownText ? new NgramIndex(how.lookupMin(), how.lookupMax()) : null);
+    }
+
+    /** A sequence has ended. */
+    void ended(Sequence sequence) {
+        Drafts drafts = sequence.drafts;
+        if (answers != null && drafts != null && sequence.answer.size() > 0) {
+            answers.remember(sequence.request.tenant, drafts);
+        }
+    }
+
+    /**
+     * True if the next step is better chosen when this one has ended: it draws the tokens behind
+     * which more are to be drafted, and all sequences should share that step.
+     */
+    boolean holdsBack(Batch running) {
+        if (how.isOff()) {
+            return false;
+        }
+        for (int i = 0; i < running.numSeqs(); i++) {
+            if (running.sequence(i).awaitsDrafts()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Drafts for the sequences that decode in the next step. */
+    void propose() {
+        if (how.isOff()) {
+            return;
+        }
+        int count = choose();
+        if (count == 0) {
+            return;
+        }
+        if (how.method() == Speculation.Method.NGRAM || answers != null) {
+            for (int i = 0; i < count; i++) {
+                lookUp(drafting[i]);
+            }
+        } else {
+            long start = clock.getAsLong();
+            executor.draft(drafting, count);
+            long nanos = clock.getAsLong() - start;
+            counts.proposed(nanos);
+            lengths.drafted(rounds(count), nanos);
+        }
+        prune(count);
+        Arrays.fill(drafting, 0, count, null);
+    }
+
+    /** Says how many are wanted of each sequence, and takes the blocks for them. */
+    private int choose() {
+        int count = 0;
+        int left = limits.maxDraftRows();
+        for (int i = 0; i < scheduler.running(); i++) {
+            Sequence sequence = scheduler.running(i);
+            Drafts drafts = sequence.drafts;
+            if (drafts == null) {
+                continue;
+            }
+            drafts.tree().clear();
+            if (drafts.acceptance().isResting()) {
+                drafts.acceptance().rested();
+            } else if (sequence.canBeDraftedFor()) {
+                int wanted = Math.min(left, wanted(sequence, drafts));
+                if (wanted > 0 && scheduler.growForDrafts(sequence, wanted)) {
+                    drafts.want(wanted);
+                    left -= wanted;
+                    drafting[count++] = sequence;
+                }
+            }
+        }
+        return count;
+    }
+
+    private int wanted(Sequence sequence, Drafts drafts) {
+        int wanted = lengths.wanted(drafts.acceptance(), scheduler.running());
+        // What the step draws behind the last draft is a token as well.
+        int room = sequence.maxOutput - sequence.answer.size() - 1;
+        int beforeOtherAngles = limits.otherAnglesAbove() - sequence.length();
+        int sameAngles = sequence.isLong ? Integer.MAX_VALUE : beforeOtherAngles;
+        int most = Math.min(room, Math.min(sameAngles, sequence.request.draftsAtMost));
+        return Math.max(0, Math.min(wanted, most));
+    }
+
+    private void lookUp(Sequence sequence) {
+        Drafts drafts = sequence.drafting();
+        NgramIndex ngrams = drafts.ngrams();
+        int found = 0;
+        if (ngrams != null) {
+            ngrams.extend(drafts);
+            found = ngrams.propose(drafts.tree(), drafts.wanted());
+        }
+        if (found == 0 && answers != null) {
+            answers.propose(sequence.request.tenant, drafts, drafts.tree(), drafts.wanted());
+        }
+    }
+
+    private int rounds(int count) {
+        int rounds = 1;
+        for (int i = 0; i < count; i++) {
+            rounds = Math.max(rounds, drafting[i].drafting().wanted());
+        }
+        return rounds;
+    }
+
+    private void prune(int count) {
+        for (int i = 0; i < count; i++) {
+            Guide guide = drafting[i].guide;
+            if (guide != null) {
+                guide.prune(drafting[i].drafting().tree());
+            }
+        }
+    }
+
+    /** A step has run for so long. */
+    void ran(Batch batch, long nanos) {
+        if (!how.isOff() && batch.promptTokens() == 0) {
+            lengths.ran(batch.numTokens(), batch.numDrafts(), nanos);
+        }
+    }
+
+    /** The drafts of a sequence were verified; so many of them stand. */
+    void verified(Drafts drafts, int accepted) {
+        int drafted = drafts.tree().size();
+        lengths.verified(drafts.acceptance(), drafted, accepted);
+        counts.verified(drafted, accepted);
+        drafts.verified();
+        drafts.tree().clear();
+    }
+}

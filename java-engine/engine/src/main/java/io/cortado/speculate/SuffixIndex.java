@@ -1,0 +1,107 @@
+package io.cortado.speculate;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the ended answers of each tenant said, to propose it again (suffix decoding: Oliaro et al.
+ * 2024, arXiv 2411.04975, with n-grams for its tree). Memory is bounded: each tenant has an older
+ * and a newer half, and a full newer half takes the place of the older; the tenant that was idle
+ * longest makes room for another. Tenants never see each other's. One thread.
+ */
+public final class SuffixIndex {
+    private static final int MAX_TENANTS = 64;
+
+    private static final int TOKENS_PER_HALF = 1 << 15;
+
+    private final int min;
+    private final int max;
+    private final int tokensPerHalf;
+    private final Map<String, Halves> tenants = new LinkedHashMap<>(16, 0.75f, true);
+
+    private static final class Halves {
+        @Nullable NgramIndex older;
+        NgramIndex newer;
+
+        Halves(NgramIndex newer) {
+            this.newer = newer;
+        }
+    }
+
+    /**
+     * @param min tokens that must match, at least 1
+     * @param max tokens that are compared at most
+     */
+    public SuffixIndex(int min, int max) {
+        this(min, max, TOKENS_PER_HALF);
+    }
+
+    SuffixIndex(int min, int max, int tokensPerHalf) {
+        this.min = min;
+        this.max = max;
+        this.tokensPerHalf = tokensPerHalf;
+    }
+
+    int numTenants() {
+        return tenants.size();
+    }
+
+    /** Remembers the end of a text, as far as a half has room for it. */
+    public void remember(String tenant, TokenText text) {
+        Halves halves = tenants.computeIfAbsent(tenant, _ -> new Halves(new NgramIndex(min, max)));
+        if (tenants.size() > MAX_TENANTS) {
+            tenants.remove(tenants.keySet().iterator().next());
+        }
+        int count = Math.min(text.size(), tokensPerHalf - 1);
+        if (halves.newer.size() + count + 1 > tokensPerHalf) {
+            halves.older = halves.newer;
+            halves.newer = new NgramIndex(min, max);
+        }
+        for (int i = text.size() - count; i < text.size(); i++) {
+            halves.newer.append(text.token(i));
+        }
+        halves.newer.append(NgramIndex.BREAK);
+        halves.newer.index(halves.newer.size());
+    }
+
+    /**
+     * Adds to an empty draft what followed, the last time, on what a text ends with.
+     *
+     * @param most tokens
+     * @return tokens that were added
+     */
+    public int propose(String tenant, TokenText text, DraftTree draft, int most) {
+        Halves halves = tenants.get(tenant);
+        if (halves == null) {
+            return 0;
+        }
+        int[] end = new int[Math.min(max, text.size())];
+        for (int i = 0; i < end.length; i++) {
+            end[i] = text.token(text.size() - end.length + i);
+        }
+        for (int n = end.length; n >= min; n--) {
+            int count = copy(halves.newer, n, end, draft, most);
+            if (count == 0 && halves.older != null) {
+                count = copy(halves.older, n, end, draft, most);
+            }
+            if (count > 0) {
+                return count;
+            }
+        }
+        return 0;
+    }
+
+    private static int copy(NgramIndex from, int n, int[] end, DraftTree draft, int most) {
+        int place = from.find(n, end, end.length);
+        int count = 0;
+        while (place != NgramIndex.NONE
+                && count < most
+                && place + count < from.size()
+                && from.token(place + count) != NgramIndex.BREAK) {
+            draft.append(from.token(place + count));
+            count++;
+        }
+        return count;
+    }
+}

@@ -1,0 +1,179 @@
+package io.cortado.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.cortado.api.Constraint;
+import io.cortado.api.Dry;
+import io.cortado.api.Engine;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.EngineStats;
+import io.cortado.api.GenerationRequest;
+import io.cortado.api.GenerationStream;
+import io.cortado.api.Mirostat;
+import io.cortado.api.Penalties;
+import io.cortado.api.Prompt;
+import io.cortado.api.SamplingParams;
+import io.cortado.api.Speculation;
+import io.cortado.api.TokenLogprob;
+import io.cortado.api.TokenRules;
+import io.cortado.api.Truncation;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * With drafts every answer is, bit for bit, what it is without them: under each sampling option,
+ * alone and in company, whoever drafts.
+ */
+@Timeout(value = 300, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class SpeculationTest {
+    private static final int MAX_TOKENS = 48;
+
+    /** What may be asked for. */
+    private static Map<String, UnaryOperator<SamplingParams.Builder>> options() {
+        Map<String, UnaryOperator<SamplingParams.Builder>> options = new LinkedHashMap<>();
+        options.put("greedy", b -> b.temperature(0));
+        options.put("temperature", b -> b.temperature(1));
+        options.put("truncated", b -> b.temperature(1.3f).topK(40).topP(0.9f).minP(0.02f));
+        options.put("typical", b -> b.temperature(1).truncation(Truncation.NONE.typicalP(0.8f)));
+        options.put(
+                "penalties", b -> b.temperature(0.7f).penalties(new Penalties(1.2f, 0.3f, 0.2f)));
+        options.put("greedy penalties", b -> b.temperature(0).penalties(new Penalties(1.3f, 0, 0)));
+        options.put("mirostat", b -> b.temperature(1).mirostat(new Mirostat(2, 4, 0.1f)));
+        options.put("dry", b -> b.temperature(0.5f).dry(Dry.OFF.multiplier(0.8f)));
+        options.put(
+                "bias and bad words",
+                b ->
+                        b.temperature(0.8f)
+                                .tokens(
+                                        TokenRules.NONE
+                                                .logitBias(Map.of(300, 2f, 301, -3f))
+                                                .badWords(List.of("the", "is a"))));
+        options.put("logprobs", b -> b.temperature(0.6f).logprobs(3));
+        options.put("n", b -> b.temperature(1).n(3));
+        options.put("stop string", b -> b.temperature(0).stop(List.of(" a ")));
+        options.put("min tokens", b -> b.temperature(0).minTokens(20));
+        options.put(
+                "schema",
+                b ->
+                        b.temperature(1)
+                                .constraint(
+                                        new Constraint.JsonSchema(
+                                                "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":20},\"n\":{\"type\":\"integer\"}},\"required\":[\"name\",\"n\"],\"additionalProperties\":false}")));
+        options.put(
+                "regex", b -> b.temperature(0).constraint(new Constraint.Regex("[a-z ]{30,40}")));
+        return options;
+    }
+
+    static Stream<Speculation> proposers() {
+        return Stream.of(
+                Speculation.ngram(4).adaptive(false).lookup(1, 3),
+                Speculation.suffix(3).lookup(1, 4),
+                Speculation.draftModel(DraftFolder.path(), 4).adaptive(false),
+                Speculation.draftModel(DraftFolder.path(), 2));
+    }
+
+    @ParameterizedTest
+    @MethodSource("proposers")
+    void answersAreTheSameAsWithout(Speculation speculation) throws Exception {
+        List<GenerationRequest> requests = requests();
+        EngineOptions options =
+                DemoEngine.options().activations(EngineOptions.Activations.BF16).maxModelLen(512);
+        List<String> without;
+        try (Engine engine = DemoEngine.open(options)) {
+            without = alone(engine, requests);
+        }
+        try (Engine engine = DemoEngine.open(options.speculation(speculation))) {
+            assertSame(requests, without, alone(engine, requests));
+            EngineStats.Drafts drafts = engine.stats().drafts();
+            assertTrue(drafts.accepted() > 20, () -> "accepted: " + drafts);
+            assertTrue(drafts.tokens() > drafts.accepted(), () -> "all accepted: " + drafts);
+            assertSame(requests, without, together(engine, requests));
+        }
+        // Few blocks: sequences are thrown out in between.
+        long blocks = 2L * 6 * 2 * 64 * 16 * 2 * 20;
+        EngineOptions tight = options.kvCacheBytes(2 * blocks).maxNumSeqs(16);
+        try (Engine engine = DemoEngine.open(tight.speculation(speculation))) {
+            assertSame(requests, without, together(engine, requests));
+            assertTrue(engine.stats().preemptions() > 0);
+        }
+    }
+
+    private static List<GenerationRequest> requests() throws Exception {
+        List<GenerationRequest> requests = new ArrayList<>();
+        int i = 0;
+        for (var option : options().entrySet()) {
+            for (int k = 0; k < 2; k++) {
+                int[] prompt = DemoEngine.goldens().get((i + 3 * k) % 7).prompt();
+                SamplingParams.Builder params =
+                        SamplingParams.builder().seed((long) i).maxTokens(MAX_TOKENS);
+                requests.add(
+                        new GenerationRequest(
+                                Prompt.tokens(prompt), option.getValue().apply(params).build()));
+            }
+            i++;
+        }
+        return requests;
+    }
+
+    private static void assertSame(
+            List<GenerationRequest> requests, List<String> expected, List<String> actual) {
+        List<String> names = new ArrayList<>(options().keySet());
+        for (int i = 0; i < requests.size(); i++) {
+            String name = names.get(i / 2);
+            assertEquals(expected.get(i), actual.get(i), () -> "option: " + name);
+        }
+    }
+
+    private static List<String> alone(Engine engine, List<GenerationRequest> requests)
+            throws Exception {
+        List<String> all = new ArrayList<>();
+        for (GenerationRequest request : requests) {
+            all.add(told(Answers.read(engine.generate(request))));
+        }
+        return all;
+    }
+
+    private static List<String> together(Engine engine, List<GenerationRequest> requests)
+            throws Exception {
+        List<GenerationStream> streams = new ArrayList<>();
+        for (GenerationRequest request : requests) {
+            streams.add(engine.generate(request));
+        }
+        List<String> all = new ArrayList<>();
+        for (GenerationStream stream : streams) {
+            all.add(told(Answers.read(stream)));
+        }
+        return all;
+    }
+
+    /** Ids, text, reasons and the bits of log-probabilities. */
+    private static String told(Answers answers) {
+        StringBuilder text = new StringBuilder();
+        if (answers.failure != null) {
+            return "failed: " + answers.failure.getMessage();
+        }
+        for (Answers.Answer answer : answers.answers) {
+            text.append(answer.ids).append(answer.reason).append(answer.text());
+            answer.logprobs.forEach(token -> text.append(bits(token)));
+            text.append('\n');
+        }
+        return text.toString();
+    }
+
+    private static String bits(TokenLogprob token) {
+        StringBuilder text = new StringBuilder();
+        text.append(token.id()).append(':').append(Float.floatToRawIntBits(token.logprob()));
+        text.append(':').append(token.rank());
+        token.top().forEach(other -> text.append(bits(other)));
+        return text.append(' ').toString();
+    }
+}
