@@ -62,9 +62,11 @@ final class Drafts implements TokenText {
         computed = reused;
     }
 
-    /** Drafts were verified: what the drafting model has computed for those that stand, stands. */
-    void verified() {
-        computed = Math.min(computed, size() - 1);
+    /** A step begins: what is computed of drafts that did not stand does not count. */
+    void begin() {
+        tree.clear();
+        int known = size() - 1 + Math.min(1, sequence.drawing);
+        computed = Math.min(computed, known);
     }
 
     /** Known tokens. */

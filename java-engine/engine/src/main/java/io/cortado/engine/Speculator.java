@@ -128,7 +128,7 @@ final class Speculator {
             if (drafts == null) {
                 continue;
             }
-            drafts.tree().clear();
+            drafts.begin();
             if (drafts.acceptance().isResting()) {
                 drafts.acceptance().rested();
             } else if (sequence.canBeDraftedFor()) {
@@ -195,7 +195,5 @@ final class Speculator {
         int drafted = drafts.tree().size();
         lengths.verified(drafts.acceptance(), drafted, accepted);
         counts.verified(drafted, accepted);
-        drafts.verified();
-        drafts.tree().clear();
     }
 }
