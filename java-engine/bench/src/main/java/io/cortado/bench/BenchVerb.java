@@ -22,6 +22,7 @@ import picocli.CommandLine.Command;
             KvQualityBench.class,
             TokenizerBench.class,
             MaskBench.class,
+            SpeculateBench.class,
             JmhBench.class
         })
 final class BenchVerb {}

@@ -3,6 +3,8 @@ package io.cortado.bench;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.KvCacheDtype;
+import io.cortado.api.Speculation;
+import io.cortado.api.SpeculativeConfig;
 import io.cortado.demo.DemoModel;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -88,6 +90,15 @@ public final class EngineFlags {
     Map<String, Double> tenantWeights = Map.of();
 
     @Option(
+            names = "--speculative-config",
+            paramLabel = "JSON",
+            description =
+                    "who drafts tokens ahead, as vLLM says it: {\"method\": \"ngram\","
+                            + " \"num_speculative_tokens\": 4}; methods: ngram, suffix, draft_model"
+                            + " and eagle3, these two with \"model\"")
+    String speculativeConfig = "";
+
+    @Option(
             names = "--deterministic",
             arity = "0..1",
             fallbackValue = "true",
@@ -120,7 +131,14 @@ public final class EngineFlags {
                 .schedulingPolicy(schedulingPolicy)
                 .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)
-                .deterministic(isDeterministic);
+                .deterministic(isDeterministic)
+                .speculation(speculation());
+    }
+
+    private Speculation speculation() {
+        return speculativeConfig.isEmpty()
+                ? Speculation.OFF
+                : SpeculativeConfig.parse(speculativeConfig);
     }
 
     /** Opens the named model, the shape with random weights, or else the demo model. */

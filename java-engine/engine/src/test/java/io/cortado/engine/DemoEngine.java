@@ -27,6 +27,12 @@ final class DemoEngine {
         return DemoModel.unpack(folder);
     }
 
+    /** Of the model that drafts for it. */
+    static Path draftFolder() throws IOException {
+        Path folder = Path.of(System.getProperty("java.io.tmpdir"), "cortado-engine-test-draft");
+        return DemoModel.unpackDraft(folder);
+    }
+
     static EngineOptions options() {
         return EngineOptions.defaults().threads(2).activations(EngineOptions.Activations.F32);
     }

@@ -18,6 +18,7 @@ import io.cortado.api.Speculation;
 import io.cortado.api.TokenLogprob;
 import io.cortado.api.TokenRules;
 import io.cortado.api.Truncation;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -73,12 +74,13 @@ class SpeculationTest {
         return options;
     }
 
-    static Stream<Speculation> proposers() {
+    static Stream<Speculation> proposers() throws IOException {
+        String draft = DemoEngine.draftFolder().toString();
         return Stream.of(
                 Speculation.ngram(4).adaptive(false).lookup(1, 3),
                 Speculation.suffix(3).lookup(1, 4),
-                Speculation.draftModel(DraftFolder.path(), 4).adaptive(false),
-                Speculation.draftModel(DraftFolder.path(), 2));
+                Speculation.draftModel(draft, 4).adaptive(false),
+                Speculation.draftModel(draft, 2));
     }
 
     @ParameterizedTest

@@ -4,6 +4,8 @@ import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineOptions.Activations;
 import io.cortado.api.KvCacheDtype;
+import io.cortado.api.Speculation;
+import io.cortado.api.SpeculativeConfig;
 import io.cortado.demo.DemoModel;
 import io.cortado.server.Version;
 import java.io.IOException;
@@ -153,6 +155,15 @@ final class EngineFlags {
     @Nullable Path dummyWeights;
 
     @Option(
+            names = "--speculative-config",
+            paramLabel = "JSON",
+            description =
+                    "who drafts tokens ahead, as vLLM says it: {\"method\": \"ngram\","
+                            + " \"num_speculative_tokens\": 4}; methods: ngram, suffix, draft_model"
+                            + " and eagle3, these two with \"model\"")
+    String speculativeConfig = "";
+
+    @Option(
             names = "--deterministic",
             arity = "0..1",
             fallbackValue = "true",
@@ -186,7 +197,14 @@ final class EngineFlags {
                 .tenantWeights(tenantWeights)
                 .dummyWeights(dummyWeights != null)
                 .deterministic(isDeterministic)
+                .speculation(speculation())
                 .revision(revision);
+    }
+
+    private Speculation speculation() {
+        return speculativeConfig.isEmpty()
+                ? Speculation.OFF
+                : SpeculativeConfig.parse(speculativeConfig);
     }
 
     private static long offloadBytes(String flag, double gb) {

@@ -1,0 +1,243 @@
+package io.cortado.bench;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineException;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.EngineStats;
+import io.cortado.api.GenerationEvent;
+import io.cortado.api.GenerationRequest;
+import io.cortado.api.GenerationStream;
+import io.cortado.api.Prompt;
+import io.cortado.api.SamplingParams;
+import io.cortado.api.Speculation;
+import io.cortado.demo.DemoModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** What speculation gives: tokens a step, and tokens a second against none in the same run. */
+@Command(
+        name = "speculate",
+        description = "Acceptance, tokens per target step, and speed against no speculation.",
+        mixinStandardHelpOptions = true)
+final class SpeculateBench extends BenchCommand {
+    @Option(
+            names = "--proposers",
+            split = ",",
+            description = "of ngram, suffix, draft, eagle3; default: all that the model has")
+    List<String> proposers = List.of("ngram", "suffix", "draft", "eagle3");
+
+    @Option(names = "--draft-tokens", description = "tokens of a draft")
+    int draftTokens = 4;
+
+    @Option(names = "--batches", split = ",", description = "requests at once")
+    List<Integer> batches = List.of(1, 4, 16);
+
+    @Option(names = "--output-len", description = "tokens of an output")
+    int outputLen = 96;
+
+    @Option(names = "--temperature", description = "0: greedy")
+    float temperature;
+
+    @Option(
+            names = "--repeating",
+            description =
+                    "as well: a target of 0.5 B parameters with random weights, whose output repeats")
+    boolean repeating;
+
+    @Override
+    void run(Results results) throws Exception {
+        require(outputLen >= 2, "output-len", "at least 2", outputLen);
+        Path folder = engine.modelFolder(model);
+        List<int[]> prompts = prompts(folder);
+        if (engine.dummyWeights == null) {
+            measure(folder, prompts, results);
+        }
+        if (repeating) {
+            repeating(results);
+        }
+    }
+
+    private void measure(Path folder, List<int[]> prompts, Results results) throws Exception {
+        EngineOptions options = engine.options();
+        Table chains =
+                new Table("chains of " + draftTokens, "tokens/step", "accepted at 1, 2, ...");
+        for (String proposer : proposers) {
+            Speculation how = speculation(proposer).adaptive(false);
+            try (Engine drafting = Engine.open(folder, options.speculation(how))) {
+                runAll(drafting, prompts, 1);
+                EngineStats stats = drafting.stats();
+                double perStep = tokensPerStep(stats, prompts.size());
+                chains.row(
+                        proposer,
+                        String.format(Locale.ROOT, "%.2f", perStep),
+                        accepted(stats.drafts()));
+                results.put("tokens_per_step_" + proposer, perStep, "");
+            }
+        }
+        chains.print(out);
+        Table speeds = new Table("adaptive", "batch", "speed-up", "spread", "drafted", "accepted");
+        try (Engine plain = Engine.open(folder, options)) {
+            for (String proposer : proposers) {
+                Speculation how = speculation(proposer);
+                try (Engine drafting = Engine.open(folder, options.speculation(how))) {
+                    for (int batch : batches) {
+                        compare(proposer, batch, plain, drafting, prompts, speeds, results);
+                    }
+                }
+            }
+        }
+        speeds.print(out);
+    }
+
+    private void compare(
+            String proposer,
+            int batch,
+            Engine plain,
+            Engine drafting,
+            List<int[]> prompts,
+            Table table,
+            Results results)
+            throws Exception {
+        List<int[]> asked = new ArrayList<>();
+        while (asked.size() < Math.max(batch, prompts.size())) {
+            asked.add(prompts.get(asked.size() % prompts.size()));
+        }
+        runAll(plain, asked, batch);
+        runAll(drafting, asked, batch);
+        EngineStats.Drafts before = drafting.stats().drafts();
+        double[] ratios = new double[runs];
+        for (int run = 0; run < runs; run++) {
+            double without = runAll(plain, asked, batch);
+            double with = runAll(drafting, asked, batch);
+            ratios[run] = without / with;
+        }
+        EngineStats.Drafts after = drafting.stats().drafts();
+        Arrays.sort(ratios);
+        double median = ratios[runs / 2];
+        table.row(
+                proposer,
+                Integer.toString(batch),
+                String.format(Locale.ROOT, "%.2f", median),
+                String.format(Locale.ROOT, "%.2f-%.2f", ratios[0], ratios[runs - 1]),
+                Long.toString(after.tokens() - before.tokens()),
+                Long.toString(after.accepted() - before.accepted()));
+        results.put("speedup_" + proposer + "_b" + batch, median, "");
+    }
+
+    /** A greedy output of random weights soon repeats: what was said before comes again. */
+    private void repeating(Results results) throws Exception {
+        EngineOptions options = engine.options().dummyWeights(true).maxModelLen(2048);
+        Path folder = Shapes.halfBillion();
+        Table table = new Table("0.5 B, repeating", "batch", "speed-up", "spread", "drafted", "accepted");
+        List<int[]> prompts = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            prompts.add(new RandomPrompts(1000, seed + i).next(64));
+        }
+        Speculation how = Speculation.ngram(draftTokens);
+        try (Engine plain = Engine.open(folder, options);
+                Engine drafting = Engine.open(folder, options.speculation(how))) {
+            compare("ngram_repeating", 1, plain, drafting, prompts, table, results);
+        }
+        table.print(out);
+    }
+
+    private Speculation speculation(String proposer) throws IOException {
+        if (!engine.speculativeConfig.isEmpty()) {
+            return engine.options().speculation();
+        }
+        return switch (proposer) {
+            case "ngram" -> Speculation.ngram(draftTokens);
+            case "suffix" -> Speculation.suffix(draftTokens);
+            case "draft" -> Speculation.draftModel(
+                            DemoModel.unpackDraft(CacheFolder.resolve("demo-draft")).toString(),
+                            draftTokens);
+            default ->
+                    throw new BenchException(
+                            "--proposers must be of ngram, suffix, draft, eagle3: " + proposer);
+        };
+    }
+
+    /** The prompts of the model's golden file: chats of its own. */
+    private List<int[]> prompts(Path folder) throws IOException {
+        Path file = folder.resolve("golden.json");
+        List<int[]> prompts = new ArrayList<>();
+        if (Files.isRegularFile(file)) {
+            JsonNode root = JsonMapper.shared().readTree(Files.readString(file));
+            for (JsonNode prompt : root.get("prompts")) {
+                prompts.add(prompt.get("ids").valueStream().mapToInt(JsonNode::asInt).toArray());
+            }
+        } else {
+            RandomPrompts random = new RandomPrompts(1000, seed);
+            for (int i = 0; i < 8; i++) {
+                prompts.add(random.next(128));
+            }
+        }
+        return prompts;
+    }
+
+    /** Seconds that all prompts take, so many at once. */
+    private double runAll(Engine engine, List<int[]> prompts, int batch) throws Exception {
+        long start = System.nanoTime();
+        try (ExecutorService callers = Executors.newFixedThreadPool(batch)) {
+            List<Future<@Nullable Object>> running = new ArrayList<>();
+            for (int[] prompt : prompts) {
+                running.add(callers.submit(() -> {
+                    read(engine, prompt);
+                    return null;
+                }));
+            }
+            for (Future<@Nullable Object> future : running) {
+                future.get();
+            }
+        }
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    private void read(Engine engine, int[] prompt) throws InterruptedException {
+        try (GenerationStream stream = engine.generate(request(prompt))) {
+            for (GenerationEvent e = stream.next(); e != null; e = stream.next()) {
+                if (e instanceof GenerationEvent.Failed(EngineException error)) {
+                    throw new BenchException("a request failed: " + error.getMessage());
+                }
+            }
+        }
+    }
+
+    private GenerationRequest request(int[] prompt) {
+        return new GenerationRequest(
+                new Prompt.Tokens(prompt),
+                SamplingParams.builder()
+                        .temperature(temperature)
+                        .seed(seed)
+                        .maxTokens(outputLen)
+                        .ignoreEos(repeating)
+                        .build());
+    }
+
+    /** Of steps that decode, alone in the batch: a request's first token is its prompt's. */
+    private static double tokensPerStep(EngineStats stats, int requests) {
+        long decoded = stats.generationTokens() - requests;
+        return (double) decoded / (decoded - stats.drafts().accepted());
+    }
+
+    private static String accepted(EngineStats.Drafts drafts) {
+        StringBuilder text = new StringBuilder();
+        for (long at : drafts.acceptedAt()) {
+            text.append(String.format(Locale.ROOT, "%.2f ", (double) at / Math.max(1, drafts.verified())));
+        }
+        return text.toString().strip();
+    }
+}

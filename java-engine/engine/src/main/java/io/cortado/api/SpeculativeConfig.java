@@ -1,0 +1,119 @@
+package io.cortado.api;
+
+import java.util.Locale;
+import java.util.Map;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Reads {@link Speculation} from vLLM's {@code --speculative-config}: a JSON object with {@code
+ * method}, {@code model}, {@code num_speculative_tokens}, {@code prompt_lookup_min}, {@code
+ * prompt_lookup_max}, {@code disable_by_batch_size}, and ours, {@code adaptive}. What is not known
+ * is refused.
+ */
+public final class SpeculativeConfig {
+    private static final String PARAM = "speculative-config";
+
+    private static final Map<String, Speculation.Method> METHODS =
+            Map.of(
+                    "ngram", Speculation.Method.NGRAM,
+                    "[ngram]", Speculation.Method.NGRAM,
+                    "suffix", Speculation.Method.SUFFIX,
+                    "draft_model", Speculation.Method.DRAFT_MODEL,
+                    "eagle3", Speculation.Method.EAGLE3);
+
+    private SpeculativeConfig() {}
+
+    /**
+     * Reads the text.
+     *
+     * @throws EngineException INVALID_REQUEST that names the field, the value and what it may be
+     */
+    public static Speculation parse(String json) {
+        JsonNode root;
+        try {
+            root = JsonMapper.shared().readTree(json);
+        } catch (JacksonException e) {
+            throw EngineException.invalid(
+                    PARAM, PARAM + " must be a JSON object: " + e.getOriginalMessage());
+        }
+        if (!root.isObject()) {
+            throw EngineException.invalid(PARAM, PARAM + " must be a JSON object: " + json);
+        }
+        String model = "";
+        String method = "";
+        Speculation read = Speculation.OFF;
+        int min = read.lookupMin();
+        int max = read.lookupMax();
+        int tokens = read.tokens();
+        boolean adaptive = read.adaptive();
+        int offAbove = read.offAbove();
+        for (Map.Entry<String, JsonNode> field : root.properties()) {
+            JsonNode value = field.getValue();
+            switch (field.getKey()) {
+                case "method" -> method = text(field);
+                case "model" -> model = text(field);
+                case "num_speculative_tokens" -> tokens = number(field);
+                case "prompt_lookup_min" -> {
+                    min = number(field);
+                    max = root.has("prompt_lookup_max") ? max : Math.max(min, max);
+                }
+                case "prompt_lookup_max" -> {
+                    max = number(field);
+                    min = root.has("prompt_lookup_min") ? min : Math.min(min, max);
+                }
+                case "disable_by_batch_size" -> offAbove = number(field);
+                case "adaptive" -> {
+                    if (!value.isBoolean()) {
+                        throw wrong(field, "true or false");
+                    }
+                    adaptive = value.booleanValue();
+                }
+                default ->
+                        throw EngineException.invalid(
+                                PARAM, PARAM + " does not know this field: " + field.getKey());
+            }
+        }
+        if (METHODS.get(model) == Speculation.Method.NGRAM) {
+            method = "ngram"; // vLLM's older way to say it
+            model = "";
+        }
+        return new Speculation(method(method, model), model, tokens, min, max, adaptive, offAbove);
+    }
+
+    /** One that is not named drafts with the model that is. */
+    private static Speculation.Method method(String name, String model) {
+        if (name.isEmpty() && !model.isEmpty()) {
+            return Speculation.Method.DRAFT_MODEL;
+        }
+        Speculation.Method method = METHODS.get(name.toLowerCase(Locale.ROOT));
+        if (method == null) {
+            throw EngineException.invalid(
+                    PARAM,
+                    PARAM + " must have a method of ngram, suffix, draft_model or eagle3: method="
+                            + name);
+        }
+        return method;
+    }
+
+    private static String text(Map.Entry<String, JsonNode> field) {
+        if (!field.getValue().isString()) {
+            throw wrong(field, "a string");
+        }
+        return field.getValue().stringValue();
+    }
+
+    private static int number(Map.Entry<String, JsonNode> field) {
+        if (!field.getValue().isIntegralNumber() || !field.getValue().canConvertToInt()) {
+            throw wrong(field, "an integer");
+        }
+        return field.getValue().intValue();
+    }
+
+    private static EngineException wrong(Map.Entry<String, JsonNode> field, String what) {
+        return EngineException.invalid(
+                PARAM,
+                "%s: %s must be %s: %s".formatted(PARAM, field.getKey(), what, field.getValue()));
+    }
+}
