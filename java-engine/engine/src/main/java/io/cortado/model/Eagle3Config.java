@@ -124,7 +124,7 @@ public final class Eagle3Config {
         if (inputs != null) {
             return inputs;
         }
-        if (numLayers < 6) {
+        if (numLayers < 7) { // fewer, and they would not be three
             throw ModelException.invalid(
                     "%s has no %s, and a target of %d layers has no default ones"
                             .formatted(config.where(), LAYER_IDS, numLayers));

@@ -12,19 +12,26 @@ import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** The demo model and its EAGLE-3 head on a device, a row at a time under the test's control. */
 final class Eagle3Bed implements AutoCloseable {
     static final int MAX_SEQS = 4;
-    static final int MAX_TOKENS = 256;
+    static final int MAX_TOKENS = 512;
     static final int BLOCKS_PER_SEQ = 20;
     static final int MAX_LOGIT_ROWS = 64;
+    static final int MAX_PASSES = 8;
 
     private static final int BLOCK = 16;
+
+    /** The id of a row before it is fed: no vocabulary has it. */
+    private static final int UNKNOWN = 1 << 30;
 
     /**
      * Rows of one sequence in a step or pass.
@@ -48,28 +55,44 @@ final class Eagle3Bed implements AutoCloseable {
         return Path.of(System.getProperty("java.io.tmpdir"), "cortado-engine-test-eagle3");
     }
 
-    Eagle3Bed(String deviceName, Activations activations, boolean keepsStates) throws IOException {
+    /** Of golden.json. */
+    static List<JsonNode> prompts() throws IOException {
+        Path file = DemoModel.unpackEagle3(folder().resolve("eagle3")).resolve("golden.json");
+        JsonNode root = JsonMapper.shared().readTree(Files.readString(file));
+        return root.path("prompts").valueStream().toList();
+    }
+
+    static int[] ints(JsonNode array) {
+        return array.valueStream().mapToInt(JsonNode::asInt).toArray();
+    }
+
+    /** The ids of a prompt's rows of the head: the token after each. */
+    static int[] shifted(int[] ids, int next) {
+        int[] shifted = Arrays.copyOfRange(ids, 1, ids.length + 1);
+        shifted[ids.length - 1] = next;
+        return shifted;
+    }
+
+    Eagle3Bed(String deviceName, Activations activations) throws IOException {
+        this(deviceName, activations, DemoModel.unpackEagle3(folder().resolve("eagle3")));
+    }
+
+    /** With another folder's head. */
+    Eagle3Bed(String deviceName, Activations activations, Path eagle3) throws IOException {
         Path demo = DemoModel.unpack(folder().resolve("demo"));
-        Path eagle3 = DemoModel.unpackEagle3(folder().resolve("eagle3"));
         device = own(Device.open(deviceName, 2, "auto"));
         ModelConfig model = ModelConfig.read(demo);
         config = Eagle3Config.read(eagle3, model);
         target = own(CausalLm.load(device, demo, model, activations, KvType.AUTO, false));
         stream = own(device.createStream());
         staging = own(new Staging(device));
-        if (keepsStates) {
-            target.keepStates(config.layerIds());
-        }
+        target.keepStates(config.layerIds());
         int blocks = MAX_SEQS * BLOCKS_PER_SEQ;
         target.allocate(blocks, MAX_SEQS, MAX_TOKENS, BLOCKS_PER_SEQ, MAX_LOGIT_ROWS, true);
         inputs = own(target.createInputs());
         head = own(Eagle3Head.load(device, eagle3, config, target));
-        if (keepsStates) {
-            head.allocate(MAX_LOGIT_ROWS);
-            drafts = own(head.createDrafts(8));
-        } else {
-            drafts = own(new DraftTokens(device, 1, 1));
-        }
+        head.allocate(MAX_LOGIT_ROWS);
+        drafts = own(head.createDrafts(MAX_PASSES));
     }
 
     private <T extends AutoCloseable> T own(T resource) {
@@ -85,7 +108,7 @@ final class Eagle3Bed implements AutoCloseable {
         }
     }
 
-    /** Enqueues a step of the target with the logits of each sequence's last token. */
+    /** Runs a step of the target with the logits of each sequence's last token. */
     void step(Rows... rows) {
         int tokens = describe(inputs, rows);
         inputs.upload(rows.length, stream);
@@ -93,24 +116,67 @@ final class Eagle3Bed implements AutoCloseable {
         stream.synchronize();
     }
 
-    /** Enqueues a pass of the head with the logits of each sequence's last row. */
+    /** Runs a pass of the head with the logits of each sequence's last row. */
     void pass(Eagle3Head.Features features, Rows... rows) {
         try (DraftInputs in = head.createInputs()) {
-            enqueue(in, features, rows);
+            int tokens = describe(in, rows);
+            in.upload(tokens, rows.length, stream);
+            head.forward(in, features, tokens, rows.length, rows.length, maxLen(rows), stream);
             stream.synchronize();
         }
     }
 
-    void enqueue(DraftInputs in, Eagle3Head.Features features, Rows... rows) {
-        int tokens = describe(in.batch(), rows);
+    /**
+     * Runs a pass of rows of the target's states and then a chain that the host does not look at
+     * until it is through.
+     *
+     * @return the drafts of each sequence
+     */
+    List<List<Integer>> chain(int numDrafts, Rows... rows) {
+        ResourceStack passes = new ResourceStack();
+        try {
+            Rows[] next = rows.clone();
+            int row = 0;
+            for (int pass = 0; pass < numDrafts; pass++) {
+                DraftInputs in = head.createInputs();
+                passes.push(in::close);
+                int tokens = describe(in, next);
+                for (int s = 0; pass > 0 && s < rows.length; s++) {
+                    in.batch().fedRows().setAtIndex(JAVA_INT, s, s);
+                }
+                in.upload(tokens, rows.length, stream);
+                if (pass > 0) {
+                    in.batch().feed(drafts.pass(pass - 1), tokens, stream);
+                }
+                var features = pass == 0 ? Eagle3Head.Features.TARGET : Eagle3Head.Features.OWN;
+                head.forward(in, features, tokens, rows.length, rows.length, maxLen(next), stream);
+                head.draft(drafts, pass, rows.length, stream);
+                for (int s = 0; s < rows.length; s++) {
+                    row = pass == 0 ? row + next[s].ids.length : s + 1;
+                    int position = next[s].position + next[s].ids.length;
+                    next[s] = new Rows(next[s].slot, position, new int[] {UNKNOWN}, row - 1);
+                }
+            }
+            drafts.download(numDrafts, stream);
+            stream.synchronize();
+        } finally {
+            passes.close();
+        }
+        return IntStream.range(0, rows.length).mapToObj(row -> drafted(numDrafts, row)).toList();
+    }
+
+    private List<Integer> drafted(int passes, int row) {
+        return IntStream.range(0, passes).mapToObj(pass -> drafts.token(pass, row)).toList();
+    }
+
+    private static int describe(DraftInputs in, Rows... rows) {
         int token = 0;
         for (Rows of : rows) {
             for (int i = 0; i < of.ids.length; i++, token++) {
                 in.featureRows().setAtIndex(JAVA_INT, token, of.firstRow + i);
             }
         }
-        in.upload(tokens, rows.length, stream);
-        head.forward(in, features, tokens, rows.length, rows.length, maxLen(rows), stream);
+        return describe(in.batch(), rows);
     }
 
     private static int maxLen(Rows... rows) {
@@ -170,17 +236,6 @@ final class Eagle3Bed implements AutoCloseable {
             states[row] = Arrays.copyOfRange(all, from, from + width);
         }
         return states;
-    }
-
-    /** The drafts of the first passes, of one row. */
-    List<Integer> drafted(int passes, int row) {
-        drafts.download(passes, stream);
-        stream.synchronize();
-        List<Integer> tokens = new ArrayList<>();
-        for (int pass = 0; pass < passes; pass++) {
-            tokens.add(drafts.token(pass, row));
-        }
-        return tokens;
     }
 
     static int argmax(float[] logits) {
