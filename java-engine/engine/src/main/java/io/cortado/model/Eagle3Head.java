@@ -23,6 +23,10 @@ import org.jspecify.annotations.Nullable;
  * Features#OWN}). Rows of a chain write keys too; rows of the target's states overwrite those
  * later.
  *
+ * <p>The key at a place depends on the token after it as well. So the last block of a cached prefix
+ * is another one's where the texts part there: whoever reuses blocks for a head leaves the last
+ * matching one out, or drafts depend on what was in the cache (what is accepted never does).
+ *
  * <p>The thread that drives the target drives it. It is closed before its target.
  */
 public final class Eagle3Head implements AutoCloseable {
@@ -193,7 +197,21 @@ public final class Eagle3Head implements AutoCloseable {
         step().draft(drafts.pass(pass), numRows, stream);
     }
 
-    /** float32 [maxLogitRows][{@link #draftVocabSize}] of the last pass. */
+    /**
+     * Enqueues: ids that a sampler has drawn from {@link #logits} become one of the drafts of that
+     * pass, as ids of the target; -1 stays.
+     *
+     * @param draftIds int32[numRows], of the draft vocabulary
+     */
+    public void translate(
+            DraftTokens drafts, int pass, Buffer draftIds, int numRows, Stream stream) {
+        step().translate(drafts.pass(pass), draftIds, numRows, stream);
+    }
+
+    /**
+     * float32 [maxLogitRows][{@link #draftVocabSize}] of the last pass. A sampler of that
+     * vocabulary draws from them, and tells the likeliest ids of each row for a tree.
+     */
     public Buffer logits() {
         return step().state().logits;
     }

@@ -195,11 +195,18 @@ final class Eagle3Step implements AutoCloseable {
     /** Enqueues: the target's ids of the largest logits; -1 where a logit is not a number. */
     void draft(Buffer to, int numRows, Stream stream) {
         int cols = shape.vocabSize();
+        Kernels.argmax(draftIds, s.logits, numRows, cols, cols, stream);
+        translate(to, draftIds, numRows, stream);
+    }
+
+    /** Enqueues: the target's ids of draft ids; -1 stays. */
+    void translate(Buffer to, Buffer ids, int numRows, Stream stream) {
         Buffer map = weights.idMap();
-        Kernels.argmax(map == null ? to : draftIds, s.logits, numRows, cols, cols, stream);
-        if (map != null) {
+        if (map == null) {
+            Kernels.copy(to, ids, 0, 0, numRows * 4L, stream);
+        } else {
             Kernels.fill(to, 0, numRows * 4L, MINUS_ONE, stream);
-            Kernels.feedTokens(to, map, draftIds, numRows, cols, stream);
+            Kernels.feedTokens(to, map, ids, numRows, shape.vocabSize(), stream);
         }
     }
 

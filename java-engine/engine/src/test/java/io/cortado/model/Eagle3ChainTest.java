@@ -4,9 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.cortado.device.SampleRow;
 import io.cortado.engine.Devices;
 import io.cortado.model.Eagle3Bed.Rows;
 import io.cortado.model.Eagle3Head.Features;
+import io.cortado.sampling.Sampler;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -144,6 +146,32 @@ class Eagle3ChainTest {
             bed.chain(NUM_DRAFTS, new Rows(1, 0, Eagle3Bed.shifted(ids, greedy[0]), 0));
             advance(bed, 1, all, ids.length, all.length, greedy[3]);
             assertArrayEquals(straight, bed.draftLogits(0));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"cpu", "simt:0"})
+    void aSamplerGivesTheLikeliestIdsForATreeAndDraftsByDrawing(String device) throws IOException {
+        Devices.assumePresent(device);
+        int[] ids = ids(0);
+        int tops = 8;
+        JsonNode golden = Eagle3Bed.prompts().getFirst().path("steps").path(0);
+        int vocab = 1024;
+        try (Eagle3Bed bed = new Eagle3Bed(device, Activations.F32);
+                Sampler sampler = new Sampler(bed.device, 2, tops, vocab, vocab)) {
+            bed.step(new Rows(0, 0, ids, 0));
+            bed.pass(Features.TARGET, new Rows(0, 0, Eagle3Bed.shifted(ids, next(0)), 0));
+            sampler.begin(null);
+            sampler.add(new SampleRow().temperature(0).logprobs(tops, false));
+            sampler.enqueue(bed.head.logits(), tops, bed.stream);
+            bed.head.translate(bed.drafts, 1, sampler.tokens(), 1, bed.stream);
+            bed.drafts.download(2, bed.stream);
+            bed.stream.synchronize();
+            int[] topIds = new int[2 * tops];
+            sampler.readTops(1, tops, topIds, new float[2 * tops]);
+            int[] expected = Eagle3Bed.ints(golden.path("top_draft_ids"));
+            assertArrayEquals(expected, Arrays.copyOf(topIds, tops));
+            assertEquals(bed.head.targetId(topIds[0]), bed.drafts.token(1, 0));
         }
     }
 
