@@ -9,22 +9,22 @@ import java.util.List;
 
 /**
  * The bundled demo model: Qwen3 form, about 5 M parameters, trained on a synthetic corpus. An
- * honest toy: it shows an engine, it is not to be judged by its answers.
+ * honest toy: it shows an engine, it is not to be judged by its answers. Beside it two that draft
+ * for it in speculative decoding: a smaller model and an EAGLE-3 head.
  */
 public final class DemoModel {
 
     /** The name that the server gives the model. */
     public static final String NAME = "cortado-demo";
 
-    private static final List<String> FILES =
+    private static final List<String> TEXT_FILES =
             List.of(
-                    "config.json",
                     "generation_config.json",
                     "tokenizer.json",
                     "tokenizer_config.json",
-                    "chat_template.jinja",
-                    "golden.json",
-                    "model.safetensors");
+                    "chat_template.jinja");
+    private static final List<String> MODEL_FILES =
+            List.of("config.json", "golden.json", "model.safetensors");
 
     private DemoModel() {}
 
@@ -35,9 +35,34 @@ public final class DemoModel {
      * @return {@code folder}
      */
     public static Path unpack(Path folder) throws IOException {
+        unpack("", TEXT_FILES, folder);
+        return unpack("", MODEL_FILES, folder);
+    }
+
+    /**
+     * The same for the draft model: 0.8 M parameters, the same form and vocabulary.
+     *
+     * @return {@code folder}
+     */
+    public static Path unpackDraft(Path folder) throws IOException {
+        unpack("", TEXT_FILES, folder);
+        return unpack("draft/", MODEL_FILES, folder);
+    }
+
+    /**
+     * The same for the EAGLE-3 head: 1.3 M parameters, a draft vocabulary of 1,024 ids. It has no
+     * tokenizer: it drafts for the demo model alone.
+     *
+     * @return {@code folder}
+     */
+    public static Path unpackEagle3(Path folder) throws IOException {
+        return unpack("eagle3/", MODEL_FILES, folder);
+    }
+
+    private static Path unpack(String from, List<String> names, Path folder) throws IOException {
         Files.createDirectories(folder);
-        for (String name : FILES) {
-            unpack(name, folder.resolve(name));
+        for (String name : names) {
+            unpack(from + name, folder.resolve(name));
         }
         return folder;
     }
@@ -52,7 +77,9 @@ public final class DemoModel {
             if (Files.isRegularFile(target) && Files.size(target) == bytes.length) {
                 return;
             }
-            Path part = Files.createTempFile(target.getParent(), name, ".part");
+            Path part =
+                    Files.createTempFile(
+                            target.getParent(), target.getFileName().toString(), ".part");
             Files.write(part, bytes);
             Files.move(
                     part,

@@ -302,6 +302,14 @@ public final class Kernels {
                         x.address(), rows, cols, stride, scale, cap, stream.address()));
     }
 
+    /** The largest logit's id of each row; see {@code ct_argmax}. */
+    public static void argmax(
+            Buffer token, Buffer logits, long rows, long cols, long stride, Stream stream) {
+        check(
+                CortadoNative.ct_argmax(
+                        token.address(), logits.address(), rows, cols, stride, stream.address()));
+    }
+
     /** Draws a token a row: {@code ct_sample} tells the shapes. */
     public static void sample(
             Buffer token,

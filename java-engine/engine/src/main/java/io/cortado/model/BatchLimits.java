@@ -23,6 +23,10 @@ record BatchLimits(
         require("maxLogitRows", maxLogitRows);
     }
 
+    BatchLimits withLogitRows(int rows) {
+        return new BatchLimits(numBlocks, maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, rows);
+    }
+
     private static void require(String name, int value) {
         if (value < 1) {
             throw new IllegalArgumentException(name + " must be at least 1: " + name + "=" + value);

@@ -23,6 +23,8 @@ public final class CausalLm implements AutoCloseable {
     private final DType kvDtype;
     private final DecoderWeights weights;
     private final ResourceStack owned;
+    private List<Integer> keptLayerIds = List.of();
+    private @Nullable LayerStates kept;
     private @Nullable DecoderState state;
     private @Nullable DecoderStep step;
 
@@ -81,6 +83,20 @@ public final class CausalLm implements AutoCloseable {
     }
 
     /**
+     * Has every step keep the residual stream of its tokens before some layers, for a draft head;
+     * to be said before {@link #allocate}.
+     *
+     * @param layerIds the number of layers: after the last
+     */
+    public void keepStates(List<Integer> layerIds) {
+        if (state != null) {
+            throw new IllegalStateException("keepStates comes before allocate");
+        }
+        LayerStates.check(shape, dtype, layerIds);
+        keptLayerIds = List.copyOf(layerIds);
+    }
+
+    /**
      * Makes the KV cache and everything else that a step computes in.
      *
      * @param numBlocks blocks of 16 tokens in the cache
@@ -105,10 +121,21 @@ public final class CausalLm implements AutoCloseable {
                 new BatchLimits(
                         numBlocks, maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, maxLogitRows);
         DecoderState built =
-                new DecoderState(device, config, dtype, kvDtype, limits, isDeterministic);
+                new DecoderState(
+                        device,
+                        shape,
+                        config.maxPositions(),
+                        dtype,
+                        kvDtype,
+                        limits,
+                        isDeterministic);
         owned.push(built::close);
         state = built;
-        step = new DecoderStep(shape, dtype, weights, built);
+        if (!keptLayerIds.isEmpty()) {
+            kept = new LayerStates(device, shape, dtype, keptLayerIds, maxNumBatchedTokens);
+            owned.push(kept::close);
+        }
+        step = new DecoderStep(shape, dtype, weights, built, kept);
     }
 
     /** Where a step is described; the caller closes it. */
@@ -121,9 +148,20 @@ public final class CausalLm implements AutoCloseable {
      * closes it.
      */
     public KvTiers createTiers(int hostBlocks) {
+        return createTiers(hostBlocks, null);
+    }
+
+    /**
+     * The same, the keys and values of a draft head on this model included: its layer is part of
+     * every block.
+     */
+    public KvTiers createTiers(int hostBlocks, @Nullable Eagle3Head head) {
         DecoderState s = state();
         List<Buffer> blocks = new ArrayList<>(s.kCaches);
         blocks.addAll(s.vCaches);
+        if (head != null) {
+            blocks.addAll(head.caches());
+        }
         return new KvTiers(device, List.copyOf(blocks), s.limits.numBlocks(), hostBlocks);
     }
 
@@ -135,6 +173,21 @@ public final class CausalLm implements AutoCloseable {
     /** float32 [maxLogitRows][vocabSize]: row i belongs to logitRows[i] of the last step. */
     public Buffer logits() {
         return state().logits;
+    }
+
+    /**
+     * What {@link #keepStates} asked for, of the last step: [maxNumBatchedTokens][layer
+     * ids][hidden] in the activations' type.
+     */
+    public Buffer keptStates() {
+        return layerStates().all();
+    }
+
+    LayerStates layerStates() {
+        if (kept == null) {
+            throw new IllegalStateException("call keepStates, then allocate first");
+        }
+        return kept;
     }
 
     public ModelConfig config() {
@@ -158,7 +211,7 @@ public final class CausalLm implements AutoCloseable {
 
     /** What {@link #allocate} has made beside the KV cache. */
     long workspaceBytes() {
-        return state().workspaceBytes();
+        return state().workspaceBytes() + (kept == null ? 0 : kept.all().bytes());
     }
 
     public long numParameters() {
@@ -194,7 +247,19 @@ public final class CausalLm implements AutoCloseable {
         pooler.download(s.sums, stream);
     }
 
-    private DecoderState state() {
+    DType dtype() {
+        return dtype;
+    }
+
+    DType kvDtype() {
+        return kvDtype;
+    }
+
+    DecoderWeights weights() {
+        return weights;
+    }
+
+    DecoderState state() {
         return allocated(state);
     }
 

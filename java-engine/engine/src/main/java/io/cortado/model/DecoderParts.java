@@ -17,7 +17,9 @@ final class DecoderParts {
         OUTPUT,
         GATE_UP,
         DOWN,
-        HEAD
+        HEAD,
+        /** Of a draft head: what it makes of the target's states. */
+        FEATURES
     }
 
     /** The parts stacked by rows. */
@@ -28,9 +30,18 @@ final class DecoderParts {
     }
 
     private final DecoderShape shape;
+    private final long attentionCols;
 
     DecoderParts(DecoderShape shape) {
+        this(shape, shape.hiddenSize());
+    }
+
+    /**
+     * @param attentionCols columns of what attention reads
+     */
+    DecoderParts(DecoderShape shape, long attentionCols) {
         this.shape = shape;
+        this.attentionCols = attentionCols;
     }
 
     static String layer(int i) {
@@ -57,13 +68,12 @@ final class DecoderParts {
      */
     Matrix qkv(String at) {
         String in = at + "self_attn.";
-        long hidden = shape.hiddenSize();
         if (shape.fusion().qkv()) {
-            return linear(Kind.QKV, hidden, new Part(in + "qkv_proj", shape.qkvSize()));
+            return linear(Kind.QKV, attentionCols, new Part(in + "qkv_proj", shape.qkvSize()));
         }
         return linear(
                 Kind.QKV,
-                hidden,
+                attentionCols,
                 new Part(in + "q_proj", shape.qSize()),
                 new Part(in + "k_proj", shape.kvSize()),
                 new Part(in + "v_proj", shape.kvSize()));

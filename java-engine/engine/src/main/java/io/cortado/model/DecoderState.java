@@ -26,6 +26,7 @@ final class DecoderState implements AutoCloseable {
     final BatchLimits limits;
     final List<Buffer> kCaches = new ArrayList<>();
     final List<Buffer> vCaches = new ArrayList<>();
+    final boolean isDeterministic;
     final List<AttentionParams> attention = new ArrayList<>();
 
     /** Of the step's attention, for all layers: they differ in the window alone. Null: none. */
@@ -69,14 +70,15 @@ final class DecoderState implements AutoCloseable {
 
     DecoderState(
             Device device,
-            ModelConfig config,
+            DecoderShape shape,
+            int maxPositions,
             DType dtype,
             DType kvDtype,
             BatchLimits limits,
             boolean isDeterministic) {
         this.device = device;
         this.limits = limits;
-        DecoderShape shape = config.shape();
+        this.isDeterministic = isDeterministic;
         long tokens = limits.maxNumBatchedTokens();
         long rows = limits.maxLogitRows();
         long width = shape.hiddenSize();
@@ -84,7 +86,7 @@ final class DecoderState implements AutoCloseable {
         try (Staging staging = new Staging(device)) {
             gemm = DenseGemm.of(device, isDeterministic);
             owned.push(gemm::close);
-            positions = positions(config, limits);
+            positions = positions(maxPositions, limits);
             Map<Rope, Rotation> byRope = new HashMap<>();
             long blockElements = (long) shape.kvSize() * BLOCK_SIZE;
             for (int i = 0; i < shape.numLayers(); i++) {
@@ -159,8 +161,8 @@ final class DecoderState implements AutoCloseable {
     }
 
     /** Rows of the tables of angles before those of long sequences. */
-    static int positions(ModelConfig config, BatchLimits limits) {
-        return Math.min(config.maxPositions(), limits.maxBlocksPerSeq() * BLOCK_SIZE);
+    static int positions(int maxPositions, BatchLimits limits) {
+        return Math.min(maxPositions, limits.maxBlocksPerSeq() * BLOCK_SIZE);
     }
 
     private Buffer keys(Buffer qkv, DecoderShape shape, DType dtype) {

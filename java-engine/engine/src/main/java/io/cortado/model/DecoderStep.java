@@ -17,12 +17,22 @@ final class DecoderStep {
     private final DType dtype;
     private final DecoderWeights weights;
     private final DecoderState s;
+    private final @Nullable LayerStates kept;
 
-    DecoderStep(DecoderShape shape, DType dtype, DecoderWeights weights, DecoderState state) {
+    /**
+     * @param kept what keeps the residual stream before some layers; null: nothing is kept
+     */
+    DecoderStep(
+            DecoderShape shape,
+            DType dtype,
+            DecoderWeights weights,
+            DecoderState state,
+            @Nullable LayerStates kept) {
         this.shape = shape;
         this.dtype = dtype;
         this.weights = weights;
         s = state;
+        this.kept = kept;
     }
 
     /** Enqueues a step; arguments as {@link CausalLm#forward}. */
@@ -52,7 +62,8 @@ final class DecoderStep {
             DecoderWeights.Layer layer = layers.get(i);
             float ofHidden = i == 0 ? 1 : ofResidual;
             addAndNorm(s.normed, layer.attentionInNorm(), ofHidden, numTokens, stream);
-            attention(i, layer, inputs, numTokens, stream);
+            keep(i, numTokens, stream);
+            attention(i, s.normed, width, inputs, numTokens, stream);
             normOutput(layer.attentionOutNorm(), numTokens, stream);
             if (shape.isParallel()) {
                 // The sum alone is wanted: hidden holds nothing that is read again.
@@ -63,6 +74,7 @@ final class DecoderStep {
             mlp(layer, numTokens, stream);
             normOutput(layer.mlpOutNorm(), numTokens, stream);
         }
+        keepLast(numTokens, stream);
         if (numLogitRows > 0) {
             head(inputs, numTokens, numLogitRows, stream);
         }
@@ -76,8 +88,49 @@ final class DecoderStep {
         addAndNorm(s.normed, weights.norm(), shape.multipliers().residual(), numTokens, stream);
     }
 
+    /** The residual stream before a layer, whose sum is complete, where it is asked for. */
+    private void keep(int layer, int numTokens, Stream stream) {
+        LayerStates states = kept;
+        Buffer to = states == null ? null : states.of(layer);
+        if (states != null && to != null) {
+            // Adds nothing: the residual stream has taken up already what hidden holds.
+            copyResidual(to, states.stride(), 0, numTokens, stream);
+        }
+    }
+
+    /** The same after the last layer: what is pending is added here, and not once more. */
+    private void keepLast(int numTokens, Stream stream) {
+        LayerStates states = kept;
+        Buffer to = states == null ? null : states.of(shape.numLayers());
+        if (states != null && to != null) {
+            copyResidual(to, states.stride(), shape.multipliers().residual(), numTokens, stream);
+            long bytes = (long) numTokens * shape.hiddenSize() * dtype.bytes();
+            Kernels.fill(s.hidden, 0, bytes, 0, stream);
+        }
+    }
+
+    /** residual += ofHidden * hidden; to = residual, in the activations' type. */
+    void copyResidual(Buffer to, long stride, float ofHidden, int numTokens, Stream stream) {
+        int width = shape.hiddenSize();
+        Kernels.norm(
+                to,
+                s.residual,
+                s.hidden,
+                null,
+                numTokens,
+                width,
+                stride,
+                width,
+                width,
+                dtype,
+                NormKind.NONE,
+                0,
+                ofHidden,
+                stream);
+    }
+
     /** What all layers share: their parameters, and the plan of their attention. */
-    private void prepare(BatchInputs in, int numTokens, int numSeqs, int maxQLen, Stream stream) {
+    void prepare(BatchInputs in, int numTokens, int numSeqs, int maxQLen, Stream stream) {
         for (DecoderState.Rotation rotation : s.rotations) {
             rotation.params().numTokens(numTokens);
         }
@@ -95,8 +148,7 @@ final class DecoderStep {
     }
 
     /** residual += ofHidden * hidden; y = norm of residual, or residual itself. */
-    private void addAndNorm(
-            Buffer y, @Nullable Buffer norm, float ofHidden, int numTokens, Stream stream) {
+    void addAndNorm(Buffer y, @Nullable Buffer norm, float ofHidden, int numTokens, Stream stream) {
         NormKind kind = norm == null ? NormKind.NONE : shape.norms().kind();
         norm(y, s.residual, s.hidden, norm, numTokens, kind, ofHidden, stream);
     }
@@ -124,17 +176,21 @@ final class DecoderStep {
                 stream);
     }
 
-    private void attention(
-            int i, DecoderWeights.Layer layer, BatchInputs in, int numTokens, Stream stream) {
-        int width = shape.hiddenSize();
+    /**
+     * hidden = attention of x.
+     *
+     * @param x [tokens][cols]
+     */
+    void attention(int i, Buffer x, int cols, BatchInputs in, int numTokens, Stream stream) {
+        DecoderWeights.Layer layer = weights.layers().get(i);
         s.gemm.enqueue(
                 s.qkv,
-                s.normed,
+                x,
                 layer.qkv(),
                 layer.qkvBias(),
                 numTokens,
                 shape.qkvSize(),
-                width,
+                cols,
                 dtype,
                 dtype,
                 stream);
@@ -175,7 +231,7 @@ final class DecoderStep {
                 layer.output(),
                 layer.outputBias(),
                 numTokens,
-                width,
+                shape.hiddenSize(),
                 shape.qSize(),
                 dtype,
                 dtype,
@@ -211,7 +267,8 @@ final class DecoderStep {
                 stream);
     }
 
-    private void mlp(DecoderWeights.Layer layer, int numTokens, Stream stream) {
+    /** hidden = MLP of normed. */
+    void mlp(DecoderWeights.Layer layer, int numTokens, Stream stream) {
         int width = shape.hiddenSize();
         int inner = shape.intermediateSize();
         int both = 2 * inner;
@@ -250,7 +307,7 @@ final class DecoderStep {
     }
 
     /** Final norm and logits, of the wanted rows only. */
-    private void head(BatchInputs in, int numTokens, int numRows, Stream stream) {
+    void head(BatchInputs in, int numTokens, int numRows, Stream stream) {
         int width = shape.hiddenSize();
         Buffer rows = in.logitRowsBuffer();
         Kernels.gatherRows(

@@ -27,7 +27,6 @@ public final class KvPages implements AutoCloseable {
     private static final VarHandle INT = ValueLayout.JAVA_INT.varHandle();
 
     private final List<MemorySegment> caches;
-    private final long blockBytes;
     private final int numBlocks;
     private final Thread thread;
     private volatile int wanted;
@@ -36,7 +35,6 @@ public final class KvPages implements AutoCloseable {
     KvPages(List<Buffer> buffers, int numBlocks) {
         caches = buffers.stream().map(Buffer::host).toList();
         this.numBlocks = numBlocks;
-        blockBytes = caches.getFirst().byteSize() / numBlocks;
         thread = Thread.ofPlatform().daemon().name("cortado-kv-pages").unstarted(this::run);
         thread.start();
     }
@@ -57,10 +55,9 @@ public final class KvPages implements AutoCloseable {
                 LockSupport.park(this);
                 continue;
             }
-            long from = ready * blockBytes;
-            long to = (ready + 1) * blockBytes;
             for (int i = 0; i < caches.size() && !closing; i++) {
-                touch(caches.get(i), from, to);
+                long blockBytes = caches.get(i).byteSize() / numBlocks;
+                touch(caches.get(i), ready * blockBytes, (ready + 1) * blockBytes);
             }
             ready++;
         }

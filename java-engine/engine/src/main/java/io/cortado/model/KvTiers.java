@@ -21,7 +21,6 @@ public final class KvTiers implements AutoCloseable {
     private final ResourceStack owned = new ResourceStack();
     private final Device device;
     private final int numBlocks;
-    private final long blockBytes;
     private final List<Buffer> onDevice;
     private final List<Buffer> onHost = new ArrayList<>();
 
@@ -29,11 +28,10 @@ public final class KvTiers implements AutoCloseable {
         this.device = device;
         this.onDevice = onDevice;
         this.numBlocks = numBlocks;
-        blockBytes = onDevice.getFirst().bytes() / numBlocks;
         boolean built = false;
         try {
             for (int i = 0; hostBlocks > 0 && i < onDevice.size(); i++) {
-                Buffer buffer = device.createHostBuffer(hostBlocks * blockBytes);
+                Buffer buffer = device.createHostBuffer(hostBlocks * blockBytes(i));
                 owned.push(buffer::close);
                 onHost.add(buffer);
             }
@@ -112,37 +110,42 @@ public final class KvTiers implements AutoCloseable {
                     sources.get(i),
                     pairs.mirror.device(kind),
                     count,
-                    blockBytes,
+                    blockBytes(i),
                     stream);
         }
     }
 
     /** Bytes of a block, keys and values of all layers. */
     long recordBytes() {
-        return blockBytes * onDevice.size();
+        long bytes = 0;
+        for (int i = 0; i < onDevice.size(); i++) {
+            bytes += blockBytes(i);
+        }
+        return bytes;
+    }
+
+    /** A layer's part of a block; a draft head's may be of another size than the model's. */
+    private long blockBytes(int i) {
+        return onDevice.get(i).bytes() / numBlocks;
     }
 
     /** Gathers a block of the host tier. */
     void gather(int hostBlock, MemorySegment record) {
+        long at = 0;
         for (int i = 0; i < onHost.size(); i++) {
-            MemorySegment.copy(
-                    onHost.get(i).host(),
-                    hostBlock * blockBytes,
-                    record,
-                    i * blockBytes,
-                    blockBytes);
+            long bytes = blockBytes(i);
+            MemorySegment.copy(onHost.get(i).host(), hostBlock * bytes, record, at, bytes);
+            at += bytes;
         }
     }
 
     /** Scatters a record into a block of the host tier. */
     void scatter(MemorySegment record, int hostBlock) {
+        long at = 0;
         for (int i = 0; i < onHost.size(); i++) {
-            MemorySegment.copy(
-                    record,
-                    i * blockBytes,
-                    onHost.get(i).host(),
-                    hostBlock * blockBytes,
-                    blockBytes);
+            long bytes = blockBytes(i);
+            MemorySegment.copy(record, at, onHost.get(i).host(), hostBlock * bytes, bytes);
+            at += bytes;
         }
     }
 

@@ -13,10 +13,10 @@ import tools.jackson.databind.node.JsonNodeFactory;
 /** What {@code config.json} and {@code generation_config.json} say, checked. */
 public final class ModelConfig {
     static final int MAX_POSITIONS = 1 << 24;
-    private static final long MAX_BYTES = 16L << 20;
+    static final long MAX_BYTES = 16L << 20;
 
     /** Keys that training, generation or tools wrote and that do not change the arithmetic. */
-    private static final Set<String> HARMLESS =
+    static final Set<String> HARMLESS =
             Set.of(
                     ("architectures model_type torch_dtype dtype transformers_version use_cache"
                                     + " initializer_range bos_token_id pad_token_id eos_token_id sep_token_id"

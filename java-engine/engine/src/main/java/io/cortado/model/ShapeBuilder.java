@@ -33,6 +33,7 @@ final class ShapeBuilder {
     private DecoderShape.Biases biases = new DecoderShape.Biases(false, false, false);
     private DecoderShape.Fusion fusion = new DecoderShape.Fusion(false, false);
     private boolean isParallel;
+    private String vocabularyKey = "vocab_size";
     private String activationKey = "hidden_act";
     private Activation activation = Activation.SILU;
     private float embeddingMultiplier = 1;
@@ -142,6 +143,12 @@ final class ShapeBuilder {
         return this;
     }
 
+    /** Of the rows of logits, instead of {@code vocab_size}. */
+    ShapeBuilder vocabulary(String key) {
+        vocabularyKey = key;
+        return this;
+    }
+
     ShapeBuilder activation(String key, Activation byDefault) {
         activationKey = key;
         activation = byDefault;
@@ -178,7 +185,7 @@ final class ShapeBuilder {
 
     DecoderShape build() {
         return new DecoderShape(
-                config.integer("vocab_size", 1, 1 << 24),
+                config.integer(vocabularyKey, 1, 1 << 24),
                 hidden,
                 config.integer("intermediate_size", 1, 1 << 20),
                 numQHeads,

@@ -117,7 +117,7 @@ public final class StepCost {
 
     private static boolean isOfLayer(DecoderParts.Kind kind) {
         return switch (kind) {
-            case QKV, OUTPUT, GATE_UP, DOWN -> true;
+            case QKV, OUTPUT, GATE_UP, DOWN, FEATURES -> true;
             case EMBEDDING, HEAD -> false;
         };
     }

@@ -56,7 +56,10 @@ final class WeightLoader {
         return new DecoderWeights(embedding, List.copyOf(layers), norm, head);
     }
 
-    private DecoderWeights.Layer layer(DecoderParts parts, String at) {
+    /**
+     * @param at the layer's prefix
+     */
+    DecoderWeights.Layer layer(DecoderParts parts, String at) {
         long hidden = shape.hiddenSize();
         DecoderParts.Matrix qkv = parts.qkv(at);
         DecoderParts.Matrix output = parts.output(at);
@@ -89,7 +92,7 @@ final class WeightLoader {
         return name == null ? null : norm(at + name, size);
     }
 
-    private Buffer norm(String prefix, long size) {
+    Buffer norm(String prefix, long size) {
         float offset = source.normsHoldOffset() ? 0 : shape.norms().offset();
         return vector("weight", offset, List.of(new Part(prefix, size)));
     }
@@ -99,7 +102,7 @@ final class WeightLoader {
     }
 
     /** The parts stacked by rows. */
-    private Weights matrix(DecoderParts.Matrix matrix) {
+    Weights matrix(DecoderParts.Matrix matrix) {
         List<Weights.Part> stacked = new ArrayList<>();
         for (Part part : matrix.parts()) {
             stacked.add(source.matrix(part.prefix() + ".weight", part.rows(), matrix.cols()));

@@ -46,11 +46,22 @@ public final class WeightPlan {
      */
     static WeightPlan of(Device device, TensorSource source, DecoderShape shape, DType dense) {
         source.require(TensorNeeds.of(shape));
+        List<DecoderParts.Matrix> matrices = new DecoderParts(shape).all();
+        return of(device, source, matrices, shape.numVectorElements(), dense);
+    }
+
+    /** The same of these matrices, and of so many elements of norms and biases. */
+    static WeightPlan of(
+            Device device,
+            TensorSource source,
+            List<DecoderParts.Matrix> matrices,
+            long numVectorElements,
+            DType dense) {
         WeightPlan plan = new WeightPlan();
-        for (DecoderParts.Matrix matrix : new DecoderParts(shape).all()) {
+        for (DecoderParts.Matrix matrix : matrices) {
             plan.add(device, source, matrix, dense);
         }
-        plan.count(WeightFormat.F32, 4 * shape.numVectorElements());
+        plan.count(WeightFormat.F32, 4 * numVectorElements);
         source.release();
         return plan;
     }

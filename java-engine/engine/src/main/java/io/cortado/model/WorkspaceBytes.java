@@ -35,19 +35,26 @@ public final class WorkspaceBytes {
                         maxBlocksPerSeq,
                         maxLogitRows);
         DType kvDtype = kvType.dtype(activations);
-        return ofState(device, config, activations.dtype(), kvDtype, limits, isDeterministic)
+        return ofState(
+                        device,
+                        config.shape(),
+                        config.maxPositions(),
+                        activations.dtype(),
+                        kvDtype,
+                        limits,
+                        isDeterministic)
                 + STEPS_UNDER_WAY * BatchInputs.bytes(limits);
     }
 
     /** Of a {@link DecoderState}. */
     static long ofState(
             Device device,
-            ModelConfig config,
+            DecoderShape shape,
+            int maxPositions,
             DType dtype,
             DType kvDtype,
             BatchLimits limits,
             boolean isDeterministic) {
-        DecoderShape shape = config.shape();
         long width = shape.hiddenSize();
         long element = dtype.bytes();
         long perToken =
@@ -63,14 +70,14 @@ public final class WorkspaceBytes {
         return Math.multiplyExact(perToken, (long) limits.maxNumBatchedTokens())
                 + Math.multiplyExact(perRow, (long) limits.maxLogitRows())
                 + limits.maxNumSeqs() * width * 4
-                + angles(config, limits)
+                + angles(shape, maxPositions, limits)
                 + DecoderState.planBytes(device, limits, params);
     }
 
-    private static long angles(ModelConfig config, BatchLimits limits) {
-        int positions = DecoderState.positions(config, limits);
+    private static long angles(DecoderShape shape, int maxPositions, BatchLimits limits) {
+        int positions = DecoderState.positions(maxPositions, limits);
         Set<Rope> ropes = new LinkedHashSet<>();
-        config.shape().layers().forEach(layer -> ropes.add(layer.rope()));
+        shape.layers().forEach(layer -> ropes.add(layer.rope()));
         return ropes.stream()
                 .filter(rope -> rope.style() != RopeStyle.NONE)
                 .mapToLong(rope -> RopeTable.rows(rope, positions) * rope.rotaryDim() * 4)

@@ -76,10 +76,25 @@ class WorkspaceBytesTest {
         BatchLimits limits = new BatchLimits(11, 3, 40, 7, 9);
         DType dtype = activations.dtype();
         DType kvDtype = kvType.dtype(activations);
-        try (DecoderState state = new DecoderState(device, config, dtype, kvDtype, limits, true)) {
+        try (DecoderState state =
+                new DecoderState(
+                        device,
+                        config.shape(),
+                        config.maxPositions(),
+                        dtype,
+                        kvDtype,
+                        limits,
+                        true)) {
             assertEquals(
                     state.workspaceBytes(),
-                    WorkspaceBytes.ofState(device, config, dtype, kvDtype, limits, true));
+                    WorkspaceBytes.ofState(
+                            device,
+                            config.shape(),
+                            config.maxPositions(),
+                            dtype,
+                            kvDtype,
+                            limits,
+                            true));
             assertEquals(11 * config.kvBytesPerBlock(activations, kvType), kvBytes(state));
             assertEquals(
                     state.workspaceBytes() + 2 * BatchInputs.bytes(limits),

@@ -1,6 +1,7 @@
 package io.cortado.bench.conformance;
 
 import io.cortado.api.Engine;
+import io.cortado.model.Eagle3Config;
 import io.cortado.model.ModelException;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -13,7 +14,8 @@ import java.util.stream.Stream;
 
 /**
  * Tiny models of each family, their logits and greedy runs, as Hugging Face transformers gave them;
- * for some the log-probabilities of prompts and pooled hidden states as well.
+ * for some the log-probabilities of prompts and pooled hidden states as well. An EAGLE-3 head is
+ * judged by what it drafts for the model beside it.
  */
 public final class GoldenSuite implements Suite {
     private static final String GOLDEN = "golden.json";
@@ -83,6 +85,9 @@ public final class GoldenSuite implements Suite {
         if (Files.isRegularFile(folder.resolve(ADAPTER))) {
             tally.refused(ADAPTER + ": adapters are not built");
             return List.of();
+        }
+        if (Eagle3Config.isHead(folder)) {
+            return List.of(Eagle3Golden.run(folder, options, tally));
         }
         List<String> remarks = new ArrayList<>();
         GoldenFile golden =

@@ -161,6 +161,60 @@ class GoldenSuiteTest {
     }
 
     @Test
+    void theDemosDraftModelGivesItsOwnGoldenText(@TempDir Path folder) throws IOException {
+        assertTrue(run(DemoModel.unpackDraft(folder), "f32", "auto", "0").right() > 3);
+    }
+
+    /** Four prompts: the drafts and the run of each. */
+    @ParameterizedTest
+    @CsvSource({"f32,auto,0", "bf16,auto,0", "f32,scalar,1"})
+    void theDemosHeadDraftsAsTheReferenceDoes(
+            String activations, String isa, String threads, @TempDir Path folder)
+            throws IOException {
+        DemoModel.unpack(folder.resolve("demo"));
+        Path head = DemoModel.unpackEagle3(folder.resolve("demo-eagle3"));
+        assertEquals(8, run(head, activations, isa, threads).right());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "7.77307, 7.7634|7.78307, 7.7634|drafts",
+                "\"sum\": 710.2677|\"sum\": 711.2677|drafts",
+                "\"draft_tokens\": [749|\"draft_tokens\": [750|drafts",
+                "[1402, 1144, 599, 1182]|[1402, 1144, 599, 1183]|run",
+                "\"known\": 23|\"known\": 24|run",
+                "1401, 516, 3317], \"target_margin_min\"|1401, 517, 3317], \"target_margin_min\"|run"
+            })
+    void oneWrongNumberOfAHeadIsFound(
+            String right, String wrong, String where, @TempDir Path folder) throws IOException {
+        DemoModel.unpack(folder.resolve("demo"));
+        Path head = DemoModel.unpackEagle3(folder.resolve("demo-eagle3"));
+        Path file = head.resolve("golden.json");
+        String text = Files.readString(file);
+        assertTrue(text.contains(right), right);
+        Files.writeString(file, text.replace(right, wrong));
+        SuiteOptions options =
+                new SuiteOptions(
+                        1,
+                        false,
+                        EngineOptions.defaults().activations(EngineOptions.Activations.F32));
+        Report report =
+                new GoldenSuite().run(head, options, new PrintStream(new ByteArrayOutputStream()));
+        assertEquals(1, report.wrong(), report::toString);
+        assertTrue(report.failures().getFirst().startsWith("prompt 0: " + where), report::toString);
+    }
+
+    @Test
+    void aHeadWithoutItsTargetIsRefused(@TempDir Path folder) throws IOException {
+        Path head = DemoModel.unpackEagle3(folder.resolve("demo-eagle3"));
+        Report report = run(head, "f32", "auto", "0");
+        assertEquals(1, report.refused());
+        assertTrue(report.refusals().getFirst().contains("target"), report::toString);
+    }
+
+    @Test
     void theDemoModelGivesItsOwnGoldenText(@TempDir Path folder) throws IOException {
         assertTrue(run(DemoModel.unpack(folder), "f32", "auto", "0").right() > 3);
     }
