@@ -7,6 +7,7 @@ import io.cortado.api.Speculation;
 import io.cortado.api.SpeculativeConfig;
 import io.cortado.demo.DemoModel;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -95,7 +96,7 @@ public final class EngineFlags {
             description =
                     "who drafts tokens ahead, as vLLM says it: {\"method\": \"ngram\","
                             + " \"num_speculative_tokens\": 4}; methods: ngram, suffix, draft_model"
-                            + " and eagle3, these two with \"model\"")
+                            + " and eagle3, these two with \"model\": a folder, demo-draft or demo-eagle3")
     String speculativeConfig = "";
 
     @Option(
@@ -136,9 +137,29 @@ public final class EngineFlags {
     }
 
     private Speculation speculation() {
-        return speculativeConfig.isEmpty()
-                ? Speculation.OFF
-                : SpeculativeConfig.parse(speculativeConfig);
+        if (speculativeConfig.isEmpty()) {
+            return Speculation.OFF;
+        }
+        Speculation read = SpeculativeConfig.parse(speculativeConfig);
+        try {
+            return read.model(bundled(read.model()));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Where a bundled model lies, unless a folder has that name. */
+    private static String bundled(String name) throws IOException {
+        if (Files.exists(Path.of(name))) {
+            return name;
+        }
+        return switch (name) {
+            case "demo-draft" ->
+                    DemoModel.unpackDraft(CacheFolder.resolve("demo-draft")).toString();
+            case "demo-eagle3" ->
+                    DemoModel.unpackEagle3(CacheFolder.resolve("demo-eagle3")).toString();
+            default -> name;
+        };
     }
 
     /** Opens the named model, the shape with random weights, or else the demo model. */

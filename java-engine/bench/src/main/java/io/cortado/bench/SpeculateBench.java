@@ -84,7 +84,7 @@ final class SpeculateBench extends BenchCommand {
                         proposer,
                         String.format(Locale.ROOT, "%.2f", perStep),
                         accepted(stats.drafts()));
-                results.put("tokens_per_step_" + proposer, perStep, "");
+                results.put("tokens_per_step_" + proposer, perStep, "tokens");
             }
         }
         chains.print(out);
@@ -134,14 +134,15 @@ final class SpeculateBench extends BenchCommand {
                 String.format(Locale.ROOT, "%.2f-%.2f", ratios[0], ratios[runs - 1]),
                 Long.toString(after.tokens() - before.tokens()),
                 Long.toString(after.accepted() - before.accepted()));
-        results.put("speedup_" + proposer + "_b" + batch, median, "");
+        results.put("speedup_" + proposer + "_b" + batch, median, "x");
     }
 
     /** A greedy output of random weights soon repeats: what was said before comes again. */
     private void repeating(Results results) throws Exception {
         EngineOptions options = engine.options().dummyWeights(true).maxModelLen(2048);
         Path folder = Shapes.halfBillion();
-        Table table = new Table("0.5 B, repeating", "batch", "speed-up", "spread", "drafted", "accepted");
+        Table table =
+                new Table("0.5 B, repeating", "batch", "speed-up", "spread", "drafted", "accepted");
         List<int[]> prompts = new ArrayList<>();
         for (int i = 0; i < 2; i++) {
             prompts.add(new RandomPrompts(1000, seed + i).next(64));
@@ -161,8 +162,13 @@ final class SpeculateBench extends BenchCommand {
         return switch (proposer) {
             case "ngram" -> Speculation.ngram(draftTokens);
             case "suffix" -> Speculation.suffix(draftTokens);
-            case "draft" -> Speculation.draftModel(
+            case "draft" ->
+                    Speculation.draftModel(
                             DemoModel.unpackDraft(CacheFolder.resolve("demo-draft")).toString(),
+                            draftTokens);
+            case "eagle3" ->
+                    Speculation.eagle3(
+                            DemoModel.unpackEagle3(CacheFolder.resolve("demo-eagle3")).toString(),
                             draftTokens);
             default ->
                     throw new BenchException(
@@ -194,10 +200,11 @@ final class SpeculateBench extends BenchCommand {
         try (ExecutorService callers = Executors.newFixedThreadPool(batch)) {
             List<Future<@Nullable Object>> running = new ArrayList<>();
             for (int[] prompt : prompts) {
-                running.add(callers.submit(() -> {
-                    read(engine, prompt);
-                    return null;
-                }));
+                running.add(
+                        callers.submit(() -> {
+                            read(engine, prompt);
+                            return null;
+                        }));
             }
             for (Future<@Nullable Object> future : running) {
                 future.get();
@@ -236,7 +243,9 @@ final class SpeculateBench extends BenchCommand {
     private static String accepted(EngineStats.Drafts drafts) {
         StringBuilder text = new StringBuilder();
         for (long at : drafts.acceptedAt()) {
-            text.append(String.format(Locale.ROOT, "%.2f ", (double) at / Math.max(1, drafts.verified())));
+            text.append(
+                    String.format(
+                            Locale.ROOT, "%.2f ", (double) at / Math.max(1, drafts.verified())));
         }
         return text.toString().strip();
     }

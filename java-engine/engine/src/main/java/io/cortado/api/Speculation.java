@@ -87,6 +87,11 @@ public record Speculation(
         return new Speculation(value, folder, tokens, lookupMin, lookupMax, adaptive, offAbove);
     }
 
+    /** With the model of what drafts elsewhere. */
+    public Speculation model(String folder) {
+        return with(method, folder);
+    }
+
     public Speculation tokens(int value) {
         return new Speculation(method, model, value, lookupMin, lookupMax, adaptive, offAbove);
     }

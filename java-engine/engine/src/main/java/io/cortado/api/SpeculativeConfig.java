@@ -91,7 +91,8 @@ public final class SpeculativeConfig {
         if (method == null) {
             throw EngineException.invalid(
                     PARAM,
-                    PARAM + " must have a method of ngram, suffix, draft_model or eagle3: method="
+                    PARAM
+                            + " must have a method of ngram, suffix, draft_model or eagle3: method="
                             + name);
         }
         return method;

@@ -167,10 +167,10 @@ public final class CortadoEngineProvider implements EngineProvider {
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
-        Path draftFolder = DraftModels.locate(options, config);
+        Drafters drafters = Drafters.of(options, config);
         Device device = Device.open(options.device(), options.threads(), options.isa());
         CausalLm model = null;
-        DraftModel drafter = null;
+        Drafter drafter = null;
         Executor executor = null;
         try {
             onOpen.accept(device);
@@ -179,8 +179,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             boolean isDummy = options.dummyWeights();
             WeightPlan weights = WeightPlan.read(device, folder, config, activations, isDummy);
             MemoryPlan memory = MemoryPlan.of(device, config, weights, options, maxModelLen);
-            if (draftFolder != null) {
-                memory = DraftModels.plan(device, draftFolder, options, maxModelLen, memory);
+            if (drafters != null) {
+                memory = drafters.plan(device, options, maxModelLen, memory);
             }
             long free = device.info().freeMemoryBytes();
             memory.beforeLoading(free);
@@ -190,6 +190,9 @@ public final class CortadoEngineProvider implements EngineProvider {
             int blocksPerSeq = memory.blocksPerSeq();
             int numBlocks = size.blocks();
             Limits limits = Limits.of(options, config, numBlocks);
+            if (drafters != null) {
+                drafters.prepare(model);
+            }
             model.allocate(
                     numBlocks,
                     limits.maxNumSeqs(),
@@ -198,11 +201,11 @@ public final class CortadoEngineProvider implements EngineProvider {
                     limits.maxRows(),
                     options.deterministic());
             drafter =
-                    draftFolder == null
+                    drafters == null
                             ? null
-                            : DraftModels.load(
+                            : drafters.load(
                                     device,
-                                    draftFolder,
+                                    model,
                                     options,
                                     limits,
                                     numBlocks,

@@ -24,7 +24,7 @@ import java.lang.foreign.MemorySegment;
  * <p>Draft tokens are drawn by the request's rule with the random numbers of their places: the same
  * numbers with which the target draws there, so that both often draw the same.
  */
-final class DraftModel implements AutoCloseable {
+final class DraftModel implements Drafter {
     private static final System.Logger LOG = System.getLogger(DraftModel.class.getName());
 
     /** Of the target's draws: sharing it is what makes drafts stand, and harms nothing. */
@@ -89,8 +89,9 @@ final class DraftModel implements AutoCloseable {
         owned.push(made::close);
     }
 
-    /** Enqueues the tokens of a step of the target's where prompts are among them. */
-    void readAlong(Batch batch, BatchInputs ofTarget, Stream stream) {
+    /** Reads the tokens of the step where prompts are among them. */
+    @Override
+    public void follow(Batch batch, BatchInputs ofTarget, Stream stream) {
         if (!noteRead(batch)) {
             return;
         }
@@ -114,8 +115,8 @@ final class DraftModel implements AutoCloseable {
         return hasPrompts;
     }
 
-    /** Drafts for sequences, as {@link Executor#draft}. */
-    void draft(Sequence[] sequences, int count, Stream stream) {
+    @Override
+    public void draft(Sequence[] sequences, int count, Stream stream) {
         catchUp(sequences, count);
         for (int round = 0; numActive > 0; round++) {
             run(stream);
@@ -209,7 +210,6 @@ final class DraftModel implements AutoCloseable {
         }
     }
 
-    /** After the stream has ended. */
     @Override
     public void close() {
         owned.close();

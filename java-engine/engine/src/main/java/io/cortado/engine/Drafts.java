@@ -21,6 +21,12 @@ final class Drafts implements TokenText {
     /** Tokens whose keys and values the drafting model has. */
     private int computed;
 
+    /** The step of the target that the sequence was in last, and its first token there. */
+    private long step;
+
+    private int stepRow;
+    private int stepStart;
+
     Drafts(Sequence sequence, int most, Acceptance acceptance, @Nullable NgramIndex ngrams) {
         this.sequence = sequence;
         this.acceptance = acceptance;
@@ -54,6 +60,30 @@ final class Drafts implements TokenText {
 
     void computed(int tokens) {
         computed = tokens;
+    }
+
+    /**
+     * The sequence is in a step of the target.
+     *
+     * @param row of its first token in the step
+     * @param start that token's position
+     */
+    void ranIn(long number, int row, int start) {
+        step = number;
+        stepRow = row;
+        stepStart = start;
+    }
+
+    long step() {
+        return step;
+    }
+
+    int stepRow() {
+        return stepRow;
+    }
+
+    int stepStart() {
+        return stepStart;
     }
 
     /** The sequence was thrown out, or begins. */

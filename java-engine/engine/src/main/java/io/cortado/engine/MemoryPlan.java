@@ -81,13 +81,17 @@ record MemoryPlan(
 
     /** The same with a second model that has blocks of the same numbers. */
     MemoryPlan with(MemoryPlan second) {
+        return with(second.weightBytes, second.workspaceBytes, second.blockBytes);
+    }
+
+    MemoryPlan with(long moreWeights, long moreWorkspace, long moreOfBlock) {
         return new MemoryPlan(
                 options,
                 isCpu,
-                weightBytes + second.weightBytes,
-                workspaceBytes + second.workspaceBytes,
+                weightBytes + moreWeights,
+                workspaceBytes + moreWorkspace,
                 hostBytes,
-                blockBytes + second.blockBytes,
+                blockBytes + moreOfBlock,
                 blocksPerSeq,
                 isLenAsked);
     }

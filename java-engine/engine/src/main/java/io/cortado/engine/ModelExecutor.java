@@ -29,7 +29,7 @@ final class ModelExecutor implements Executor {
     private final int diskBlocks;
     private final @Nullable FileMover mover;
     private final @Nullable KvPages pages;
-    private final @Nullable DraftModel drafter;
+    private final @Nullable Drafter drafter;
     private StepSlot next;
     private StepSlot last;
 
@@ -44,7 +44,7 @@ final class ModelExecutor implements Executor {
     ModelExecutor(
             Device device,
             CausalLm model,
-            @Nullable DraftModel drafter,
+            @Nullable Drafter drafter,
             Limits limits,
             int vocabSize,
             int maxBlocksPerSeq,

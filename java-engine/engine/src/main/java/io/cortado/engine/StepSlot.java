@@ -38,7 +38,7 @@ final class StepSlot implements AutoCloseable {
     private final Device device;
     private final int vocabSize;
     private final Pooler pooler;
-    private final @Nullable DraftModel drafter;
+    private final @Nullable Drafter drafter;
     private final Event done;
     private final int maxBlocksPerSeq;
 
@@ -60,7 +60,7 @@ final class StepSlot implements AutoCloseable {
     /**
      * @param state of both places
      * @param vocabSize ids that may be drawn
-     * @param drafter reads prompts beside the model; null: there is none
+     * @param drafter goes along with the model; null: there is none
      */
     StepSlot(
             Device device,
@@ -71,7 +71,7 @@ final class StepSlot implements AutoCloseable {
             int maxBlocksPerSeq,
             SampleState state,
             int vocabSize,
-            @Nullable DraftModel drafter) {
+            @Nullable Drafter drafter) {
         this.drafter = drafter;
         this.device = device;
         this.state = state;
@@ -147,8 +147,8 @@ final class StepSlot implements AutoCloseable {
             graph(tokensBefore, stream).launch(stream);
         } else {
             enqueue(next.maxQLen(), next.tops(), next.isFed() ? tokensBefore : null, stream);
-            readAlong(next, stream);
         }
+        follow(next, stream);
         end(next, stream);
     }
 
@@ -156,16 +156,16 @@ final class StepSlot implements AutoCloseable {
     private void submitGuided(Batch next, Buffer tokensBefore, Stream stream) {
         fillInputs(next);
         enqueueLogits(next.maxQLen(), next.isFed() ? tokensBefore : null, stream);
-        readAlong(next, stream);
+        follow(next, stream);
         Guides.look(next);
         rows.addAll(next);
         sampler.enqueue(model.logits(), next.tops(), stream);
         end(next, stream);
     }
 
-    private void readAlong(Batch next, Stream stream) {
+    private void follow(Batch next, Stream stream) {
         if (drafter != null) {
-            drafter.readAlong(next, inputs, stream);
+            drafter.follow(next, inputs, stream);
         }
     }
 

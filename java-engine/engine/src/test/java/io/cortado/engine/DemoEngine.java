@@ -33,6 +33,12 @@ final class DemoEngine {
         return DemoModel.unpackDraft(folder);
     }
 
+    /** Of the head that drafts for it. */
+    static Path headFolder() throws IOException {
+        Path folder = Path.of(System.getProperty("java.io.tmpdir"), "cortado-engine-test-eagle3");
+        return DemoModel.unpackEagle3(folder);
+    }
+
     static EngineOptions options() {
         return EngineOptions.defaults().threads(2).activations(EngineOptions.Activations.F32);
     }

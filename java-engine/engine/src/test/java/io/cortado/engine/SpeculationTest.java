@@ -80,7 +80,9 @@ class SpeculationTest {
                 Speculation.ngram(4).adaptive(false).lookup(1, 3),
                 Speculation.suffix(3).lookup(1, 4),
                 Speculation.draftModel(draft, 4).adaptive(false),
-                Speculation.draftModel(draft, 2));
+                Speculation.draftModel(draft, 2),
+                Speculation.eagle3(DemoEngine.headFolder().toString(), 4).adaptive(false),
+                Speculation.eagle3(DemoEngine.headFolder().toString(), 3));
     }
 
     @ParameterizedTest

@@ -9,6 +9,7 @@ import io.cortado.api.SpeculativeConfig;
 import io.cortado.demo.DemoModel;
 import io.cortado.server.Version;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -160,7 +161,7 @@ final class EngineFlags {
             description =
                     "who drafts tokens ahead, as vLLM says it: {\"method\": \"ngram\","
                             + " \"num_speculative_tokens\": 4}; methods: ngram, suffix, draft_model"
-                            + " and eagle3, these two with \"model\"")
+                            + " and eagle3, these two with \"model\": a folder, demo-draft or demo-eagle3")
     String speculativeConfig = "";
 
     @Option(
@@ -202,9 +203,31 @@ final class EngineFlags {
     }
 
     private Speculation speculation() {
-        return speculativeConfig.isEmpty()
-                ? Speculation.OFF
-                : SpeculativeConfig.parse(speculativeConfig);
+        if (speculativeConfig.isEmpty()) {
+            return Speculation.OFF;
+        }
+        Speculation read = SpeculativeConfig.parse(speculativeConfig);
+        try {
+            return read.model(bundled(read.model()));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Where a bundled model lies, unless a folder has that name. */
+    private static String bundled(String name) throws IOException {
+        if (Files.exists(Path.of(name))) {
+            return name;
+        }
+        return switch (name) {
+            case "demo-draft" ->
+                    DemoModel.unpackDraft(cache().resolve("demo-draft-" + Version.text()))
+                            .toString();
+            case "demo-eagle3" ->
+                    DemoModel.unpackEagle3(cache().resolve("demo-eagle3-" + Version.text()))
+                            .toString();
+            default -> name;
+        };
     }
 
     private static long offloadBytes(String flag, double gb) {
