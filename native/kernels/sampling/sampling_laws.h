@@ -2,7 +2,7 @@
 // rows beside others.
 #pragma once
 
-#include "kernels/sampling/sampling_testing.h"
+#include "kernels/sampling/sampling_assumed.h"
 
 namespace testing {
 
@@ -325,6 +325,9 @@ inline void obeysTheLaws(Device& d) {
     const std::string device = context;
     countsWhatItDraws(d);
     keepsMirostatsMu(d);
+    assumesOnTopOfTheSlot(d, 60, reduced() ? 4 : 40);
+    assumesOnTopOfTheSlot(d, 1500, reduced() ? 1 : 8);
+    refusesWhatChangesTheSlot(d);
     rowsAreStrangers(d, 90, reduced() ? 5 : 40);
     readsHalves(d);
     refusesRows(d);
