@@ -51,7 +51,12 @@ void chains(Device& d, int64_t requests, int64_t k, const Setting& s) {
     const int64_t rows = requests * (k + 1);
     const int64_t drafts = s.by_chance ? requests * k : 0;
     Array<float> logits(d, rows * kVocab), draft_logits(d, drafts * kVocab);
-    for (int64_t i = 0; i < logits.size; ++i) logits.at[i] = random.normal(3);
+    std::vector<float> noise(static_cast<size_t>(2 * kVocab));
+    for (float& v : noise) v = random.normal(1);
+    for (int64_t r = 0; r < rows; ++r) {
+        const float* from = noise.data() + random.below(kVocab);
+        for (int64_t i = 0; i < kVocab; ++i) logits.at[r * kVocab + i] = 3 * from[i];
+    }
     Array<ct_sample_row> params(d, rows), draft_params(d, drafts);
     Array<int32_t> cu(d, requests + 1), ids(d, rows), of_draft(d, rows);
     for (int64_t b = 0; b <= requests; ++b) cu.at[b] = static_cast<int32_t>(b * (k + 1));
@@ -65,7 +70,8 @@ void chains(Device& d, int64_t requests, int64_t k, const Setting& s) {
         if (!s.by_chance) continue;
         const int64_t at = r / (k + 1) * k + r % (k + 1) - 1;
         of_draft.at[r] = static_cast<int32_t>(at);
-        for (int64_t i = 0; i < kVocab; ++i) draft_logits.at[at * kVocab + i] = parent[i] + random.normal(0.5f);
+        const float* from = noise.data() + random.below(kVocab);
+        for (int64_t i = 0; i < kVocab; ++i) draft_logits.at[at * kVocab + i] = parent[i] + 0.5f * from[i];
         draft_params.at[at] = row_of(s, r, r);
     }
     ct_verify_params p{};
@@ -113,8 +119,8 @@ void moves(Device& d, int64_t requests) {
         list.at[2 * i] = i / 4 * 16 + i % 4 + 6;
         list.at[2 * i + 1] = i / 4 * 16 + i % 4 + 4;
     }
-    const double us = best_microseconds(
-        d, [&] { CHECK_OK(ct_kv_move(k.buffer, v.buffer, list.buffer, nullptr, &p, d.stream)); });
+    const double us =
+        best_microseconds(d, [&] { CHECK_OK(ct_kv_move(k.buffer, v.buffer, list.buffer, nullptr, &p, d.stream)); });
     std::printf("kv_move sequences=%lld of 4 moves, 8 heads of 128 bf16: %9.1f us\n", static_cast<long long>(requests),
                 us);
 }

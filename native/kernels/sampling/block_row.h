@@ -301,7 +301,9 @@ __device__ inline int32_t BlockRow::survey() {
     if (listed_ >= 0) {
         uint64_t first = 0;
         share(listed_, [&](int i) {
-            const uint64_t key = code.logit(s.list[i]) < infinity() ? s.list[i] : kNotFinite;
+            // 0: what the chain had cut before an edit.
+            const bool finite = s.list[i] == 0 || code.logit(s.list[i]) < infinity();
+            const uint64_t key = finite ? s.list[i] : kNotFinite;
             first = key > first ? key : first;
         });
         best = largest_of(s, first);

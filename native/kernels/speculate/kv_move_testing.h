@@ -46,9 +46,9 @@ inline void movesPaths(Device& d, const MoveCase& c, int64_t seqs, int64_t max_m
     auto move = [&](std::vector<unsigned char>& cache, int64_t width, int64_t from, int64_t to) {
         for (int64_t head = 0; head < c.num_kv_heads; ++head) {
             auto at = [&](int64_t slot) {
-                return cache.data() + (slot / c.block_size * p.block_stride +
-                                       (head * c.block_size + slot % c.block_size) * width) *
-                                          element;
+                return cache.data() +
+                       (slot / c.block_size * p.block_stride + (head * c.block_size + slot % c.block_size) * width) *
+                           element;
             };
             std::copy_n(std::vector<unsigned char>(at(from), at(from) + width * element).data(), width * element,
                         at(to));

@@ -1,9 +1,10 @@
 // verify.cpp: ct_verify: rows dealt over the team, then requests.
+#include "kernels/speculate/verify.h"
+
 #include <algorithm>
 
 #include "kernels/sampling/row.h"
 #include "kernels/sampling/slot.h"
-#include "kernels/speculate/verify.h"
 
 namespace ct {
 namespace {

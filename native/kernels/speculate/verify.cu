@@ -7,11 +7,10 @@
 // bf16, 32 requests of 4 drafts without draft rows (160 rows, 42 MB, 9.8 us of memory): two rounds of 132 blocks, 18 us with
 // top_k or greedy; with draft rows and top_k 30 us and 20 more where a draft is refused.
 // Occupancy: 512 threads of at most 128 registers, 56 KB of shared memory: one block a multiprocessor.
-#include "kernels/speculate/verify.h"
-
 #include "gpu/operations.h"
 #include "kernels/sampling/block_edits.h"
 #include "kernels/sampling/select.h"
+#include "kernels/speculate/verify.h"
 
 namespace gpu {
 namespace {
@@ -241,7 +240,8 @@ __device__ inline int32_t BlockTree::draw_rest(int32_t i) {
     return token;
 }
 
-__device__ inline void count_emitted(const VerifyShared& s, const Verify& k, const ct::RequestShape& shape, int64_t request) {
+__device__ inline void count_emitted(const VerifyShared& s, const Verify& k, const ct::RequestShape& shape,
+                                     int64_t request) {
     if (k.a.num_slots == 0 || threadIdx.x != 0 || !ct::owns_slot(s.target, shape.begin)) return;
     int32_t* slot = k.a.state + k.a.rows[shape.begin].state_slot * ct::slot_words(k.a.vocab_size);
     const int32_t* tokens = k.a.tokens + request * k.a.max_tokens;

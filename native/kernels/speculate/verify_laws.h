@@ -108,8 +108,8 @@ inline Speculation speculate(Random& random, const Story& story, const std::vect
     };
     add_row(0, {});
     for (int64_t nodes = 1 + random.below(6); nodes > 0; --nodes) {
-        const size_t parent = chain ? depths.size() - 1 : static_cast<size_t>(random.below(
-                                                              static_cast<int64_t>(depths.size())));
+        const size_t parent =
+            chain ? depths.size() - 1 : static_cast<size_t>(random.below(static_cast<int64_t>(depths.size())));
         const size_t depth = depths[parent] + 1;
         if (from + depth >= story.rows.size()) continue;
         const auto vocab = static_cast<int64_t>(story.rows[0].logits.size());
@@ -149,12 +149,11 @@ inline void decodesAsWithoutDrafts(Device& d, int64_t vocab, bool chain, uint64_
         std::vector<size_t> of;
         for (size_t s = 0; s < kStories; ++s) {
             if (done[s] >= kLength) continue;
-            requests.push_back(speculate(random, stories[s], truths[s], done[s], static_cast<int32_t>(s),
-                                         done[s] == 0, chain));
+            requests.push_back(
+                speculate(random, stories[s], truths[s], done[s], static_cast<int32_t>(s), done[s] == 0, chain));
             of.push_back(s);
         }
-        const std::vector<Verdict> verdicts =
-            VerifyCall(d, requests, options, other.buffer, kStories).verdicts;
+        const std::vector<Verdict> verdicts = VerifyCall(d, requests, options, other.buffer, kStories).verdicts;
         for (size_t i = 0; i < of.size(); ++i) {
             size_t& at = done[of[i]];
             const Verdict& got = verdicts[i];
@@ -195,7 +194,9 @@ inline void knowsWhatFails(Device& d) {
     const Row sure = simple_row({9, -kInf, -kInf}, 1);  // of token 0
     const Row broken = simple_row({1, kNan, 0}, 1);
     const Row empty = simple_row({-kInf, -kInf, -kInf}, 1);
-    auto one = [&](const Speculation& request, const VerifyOptions& options) { return verify(d, {request}, options)[0]; };
+    auto one = [&](const Speculation& request, const VerifyOptions& options) {
+        return verify(d, {request}, options)[0];
+    };
     auto is = [](const Verdict& v, int32_t status, int32_t accepted, const std::vector<int32_t>& emitted) {
         std::vector<int32_t> all = emitted;
         all.resize(v.tokens.size(), -1);

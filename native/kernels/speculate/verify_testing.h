@@ -10,9 +10,9 @@
 namespace testing {
 
 struct Speculation {
-    std::vector<Row> rows;                                 // root first
-    std::vector<int32_t> parents = {-1}, tokens = {-1};    // of every row
-    std::vector<int32_t> draft_rows = {-1};                // of drafts
+    std::vector<Row> rows;                               // root first
+    std::vector<int32_t> parents = {-1}, tokens = {-1};  // of every row
+    std::vector<int32_t> draft_rows = {-1};              // of drafts
     std::vector<Row> drafts = {};
 };
 
@@ -144,7 +144,8 @@ public:
                                 {moves.at + 2 * from, moves.at + 2 * to}});
             checkMoves(verdicts.back(), 1000000 - 3 * int64_t{cu[static_cast<size_t>(r)]});
             // Slots are told by the request's rows, so that they compare.
-            for (int64_t& move : verdicts.back().moves) move -= move < 0 ? 0 : 1000000 - 3 * int64_t{cu[static_cast<size_t>(r)]};
+            for (int64_t& move : verdicts.back().moves)
+                move -= move < 0 ? 0 : 1000000 - 3 * int64_t{cu[static_cast<size_t>(r)]};
         }
     }
 
