@@ -184,6 +184,45 @@ struct SampleArgs {
     void* workspace;  // sample_workspace_bytes of it
     int64_t num_rows, vocab_size, logits_stride, num_bias, max_top, num_history, num_masks, mask_stride, num_slots;
     int32_t logits_dtype;
+    bool shares_slots;
+};
+
+struct VerifyArgs {
+    int32_t* tokens;
+    int32_t* accepted;
+    int32_t* path;
+    int32_t* status;
+    int64_t* moves;  // null: not wanted
+    int32_t* state;  // the tables are null where they have no entries
+    const void* logits;
+    const ct_sample_row* rows;
+    const void* draft_logits;
+    const ct_sample_row* draft_params;
+    const int32_t* bias_ids;
+    const float* bias_values;
+    const int32_t* history_ids;
+    const int32_t* masks;
+    const int32_t* cu_rows;
+    const int32_t* draft_ids;
+    const int32_t* parents;     // null: chains
+    const int32_t* draft_rows;  // null: none
+    const int64_t* slots;       // null: as moves
+    void* workspace;            // verify_workspace_bytes of it
+    int64_t num_requests, num_rows, num_draft_rows, max_tokens, vocab_size, logits_stride, draft_stride, num_bias,
+        num_history, num_masks, mask_stride, num_slots;
+    int32_t logits_dtype, draft_dtype, method;
+};
+
+struct KvMoveArgs {
+    void* k_cache;
+    void* v_cache;  // null: none
+    const int64_t* moves;
+    const int32_t* counts;  // null: max_moves each
+    int64_t num_seqs, max_moves, num_slots;
+    int64_t block_bytes;  // from one block to the next
+    int64_t k_bytes;      // of a head of a token: a multiple of 16
+    int64_t v_bytes;
+    int32_t num_kv_heads, block_size;
 };
 
 // One function an operation; each launches and returns a status.
@@ -204,6 +243,9 @@ struct Operations {
     int32_t (*argmax)(const LaunchContext&, const ArgmaxArgs&);
     int32_t (*sample_workspace_bytes)(const DeviceLimits&, const ct_sample_params&, int64_t* bytes);
     int32_t (*sample)(const LaunchContext&, const SampleArgs&);
+    int32_t (*verify_workspace_bytes)(const DeviceLimits&, const ct_verify_params&, int64_t* bytes);
+    int32_t (*verify)(const LaunchContext&, const VerifyArgs&);
+    int32_t (*kv_move)(const LaunchContext&, const KvMoveArgs&);
 };
 
 struct Backend {

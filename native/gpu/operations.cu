@@ -21,6 +21,9 @@ const ct::Operations kOperations = {
     .argmax = argmax,
     .sample_workspace_bytes = sample_workspace_bytes,
     .sample = sample,
+    .verify_workspace_bytes = verify_workspace_bytes,
+    .verify = verify,
+    .kv_move = kv_move,
 };
 
 }  // namespace gpu

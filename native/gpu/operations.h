@@ -25,6 +25,9 @@ int32_t copy_blocks(const LaunchContext& context, const ct::CopyBlocksArgs& args
 int32_t argmax(const LaunchContext& context, const ct::ArgmaxArgs& args);
 int32_t sample_workspace_bytes(const DeviceLimits& limits, const ct_sample_params& params, int64_t* bytes);
 int32_t sample(const LaunchContext& context, const ct::SampleArgs& args);
+int32_t verify_workspace_bytes(const DeviceLimits& limits, const ct_verify_params& params, int64_t* bytes);
+int32_t verify(const LaunchContext& context, const ct::VerifyArgs& args);
+int32_t kv_move(const LaunchContext& context, const ct::KvMoveArgs& args);
 
 extern const ct::Operations kOperations;
 

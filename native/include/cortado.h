@@ -530,7 +530,12 @@ enum ct_sample_flags {
     CT_SAMPLE_LOGPROBS = 1,  /* logprob, rank and num_top of the row are wanted; else logprob 0, rank 0, no top */
     CT_SAMPLE_PROCESSED = 2, /* they tell of what the draw saw: kept tokens, tempered; others -inf */
     CT_SAMPLE_KEEP_TIES = 4, /* top_k keeps the k-th's equals */
-    CT_SAMPLE_RESET = 8      /* clears state_slot before all else: its counts, prompt marks and mu (to 2 * tau) */
+    CT_SAMPLE_RESET = 8,     /* clears state_slot before all else: its counts, prompt marks and mu (to 2 * tau) */
+    CT_SAMPLE_ASSUME = 16 /* the row reads state_slot and changes nothing there, so that rows may share it (drafts and
+                                the token before them): it sees the slot with the reset and the history of the call's row
+                                that owns it (the one without this flag, if there is one) and without any draw of the
+                                call; its own history counts on top, for this row alone (meant for a few dozen ids). Not
+                                with CT_SAMPLE_RESET or mirostat. Only with shares_slots */
 };
 
 /* A row's parameters. Zeros switch everything off, but for temperature (0: greedy) and those that say so. */
@@ -544,7 +549,7 @@ typedef struct ct_sample_row {
     int32_t forced;       /* >= 0: reports that token instead of drawing it; -1: draw. Not off by 0 */
     int32_t num_top;      /* of top_ids; at most max_top_logprobs */
     int32_t state_slot;   /* in [0, num_slots): the request's counts; -1: none. Not off by 0. Rows of one call have
-                              different slots */
+                              different slots, but for those with CT_SAMPLE_ASSUME */
     int32_t mask_row;     /* of masks: tokens whose bit is 0 are banned; -1: none. Not off by 0 */
     int32_t allowed_row;  /* a second such row; -1: none. Not off by 0 */
     int32_t top_k;        /* <= 0 off */
@@ -587,7 +592,8 @@ typedef struct ct_sample_params {
     int64_t mask_stride;      /* words from one row of masks to the next; at least vocab_size / 32, rounded up */
     int64_t num_slots;        /* of state; 0: it may be null */
     int32_t logits_dtype;     /* CT_F32 or CT_BF16 */
-    int32_t reserved;         /* 0 */
+    int32_t shares_slots;     /* 1: rows may have CT_SAMPLE_ASSUME (a launch before and one behind); 0: such a row is
+                                 CT_SAMPLE_INVALID */
 } ct_sample_params;
 
 /* Bytes of workspace that ct_sample needs for params; 0: none, and workspace may be null. Never fewer for more. */
@@ -634,6 +640,132 @@ CT_API int32_t ct_sample(ct_buffer* token, ct_buffer* logprob, ct_buffer* rank, 
                          const ct_buffer* rows, const ct_buffer* bias_ids, const ct_buffer* bias_values,
                          const ct_buffer* history_ids, const ct_buffer* masks, ct_buffer* workspace,
                          const ct_sample_params* params, ct_stream* stream);
+
+/* ==== Speculative decoding ====================================================================================== */
+
+/* ct_sample_row.stream_tag of what is drawn in one step of a request: with one seed and position their numbers differ.
+ * ct_verify uses the last two itself; rows of the target have none of the others. */
+enum ct_stream_tag {
+    CT_TAG_SAMPLE = 0,  /* the target's draws, in ct_sample as in ct_verify */
+    CT_TAG_DRAFT = 1,   /* a draft model's */
+    CT_TAG_ACCEPT = 2,  /* whether a drafted token stands */
+    CT_TAG_RESIDUAL = 3 /* what takes its place */
+};
+
+enum ct_verify_method {
+    CT_VERIFY_TOKENS =
+        0, /* token by token, chains and trees (Leviathan et al. 2023, arXiv 2211.17192; several candidates:
+                             Miao et al. 2023, arXiv 2305.09781) */
+    CT_VERIFY_BLOCK = 1 /* the requests whose nodes are a chain, each with a draft row, all at once (Sun et al. 2024,
+                             arXiv 2403.10444, algorithm 2): never fewer tokens in expectation. The others as
+                             CT_VERIFY_TOKENS */
+};
+
+typedef struct ct_verify_params {
+    int64_t struct_bytes;
+    int64_t num_requests;
+    int64_t num_rows;       /* of the target, over all requests */
+    int64_t num_draft_rows; /* 0: draft_logits, draft_params and draft_rows may be null */
+    int64_t max_tokens;     /* columns of tokens, path and moves, at least 1; nodes deeper than max_tokens - 1 are no
+                               candidates */
+    int64_t vocab_size;     /* columns of a row, of the target and of a draft */
+    int64_t logits_stride;  /* elements; at least vocab_size */
+    int64_t draft_stride;   /* the same of draft_logits */
+    int64_t num_bias;       /* these five as in ct_sample_params */
+    int64_t num_history;
+    int64_t num_masks;
+    int64_t mask_stride;
+    int64_t num_slots;
+    int32_t logits_dtype; /* CT_F32 or CT_BF16 */
+    int32_t draft_dtype;
+    int32_t method; /* ct_verify_method */
+    int32_t reserved;
+} ct_verify_params;
+
+/* Bytes of workspace that ct_verify needs for params. Never fewer for more rows, requests or columns. */
+CT_API int32_t ct_verify_workspace_bytes(int64_t* bytes, const ct_device* device, const ct_verify_params* params);
+
+/* Which drafted tokens stand, and the token behind them: a tree of drafts a request, walked so that what is emitted has
+ * the law of ct_sample drawing token by token.
+ *
+ * Request b has the rows [cu_rows[b], cu_rows[b + 1]). The first is its root: the logits behind the last token that was
+ * emitted. Every other is a node: a drafted token (draft_ids) and the logits behind it (its own row). Row parameters are
+ * ct_sample's, one for each row, so p, the law of a node's successors, is what ct_sample would draw from there: bans, bias,
+ * penalties, every step. The drafts before a row are counted where its history names them (CT_SAMPLE_ASSUME).
+ *
+ *   tokens       int32[num_requests][max_tokens]: what is emitted, accepted drafts first; filled up with -1
+ *   accepted     int32[num_requests]: the number of drafts that stand
+ *   path         int32[num_requests][max_tokens]: rows within the request that the walk went through, root (0) first:
+ *                accepted + 1 of them, then -1. Row path[i] gave tokens[i]
+ *   status       int32[num_requests]: ct_sample_status. A row of the target that fails ends the walk there, without a token
+ *                behind the accepted ones; one that the walk does not reach counts for nothing
+ *   moves        (nullable, with slots) int64[num_requests][max_tokens][2]: for ct_kv_move: the slot of row path[i] and the
+ *                slot of row i, where they differ, else -1, -1: brings the keys and values of the path together
+ *   state        (nullable) as in ct_sample. A root that owns its slot (without CT_SAMPLE_ASSUME) has its reset and history
+ *                noted before any row reads, and at last counts all the emitted tokens. Other rows, and draft rows, have
+ *                CT_SAMPLE_ASSUME wherever they have a slot
+ *   logits       logits_dtype[num_rows][logits_stride]; not changed
+ *   rows         ct_sample_row[num_rows]: forced must be -1 and mirostat off, or the row is CT_SAMPLE_INVALID
+ *   draft_logits (nullable) draft_dtype[num_draft_rows][draft_stride]: not changed
+ *   draft_params (nullable) ct_sample_row[num_draft_rows]: as the draft was drawn with; the same tables as rows
+ *   bias_ids, bias_values, history_ids, masks  as in ct_sample
+ *   cu_rows      int32[num_requests + 1]: from 0, not falling, at most num_rows. A request without rows has accepted 0 and
+ *                no tokens
+ *   draft_ids    int32[num_rows]: the node's token; not read for roots. Outside the vocabulary, -1 say: no candidate, and
+ *                none of those below. A draft that has a draft row must not be taken out so because of what it is: leave it
+ *                to its p of 0
+ *   parents      (nullable: chains) int32[num_rows]: the parent's row within the request, before the node's own; not read
+ *                for roots. Else the request is CT_SAMPLE_INVALID
+ *   draft_rows   (nullable: none have) int32[num_rows]: the draft row that the node's token was drawn from, q; -1: the
+ *                token was chosen without chance, of the request's tokens before it. The children of a node may share a row:
+ *                they were drawn from it independently. A draft row that fails, or whose index is not there, makes its nodes
+ *                no candidates
+ *   slots        (nullable) int64[num_rows]: where the row's keys and values lie
+ *   workspace    ct_verify_workspace_bytes; null where that is 0
+ *
+ * At a node whose children have no draft rows, a token is drawn as ct_sample draws it, with the same random number; the
+ * child of that token, the first of them, is the next node. So what is emitted equals what decoding without drafts emits
+ * for the seed, greedy included.
+ * Else the children are asked in their order: one stands where u * q(x) < r(x), u in (0, 1), r at first p; where it does
+ * not, r becomes max(r - q, 0), renormalised (q without a draft row: 1 at the token). Where none stands, a token is drawn
+ * from r by inverse CDF along the ids; where r has no mass, from p as ct_sample draws it. A child that q cannot have given
+ * (q(x) = 0) never stands.
+ * Random numbers: of the parent's row, seed and position, with CT_TAG_ACCEPT and the number of siblings before, or
+ * CT_TAG_RESIDUAL; by CT_VERIFY_BLOCK with CT_TAG_ACCEPT of the row before the draft.
+ * p and q are quotients of ct_sample's integers, in double (relative error 2^-51); r is in units of 2^-60, rounded down,
+ * its sums exact. A request's results depend on that request alone, and are the same bits on every device. */
+CT_API int32_t ct_verify(ct_buffer* tokens, ct_buffer* accepted, ct_buffer* path, ct_buffer* status, ct_buffer* moves,
+                         ct_buffer* state, const ct_buffer* logits, const ct_buffer* rows,
+                         const ct_buffer* draft_logits, const ct_buffer* draft_params, const ct_buffer* bias_ids,
+                         const ct_buffer* bias_values, const ct_buffer* history_ids, const ct_buffer* masks,
+                         const ct_buffer* cu_rows, const ct_buffer* draft_ids, const ct_buffer* parents,
+                         const ct_buffer* draft_rows, const ct_buffer* slots, ct_buffer* workspace,
+                         const ct_verify_params* params, ct_stream* stream);
+
+typedef struct ct_kv_move_params {
+    int64_t struct_bytes;
+    int64_t num_seqs;
+    int64_t max_moves;    /* of a sequence: columns of moves */
+    int64_t num_slots;    /* slots of the cache: blocks * block_size */
+    int64_t block_stride; /* elements from one block to the next in k_cache and v_cache */
+    int32_t num_kv_heads;
+    int32_t head_dim;   /* of k: a multiple of 16 */
+    int32_t head_dim_v; /* of v; 0: head_dim */
+    int32_t block_size; /* tokens in a block: 16, 32 or 64; 0: 16 */
+    int32_t kv_dtype;   /* ct_dtype of the cache */
+    int32_t reserved;
+} ct_kv_move_params;
+
+/* Moves tokens within the paged cache of a layer: all heads of slot `from` to slot `to`, a sequence's moves as if one
+ * after the other, so an accepted path (every destination at or before its source, both ascending) comes together in
+ * place. No slot that one sequence writes may be another's.
+ *   k_cache      pages [block][num_kv_heads][block_size][head_dim] kv_dtype
+ *   v_cache      pages [block][num_kv_heads][block_size][head_dim_v]; null: values lie in the keys
+ *   moves        int64[num_seqs][max_moves][2]: from, to, as block * block_size + place in the block. One outside the
+ *                cache, -1 say, moves nothing
+ *   counts       (nullable: max_moves) int32[num_seqs]: the moves of a sequence; more than max_moves are max_moves */
+CT_API int32_t ct_kv_move(ct_buffer* k_cache, ct_buffer* v_cache, const ct_buffer* moves, const ct_buffer* counts,
+                          const ct_kv_move_params* params, ct_stream* stream);
 
 #ifdef __cplusplus
 }

@@ -353,7 +353,7 @@ void refusesWrongSampling(Device& d, ct_buffer* b) {
     refused([](auto& p) { p.num_slots = INT64_MAX; });
     refused([](auto& p) { p.num_slots = -1; });
     refused([](auto& p) { p.logits_dtype = CT_F16; });
-    refused([](auto& p) { p.reserved = 1; });
+    refused([](auto& p) { p.shares_slots = 2; });
     int64_t bytes = 0;
     REFUSED(ct_sample_state_bytes(nullptr, d.device, 1, 4));
     REFUSED(ct_sample_state_bytes(&bytes, nullptr, 1, 4));

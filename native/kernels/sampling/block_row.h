@@ -164,6 +164,7 @@ public:
           s(shared),
           a(args),
           p(args.rows[row]),
+          assumed_(p, args.history_ids),
           r(row),
           mine_(mine),
           maxima_(maxima),
@@ -190,6 +191,14 @@ public:
     __device__ ct::Spread spread();
     __device__ double deviation();
     __device__ const uint64_t* first_keys(int* n);
+    // 0: not kept.
+    __device__ uint64_t key_of(int64_t id);
+    // body(id, weight) for this thread's share of what is kept.
+    template <typename Body>
+    __device__ __forceinline__ void each_weight(const Body& body) const {
+        const ct::Weigher w = weigher();
+        each_key([&](uint64_t key, float logit) { body(code.id(key), w.weight(w.exponent(logit), s.steps)); });
+    }
     __device__ void narrow(uint64_t mass);
 
     // Writes logprob, rank and the likeliest tokens.
@@ -245,6 +254,7 @@ private:
     SampleShared& s;
     const ct::SampleArgs& a;
     const ct_sample_row& p;
+    const ct::Assumed assumed_;
     int64_t r;
     float* mine_;
     const uint64_t* maxima_;
@@ -291,7 +301,9 @@ __device__ inline int32_t BlockRow::survey() {
     if (listed_ >= 0) {
         uint64_t first = 0;
         share(listed_, [&](int i) {
-            const uint64_t key = code.logit(s.list[i]) < infinity() ? s.list[i] : kNotFinite;
+            // 0: what the chain had cut before an edit.
+            const bool finite = s.list[i] == 0 || code.logit(s.list[i]) < infinity();
+            const uint64_t key = finite ? s.list[i] : kNotFinite;
             first = key > first ? key : first;
         });
         best = largest_of(s, first);
@@ -325,6 +337,16 @@ __device__ inline uint64_t BlockRow::mass() {
     }
     known_mass_ = sum_of(s, own);
     return known_mass_;
+}
+
+__device__ inline uint64_t BlockRow::key_of(int64_t id) {
+    if (listed_ < 0) {
+        const uint64_t key = code.key(values_[id], id);
+        return range.contains(key) ? key : 0;
+    }
+    uint64_t own = 0;
+    each_key([&](uint64_t key, float) { own = code.id(key) == id ? key : own; });
+    return largest_of(s, own);
 }
 
 __device__ inline uint64_t BlockRow::first_of(uint64_t high) {

@@ -61,6 +61,7 @@ Row::Row(const SampleArgs& args, const SamplingPasses& passes, const RowMemory& 
       passes_(passes),
       m_(memory),
       p_(args.rows[row]),
+      assumed_(p_, args.history_ids),
       r_(row),
       n_(args.vocab_size),
       chunks_(chunks_of(args.vocab_size)),
@@ -202,6 +203,17 @@ double Row::deviation() {
     Moments moments(top, code.logit(last_of(range.low)));
     each_key([&](uint64_t, float logit) { moments.add(logit); });
     return moments.deviation();
+}
+
+uint64_t Row::key_of(int64_t id) {
+    if (is_list()) {
+        uint64_t found = 0;
+        for (int64_t i = 0; i < listed_; ++i) found = code.id(m_.keys[i]) == id ? m_.keys[i] : found;
+        return found;
+    }
+    settle();
+    const uint64_t key = code.key(values_[id], id);
+    return range.contains(key) ? key : 0;
 }
 
 const uint64_t* Row::first_keys(int* n) {

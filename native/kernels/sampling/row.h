@@ -100,6 +100,13 @@ public:
     Spread spread();
     double deviation();
     const uint64_t* first_keys(int* n);
+    // 0: not kept.
+    uint64_t key_of(int64_t id);
+    // The number of kept tokens where they lie as keys; -1: they do not, and key_of and each_weight look at the row.
+    int64_t listed() const { return listed_; }
+    // body(id, weight) for what is kept.
+    template <typename Body>
+    void each_weight(const Body& body);
     void narrow(uint64_t mass);
 
     // Writes logprob, rank and the likeliest tokens.
@@ -112,6 +119,9 @@ private:
     float low_logit() const { return code.logit(range.low); }
     float high_logit() const { return range.high == UINT64_MAX ? FLT_MAX : code.logit(range.high); }
     const int32_t* slot() const { return a_.state + p_.state_slot * slot_words(n_); }
+    uint32_t word_of(const int32_t* counts, int64_t id) const {
+        return assumed_.on(static_cast<uint32_t>(counts[id]), static_cast<int32_t>(id));
+    }
 
     // row_edits.cpp
     void own();
@@ -147,6 +157,7 @@ private:
     const SamplingPasses& passes_;
     const RowMemory& m_;
     const ct_sample_row& p_;
+    const Assumed assumed_;
     int64_t r_;
     int64_t n_;
     int64_t chunks_;
@@ -191,6 +202,13 @@ void Row::each_key(const Body& body) const {
             if (range.contains(key)) body(key, values_[i]);
         }
     }
+}
+
+template <typename Body>
+void Row::each_weight(const Body& body) {
+    settle();
+    const Weigher w = weigher();
+    each_key([&](uint64_t key, float logit) { body(code.id(key), w.weight(w.exponent(logit), steps_)); });
 }
 
 // Deeper logits weigh nothing: a weight at the top is 2^(62 - id_bits).

@@ -124,7 +124,12 @@ void Row::penalise_row() {
         const int32_t id = distinct[i];
         // The counts are all over the slot: memory's latency must not be waited for one by one.
         if (i + kAhead < n) __builtin_prefetch(counts + distinct[i + kAhead]);
-        put(id, penalised(m_.values[id], static_cast<uint32_t>(counts[id]), p_));
+        put(id, penalised(m_.values[id], word_of(counts, id), p_));
+    }
+    for (int32_t i = 0; i < assumed_.size; ++i) {
+        const int32_t id = assumed_.ids[i];
+        if (id < 0 || id >= n_ || counts[id] != 0 || !assumed_.is_first(i)) continue;
+        put(id, penalised(m_.values[id], word_of(counts, id), p_));
     }
 }
 
@@ -134,7 +139,7 @@ void Row::penalise_keys(int64_t size) {
     for (int64_t i = 0; i < size; ++i) {
         const uint64_t key = m_.keys[i];
         if (i + kAhead < size) __builtin_prefetch(counts + code.id(m_.keys[i + kAhead]));
-        const auto word = static_cast<uint32_t>(counts[code.id(key)]);
+        const uint32_t word = word_of(counts, code.id(key));
         if (word != 0) m_.keys[i] = code.key(penalised(code.logit(key), word, p_), code.id(key));
     }
 }
@@ -168,8 +173,7 @@ void Row::rekey(int step) {
     }
     for (int64_t i = 0; i < listed_; ++i) {
         const int64_t id = code.id(m_.keys[i]);
-        const float logit =
-            counts ? penalised(code.logit(m_.keys[i]), static_cast<uint32_t>(counts[id]), p_) : m_.kept[id];
+        const float logit = counts ? penalised(code.logit(m_.keys[i]), word_of(counts, id), p_) : m_.kept[id];
         not_finite_ = not_finite_ || !(logit < kInfinity);
         m_.keys[i] = code.key(logit, id);
     }

@@ -13,6 +13,7 @@
 // that a row is read by up to 8 multiprocessors.
 // Occupancy: 512 threads of at most 128 registers, 56 KB of shared memory: one block a multiprocessor.
 #include "gpu/operations.h"
+#include "kernels/sampling/block_edits.h"
 #include "kernels/sampling/select.h"
 
 namespace gpu {
@@ -26,124 +27,6 @@ struct Sample {
     int32_t pieces;
     bool aligned;  // rows of logits
 };
-
-// ---- edits ---------------------------------------------------------------------------------------------------------
-
-__device__ inline int32_t BlockRow::begin() {
-    if (maxima_) {
-        uint64_t first = 0;
-        for (int piece = 0; piece < pieces_; ++piece) {
-            const uint64_t key = maxima_[static_cast<int64_t>(piece) * blockDim.x + threadIdx.x];
-            first = key > first ? key : first;
-        }
-        s.maxima[threadIdx.x] = first;
-        bottom_ = -FLT_MAX;
-        best = largest_of(s, first);
-    } else {
-        best = look(raw_);
-    }
-    if (best == kNotFinite) return CT_SAMPLE_NOT_FINITE;
-    if (best < ct::whole_range(code).low) return CT_SAMPLE_EMPTY;
-    const bool banned = p.mask_row >= 0 || p.allowed_row >= 0;
-    if (!banned && p.bias_begin == p.bias_end && !edits(CT_STEP_DRY) && !edits(CT_STEP_PENALTIES)) return CT_SAMPLE_OK;
-    own_row();
-    add_entries(p.bias_begin, p.bias_end, false, true);
-    if (p.flags & CT_SAMPLE_LOGPROBS || p.forced >= 0) {
-        // Bans alone may leave nothing, which the sums hide from no one: a ban is final.
-        uint64_t any = 0;
-        values_.each([&](float logit, int64_t) { any |= !(logit < -FLT_MAX); });
-        if (largest_of(s, any) == 0) return CT_SAMPLE_EMPTY;
-    }
-    return CT_SAMPLE_OK;
-}
-
-// This block's row: the logits as they come, masked.
-__device__ inline void BlockRow::own_row() {
-    const int32_t* mask = p.mask_row >= 0 ? a.masks + p.mask_row * a.mask_stride : nullptr;
-    const int32_t* allowed = p.allowed_row >= 0 ? a.masks + p.allowed_row * a.mask_stride : nullptr;
-    raw_.each([&](float logit, int64_t id) {
-        const uint32_t bit = 1u << (id % 32);
-        const bool banned = (mask && (static_cast<uint32_t>(mask[id / 32]) & bit) == 0) ||
-                            (allowed && (static_cast<uint32_t>(allowed[id / 32]) & bit) == 0);
-        mine_[id] = banned ? -infinity() : logit;
-    });
-    __syncthreads();
-    values_ = {mine_, a.vocab_size, false, true};
-    edited_ = true;
-}
-
-// Adds the row's entries in their order where an id comes more than once: all of them, or the bans alone.
-__device__ inline void BlockRow::add_entries(int64_t begin, int64_t end, bool bans, bool all) {
-    for (; begin < end; begin += kFew) {
-        const int n = static_cast<int>(end - begin < kFew ? end - begin : kFew);
-        share(n, [&](int i) {
-            s.bias_ids[i] = a.bias_ids[begin + i];
-            s.bias_values[i] = a.bias_values[begin + i];
-        });
-        __syncthreads();
-        share(n, [&](int i) {
-            const int32_t id = s.bias_ids[i];
-            if (id < 0 || id >= a.vocab_size) return;
-            // The first entry of an id adds them all.
-            int j = 0;
-            while (s.bias_ids[j] != id) ++j;
-            if (j < i) return;
-            float logit = mine_[id];
-            for (; j < n; ++j) {
-                if (s.bias_ids[j] != id) continue;
-                if (all || (s.bias_values[j] < -FLT_MAX) == bans) logit = ct::biased(logit, s.bias_values[j]);
-            }
-            mine_[id] = logit;
-        });
-        __syncthreads();
-    }
-}
-
-__device__ inline void BlockRow::edit(int step) {
-    if (!edits(step)) return;
-    if (has_run_ && listed_ >= 0) return edit_list(step);
-    if (has_run_) {
-        values_.each(
-            [&](float logit, int64_t id) { mine_[id] = range.contains(code.key(logit, id)) ? logit : -infinity(); });
-        __syncthreads();
-        overwritten_ = true;
-    }
-    edit_row(step);
-}
-
-__device__ inline void BlockRow::edit_row(int step) {
-    if (step == CT_STEP_DRY) return add_entries(p.dry_begin, p.dry_end, false, true);
-    const int32_t* slot = a.state + p.state_slot * ct::slot_words(a.vocab_size);
-    const int32_t* counts = slot + ct::kSlotHead;
-    const int32_t* distinct = counts + ct::padded_vocab(a.vocab_size);
-    share(slot[ct::kSlotDistinct], [&](int i) {
-        const int32_t id = distinct[i];
-        mine_[id] = ct::penalised(mine_[id], static_cast<uint32_t>(counts[id]), p);
-    });
-    __syncthreads();
-}
-
-__device__ inline void BlockRow::edit_list(int step) {
-    const int32_t* counts = a.state + p.state_slot * ct::slot_words(a.vocab_size) + ct::kSlotHead;
-    share(listed_, [&](int i) {
-        const uint64_t key = s.list[i];
-        if (!range.contains(key)) {
-            s.list[i] = 0;  // below every range
-            return;
-        }
-        const int64_t id = code.id(key);
-        float logit = code.logit(key);
-        if (step == CT_STEP_PENALTIES) {
-            logit = ct::penalised(logit, static_cast<uint32_t>(counts[id]), p);
-        } else {
-            for (int64_t j = p.dry_begin; j < p.dry_end; ++j) {
-                if (a.bias_ids[j] == id) logit = ct::biased(logit, a.bias_values[j]);
-            }
-        }
-        s.list[i] = code.key(logit, id);
-    });
-    __syncthreads();
-}
 
 // ---- what is reported ----------------------------------------------------------------------------------------------
 
@@ -219,51 +102,24 @@ __device__ inline void BlockRow::report(int64_t token) {
     write_tops(log_mass);
 }
 
-// ---- the state -----------------------------------------------------------------------------------------------------
-
-__device__ inline void note(int32_t* slot, int64_t vocab_size, int32_t id, bool of_prompt) {
-    if (id < 0 || id >= vocab_size) return;
-    auto* word = reinterpret_cast<uint32_t*>(slot + ct::kSlotHead + id);
-    uint32_t old = atomic_add(word, of_prompt ? 0u : 1u);
-    while (of_prompt && (old & ct::kInPrompt) == 0) {
-        const uint32_t seen = atomic_cas(word, old, old | ct::kInPrompt);
-        if (seen == old) break;
-        old = seen;
-    }
-    if (old != 0) return;
-    const int32_t at = atomic_add(slot + ct::kSlotDistinct, 1);
-    slot[ct::kSlotHead + ct::padded_vocab(vocab_size) + at] = id;
-}
-
-__device__ inline void take_up(const ct::SampleArgs& a, const ct_sample_row& p) {
-    int32_t* slot = a.state + p.state_slot * ct::slot_words(a.vocab_size);
-    int32_t* distinct = slot + ct::kSlotHead + ct::padded_vocab(a.vocab_size);
-    if (p.flags & CT_SAMPLE_RESET) {
-        share(slot[ct::kSlotDistinct], [&](int i) { slot[ct::kSlotHead + distinct[i]] = 0; });
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            slot[ct::kSlotDistinct] = 0;
-            slot[ct::kSlotMu] = static_cast<int32_t>(float_bits(2 * p.mirostat_tau));
-        }
-        __syncthreads();
-    }
-    share(p.history_end - p.prompt_begin, [&](int i) {
-        const int32_t at = p.prompt_begin + i;
-        note(slot, a.vocab_size, a.history_ids[at], at < p.output_begin);
-    });
-    __syncthreads();
-}
-
 // ---- a row ---------------------------------------------------------------------------------------------------------
+
+__device__ inline bool is_valid_row(const ct::SampleArgs& a, int64_t r) {
+    return ct::is_valid(a.rows[r], a.vocab_size, a.num_bias, a.num_history, a.num_masks, a.num_slots, a.max_top,
+                        a.shares_slots);
+}
+
+__device__ inline bool owns_slot(const ct::SampleArgs& a, int64_t r) {
+    return a.rows[r].state_slot >= 0 && !ct::assumes(a.rows[r]) && is_valid_row(a, r);
+}
 
 __device__ inline void sample_row(SampleShared& s, const Sample& k, int64_t r) {
     const ct::SampleArgs& a = k.a;
     const ct_sample_row& p = a.rows[r];
-    if (!ct::is_valid(p, a.vocab_size, a.num_bias, a.num_history, a.num_masks, a.num_slots, a.max_top)) {
-        return fail_row(a, r, CT_SAMPLE_INVALID);
-    }
-    int32_t* slot = p.state_slot >= 0 ? a.state + p.state_slot * ct::slot_words(a.vocab_size) : nullptr;
-    if (slot) take_up(a, p);
+    if (!is_valid_row(a, r)) return fail_row(a, r, CT_SAMPLE_INVALID);
+    const bool owns = p.state_slot >= 0 && !ct::assumes(p);
+    int32_t* slot = owns ? a.state + p.state_slot * ct::slot_words(a.vocab_size) : nullptr;
+    if (slot && !a.shares_slots) take_up(a, p);
     const uint64_t* maxima = k.maxima ? k.maxima + r * k.pieces * static_cast<int64_t>(blockDim.x) : nullptr;
     float* mine = k.edited ? k.edited + static_cast<int64_t>(blockIdx.x) * k.edited_stride : nullptr;
     BlockRow x(s, a, r, k.aligned, mine, maxima, k.pieces);
@@ -286,7 +142,7 @@ __device__ inline void sample_row(SampleShared& s, const Sample& k, int64_t r) {
         a.logprob[r] = 0;
         a.rank[r] = 0;
         a.status[r] = CT_SAMPLE_OK;
-        if (slot) note(slot, a.vocab_size, static_cast<int32_t>(token), false);
+        if (slot && !a.shares_slots) note(slot, a.vocab_size, static_cast<int32_t>(token), false);
     }
     clear_tops(a, r, 0);
     __syncthreads();
@@ -303,6 +159,22 @@ __global__ void __launch_bounds__(kMaxThreads) sample_kernel(Sample k) {
         sample_row(s, k, r);
         __syncthreads();
     }
+}
+
+// Around sample_kernel where rows share slots: the histories before any row reads, the draws when all have read.
+__global__ void __launch_bounds__(kMaxThreads) take_up_kernel(Sample k) {
+    wait_for_previous();
+    launch_next();
+    if (owns_slot(k.a, blockIdx.x)) take_up(k.a, k.a.rows[blockIdx.x]);
+}
+
+__global__ void __launch_bounds__(kMaxThreads) count_kernel(Sample k) {
+    wait_for_previous();
+    launch_next();
+    const int64_t r = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (r >= k.a.num_rows || k.a.status[r] != CT_SAMPLE_OK || !owns_slot(k.a, r)) return;
+    int32_t* slot = k.a.state + k.a.rows[r].state_slot * ct::slot_words(k.a.vocab_size);
+    note(slot, k.a.vocab_size, k.a.token[r], false);
 }
 
 // The threads' largest keys of a piece of a row: tiles dealt over the pieces, so that a thread of sample_kernel knows whether
@@ -381,14 +253,21 @@ int32_t sample(const LaunchContext& context, const ct::SampleArgs& args) {
              rows_aligned(args.logits, args.logits_stride, element)};
     LaunchShape shape;
     shape.threads = p.threads;
+    if (args.shares_slots) {
+        shape.blocks_x = args.num_rows;
+        CT_TRY(GPU_LAUNCH(context, shape, take_up_kernel, k));
+    }
     if (p.pieces > 1) {
         shape.blocks_x = args.num_rows * p.pieces;
-        const int32_t status = GPU_LAUNCH(context, shape, survey_kernel, k);
-        if (status != CT_OK) return status;
+        CT_TRY(GPU_LAUNCH(context, shape, survey_kernel, k));
     }
     shape.blocks_x = p.blocks;
     shape.shared_bytes = sizeof(SampleShared);
-    return GPU_LAUNCH(context, shape, sample_kernel, k);
+    CT_TRY(GPU_LAUNCH(context, shape, sample_kernel, k));
+    if (!args.shares_slots) return CT_OK;
+    shape.shared_bytes = 0;
+    shape.blocks_x = ceil_div(args.num_rows, int64_t{shape.threads});
+    return GPU_LAUNCH(context, shape, count_kernel, k);
 }
 
 }  // namespace gpu

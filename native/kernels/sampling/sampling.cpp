@@ -4,46 +4,12 @@
 #include <optional>
 
 #include "kernels/sampling/row.h"
+#include "kernels/sampling/slot.h"
 
 namespace ct {
 namespace {
 
 constexpr float kInfinity = __builtin_inff();
-
-// A request's slot of the state: weight.h tells the layout.
-class Slot {
-public:
-    Slot(int32_t* words, int64_t vocab_size)
-        : words_(words),
-          counts_(words + kSlotHead),
-          distinct_(words + kSlotHead + padded_vocab(vocab_size)),
-          vocab_size_(vocab_size) {}
-
-    void reset(float mu) {
-        for (int32_t i = 0; i < words_[kSlotDistinct]; ++i) counts_[distinct_[i]] = 0;
-        words_[kSlotDistinct] = 0;
-        set_mu(mu);
-    }
-
-    void note(const int32_t* ids, int64_t n, bool of_prompt) {
-        for (int64_t i = 0; i < n; ++i) {
-            if (ids[i] < 0 || ids[i] >= vocab_size_) continue;
-            auto word = static_cast<uint32_t>(counts_[ids[i]]);
-            if (word == 0) distinct_[words_[kSlotDistinct]++] = ids[i];
-            word = of_prompt ? word | kInPrompt : word + 1;
-            counts_[ids[i]] = static_cast<int32_t>(word);
-        }
-    }
-
-    float mu() const { return bits_float(static_cast<uint32_t>(words_[kSlotMu])); }
-    void set_mu(float mu) { words_[kSlotMu] = static_cast<int32_t>(float_bits(mu)); }
-
-private:
-    int32_t* words_;
-    int32_t* counts_;
-    int32_t* distinct_;
-    int64_t vocab_size_;
-};
 
 struct Sample : SampleArgs {
     const SamplingPasses* passes;
@@ -63,21 +29,22 @@ struct Sample : SampleArgs {
         std::fill_n(top_logprobs + r * max_top, max_top, -kInfinity);
     }
 
-    Slot take_up(const ct_sample_row& p) const {
-        Slot slot(state + p.state_slot * slot_words(vocab_size), vocab_size);
-        if (p.flags & CT_SAMPLE_RESET) slot.reset(2 * p.mirostat_tau);
-        slot.note(history_ids + p.prompt_begin, p.output_begin - p.prompt_begin, true);
-        slot.note(history_ids + p.output_begin, p.history_end - p.output_begin, false);
-        return slot;
+    Slot slot_of(int64_t r) const { return Slot(rows[r], state, vocab_size); }
+
+    bool is_valid_row(int64_t r) const {
+        return is_valid(rows[r], vocab_size, num_bias, num_history, num_masks, num_slots, max_top, shares_slots);
     }
+
+    bool owns_slot(int64_t r) const { return is_valid_row(r) && rows[r].state_slot >= 0 && !assumes(rows[r]); }
 
     void sample_row(const RowMemory& memory, int64_t r, const float* maxima) const {
         const ct_sample_row& p = rows[r];
-        if (!is_valid(p, vocab_size, num_bias, num_history, num_masks, num_slots, max_top)) {
-            return fail_row(r, CT_SAMPLE_INVALID);
-        }
+        if (!is_valid_row(r)) return fail_row(r, CT_SAMPLE_INVALID);
         std::optional<Slot> slot;
-        if (p.state_slot >= 0) slot = take_up(p);
+        if (p.state_slot >= 0 && !assumes(p)) {
+            slot = slot_of(r);
+            if (!shares_slots) slot->take_up(p, history_ids);
+        }
         Row x(*this, *passes, memory, r, maxima);
         int32_t fault = x.begin();
         const bool runs = p.forced < 0 || (p.flags & CT_SAMPLE_PROCESSED) != 0;
@@ -95,7 +62,7 @@ struct Sample : SampleArgs {
         status[r] = CT_SAMPLE_OK;
         clear_tops(r);
         if (p.flags & CT_SAMPLE_LOGPROBS) x.report(chosen);
-        if (slot) slot->note(&token[r], 1, false);
+        if (slot && !shares_slots) slot->note(&token[r], 1, false);
     }
 
     // Few rows: the first look at each is shared out in pieces of it, since memory's speed is that of all threads.
@@ -123,7 +90,19 @@ struct Sample : SampleArgs {
         return static_cast<unsigned char*>(team.scratch(thread, RowMemory::bytes(vocab_size) + shared));
     }
 
+    // Rows that share a slot read it as it is between its history and the draws.
     void operator()(Team& team) const {
+        if (!shares_slots) return sample_all(team);
+        team.run(num_rows, [&](int64_t r, int) {
+            if (owns_slot(r)) slot_of(r).take_up(rows[r], history_ids);
+        });
+        sample_all(team);
+        for (int64_t r = 0; r < num_rows; ++r) {
+            if (owns_slot(r) && status[r] == CT_SAMPLE_OK) slot_of(r).note(&token[r], 1, false);
+        }
+    }
+
+    void sample_all(Team& team) const {
         if (num_rows < team.size() && logits_dtype == CT_F32) return sample_few(team);
         team.run(num_rows, [&](int64_t r, int thread) {
             sample_row(RowMemory::at(memory_of(team, thread), vocab_size), r, nullptr);
@@ -148,7 +127,7 @@ int32_t check_params(const char* function, const ct_sample_params& p) {
     if (p.logits_dtype != CT_F32 && p.logits_dtype != CT_BF16) {
         return refuse("logits_dtype", p.logits_dtype, "CT_F32 or CT_BF16");
     }
-    if (p.reserved != 0) return refuse("reserved", p.reserved, "0");
+    if (p.shares_slots != 0 && p.shares_slots != 1) return refuse("shares_slots", p.shares_slots, "0 or 1");
     return CT_OK;
 }
 
@@ -264,7 +243,8 @@ extern "C" int32_t ct_sample(ct_buffer* token, ct_buffer* logprob, ct_buffer* ra
                               p.num_masks,
                               p.mask_stride,
                               p.num_slots,
-                              p.logits_dtype};
+                              p.logits_dtype,
+                              p.shares_slots != 0};
     int64_t needed = 0;
     CT_TRY(ct::workspace_bytes(ct::device_of(stream), p, &needed));
     if (needed > 0) CT_TRY(check("workspace", workspace, needed, 1));

@@ -2,7 +2,7 @@
 // rows beside others.
 #pragma once
 
-#include "kernels/sampling/sampling_testing.h"
+#include "kernels/sampling/sampling_assumed.h"
 
 namespace testing {
 
@@ -279,6 +279,37 @@ inline void tiesGoToTheLowerId(Device& d) {
     }
 }
 
+// Penalties and DRY in the midst of a chain change what the steps before them kept, and bring nothing back.
+inline void editsWhatIsKept(Device& d) {
+    Random random(31);
+    std::vector<Row> rows;
+    for (int64_t vocab : {300, 300, 300}) {
+        for (int32_t k : {1, 7, 40}) {
+            Row row;
+            for (int64_t i = 0; i < vocab; ++i) row.logits.push_back(random.normal(2));
+            row.p.flags |= CT_SAMPLE_PROCESSED;
+            row.p.top_k = k;
+            row.p.top_p = 0.6f;
+            row.p.presence_penalty = 3;
+            const uint8_t orders[][4] = {{CT_STEP_TOP_K, CT_STEP_DRY},
+                                         {CT_STEP_TOP_K, CT_STEP_TOP_P, CT_STEP_PENALTIES},
+                                         {CT_STEP_TOP_P, CT_STEP_DRY, CT_STEP_TOP_K, CT_STEP_PENALTIES}};
+            std::copy_n(orders[rows.size() / 3], 4, row.p.order);
+            for (int32_t i = 0; i < 40; ++i) {
+                row.output.push_back(static_cast<int32_t>(random.below(vocab)));
+                row.dry.push_back({static_cast<int32_t>(random.below(vocab)), -4.0f});
+            }
+            rows.push_back(row);
+        }
+    }
+    const std::vector<Result> results = sample(d, rows, 50);
+    for (size_t r = 0; r < rows.size(); ++r) {
+        context = "edits, " + described(rows[r]);
+        CHECK(results[r].status == CT_SAMPLE_OK);
+        expect(rows[r], results[r]);
+    }
+}
+
 // Logits whose differences overflow, vanish, or lie at the ends of float.
 inline void takesExtremeLogits(Device& d) {
     constexpr float kMax = std::numeric_limits<float>::max(), kTiny = std::numeric_limits<float>::denorm_min();
@@ -325,11 +356,15 @@ inline void obeysTheLaws(Device& d) {
     const std::string device = context;
     countsWhatItDraws(d);
     keepsMirostatsMu(d);
+    assumesOnTopOfTheSlot(d, 60, reduced() ? 4 : 40);
+    assumesOnTopOfTheSlot(d, 1500, reduced() ? 1 : 8);
+    refusesWhatChangesTheSlot(d);
     rowsAreStrangers(d, 90, reduced() ? 5 : 40);
     readsHalves(d);
     refusesRows(d);
     context = device;
     tiesGoToTheLowerId(d);
+    editsWhatIsKept(d);
     takesExtremeLogits(d);
     context = device;
     samplesNoRows(d);

@@ -20,7 +20,7 @@ struct Result {
 class Call {
 public:
     Call(Device& d, const std::vector<Row>& rows, int64_t max_top, ct_buffer* state = nullptr, int64_t num_slots = 0,
-         bool halves = false)
+         bool halves = false, bool shares_slots = true)
         : d_(d),
           n_(static_cast<int64_t>(rows.size())),
           max_top_(max_top),
@@ -89,6 +89,8 @@ public:
         p.num_masks = static_cast<int64_t>(masks.size()) / (words + 1);
         p.mask_stride = words + 1;
         p.num_slots = state ? num_slots : n_;
+        auto assumes = [](const Row& row) { return (row.p.flags & CT_SAMPLE_ASSUME) != 0; };
+        p.shares_slots = shares_slots && std::any_of(rows.begin(), rows.end(), assumes);
         Array<int32_t> bias_ids(d, ids), history_ids(d, history), mask_words(d, masks);
         Array<float> bias_values(d, values);
         token_.poison();

@@ -210,9 +210,42 @@ CT_HOST_DEVICE inline float penalised(float logit, uint32_t word, const ct_sampl
     return no_ban(static_cast<float>(static_cast<double>(logit) - off));
 }
 
+CT_HOST_DEVICE inline bool assumes(const ct_sample_row& p) { return (p.flags & CT_SAMPLE_ASSUME) != 0; }
+
+// The history of a row that assumes it: counted on top of what the slot holds.
+struct Assumed {
+    const int32_t* ids = nullptr;
+    int32_t num_prompt = 0, size = 0;
+    uint64_t filter = 0;  // bit id % 64 of every id
+
+    Assumed() = default;
+    CT_HOST_DEVICE Assumed(const ct_sample_row& p, const int32_t* history_ids) {
+        if (!assumes(p) || p.state_slot < 0) return;
+        ids = history_ids + p.prompt_begin;
+        num_prompt = p.output_begin - p.prompt_begin;
+        size = p.history_end - p.prompt_begin;
+        for (int32_t i = 0; i < size; ++i) filter |= uint64_t{1} << (ids[i] & 63);
+    }
+    // The slot's word of a token, and these on top.
+    CT_HOST_DEVICE [[gnu::always_inline]] uint32_t on(uint32_t word, int32_t id) const {
+        return (filter >> (id & 63) & 1) == 0 ? word : add(word, id);
+    }
+    CT_HOST_DEVICE uint32_t add(uint32_t word, int32_t id) const {
+        for (int32_t i = 0; i < size; ++i) {
+            if (ids[i] == id) word = i < num_prompt ? word | kInPrompt : word + 1;
+        }
+        return word;
+    }
+    CT_HOST_DEVICE bool is_first(int32_t at) const {
+        int32_t i = 0;
+        while (ids[i] != ids[at]) ++i;
+        return i == at;
+    }
+};
+
 // What a row points at lies within the tables, and its order within the steps.
 CT_HOST_DEVICE inline bool is_valid(const ct_sample_row& p, int64_t vocab_size, int64_t num_bias, int64_t num_history,
-                                    int64_t num_masks, int64_t num_slots, int64_t max_top) {
+                                    int64_t num_masks, int64_t num_slots, int64_t max_top, bool shares_slots) {
     bool valid = p.forced < vocab_size && p.state_slot < num_slots && p.mask_row < num_masks &&
                  p.allowed_row < num_masks && p.bias_begin >= 0 && p.bias_begin <= p.bias_end &&
                  p.bias_end <= num_bias && p.dry_begin >= 0 && p.dry_begin <= p.dry_end && p.dry_end <= num_bias &&
@@ -220,6 +253,9 @@ CT_HOST_DEVICE inline bool is_valid(const ct_sample_row& p, int64_t vocab_size, 
                  p.history_end <= num_history && p.num_top <= max_top;
     const bool has_slot = p.state_slot >= 0;
     valid = valid && (has_slot || (!has_penalties(p) && !(p.mirostat_tau > 0) && p.prompt_begin == p.history_end));
+    // What changes the slot is for the row that owns it.
+    const bool changes = (p.flags & CT_SAMPLE_RESET) != 0 || p.mirostat_tau > 0;
+    valid = valid && (!assumes(p) || (shares_slots && !changes));
     for (int i = 0; i < CT_MAX_SAMPLE_STEPS; ++i) valid = valid && p.order[i] <= CT_STEP_MIROSTAT;
     return valid;
 }

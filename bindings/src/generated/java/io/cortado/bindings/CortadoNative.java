@@ -3830,6 +3830,15 @@ public class CortadoNative extends CortadoNative$shared {
     public static int CT_SAMPLE_RESET() {
         return CT_SAMPLE_RESET;
     }
+    private static final int CT_SAMPLE_ASSUME = (int)16L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_sample_flags.CT_SAMPLE_ASSUME = 16
+     * }
+     */
+    public static int CT_SAMPLE_ASSUME() {
+        return CT_SAMPLE_ASSUME;
+    }
 
     private static class ct_sample_workspace_bytes {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
@@ -4089,6 +4098,268 @@ public class CortadoNative extends CortadoNative$shared {
                 traceDowncall("ct_sample", token, logprob, rank, top_ids, top_logprobs, status, state, logits, rows, bias_ids, bias_values, history_ids, masks, workspace, params, stream);
             }
             return (int)mh$.invokeExact(token, logprob, rank, top_ids, top_logprobs, status, state, logits, rows, bias_ids, bias_values, history_ids, masks, workspace, params, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+    private static final int CT_TAG_SAMPLE = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_stream_tag.CT_TAG_SAMPLE = 0
+     * }
+     */
+    public static int CT_TAG_SAMPLE() {
+        return CT_TAG_SAMPLE;
+    }
+    private static final int CT_TAG_DRAFT = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_stream_tag.CT_TAG_DRAFT = 1
+     * }
+     */
+    public static int CT_TAG_DRAFT() {
+        return CT_TAG_DRAFT;
+    }
+    private static final int CT_TAG_ACCEPT = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_stream_tag.CT_TAG_ACCEPT = 2
+     * }
+     */
+    public static int CT_TAG_ACCEPT() {
+        return CT_TAG_ACCEPT;
+    }
+    private static final int CT_TAG_RESIDUAL = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_stream_tag.CT_TAG_RESIDUAL = 3
+     * }
+     */
+    public static int CT_TAG_RESIDUAL() {
+        return CT_TAG_RESIDUAL;
+    }
+    private static final int CT_VERIFY_TOKENS = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_verify_method.CT_VERIFY_TOKENS = 0
+     * }
+     */
+    public static int CT_VERIFY_TOKENS() {
+        return CT_VERIFY_TOKENS;
+    }
+    private static final int CT_VERIFY_BLOCK = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_verify_method.CT_VERIFY_BLOCK = 1
+     * }
+     */
+    public static int CT_VERIFY_BLOCK() {
+        return CT_VERIFY_BLOCK;
+    }
+
+    private static class ct_verify_workspace_bytes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_verify_workspace_bytes");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_verify_workspace_bytes(int64_t *bytes, const ct_device *device, const ct_verify_params *params)
+     * }
+     */
+    public static FunctionDescriptor ct_verify_workspace_bytes$descriptor() {
+        return ct_verify_workspace_bytes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_verify_workspace_bytes(int64_t *bytes, const ct_device *device, const ct_verify_params *params)
+     * }
+     */
+    public static MethodHandle ct_verify_workspace_bytes$handle() {
+        return ct_verify_workspace_bytes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_verify_workspace_bytes(int64_t *bytes, const ct_device *device, const ct_verify_params *params)
+     * }
+     */
+    public static MemorySegment ct_verify_workspace_bytes$address() {
+        return ct_verify_workspace_bytes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_verify_workspace_bytes(int64_t *bytes, const ct_device *device, const ct_verify_params *params)
+     * }
+     */
+    public static int ct_verify_workspace_bytes(MemorySegment bytes, MemorySegment device, MemorySegment params) {
+        var mh$ = ct_verify_workspace_bytes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_verify_workspace_bytes", bytes, device, params);
+            }
+            return (int)mh$.invokeExact(bytes, device, params);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_verify {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_verify");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_verify(ct_buffer *tokens, ct_buffer *accepted, ct_buffer *path, ct_buffer *status, ct_buffer *moves, ct_buffer *state, const ct_buffer *logits, const ct_buffer *rows, const ct_buffer *draft_logits, const ct_buffer *draft_params, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_buffer *history_ids, const ct_buffer *masks, const ct_buffer *cu_rows, const ct_buffer *draft_ids, const ct_buffer *parents, const ct_buffer *draft_rows, const ct_buffer *slots, ct_buffer *workspace, const ct_verify_params *params, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_verify$descriptor() {
+        return ct_verify.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_verify(ct_buffer *tokens, ct_buffer *accepted, ct_buffer *path, ct_buffer *status, ct_buffer *moves, ct_buffer *state, const ct_buffer *logits, const ct_buffer *rows, const ct_buffer *draft_logits, const ct_buffer *draft_params, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_buffer *history_ids, const ct_buffer *masks, const ct_buffer *cu_rows, const ct_buffer *draft_ids, const ct_buffer *parents, const ct_buffer *draft_rows, const ct_buffer *slots, ct_buffer *workspace, const ct_verify_params *params, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_verify$handle() {
+        return ct_verify.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_verify(ct_buffer *tokens, ct_buffer *accepted, ct_buffer *path, ct_buffer *status, ct_buffer *moves, ct_buffer *state, const ct_buffer *logits, const ct_buffer *rows, const ct_buffer *draft_logits, const ct_buffer *draft_params, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_buffer *history_ids, const ct_buffer *masks, const ct_buffer *cu_rows, const ct_buffer *draft_ids, const ct_buffer *parents, const ct_buffer *draft_rows, const ct_buffer *slots, ct_buffer *workspace, const ct_verify_params *params, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_verify$address() {
+        return ct_verify.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_verify(ct_buffer *tokens, ct_buffer *accepted, ct_buffer *path, ct_buffer *status, ct_buffer *moves, ct_buffer *state, const ct_buffer *logits, const ct_buffer *rows, const ct_buffer *draft_logits, const ct_buffer *draft_params, const ct_buffer *bias_ids, const ct_buffer *bias_values, const ct_buffer *history_ids, const ct_buffer *masks, const ct_buffer *cu_rows, const ct_buffer *draft_ids, const ct_buffer *parents, const ct_buffer *draft_rows, const ct_buffer *slots, ct_buffer *workspace, const ct_verify_params *params, ct_stream *stream)
+     * }
+     */
+    public static int ct_verify(MemorySegment tokens, MemorySegment accepted, MemorySegment path, MemorySegment status, MemorySegment moves, MemorySegment state, MemorySegment logits, MemorySegment rows, MemorySegment draft_logits, MemorySegment draft_params, MemorySegment bias_ids, MemorySegment bias_values, MemorySegment history_ids, MemorySegment masks, MemorySegment cu_rows, MemorySegment draft_ids, MemorySegment parents, MemorySegment draft_rows, MemorySegment slots, MemorySegment workspace, MemorySegment params, MemorySegment stream) {
+        var mh$ = ct_verify.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_verify", tokens, accepted, path, status, moves, state, logits, rows, draft_logits, draft_params, bias_ids, bias_values, history_ids, masks, cu_rows, draft_ids, parents, draft_rows, slots, workspace, params, stream);
+            }
+            return (int)mh$.invokeExact(tokens, accepted, path, status, moves, state, logits, rows, draft_logits, draft_params, bias_ids, bias_values, history_ids, masks, cu_rows, draft_ids, parents, draft_rows, slots, workspace, params, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_kv_move {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_kv_move");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_kv_move(ct_buffer *k_cache, ct_buffer *v_cache, const ct_buffer *moves, const ct_buffer *counts, const ct_kv_move_params *params, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_kv_move$descriptor() {
+        return ct_kv_move.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_kv_move(ct_buffer *k_cache, ct_buffer *v_cache, const ct_buffer *moves, const ct_buffer *counts, const ct_kv_move_params *params, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_kv_move$handle() {
+        return ct_kv_move.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_kv_move(ct_buffer *k_cache, ct_buffer *v_cache, const ct_buffer *moves, const ct_buffer *counts, const ct_kv_move_params *params, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_kv_move$address() {
+        return ct_kv_move.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_kv_move(ct_buffer *k_cache, ct_buffer *v_cache, const ct_buffer *moves, const ct_buffer *counts, const ct_kv_move_params *params, ct_stream *stream)
+     * }
+     */
+    public static int ct_kv_move(MemorySegment k_cache, MemorySegment v_cache, MemorySegment moves, MemorySegment counts, MemorySegment params, MemorySegment stream) {
+        var mh$ = ct_kv_move.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_kv_move", k_cache, v_cache, moves, counts, params, stream);
+            }
+            return (int)mh$.invokeExact(k_cache, v_cache, moves, counts, params, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -26,7 +26,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t mask_stride;
  *     int64_t num_slots;
  *     int32_t logits_dtype;
- *     int32_t reserved;
+ *     int32_t shares_slots;
  * }
  * }
  */
@@ -48,7 +48,7 @@ public class ct_sample_params {
         CortadoNative.C_LONG.withName("mask_stride"),
         CortadoNative.C_LONG.withName("num_slots"),
         CortadoNative.C_INT.withName("logits_dtype"),
-        CortadoNative.C_INT.withName("reserved")
+        CortadoNative.C_INT.withName("shares_slots")
     ).withName("ct_sample_params");
 
     /**
@@ -542,48 +542,48 @@ public class ct_sample_params {
         struct.set(logits_dtype$LAYOUT, logits_dtype$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt shares_slots$LAYOUT = (OfInt)$LAYOUT.select(groupElement("shares_slots"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t shares_slots
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt shares_slots$layout() {
+        return shares_slots$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long shares_slots$OFFSET = $LAYOUT.byteOffset(groupElement("shares_slots"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t shares_slots
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long shares_slots$offset() {
+        return shares_slots$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t shares_slots
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int shares_slots(MemorySegment struct) {
+        return struct.get(shares_slots$LAYOUT, shares_slots$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t shares_slots
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void shares_slots(MemorySegment struct, int fieldValue) {
+        struct.set(shares_slots$LAYOUT, shares_slots$OFFSET, fieldValue);
     }
 
     /**

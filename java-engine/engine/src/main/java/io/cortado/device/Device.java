@@ -127,6 +127,15 @@ public final class Device extends NativeHandle {
         }
     }
 
+    /** Bytes of workspace that {@link Kernels#verify} needs with these parameters; 0: none. */
+    public long verifyWorkspaceBytes(VerifyParams params) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_LONG);
+            check(CortadoNative.ct_verify_workspace_bytes(out, address(), params.struct()));
+            return out.get(CortadoNative.C_LONG, 0);
+        }
+    }
+
     /** Bytes of a state with so many slots for {@link Kernels#sample}. */
     public long sampleStateBytes(int numSlots, int vocabSize) {
         try (Arena call = Arena.ofConfined()) {

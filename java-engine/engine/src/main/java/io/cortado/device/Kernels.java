@@ -347,4 +347,72 @@ public final class Kernels {
                         params.struct(),
                         stream.address()));
     }
+
+    /** Which drafts stand, and the token behind them: {@code ct_verify} tells the shapes. */
+    public static void verify(
+            Buffer tokens,
+            Buffer accepted,
+            Buffer path,
+            Buffer status,
+            @Nullable Buffer moves,
+            @Nullable Buffer state,
+            Buffer logits,
+            Buffer rows,
+            @Nullable Buffer draftLogits,
+            @Nullable Buffer draftParams,
+            @Nullable Buffer biasIds,
+            @Nullable Buffer biasValues,
+            @Nullable Buffer historyIds,
+            @Nullable Buffer masks,
+            Buffer cuRows,
+            Buffer draftIds,
+            @Nullable Buffer parents,
+            @Nullable Buffer draftRows,
+            @Nullable Buffer slots,
+            @Nullable Buffer workspace,
+            VerifyParams params,
+            Stream stream) {
+        check(
+                CortadoNative.ct_verify(
+                        tokens.address(),
+                        accepted.address(),
+                        path.address(),
+                        status.address(),
+                        addressOrNull(moves),
+                        addressOrNull(state),
+                        logits.address(),
+                        rows.address(),
+                        addressOrNull(draftLogits),
+                        addressOrNull(draftParams),
+                        addressOrNull(biasIds),
+                        addressOrNull(biasValues),
+                        addressOrNull(historyIds),
+                        addressOrNull(masks),
+                        cuRows.address(),
+                        draftIds.address(),
+                        addressOrNull(parents),
+                        addressOrNull(draftRows),
+                        addressOrNull(slots),
+                        addressOrNull(workspace),
+                        params.struct(),
+                        stream.address()));
+    }
+
+    /** Brings the accepted path's keys and values together; see {@code ct_kv_move}. */
+    public static void kvMove(
+            Buffer kCache,
+            @Nullable Buffer vCache,
+            Buffer moves,
+            @Nullable Buffer counts,
+            KvMoveParams params,
+            Stream stream) {
+        check(
+                CortadoNative.ct_kv_move(
+                        kCache.address(),
+                        addressOrNull(vCache),
+                        moves.address(),
+                        addressOrNull(counts),
+                        params.struct(),
+                        stream.address()));
+    }
 }

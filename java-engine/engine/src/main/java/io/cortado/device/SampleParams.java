@@ -60,6 +60,12 @@ public final class SampleParams {
         return this;
     }
 
+    /** Whether rows may assume tokens on top of a slot that they share. */
+    public SampleParams sharesSlots(boolean value) {
+        ct_sample_params.shares_slots(struct, value ? 1 : 0);
+        return this;
+    }
+
     MemorySegment struct() {
         return struct;
     }

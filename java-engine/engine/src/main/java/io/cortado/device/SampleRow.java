@@ -190,6 +190,15 @@ public final class SampleRow {
         return flag(CortadoNative.CT_SAMPLE_RESET(), value);
     }
 
+    /**
+     * The row reads its state slot, which rows of one call may then share, and changes nothing
+     * there: its history counts on top, for this row alone. Not with reset or mirostat; only with
+     * {@link SampleParams#sharesSlots}.
+     */
+    public SampleRow assume(boolean value) {
+        return flag(CortadoNative.CT_SAMPLE_ASSUME(), value);
+    }
+
     /** Entries of the bias that are added before all else. */
     public SampleRow bias(int begin, int end) {
         ct_sample_row.bias_begin(struct, begin);
@@ -204,7 +213,10 @@ public final class SampleRow {
         return this;
     }
 
-    /** Entries of the history that the state slot takes up: the prompt's, then the output's. */
+    /**
+     * Entries of the history that the state slot takes up, or that the row assumes: the prompt's,
+     * then the output's.
+     */
     public SampleRow history(int promptBegin, int outputBegin, int end) {
         ct_sample_row.prompt_begin(struct, promptBegin);
         ct_sample_row.output_begin(struct, outputBegin);
