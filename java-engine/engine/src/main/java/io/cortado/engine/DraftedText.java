@@ -32,6 +32,11 @@ final class DraftedText implements TokenSource {
         }
     }
 
+    /** Tokens before the drafts. */
+    int knownLength() {
+        return knownLength;
+    }
+
     int length() {
         return length;
     }

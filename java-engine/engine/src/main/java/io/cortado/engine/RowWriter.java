@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import io.cortado.device.SampleRow;
 import io.cortado.sampling.Sampler;
+import io.cortado.speculate.DraftTree;
 
 /** Adds rows of a batch to a sampler, with what their rules ask for at this very place. */
 final class RowWriter {
@@ -56,10 +57,34 @@ final class RowWriter {
             dryMatches.add(dry.dry(), dry.breakers(), text, text.length(), sampler);
         }
         if (params.hasState()) {
-            added.stateSlot(batch.rowState[row]).reset(batch.rowResets[row]);
-            if (batch.rowResets[row]) {
-                noteHistory(params, sequence);
+            added.stateSlot(batch.rowState[row]);
+            if (batch.rowNode[row] == DraftTree.ROOT) {
+                added.reset(batch.rowResets[row]);
+                noteKnown(params, sequence, batch.rowResets[row]);
+            } else {
+                assumeDrafts();
             }
+        }
+    }
+
+    /** What the device does not count yet; all, where the slot was another's. */
+    private void noteKnown(RowParams params, Sequence sequence, boolean isNew) {
+        int size = sequence.answer.size();
+        if (isNew) {
+            noteHistory(params, sequence);
+        } else if (sequence.uncounted > 0) {
+            for (int i = size - sequence.uncounted; i < size; i++) {
+                sampler.output(sequence.answer.id(i));
+            }
+        }
+        sequence.uncounted = 0;
+    }
+
+    /** Rows behind drafts see them counted; nothing of that stays. */
+    private void assumeDrafts() {
+        sampler.assume();
+        for (int position = text.knownLength(); position < text.length(); position++) {
+            sampler.output(text.token(position));
         }
     }
 

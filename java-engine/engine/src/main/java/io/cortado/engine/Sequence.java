@@ -60,6 +60,9 @@ final class Sequence implements TokenSource {
     /** Nothing is counted in the slot yet. */
     boolean isStateNew;
 
+    /** The last tokens of the output that the device has not counted: drafts that stood. */
+    int uncounted;
+
     /** Its own; empty where there are none. */
     final LogitsProcessor[] processors;
 
@@ -173,6 +176,7 @@ final class Sequence implements TokenSource {
     void acceptDraft() {
         computed++;
         drawing++;
+        uncounted++;
     }
 
     /** True if a step under way draws the token at this position. */

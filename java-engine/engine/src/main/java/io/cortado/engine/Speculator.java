@@ -49,13 +49,13 @@ final class Speculator {
         return counts;
     }
 
-    /** A sequence comes in: it is drafted for, unless each of its tokens needs the host. */
+    /** A sequence comes in: it is drafted for, unless its rows must come one after the other. */
     void begin(Sequence sequence) {
         Request request = sequence.request;
         RowParams params = request.rowParams;
         if (how.isOff()
                 || sequence.hasProcessors()
-                || params.hasState()
+                || params.keepsState()
                 || request.pooled != null
                 || request.draftsAtMost == 0
                 || sequence.maxOutput < 2) {

@@ -52,6 +52,7 @@ public final class Sampler implements AutoCloseable {
     private @Nullable SampleState state;
     private int numRows;
     private int numMasks;
+    private boolean sharesSlots;
 
     // Of the last row.
     private int biasBegin;
@@ -131,6 +132,7 @@ public final class Sampler implements AutoCloseable {
         state = stateOfAll;
         numRows = 0;
         numMasks = 0;
+        sharesSlots = false;
         biasIds.clear();
         biasValues.clear();
         history.clear();
@@ -200,6 +202,21 @@ public final class Sampler implements AutoCloseable {
         last().history(promptBegin, outputBegin, history.size());
     }
 
+    /** The same for one id. */
+    public void output(int id) {
+        history.add(id);
+        last().history(promptBegin, outputBegin, history.size());
+    }
+
+    /**
+     * The last row shares its slot with others of this batch and changes nothing there; what is
+     * noted for it counts for it alone.
+     */
+    public void assume() {
+        last().assume(true);
+        sharesSlots = true;
+    }
+
     private SampleRow last() {
         return rows[numRows - 1];
     }
@@ -255,7 +272,8 @@ public final class Sampler implements AutoCloseable {
                 .maxTopLogprobs(tops)
                 .numHistory(history.size())
                 .masks(numMasks, maskWords)
-                .numSlots(slots == null ? 0 : slots.numSlots());
+                .numSlots(slots == null ? 0 : slots.numSlots())
+                .sharesSlots(sharesSlots);
         Kernels.sample(
                 results.device(TOKEN),
                 results.device(LOGPROB),

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.cortado.api.FinishReason;
 import io.cortado.api.Pooling;
 import io.cortado.api.Scheduling;
+import io.cortado.api.Speculation;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.DiskTier;
 import io.cortado.kv.KvCache;
@@ -51,13 +52,18 @@ class SchedulerPropertyTest {
         private long preemptions;
         private long toDisk;
         private long fromDisk;
+        private long drafted;
+        private long accepted;
 
         void requireAll() {
             assertTrue(
                     Math.min(Math.min(toHost, toDevice), Math.min(copies, reused)) > 100
                             && Math.min(toDisk, fromDisk) > 100
+                            && accepted > 100
+                            && drafted > accepted + 100
                             && preemptions > 100,
-                    "toHost=%d toDevice=%d copies=%d reused=%d preemptions=%d toDisk=%d fromDisk=%d"
+                    ("toHost=%d toDevice=%d copies=%d reused=%d preemptions=%d"
+                                    + " toDisk=%d fromDisk=%d drafted=%d accepted=%d")
                             .formatted(
                                     toHost,
                                     toDevice,
@@ -65,7 +71,9 @@ class SchedulerPropertyTest {
                                     reused,
                                     preemptions,
                                     toDisk,
-                                    fromDisk));
+                                    fromDisk,
+                                    drafted,
+                                    accepted));
         }
     }
 
@@ -90,6 +98,7 @@ class SchedulerPropertyTest {
             this.random = random;
             this.sights = sights;
             int blocks = 4 + random.nextInt(60);
+            Speculation speculation = speculation();
             Limits usual = Limits.of(1 + random.nextInt(24), 16 + random.nextInt(200), blocks);
             limits =
                     new Limits(
@@ -102,7 +111,7 @@ class SchedulerPropertyTest {
                             random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100),
                             random.nextBoolean() ? Limits.ANY_TIME : 1 + random.nextInt(2000),
                             1 + random.nextInt(usual.maxNumSeqs()),
-                            0);
+                            speculation.isOff() ? 0 : speculation.tokens());
             int hostBlocks = random.nextInt(3) * random.nextInt(40);
             int diskBlocks = hostBlocks == 0 ? 0 : random.nextInt(3) * random.nextInt(100);
             cache = new KvCache(blocks, hostBlocks, diskBlocks);
@@ -113,7 +122,17 @@ class SchedulerPropertyTest {
             }
             door = new Door(limits.maxNumSeqs(), 1_000_000, 0);
             checker = new Checker(this, hostBlocks, diskBlocks);
-            loop = new EngineLoop(cache, limits, policy(), checker, door, () -> now);
+            loop = new EngineLoop(cache, limits, policy(), checker, door, () -> now, speculation);
+        }
+
+        private Speculation speculation() {
+            int most = 1 + random.nextInt(6);
+            return switch (random.nextInt(4)) {
+                case 0 -> Speculation.draftModel("simulated", most).adaptive(false);
+                case 1 -> Speculation.draftModel("simulated", most).offAbove(8);
+                case 2 -> Speculation.suffix(most).lookup(1, 3);
+                default -> Speculation.OFF;
+            };
         }
 
         private AdmissionQueue policy() {
@@ -160,6 +179,8 @@ class SchedulerPropertyTest {
             }
             assertEquals(accepted, ended);
             sights.reused += loop.counters().snapshot().cache().reusedTokens();
+            sights.drafted += loop.counters().snapshot().drafts().tokens();
+            sights.accepted += loop.counters().snapshot().drafts().accepted();
             sights.preemptions += loop.counters().snapshot().preemptions();
             assertEquals(0, pool.used());
         }

@@ -5,6 +5,7 @@ import io.cortado.kv.KvCache;
 import io.cortado.kv.Moves;
 import io.cortado.kv.Transfer;
 import io.cortado.model.Pooler;
+import io.cortado.speculate.DraftTree;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -85,14 +86,20 @@ class SimulatedExecutor implements Executor {
             for (int t = first; t < batch.cuSeqlensQ[i + 1]; t++) {
                 int position = sequence.computed + t - first;
                 check(batch.positions[t] == position, "position");
-                checkId(batch, t, sequence, position);
                 check(batch.slots[t] == sequence.table.slot(position), "slot");
-                onDevice[(int) batch.slots[t]] = content(sequence, position);
+                if (t >= batch.cuSeqlensQ[i + 1] - batch.draftsOf(i)) {
+                    int node = t - first - 1;
+                    check(batch.ids[t] == sequence.drafting().tree().token(node), "draft");
+                    onDevice[(int) batch.slots[t]] = drafted(sequence, node, position);
+                } else {
+                    checkId(batch, t, sequence, position);
+                    onDevice[(int) batch.slots[t]] = content(sequence, position);
+                }
             }
             check(batch.seqlensKv[i] == sequence.computed + batch.tokensOf(i), "length");
         }
         for (int i = 0; i < batch.numSeqs(); i++) {
-            checkKeys(batch.sequence(i), batch.seqlensKv[i]);
+            checkKeys(batch.sequence(i), batch.seqlensKv[i] - batch.draftsOf(i));
         }
         for (int row = 0; row < batch.numRows(); row++) {
             if (batch.rowForced[row] == Batch.DRAW) {
@@ -103,9 +110,37 @@ class SimulatedExecutor implements Executor {
         last = batch;
     }
 
+    /** Keys of a chain up to a draft: right where all its tokens are. */
+    private long drafted(Sequence sequence, int node, int position) {
+        for (int i = 0; i <= node; i++) {
+            int right = tokenAt(sequence.seed, position - node + i, vocabSize);
+            if (sequence.drafting().tree().token(i) != right) {
+                return -1;
+            }
+        }
+        return content(sequence, position);
+    }
+
+    /** Two of three tokens are right. */
+    @Override
+    public void draft(Sequence[] sequences, int count) {
+        for (int i = 0; i < count; i++) {
+            Drafts drafts = sequences[i].drafting();
+            check(sequences[i].pending() == 1, "sequence that is drafted for");
+            int wanted = disk.nextInt(1 + drafts.wanted());
+            for (int k = 0; k < wanted; k++) {
+                int right = tokenAt(sequences[i].seed, drafts.size() + k, vocabSize);
+                drafts.tree().append(disk.nextInt(3) > 0 ? right : disk.nextInt(vocabSize));
+            }
+        }
+    }
+
     /** A slot holds its sequence's output up to here, or begins anew with what the host knows. */
     private void count(Batch batch, int row) {
         Sequence sequence = batch.sequence(batch.rowSequence[row]);
+        if (batch.rowNode[row] != DraftTree.ROOT) {
+            return; // it counts nothing
+        }
         int output = (int) batch.rowPosition[row] - sequence.prompt.length;
         RowParams params = sequence.request.rowParams;
         if (params.followsTokens()) {
@@ -121,6 +156,8 @@ class SimulatedExecutor implements Executor {
             slotOwners[slot] = sequence;
             slotCounts[slot] = sequence.answer.size();
         }
+        slotCounts[slot] += batch.rowResets[row] ? 0 : sequence.uncounted;
+        sequence.uncounted = 0;
         check(slotOwners[slot] == sequence, "slot, which is another's");
         check(slotCounts[slot] == output, "count");
         slotCounts[slot]++;

@@ -103,8 +103,8 @@ class SpeculationTest {
             assertSame(requests, without, together(engine, requests));
         }
         // Few blocks: sequences are thrown out in between.
-        long blocks = 2L * 6 * 2 * 64 * 16 * 2 * 20;
-        EngineOptions tight = options.kvCacheBytes(2 * blocks).maxNumSeqs(16);
+        long block = 2L * 6 * 2 * 64 * 16 * 2;
+        EngineOptions tight = options.kvCacheBytes(26 * block).maxNumSeqs(16);
         try (Engine engine = DemoEngine.open(tight.speculation(speculation))) {
             assertSame(requests, without, together(engine, requests));
             assertTrue(engine.stats().preemptions() > 0);

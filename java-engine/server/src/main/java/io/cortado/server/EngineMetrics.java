@@ -22,6 +22,7 @@ final class EngineMetrics {
         metrics.requests();
         metrics.cache();
         metrics.steps();
+        metrics.drafts();
         metrics.guards();
     }
 
@@ -112,6 +113,40 @@ final class EngineMetrics {
                 EngineStats::promptTokens);
         own("host_seconds_total", "The loop's own work.", stats -> stats.hostNanos() / 1e9);
         own("device_seconds_total", "Time of the steps.", stats -> stats.deviceNanos() / 1e9);
+    }
+
+    private void drafts() {
+        counter(
+                "spec_decode_num_drafts_total",
+                "Drafts that were verified, one a sequence and step.",
+                stats -> stats.drafts().verified());
+        counter(
+                "spec_decode_num_draft_tokens_total",
+                "Tokens in them.",
+                stats -> stats.drafts().tokens());
+        counter(
+                "spec_decode_num_accepted_tokens_total",
+                "Those of them that stood.",
+                stats -> stats.drafts().accepted());
+        int places = engine.stats().drafts().acceptedAt().size();
+        Map<String, DoubleSupplier> positions = new LinkedHashMap<>();
+        for (int i = 0; i < places; i++) {
+            int place = i;
+            positions.put(
+                    "position=\"" + place + "\"",
+                    () -> read(stats -> stats.drafts().acceptedAt().get(place)));
+        }
+        if (places > 0) {
+            registry.countersOf(
+                    "How often the token at each place of a draft stood.",
+                    positions,
+                    "cortado_spec_decode_num_accepted_tokens_per_pos_total",
+                    "vllm:spec_decode_num_accepted_tokens_per_pos_total");
+        }
+        own(
+                "draft_seconds_total",
+                "Time that the proposer on the device took.",
+                stats -> stats.drafts().draftNanos() / 1e9);
     }
 
     private void guards() {
