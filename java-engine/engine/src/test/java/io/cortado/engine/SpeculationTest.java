@@ -104,7 +104,7 @@ class SpeculationTest {
         }
         // Few blocks: sequences are thrown out in between.
         long block = 2L * 6 * 2 * 64 * 16 * 2;
-        EngineOptions tight = options.kvCacheBytes(26 * block).maxNumSeqs(16);
+        EngineOptions tight = options.kvCacheBytes(26 * block).maxModelLen(320).maxNumSeqs(16);
         try (Engine engine = DemoEngine.open(tight.speculation(speculation))) {
             assertSame(requests, without, together(engine, requests));
             assertTrue(engine.stats().preemptions() > 0);
