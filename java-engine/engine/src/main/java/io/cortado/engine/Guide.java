@@ -12,14 +12,27 @@ import org.jspecify.annotations.Nullable;
  * How a constraint leads one answer: before each row the mask of what may be drawn, after it the
  * token. It follows the answer's tokens on the host, so that nothing the device loses is missed. A
  * failure is its request's alone, and ends it.
+ *
+ * <p>While a model reasons, the matcher waits: it gets no token of the reasoning nor of its
+ * markers.
  */
 final class Guide {
     private final Matcher matcher;
     private final int[] mask;
 
-    Guide(CompiledGrammar grammar) {
+    /** Null once the answer has begun. */
+    private @Nullable ReasoningPhase reasoning;
+
+    /** False while the first tokens can only be those that open the reasoning. */
+    private boolean mayAnswer = true;
+
+    /**
+     * @param reasoning null: the answer begins at once
+     */
+    Guide(CompiledGrammar grammar, @Nullable ReasoningPhase reasoning) {
         matcher = grammar.matcher();
         mask = new int[grammar.vocabulary().words()];
+        this.reasoning = reasoning;
     }
 
     /**
@@ -39,8 +52,20 @@ final class Guide {
     }
 
     private @Nullable EngineException tryLook() {
+        ReasoningPhase phase = reasoning;
+        if (phase != null && phase.isInside()) {
+            phase.inside(mask);
+            return null;
+        }
         try {
-            matcher.allowed(mask);
+            if (mayAnswer) {
+                matcher.allowed(mask);
+            } else {
+                Arrays.fill(mask, 0);
+            }
+            if (phase != null) {
+                phase.addOpening(mask);
+            }
         } catch (GrammarException e) {
             return Constraints.refused(e);
         } catch (RuntimeException | Error fault) {
@@ -59,12 +84,33 @@ final class Guide {
     /** Takes the token that was drawn; why the answer cannot go on, or null. */
     @Nullable EngineException accept(int token) {
         try {
-            return matcher.accept(token) ? null : failed(null);
+            return isTaken(token) ? null : failed(null);
         } catch (GrammarException e) {
             return Constraints.refused(e);
         } catch (RuntimeException | Error fault) {
             return failed(fault);
         }
+    }
+
+    private boolean isTaken(int token) {
+        ReasoningPhase phase = reasoning;
+        boolean answers =
+                mayAnswer && (phase == null || !phase.isInside()) && matcher.accept(token);
+        if (phase == null) {
+            return answers;
+        }
+        boolean wasInside = phase.isInside();
+        phase.accept(token);
+        if (phase.isOver()) {
+            reasoning = null;
+            return wasInside || answers;
+        }
+        mayAnswer = answers;
+        if (phase.isInside()) { // what looked like an answer was the marker
+            matcher.rollback(matcher.numTokens());
+            mayAnswer = true;
+        }
+        return true;
     }
 
     private EngineException failed(@Nullable Throwable fault) {

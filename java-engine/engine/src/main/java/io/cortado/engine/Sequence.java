@@ -3,7 +3,6 @@ package io.cortado.engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.LogitsProcessor;
 import io.cortado.api.LogitsProcessorFactory;
-import io.cortado.constrain.CompiledGrammar;
 import io.cortado.kv.BlockKeys;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.BlockTable;
@@ -107,8 +106,8 @@ final class Sequence implements TokenSource {
         for (int i = 0; i < processors.length; i++) {
             processors[i] = made(named.get(i));
         }
-        CompiledGrammar grammar = request.rowParams.grammar();
-        guide = grammar == null ? null : new Guide(grammar);
+        GuideRules rules = request.rowParams.guide();
+        guide = rules == null ? null : rules.guide();
         followsTokens = request.rowParams.followsTokens();
     }
 

@@ -63,6 +63,7 @@ final class FakeEngine implements Engine {
                 List.of(END),
                 true,
                 true,
+                null,
                 SamplingParams.builder().temperature(0.7f).build(),
                 new EmbeddingInfo(DIMENSIONS, Pooling.MEAN, true, CONTEXT, true, List.of(), null),
                 42,
