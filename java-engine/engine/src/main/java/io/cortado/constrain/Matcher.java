@@ -179,6 +179,43 @@ public final class Matcher {
                 : ForcedTokens.whole(automaton.vocabulary(), bytes, tokenizer.apply(bytes));
     }
 
+    /**
+     * The one token that is allowed, found without its mask where that is cheap; -1 where more are,
+     * or none, or only the mask can tell.
+     */
+    public int forcedToken() {
+        if (isEnded) {
+            return -1;
+        }
+        follow();
+        Config config = configs[numTokens];
+        TokenMask known = config.mask;
+        if (known != null) {
+            return known.only();
+        }
+        fuel.refill(automaton.limits().stepFuel());
+        TokenTrie trie = automaton.vocabulary().all();
+        int found = -1;
+        int node = 0;
+        while (true) {
+            int only = onlyByte(config);
+            if (only < 0) {
+                return trie.hasChildren(node) ? -1 : found;
+            }
+            node = trie.child(node, (byte) only);
+            if (node == TokenTrie.NONE) {
+                return found;
+            }
+            if (trie.token[node] != TokenTrie.NONE) {
+                if (found >= 0 || trie.isShared(node)) {
+                    return -1;
+                }
+                found = trie.token[node];
+            }
+            config = step(config, only);
+        }
+    }
+
     /** The one byte that may follow, or -1. */
     private int onlyByte(Config config) {
         if (config.isAccepting || config.tokenRows.length > 0) {

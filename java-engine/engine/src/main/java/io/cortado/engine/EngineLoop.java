@@ -12,6 +12,7 @@ import io.cortado.kv.KvCache;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -345,8 +346,24 @@ final class EngineLoop implements Runnable {
                 journal.firstToken(request, now);
             }
             stopOrGoOn(sequence, batch.token[row]);
+            appendForced(sequence);
         }
         wakeLater(request);
+    }
+
+    /** What the constraint leaves no choice about is computed with the next step, as one chunk. */
+    private void appendForced(Sequence sequence) {
+        for (int token = sequence.forced(); token >= 0; token = sequence.forced()) {
+            EngineException refusal = Objects.requireNonNull(sequence.guide).accept(token);
+            if (refusal != null) {
+                fail(sequence.request, refusal);
+                return;
+            }
+            sequence.answer.append(token);
+            scheduler.drew(sequence);
+            journal.drew();
+            stopOrGoOn(sequence, token);
+        }
     }
 
     private void stopOrGoOn(Sequence sequence, int token) {

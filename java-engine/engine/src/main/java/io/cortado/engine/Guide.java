@@ -92,6 +92,15 @@ final class Guide {
         }
     }
 
+    /** The one token that may follow, known before its logits; -1 where there is a choice. */
+    int forced() {
+        try {
+            return reasoning == null ? matcher.forcedToken() : -1;
+        } catch (RuntimeException | Error fault) {
+            return -1; // the look at the next mask tells
+        }
+    }
+
     private boolean isTaken(int token) {
         ReasoningPhase phase = reasoning;
         boolean answers =

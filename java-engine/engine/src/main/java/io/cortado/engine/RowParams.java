@@ -43,6 +43,19 @@ record RowParams(
                 row, NO_IDS, new float[0], null, NO_IDS, false, false, null, null, List.of(), null);
     }
 
+    /**
+     * True if a token that the constraint leaves no choice about needs no row: nothing else bans
+     * it, and the device counts no tokens.
+     */
+    boolean mayForce() {
+        return guide != null
+                && !hasState
+                && biasIds.length == 0
+                && allowedMask == null
+                && badWords == null
+                && processors.isEmpty();
+    }
+
     /** True if the host has to know the last token before the next can be drawn. */
     boolean followsTokens() {
         return badWords != null || dry != null || guide != null || !processors.isEmpty();

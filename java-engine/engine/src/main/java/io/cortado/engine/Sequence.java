@@ -29,6 +29,9 @@ final class Sequence implements TokenSource {
     /** The host has to know each token before the next is drawn. */
     private final boolean followsTokens;
 
+    /** Tokens without a choice are appended without being drawn. */
+    private final boolean mayForce;
+
     /** Of its full blocks; null where nothing is to be shared. */
     final @Nullable BlockKeys keys;
 
@@ -109,6 +112,7 @@ final class Sequence implements TokenSource {
         GuideRules rules = request.rowParams.guide();
         guide = rules == null ? null : rules.guide();
         followsTokens = request.rowParams.followsTokens();
+        mayForce = request.rowParams.mayForce() && request.logprobs < 0;
     }
 
     private static LogitsProcessor made(LogitsProcessorFactory factory) {
@@ -154,6 +158,11 @@ final class Sequence implements TokenSource {
     void append(Batch batch, int row) {
         drawing--;
         answer.append(batch, row);
+    }
+
+    /** The next token where the constraint leaves one only; -1 where it is to be drawn. */
+    int forced() {
+        return mayForce && guide != null && !hasEnded() ? guide.forced() : -1;
     }
 
     @Override

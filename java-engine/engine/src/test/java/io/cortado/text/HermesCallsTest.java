@@ -41,7 +41,7 @@ class HermesCallsTest {
                                 "T:then \n more",
                                 "O:1:g-1",
                                 "A:1:{\"x\":1}",
-                                "T:done\n")),
+                                "T:done")),
                 Arguments.of(F + "{\"a\": \"cu", List.of("O:0:f", "A:0:{\"a\": \"cu")),
                 Arguments.of("text " + F.substring(0, 20), List.of("T:text")),
                 Arguments.of(
