@@ -180,40 +180,16 @@ public final class Matcher {
     }
 
     /**
-     * The one token that is allowed, found without its mask where that is cheap; -1 where more are,
-     * or none, or only the mask can tell.
+     * The one token that is allowed, where the mask is known from an output before: no mask is made
+     * for it. -1 where more are allowed, or none, or nobody knows.
      */
     public int forcedToken() {
         if (isEnded) {
             return -1;
         }
         follow();
-        Config config = configs[numTokens];
-        TokenMask known = config.mask;
-        if (known != null) {
-            return known.only();
-        }
-        fuel.refill(automaton.limits().stepFuel());
-        TokenTrie trie = automaton.vocabulary().all();
-        int found = -1;
-        int node = 0;
-        while (true) {
-            int only = onlyByte(config);
-            if (only < 0) {
-                return trie.hasChildren(node) ? -1 : found;
-            }
-            node = trie.child(node, (byte) only);
-            if (node == TokenTrie.NONE) {
-                return found;
-            }
-            if (trie.token[node] != TokenTrie.NONE) {
-                if (found >= 0 || trie.isShared(node)) {
-                    return -1;
-                }
-                found = trie.token[node];
-            }
-            config = step(config, only);
-        }
+        TokenMask known = configs[numTokens].mask;
+        return known == null ? -1 : known.only();
     }
 
     /** The one byte that may follow, or -1. */

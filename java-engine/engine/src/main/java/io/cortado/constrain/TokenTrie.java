@@ -143,24 +143,16 @@ final class TokenTrie {
     /** The node of these bytes below the root, or {@link #NONE}. */
     int find(byte[] text, int from, int to) {
         int node = 0;
-        for (int i = from; i < to && node != NONE; i++) {
-            node = child(node, text[i]);
+        for (int i = from; i < to; i++) {
+            int child = first[node];
+            while (child < first[node + 1] && value[child] != text[i]) {
+                child++;
+            }
+            if (child == first[node + 1]) {
+                return NONE;
+            }
+            node = child;
         }
         return node;
-    }
-
-    /** The node one byte below another, or {@link #NONE}. */
-    int child(int node, byte label) {
-        for (int child = first[node]; child < first[node + 1]; child++) {
-            if (value[child] == label) {
-                return child;
-            }
-        }
-        return NONE;
-    }
-
-    /** Whether more than one token ends at a node. */
-    boolean isShared(int node) {
-        return same != null && token[node] != NONE && same[token[node]] != NONE;
     }
 }

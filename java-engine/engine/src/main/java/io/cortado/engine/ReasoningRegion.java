@@ -90,7 +90,10 @@ final class ReasoningRegion {
 
     /** Symbols of the begin marker after one more token; -1 where it is none of the marker's. */
     int opened(int drawn, int token) {
-        int[] symbols = symbols(token);
+        return opened(drawn, symbols(token));
+    }
+
+    private int opened(int drawn, int[] symbols) {
         int opened = drawn + symbols.length;
         boolean goesOn =
                 symbols.length > 0
@@ -221,12 +224,17 @@ final class ReasoningRegion {
     }
 
     private int[][] openings() {
-        int[][] ids = new int[begin.length][];
-        for (int drawn = 0; drawn < ids.length; drawn++) {
-            int from = drawn;
-            ids[drawn] = IntStream.range(0, size).filter(id -> opened(from, id) > 0).toArray();
+        IntStream.Builder[] ids = new IntStream.Builder[begin.length];
+        Arrays.setAll(ids, drawn -> IntStream.builder());
+        for (int id = 0; id < size; id++) {
+            int[] symbols = symbols(id);
+            for (int drawn = 0; drawn < ids.length; drawn++) {
+                if (opened(drawn, symbols) > 0) {
+                    ids[drawn].add(id);
+                }
+            }
         }
-        return ids;
+        return Arrays.stream(ids).map(each -> each.build().toArray()).toArray(int[][]::new);
     }
 
     /** The last symbols before white space at the end of a prompt. */
