@@ -225,7 +225,7 @@ final class ReasoningRegion {
 
     private int[][] openings() {
         IntStream.Builder[] ids = new IntStream.Builder[begin.length];
-        Arrays.setAll(ids, drawn -> IntStream.builder());
+        Arrays.setAll(ids, _ -> IntStream.builder());
         for (int id = 0; id < size; id++) {
             int[] symbols = symbols(id);
             for (int drawn = 0; drawn < ids.length; drawn++) {
