@@ -53,6 +53,8 @@ final class MaskBench extends BenchCommand {
             batch(folder, table, results);
         }
         table.print(out);
+        double forcedShare = (double) times.forced() / times.masksUs().length;
+        results.put("mask_forced_share", forcedShare, "ratio");
         results.put("mask_tokens", times.masksUs().length, "tokens");
         results.put("mask_schemas", times.firstMasksMs().length, "schemas");
         results.put("mask_refused", times.refused(), "schemas");

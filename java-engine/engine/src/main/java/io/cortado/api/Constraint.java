@@ -63,11 +63,18 @@ public sealed interface Constraint {
      * @param structures at least one
      * @param triggers at least one, none of them empty; each structure begins with one, and each is
      *     the beginning of one
+     * @param atLeastOne the output begins with a tag
+     * @param stopAfterFirst the output ends after its first tag
      */
-    record StructuralTags(List<Structure> structures, List<String> triggers, JsonStyle style)
+    record StructuralTags(
+            List<Structure> structures,
+            List<String> triggers,
+            boolean atLeastOne,
+            boolean stopAfterFirst,
+            JsonStyle style)
             implements Constraint {
         public StructuralTags(List<Structure> structures, List<String> triggers) {
-            this(structures, triggers, JsonStyle.DEFAULT);
+            this(structures, triggers, false, false, JsonStyle.DEFAULT);
         }
 
         /**
@@ -101,6 +108,26 @@ public sealed interface Constraint {
                     throw EngineException.invalid(
                             PARAM, "no structure begins with the trigger: trigger=" + trigger);
                 }
+            }
+        }
+    }
+
+    /**
+     * Reasoning, which may be anything, and then an answer under a constraint: what follows the end
+     * marker is the answer's. The output begins inside of the reasoning where the prompt ends with
+     * the marker that opens it, and white space; with the answer where it ends so with the marker
+     * that closes it, as templates write for a model that is not to think. Else the model chooses:
+     * it opens the reasoning with its first tokens, or answers at once.
+     *
+     * <p>No end token is drawn within the reasoning. White space behind the end marker, in the same
+     * token, is dropped; a token that goes on beyond it with anything else is not drawn.
+     *
+     * @param answer not such a constraint itself
+     */
+    record AfterReasoning(Constraint answer, Reasoning reasoning) implements Constraint {
+        public AfterReasoning {
+            if (answer instanceof AfterReasoning) {
+                throw EngineException.invalid(PARAM, "an answer has no reasoning of its own");
             }
         }
     }

@@ -1,6 +1,7 @@
 package io.cortado.api;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What an engine has loaded.
@@ -12,6 +13,7 @@ import java.util.List;
  * @param endTokenIds ids that end a generation
  * @param hasTokenizer text can go in and out
  * @param hasChatTemplate chats can go in
+ * @param reasoning the markers that its tokenizer has for it; null: none
  * @param defaults sampling parameters of {@code generation_config.json}
  * @param embedding how it embeds
  * @param parameters number of weights
@@ -25,6 +27,7 @@ public record ModelInfo(
         List<Integer> endTokenIds,
         boolean hasTokenizer,
         boolean hasChatTemplate,
+        @Nullable Reasoning reasoning,
         SamplingParams defaults,
         EmbeddingInfo embedding,
         long parameters,

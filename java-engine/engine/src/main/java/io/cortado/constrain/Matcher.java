@@ -179,6 +179,19 @@ public final class Matcher {
                 : ForcedTokens.whole(automaton.vocabulary(), bytes, tokenizer.apply(bytes));
     }
 
+    /**
+     * The one token that is allowed, where the mask is known from an output before: no mask is made
+     * for it. -1 where more are allowed, or none, or nobody knows.
+     */
+    public int forcedToken() {
+        if (isEnded) {
+            return -1;
+        }
+        follow();
+        TokenMask known = configs[numTokens].mask;
+        return known == null ? -1 : known.only();
+    }
+
     /** The one byte that may follow, or -1. */
     private int onlyByte(Config config) {
         if (config.isAccepting || config.tokenRows.length > 0) {

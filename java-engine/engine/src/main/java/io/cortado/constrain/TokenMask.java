@@ -65,6 +65,11 @@ final class TokenMask {
         return isList && data.length == 0;
     }
 
+    /** Its one token; -1 where it has more, or none. */
+    int only() {
+        return isList && data.length == 1 ? data[0] : -1;
+    }
+
     long sizeBytes() {
         return 4L * data.length + 48;
     }

@@ -74,11 +74,7 @@ final class Answer {
 
     /** Appends a token of the batch's row; visible after {@link #publish} or {@link #end}. */
     void append(Batch batch, int row) {
-        int chunk = size / CHUNK;
-        if (chunks[chunk] == null) {
-            chunks[chunk] = new Chunk(scored, tops);
-        }
-        Chunk to = chunk(size);
+        Chunk to = room();
         int at = size % CHUNK;
         to.ids[at] = batch.token[row];
         cumulativeLogprob += batch.logprob[row];
@@ -90,6 +86,20 @@ final class Answer {
             System.arraycopy(batch.topLogprobs, from, to.topLogprobs, at * tops, tops);
         }
         size++;
+    }
+
+    /** Appends a token that had no alternative: its log-probability is 0. */
+    void append(int token) {
+        room().ids[size % CHUNK] = token;
+        size++;
+    }
+
+    private Chunk room() {
+        int chunk = size / CHUNK;
+        if (chunks[chunk] == null) {
+            chunks[chunk] = new Chunk(scored, tops);
+        }
+        return chunk(size);
     }
 
     void publish() {

@@ -3,6 +3,7 @@ package io.cortado.engine;
 import io.cortado.api.Constraint;
 import io.cortado.api.EngineException;
 import io.cortado.api.JsonStyle;
+import io.cortado.api.Reasoning;
 import io.cortado.api.SamplingParams;
 import io.cortado.constrain.CompiledGrammar;
 import io.cortado.constrain.GrammarCache;
@@ -14,12 +15,16 @@ import io.cortado.constrain.schema.JsonSchema;
 import io.cortado.constrain.schema.SchemaOptions;
 import io.cortado.constrain.schema.TaggedText;
 import io.cortado.text.Tokenizer;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Compiles the constraints of requests, on the threads of their callers. Any thread. */
 final class Constraints {
     private static final long CACHE_BYTES = 256L << 20;
+    private static final int KEPT_REGIONS = 8;
 
     private static final String ANY_OBJECT = "{\"type\":\"object\"}";
 
@@ -27,6 +32,17 @@ final class Constraints {
     private final int width;
     private final int[] endIds;
     private final GrammarCache cache = new GrammarCache(CACHE_BYTES);
+
+    /** Of the last requests: to find what goes beyond a marker takes a look at each token. */
+    private final Map<Reasoning, ReasoningRegion> regions =
+            new LinkedHashMap<>(KEPT_REGIONS, 0.75f, true) {
+                private static final long serialVersionUID = 1L;
+
+                @Override
+                protected boolean removeEldestEntry(Map.Entry<Reasoning, ReasoningRegion> eldest) {
+                    return size() > KEPT_REGIONS;
+                }
+            };
 
     /** Made where the first request has a constraint: it takes a look at each token. */
     private @Nullable TokenTable table;
@@ -43,18 +59,37 @@ final class Constraints {
                 endIds.stream().mapToInt(Integer::intValue).filter(id -> id < known).toArray();
     }
 
-    /** The grammar of a request's constraint; null where it has none. */
-    @Nullable CompiledGrammar of(SamplingParams params) {
+    /** What leads the answers of a request; null where nothing does. */
+    @Nullable GuideRules of(SamplingParams params, int[] prompt) {
         Constraint constraint = params.constraint();
         if (constraint == null) {
             return null;
         }
         TokenTable vocabulary = vocabulary();
         requireEndsAreFree(params);
+        if (constraint instanceof Constraint.AfterReasoning(var answer, var reasoning)) {
+            CompiledGrammar grammar = grammar(answer, vocabulary);
+            ReasoningRegion region = region(reasoning, vocabulary);
+            return new GuideRules(grammar, region, region.start(prompt));
+        }
+        return GuideRules.of(grammar(constraint, vocabulary));
+    }
+
+    private CompiledGrammar grammar(Constraint constraint, TokenTable vocabulary) {
         try {
             return cache.get(constraint, () -> tryCompile(constraint, vocabulary));
         } catch (GrammarException e) {
             throw refused(e);
+        }
+    }
+
+    private ReasoningRegion region(Reasoning reasoning, TokenTable vocabulary) {
+        synchronized (regions) {
+            return regions.computeIfAbsent(
+                    reasoning,
+                    key ->
+                            new ReasoningRegion(
+                                    key, Objects.requireNonNull(tokenizer), vocabulary, endIds));
         }
     }
 
@@ -119,15 +154,18 @@ final class Constraints {
             case Constraint.Choice(List<String> texts) ->
                     Grammars.choice(texts, vocabulary, limits);
             case Constraint.Grammar(String text) -> Grammars.grammar(text, vocabulary, limits);
-            case Constraint.StructuralTags(var structures, var triggers, var style) ->
+            case Constraint.StructuralTags tags ->
                     TaggedText.compile(
-                            structures.stream()
+                            tags.structures().stream()
                                     .map(s -> new TaggedText.Tag(s.begin(), s.schema(), s.end()))
                                     .toList(),
-                            triggers,
-                            options(style),
+                            tags.triggers(),
+                            new TaggedText.Bounds(tags.atLeastOne(), tags.stopAfterFirst()),
+                            options(tags.style()),
                             vocabulary,
                             limits);
+            case Constraint.AfterReasoning _ ->
+                    throw new IllegalArgumentException("an answer's constraint is compiled alone");
         };
     }
 

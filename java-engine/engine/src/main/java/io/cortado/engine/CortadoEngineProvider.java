@@ -289,6 +289,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                 config.endTokenIds(),
                 texts.tokenizer() != null,
                 texts.hasChatTemplate(),
+                texts.reasoning(),
                 defaults(config.generation()),
                 embedding,
                 model.numParameters(),

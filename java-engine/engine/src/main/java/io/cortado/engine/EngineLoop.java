@@ -14,6 +14,7 @@ import io.cortado.speculate.DraftTree;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -336,6 +337,9 @@ final class EngineLoop implements Runnable {
             if (batch.draftsOf(batch.rowSequence[row]) > 0) {
                 acceptDrafts(batch, row, sequence);
             }
+            if (batch.rowForced[row] == Batch.DRAW) {
+                appendForced(sequence);
+            }
         } catch (RuntimeException | OutOfMemoryError | StackOverflowError fault) {
             fail(sequence.request, internal("the request has failed", fault));
         }
@@ -385,6 +389,21 @@ final class EngineLoop implements Runnable {
             node = drafts.tree().child(node, batch.token[row]);
         }
         speculator.verified(drafts, accepted);
+    }
+
+    /** What the constraint leaves no choice about is computed with the next step, as one chunk. */
+    private void appendForced(Sequence sequence) {
+        for (int token = sequence.forced(); token >= 0; token = sequence.forced()) {
+            EngineException refusal = Objects.requireNonNull(sequence.guide).accept(token);
+            if (refusal != null) {
+                fail(sequence.request, refusal);
+                return;
+            }
+            sequence.answer.append(token);
+            scheduler.drew(sequence);
+            journal.drew();
+            stopOrGoOn(sequence, token);
+        }
     }
 
     private void stopOrGoOn(Sequence sequence, int token) {

@@ -1,7 +1,6 @@
 package io.cortado.engine;
 
 import io.cortado.api.LogitsProcessorFactory;
-import io.cortado.constrain.CompiledGrammar;
 import io.cortado.device.SampleRow;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -18,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param badWords null: none that depends on the output
  * @param dry null: off
  * @param processors those of the request's own
- * @param grammar what the output has to be; null: anything
+ * @param guide what the output has to be; null: anything
  */
 record RowParams(
         SampleRow row,
@@ -31,7 +30,7 @@ record RowParams(
         @Nullable BadWords badWords,
         @Nullable DryRule dry,
         List<LogitsProcessorFactory> processors,
-        @Nullable CompiledGrammar grammar) {
+        @Nullable GuideRules guide) {
 
     private static final int[] NO_IDS = {};
 
@@ -44,8 +43,21 @@ record RowParams(
                 row, NO_IDS, new float[0], null, NO_IDS, false, false, null, null, List.of(), null);
     }
 
+    /**
+     * True if a token that the constraint leaves no choice about needs no row: nothing else bans
+     * it, and the device counts no tokens.
+     */
+    boolean mayForce() {
+        return guide != null
+                && !hasState
+                && biasIds.length == 0
+                && allowedMask == null
+                && badWords == null
+                && processors.isEmpty();
+    }
+
     /** True if the host has to know the last token before the next can be drawn. */
     boolean followsTokens() {
-        return badWords != null || dry != null || grammar != null || !processors.isEmpty();
+        return badWords != null || dry != null || guide != null || !processors.isEmpty();
     }
 }

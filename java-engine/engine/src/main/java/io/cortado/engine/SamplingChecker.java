@@ -81,7 +81,7 @@ final class SamplingChecker {
                 badWords != null && badWords.followsOutput() ? badWords : null,
                 dry(params.dry()),
                 processors.find(params.logitsProcessors()),
-                constraints.of(params));
+                constraints.of(params, prompt));
     }
 
     private void checkIds(SamplingParams params) {

@@ -3,7 +3,6 @@ package io.cortado.engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.LogitsProcessor;
 import io.cortado.api.LogitsProcessorFactory;
-import io.cortado.constrain.CompiledGrammar;
 import io.cortado.kv.BlockKeys;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.BlockTable;
@@ -30,6 +29,9 @@ final class Sequence implements TokenSource {
 
     /** The host has to know each token before the next is drawn. */
     private final boolean followsTokens;
+
+    /** Tokens without a choice are appended without being drawn. */
+    private final boolean mayForce;
 
     /** Of its full blocks; null where nothing is to be shared. */
     final @Nullable BlockKeys keys;
@@ -114,9 +116,10 @@ final class Sequence implements TokenSource {
         for (int i = 0; i < processors.length; i++) {
             processors[i] = made(named.get(i));
         }
-        CompiledGrammar grammar = request.rowParams.grammar();
-        guide = grammar == null ? null : new Guide(grammar);
+        GuideRules rules = request.rowParams.guide();
+        guide = rules == null ? null : rules.guide();
         followsTokens = request.rowParams.followsTokens();
+        mayForce = request.rowParams.mayForce() && request.logprobs < 0;
     }
 
     private static LogitsProcessor made(LogitsProcessorFactory factory) {
@@ -188,6 +191,11 @@ final class Sequence implements TokenSource {
     void append(Batch batch, int row) {
         drawing--;
         answer.append(batch, row);
+    }
+
+    /** The next token where the constraint leaves one only; -1 where it is to be drawn. */
+    int forced() {
+        return mayForce && guide != null && !hasEnded() ? guide.forced() : -1;
     }
 
     @Override

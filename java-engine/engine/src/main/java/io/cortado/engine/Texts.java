@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineException;
 import io.cortado.api.Prompt;
+import io.cortado.api.Reasoning;
 import io.cortado.model.GgufModel;
 import io.cortado.text.Segment;
 import io.cortado.text.Tokenizer;
@@ -16,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Text in and out of a model that may have no tokenizer and no chat template. Any thread. */
 final class Texts {
+    /** Of Qwen3, DeepSeek-R1, GLM-4.5 and their like. */
+    private static final Reasoning THINK = new Reasoning("<think>", "</think>");
+
     private final @Nullable Tokenizer tokenizer;
 
     private final @Nullable ChatRenderer chats;
@@ -60,6 +64,15 @@ final class Texts {
 
     boolean hasChatTemplate() {
         return chats != null && chats.hasTemplate();
+    }
+
+    /** The markers that the vocabulary has for reasoning; null where it has none. */
+    @Nullable Reasoning reasoning() {
+        boolean knowsBoth =
+                tokenizer != null
+                        && tokenizer.idOf(THINK.begin()).isPresent()
+                        && tokenizer.idOf(THINK.end()).isPresent();
+        return knowsBoth ? THINK : null;
     }
 
     /** Ids that may be drawn of logits of this width: what lies beyond the tokenizer is padding. */

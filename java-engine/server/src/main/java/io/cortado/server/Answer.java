@@ -24,6 +24,9 @@ final class Answer {
         /** Characters of tokens already told: where the next one's text begins. */
         int textOffset;
 
+        /** Made where the text of a chat is taken apart. */
+        @Nullable ChatParts parts;
+
         boolean isFirstChunk = true;
         long lastTokenNanos;
 

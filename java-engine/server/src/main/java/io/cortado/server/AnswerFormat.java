@@ -31,12 +31,12 @@ abstract sealed class AnswerFormat permits ChatFormat, CompletionFormat {
     /** The chunk that opens a choice; null if the format has none. */
     abstract @Nullable String opening(Answer.Choice choice);
 
-    /** A chunk with new output; null if there is nothing to tell. */
-    abstract @Nullable String delta(
+    /** Chunks with new output; none if there is nothing to tell. */
+    abstract List<String> delta(
             Answer.Choice choice, Delta delta, List<@Nullable TokenLogprob> logprobs);
 
-    /** The last chunk of a choice. */
-    abstract String finish(Answer.Choice choice);
+    /** The last chunks of a choice. */
+    abstract List<String> finish(Answer.Choice choice);
 
     /** The choice in an answer that comes in one piece. */
     abstract void whole(JsonOut out, Answer.Choice choice);

@@ -1,6 +1,7 @@
 package io.cortado.server;
 
 import io.cortado.api.GenerationRequest;
+import io.cortado.api.Reasoning;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param sloClass the class whose targets count for it; null: none
  * @param form what the answers carry
  * @param constraintField the field that says what the output has to be; null: none does
+ * @param reading how the text of a chat's answer is taken apart
  */
 record Ask(
         String model,
@@ -22,7 +24,20 @@ record Ask(
         boolean includeUsage,
         @Nullable String sloClass,
         Form form,
-        @Nullable String constraintField) {
+        @Nullable String constraintField,
+        Reading reading) {
+
+    /**
+     * What an answer's text holds beside content.
+     *
+     * @param reasoning its markers; null: there is none
+     * @param showsReasoning the client gets it
+     * @param tools whose calls are read; null: text is text
+     */
+    record Reading(
+            @Nullable Reasoning reasoning, boolean showsReasoning, @Nullable ToolChoice tools) {
+        static final Reading PLAIN = new Reading(null, false, null);
+    }
 
     /**
      * What the answers carry beside text.

@@ -20,11 +20,10 @@ final class CompletionFormat extends AnswerFormat {
     }
 
     @Override
-    @Nullable String delta(
-            Answer.Choice choice, Delta delta, List<@Nullable TokenLogprob> logprobs) {
+    List<String> delta(Answer.Choice choice, Delta delta, List<@Nullable TokenLogprob> logprobs) {
         boolean tellsIds = form.tokenIds() && delta.ids().length > 0;
         if (delta.text().isEmpty() && logprobs.isEmpty() && !tellsIds) {
-            return null;
+            return List.of();
         }
         JsonOut out = begin(choice, delta.text());
         logprobs(out, choice, logprobs);
@@ -36,14 +35,14 @@ final class CompletionFormat extends AnswerFormat {
             out.name("token_ids").ints(delta.ids());
         }
         choice.isFirstChunk = false;
-        return chunk(out.close());
+        return List.of(chunk(out.close()));
     }
 
     @Override
-    String finish(Answer.Choice choice) {
+    List<String> finish(Answer.Choice choice) {
         JsonOut out = begin(choice, "");
         out.name("logprobs").nullValue().field("finish_reason", choice.reasonName());
-        return chunk(out.close());
+        return List.of(chunk(out.close()));
     }
 
     private static JsonOut begin(Answer.Choice choice, String text) {

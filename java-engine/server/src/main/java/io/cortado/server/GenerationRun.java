@@ -190,7 +190,7 @@ final class GenerationRun {
         observe(choice, delta);
         List<@Nullable TokenLogprob> logprobs = logprobs(choice, delta);
         if (ask.stream()) {
-            send(format.delta(choice, delta, logprobs));
+            sendAll(format.delta(choice, delta, logprobs));
             return;
         }
         choice.text.append(delta.text());
@@ -248,9 +248,15 @@ final class GenerationRun {
         choice.reason = reason;
         metrics.finished(reason);
         if (ask.stream()) {
-            send(format.finish(choice));
+            sendAll(format.finish(choice));
         }
         return null;
+    }
+
+    private void sendAll(List<String> chunks) throws InterruptedException {
+        for (String chunk : chunks) {
+            send(chunk);
+        }
     }
 
     private void send(@Nullable String chunk) throws InterruptedException {

@@ -20,9 +20,15 @@ final class RequestReader {
     private final ServerOptions options;
     private final PromptReader prompts;
     private final ConversationReader conversations;
+    private final ChatConstraints constraints;
 
-    RequestReader(ModelInfo model, List<String> names, ServerOptions options) {
+    RequestReader(
+            ModelInfo model,
+            List<String> names,
+            ServerOptions options,
+            ChatConstraints constraints) {
         this.model = model;
+        this.constraints = constraints;
         this.names = names;
         this.options = options;
         this.prompts = new PromptReader(model.vocabSize());
@@ -41,8 +47,6 @@ final class RequestReader {
                 SchedulingFields.read(fields, head.hints(), options.traffic());
         SamplingParams.Builder params =
                 SamplingFields.read(fields, model, options.limits().choices(), stream);
-        ConstraintFields.Read constraint = ConstraintFields.read(fields);
-        params.constraint(constraint == null ? null : constraint.constraint());
         Long asked = fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE);
         fields.integer("max_tokens", 1, Integer.MAX_VALUE);
         SamplingFields.lengths(fields, params, 1, asked, Integer.MAX_VALUE);
@@ -59,6 +63,8 @@ final class RequestReader {
             throw ApiError.unsupported("echo", "only false is taken in a chat");
         }
         Prompt.Chat prompt = conversations.read(fields);
+        ChatConstraints.Read asks = constraints.read(fields, prompt.template());
+        asks.apply(params);
         strict(fields);
         GenerationRequest request =
                 new GenerationRequest(
@@ -75,7 +81,8 @@ final class RequestReader {
                 usage,
                 scheduling.sloClass(),
                 form,
-                constraint == null ? null : constraint.path());
+                asks.path(),
+                asks.reading());
     }
 
     Ask completion(ObjectNode body, RequestHead head) {
@@ -122,7 +129,8 @@ final class RequestReader {
                 usage,
                 scheduling.sloClass(),
                 form,
-                constraint == null ? null : constraint.path());
+                constraint == null ? null : constraint.path(),
+                Ask.Reading.PLAIN);
     }
 
     EmbeddingAsk embedding(ObjectNode body, RequestHead head) {

@@ -35,7 +35,14 @@ final class Routes {
         this.names = names;
         this.options = options;
         this.metrics = metrics;
-        this.reader = new RequestReader(model, names, options);
+        this.reader =
+                new RequestReader(
+                        model,
+                        names,
+                        options,
+                        new ChatConstraints(
+                                new HermesTemplate(engine),
+                                options.splitsReasoning() ? model.reasoning() : null));
         this.embeddingRun = new EmbeddingRun(engine, metrics, options.limits().generationMs());
         this.isDraining = isDraining;
         List<Route> all = new ArrayList<>();
@@ -69,7 +76,7 @@ final class Routes {
 
     private void chat(Exchange exchange) throws InterruptedException {
         Ask ask = reader.chat(Json.object(exchange.body()), exchange.head());
-        run(exchange, ask, new ChatFormat(id(exchange), ask));
+        run(exchange, ask, new ChatFormat(id(exchange), ask, engine));
     }
 
     private void completion(Exchange exchange) throws InterruptedException {

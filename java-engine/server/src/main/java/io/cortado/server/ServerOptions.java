@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param strict fields that nobody knows are refused instead of ignored
  * @param trustRequestChatTemplate requests may bring a chat template, which may write control
  *     tokens
+ * @param splitsReasoning what a model thinks is taken out of its answers in chats, and a constraint
+ *     begins behind it, where the model's tokenizer has markers for it
  * @param accessLog one line per request on the log
  * @param embedding how embeddings are pooled and normalized where a request does not say; its nulls
  *     are the model's own
@@ -32,6 +34,7 @@ public record ServerOptions(
         List<String> allowedOrigins,
         boolean strict,
         boolean trustRequestChatTemplate,
+        boolean splitsReasoning,
         boolean accessLog,
         EmbeddingParams embedding,
         TrafficOptions traffic,
@@ -139,6 +142,7 @@ public record ServerOptions(
                 false,
                 false,
                 true,
+                true,
                 EmbeddingParams.defaults(),
                 TrafficOptions.defaults(),
                 Limits.defaults());
@@ -154,6 +158,7 @@ public record ServerOptions(
         private List<String> allowedOrigins;
         private boolean strict;
         private boolean trustRequestChatTemplate;
+        private boolean splitsReasoning;
         private boolean accessLog;
         private EmbeddingParams embedding;
         private TrafficOptions traffic;
@@ -168,6 +173,7 @@ public record ServerOptions(
             allowedOrigins = from.allowedOrigins;
             strict = from.strict;
             trustRequestChatTemplate = from.trustRequestChatTemplate;
+            splitsReasoning = from.splitsReasoning;
             accessLog = from.accessLog;
             embedding = from.embedding;
             traffic = from.traffic;
@@ -184,6 +190,7 @@ public record ServerOptions(
                     allowedOrigins,
                     strict,
                     trustRequestChatTemplate,
+                    splitsReasoning,
                     accessLog,
                     embedding,
                     traffic,
@@ -226,6 +233,12 @@ public record ServerOptions(
     public ServerOptions trustRequestChatTemplate(boolean value) {
         Fields fields = new Fields(this);
         fields.trustRequestChatTemplate = value;
+        return fields.build();
+    }
+
+    public ServerOptions splitsReasoning(boolean value) {
+        Fields fields = new Fields(this);
+        fields.splitsReasoning = value;
         return fields.build();
     }
 

@@ -47,11 +47,6 @@ final class StructuralTagFields {
         if (!type.equals("triggered_tags")) {
             throw ApiError.unsupported(format.path("type"), "only triggered_tags is taken");
         }
-        for (String flag : List.of("at_least_one", "stop_after_first")) {
-            if (format.bool(flag, false)) {
-                throw ApiError.unsupported(format.path(flag), "only false is taken");
-            }
-        }
         if (!format.array("excludes", MAX_TAGS).isEmpty()) {
             throw ApiError.unsupported(format.path("excludes"), "leave it out");
         }
@@ -96,8 +91,11 @@ final class StructuralTagFields {
 
     private static Constraint made(Fields fields, List<Structure> structures, JsonStyle style) {
         List<String> triggers = TokenFields.strings(fields, "triggers", MAX_TAGS);
+        boolean atLeastOne = fields.bool("at_least_one", false);
+        boolean stopAfterFirst = fields.bool("stop_after_first", false);
         try {
-            return new Constraint.StructuralTags(structures, triggers, style);
+            return new Constraint.StructuralTags(
+                    structures, triggers, atLeastOne, stopAfterFirst, style);
         } catch (EngineException e) {
             throw ApiError.invalid(fields.path("triggers"), String.valueOf(e.getMessage()));
         }

@@ -71,7 +71,24 @@ class ConstraintFieldsTest {
                 "\"structured_outputs\":{\"json_object\":true," + style + "}",
                 new Constraint.JsonObject(tight));
         addTags(fields);
+        addBounds(fields);
         return fields;
+    }
+
+    private static void addBounds(Map<String, Constraint> fields) {
+        String tags =
+                "{\"format\":{\"type\":\"triggered_tags\",\"triggers\":[\"<\"],\"tags\":[{"
+                        + "\"begin\":\"<g\",\"content\":{\"type\":\"json_schema\","
+                        + "\"json_schema\":true},\"end\":\">\"}],\"at_least_one\":true,"
+                        + "\"stop_after_first\":true}}";
+        fields.put(
+                "\"structured_outputs\":{\"structural_tag\":" + tags + "}",
+                new Constraint.StructuralTags(
+                        List.of(new Structure("<g", "true", ">")),
+                        List.of("<"),
+                        true,
+                        true,
+                        JsonStyle.DEFAULT));
     }
 
     private static void addTags(Map<String, Constraint> fields) {
@@ -194,9 +211,9 @@ class ConstraintFieldsTest {
                 "triggered_tags");
         assertRefused(
                 server,
-                tag + "{\"format\":{\"type\":\"triggered_tags\",\"at_least_one\":true}}}",
-                path + ".format.at_least_one",
-                "false");
+                tag + "{\"format\":{\"type\":\"triggered_tags\",\"excludes\":[\"a\"]}}}",
+                path + ".format.excludes",
+                "leave it out");
     }
 
     private static HttpResponse<String> ask(Server server, String fields) throws Exception {

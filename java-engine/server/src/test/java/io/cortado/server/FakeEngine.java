@@ -14,6 +14,7 @@ import io.cortado.api.GenerationStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Pooling;
 import io.cortado.api.Prompt;
+import io.cortado.api.Reasoning;
 import io.cortado.api.RequestReport;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Timings;
@@ -34,7 +35,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * An engine that answers by a script. One token is one word; the last user text chooses: {@code
  * hang} starts and then says nothing, {@code queue} never starts, {@code full}, {@code broken},
- * {@code nan} and {@code midway} fail, {@code flood} never ends, {@code slow} takes 50 ms a token.
+ * {@code nan} and {@code midway} fail, {@code flood} never ends, {@code slow} takes 50 ms a token,
+ * {@code say A|B} says A and then B.
  */
 final class FakeEngine implements Engine {
     static final int VOCAB = 1000;
@@ -51,7 +53,21 @@ final class FakeEngine implements Engine {
     final AtomicInteger resets = new AtomicInteger();
     private volatile boolean isClosed;
     volatile boolean isSlow;
+    private final @Nullable Reasoning reasoning;
+    private final boolean writesCalls;
     volatile @Nullable EngineException failure;
+
+    FakeEngine() {
+        this(null, false);
+    }
+
+    /**
+     * @param writesCalls its template writes tool calls in the form of Hermes
+     */
+    FakeEngine(@Nullable Reasoning reasoning, boolean writesCalls) {
+        this.reasoning = reasoning;
+        this.writesCalls = writesCalls;
+    }
 
     @Override
     public ModelInfo model() {
@@ -63,6 +79,7 @@ final class FakeEngine implements Engine {
                 List.of(END),
                 true,
                 true,
+                reasoning,
                 SamplingParams.builder().temperature(0.7f).build(),
                 new EmbeddingInfo(DIMENSIONS, Pooling.MEAN, true, CONTEXT, true, List.of(), null),
                 42,
@@ -166,6 +183,10 @@ final class FakeEngine implements Engine {
         StringBuilder out = new StringBuilder();
         chat.messages()
                 .forEach(m -> out.append(m.get("role")).append(':').append(m.get("content")));
+        if (writesCalls && chat.messages().toString().contains("tool_calls")) {
+            out.append("<tool_call>\n{\"name\": \"probe_tool\", \"arguments\": {\"x\": \"y\"}}\n");
+            out.append("</tool_call>");
+        }
         return out.toString();
     }
 
@@ -312,11 +333,13 @@ final class FakeEngine implements Engine {
                 hang();
             }
             int count = 0;
-            int words = script.equals("flood") ? Integer.MAX_VALUE : WORDS.size();
+            List<String> said =
+                    script.startsWith("say ") ? List.of(script.substring(4).split("\\|")) : WORDS;
+            int words = script.equals("flood") ? Integer.MAX_VALUE : said.size();
             int max = Math.min(request.params().maxTokens(), words);
             while (count < max && !isCancelled) {
-                String word = WORDS.get(count % WORDS.size());
-                delta(index, new int[] {100 + count % WORDS.size()}, word, score(100, word));
+                String word = said.get(count % said.size());
+                delta(index, new int[] {100 + count % said.size()}, word, score(100, word));
                 count++;
                 if (script.equals("midway") && count == 2) {
                     fail(EngineException.Code.INTERNAL);

@@ -23,12 +23,17 @@ import tools.jackson.databind.json.JsonMapper;
 final class TestServer implements AutoCloseable {
     static final JsonMapper MAPPER = JsonMapper.builder().build();
 
-    final FakeEngine engine = new FakeEngine();
+    final FakeEngine engine;
     final List<String> log = new CopyOnWriteArrayList<>();
     final Server server;
     private final HttpClient client = HttpClient.newHttpClient();
 
     TestServer(ServerOptions options) throws IOException {
+        this(new FakeEngine(), options);
+    }
+
+    TestServer(FakeEngine engine, ServerOptions options) throws IOException {
+        this.engine = engine;
         server = Server.start(engine, options.listen("127.0.0.1", 0), new Log(log::add));
     }
 

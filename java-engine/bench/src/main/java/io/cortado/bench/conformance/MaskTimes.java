@@ -19,8 +19,10 @@ import tools.jackson.databind.JsonNode;
  * @param firstMasksMs compiling and the first mask, of each schema
  * @param grammarsKb the estimate of what a grammar holds after its texts
  * @param refused schemas that were not compiled
+ * @param forced masks that allow exactly one token
  */
-public record MaskTimes(double[] masksUs, double[] firstMasksMs, double[] grammarsKb, int refused) {
+public record MaskTimes(
+        double[] masksUs, double[] firstMasksMs, double[] grammarsKb, int refused, long forced) {
     private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
     /** Schemas that only warm the compiler up. */
@@ -46,13 +48,15 @@ public record MaskTimes(double[] masksUs, double[] firstMasksMs, double[] gramma
         private final DoubleStream.Builder firsts = DoubleStream.builder();
         private final DoubleStream.Builder sizes = DoubleStream.builder();
         private int refused;
+        private long forced;
 
         private MaskTimes times() {
             return new MaskTimes(
                     masks.build().toArray(),
                     firsts.build().toArray(),
                     sizes.build().toArray(),
-                    refused);
+                    refused,
+                    forced);
         }
 
         private void add(JsonNode row, SchemaJudge judge) {
@@ -78,6 +82,14 @@ public record MaskTimes(double[] masksUs, double[] firstMasksMs, double[] gramma
             }
         }
 
+        private static boolean allowsOne(int[] mask) {
+            int allowed = 0;
+            for (int i = 0; i < mask.length && allowed < 2; i++) {
+                allowed += Integer.bitCount(mask[i]);
+            }
+            return allowed == 1;
+        }
+
         private void feed(int[] tokens, CompiledGrammar grammar, int[] mask) {
             Matcher matcher = grammar.matcher();
             long before = THREADS.getCurrentThreadCpuTime();
@@ -86,9 +98,9 @@ public record MaskTimes(double[] masksUs, double[] firstMasksMs, double[] gramma
                 if (!matcher.accept(token)) {
                     return;
                 }
-                long now = THREADS.getCurrentThreadCpuTime();
-                masks.add((now - before) / 1e3);
-                before = now;
+                masks.add((THREADS.getCurrentThreadCpuTime() - before) / 1e3);
+                forced += allowsOne(mask) ? 1 : 0;
+                before = THREADS.getCurrentThreadCpuTime();
             }
         }
     }

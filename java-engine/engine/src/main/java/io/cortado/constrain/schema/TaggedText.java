@@ -24,6 +24,16 @@ public final class TaggedText {
     /** The schema as JSON. */
     public record Tag(String begin, String schema, String end) {}
 
+    /**
+     * How many tags.
+     *
+     * @param atLeastOne the text begins with one
+     * @param stopAfterFirst the text ends with its first
+     */
+    public record Bounds(boolean atLeastOne, boolean stopAfterFirst) {
+        public static final Bounds ANY = new Bounds(false, false);
+    }
+
     private final SchemaOptions options;
     private final TokenTable vocabulary;
     private final GrammarLimits limits;
@@ -43,29 +53,21 @@ public final class TaggedText {
     public static CompiledGrammar compile(
             List<Tag> tags,
             List<String> triggers,
+            Bounds bounds,
             SchemaOptions options,
             TokenTable vocabulary,
             GrammarLimits limits) {
         var text = new TaggedText(options, vocabulary, limits);
-        Syntax whole = text.syntax(tags, triggers);
+        Syntax whole = text.syntax(tags, triggers, bounds);
         return CompiledGrammar.of(
                 Syntax.start(whole, text.regexes), text.regexes, limits, vocabulary);
     }
 
-    private Syntax syntax(List<Tag> tags, List<String> triggers) {
-        long numChars = 0;
-        List<Syntax> values = new ArrayList<>();
-        for (int i = 0; i < tags.size(); i++) {
-            Tag tag = tags.get(i);
-            numChars += (long) tag.begin.length() + tag.schema.length() + tag.end.length();
-            values.add(value(tag, i));
-        }
-        if (numChars > limits.maxInputChars()) {
-            throw new GrammarException(
-                    Reason.LIMIT,
-                    "/structures",
-                    "tags must not be longer than allowed: characters=%d limit=%d"
-                            .formatted(numChars, limits.maxInputChars()));
+    private Syntax syntax(List<Tag> tags, List<String> triggers, Bounds bounds) {
+        List<Syntax> values = values(tags);
+        Syntax direct = direct(tags, values);
+        if (bounds.atLeastOne && bounds.stopAfterFirst) {
+            return direct;
         }
         Regex anyTrigger = regexes.or(triggers.stream().map(regexes::literal).toList());
         Regex free =
@@ -87,10 +89,47 @@ public final class TaggedText {
             tagged.add(new Syntax.Choice(rests));
             opened.add(new Syntax.Sequence(tagged));
         }
-        return new Syntax.Sequence(
-                List.of(
-                        new Syntax.Repeat(new Syntax.Choice(opened), 0, Regexes.UNBOUNDED),
-                        new Syntax.Lexeme(free)));
+        if (bounds.stopAfterFirst) {
+            opened.add(new Syntax.Lexeme(free));
+            return new Syntax.Choice(opened);
+        }
+        List<Syntax> whole = new ArrayList<>();
+        if (bounds.atLeastOne) {
+            whole.add(direct);
+        }
+        whole.add(new Syntax.Repeat(new Syntax.Choice(opened), 0, Regexes.UNBOUNDED));
+        whole.add(new Syntax.Lexeme(free));
+        return new Syntax.Sequence(whole);
+    }
+
+    private List<Syntax> values(List<Tag> tags) {
+        long numChars = 0;
+        List<Syntax> values = new ArrayList<>();
+        for (int i = 0; i < tags.size(); i++) {
+            Tag tag = tags.get(i);
+            numChars += (long) tag.begin.length() + tag.schema.length() + tag.end.length();
+            values.add(value(tag, i));
+        }
+        if (numChars > limits.maxInputChars()) {
+            throw new GrammarException(
+                    Reason.LIMIT,
+                    "/structures",
+                    "tags must not be longer than allowed: characters=%d limit=%d"
+                            .formatted(numChars, limits.maxInputChars()));
+        }
+        return values;
+    }
+
+    /** One of the tags, and no text before it. */
+    private Syntax direct(List<Tag> tags, List<Syntax> values) {
+        List<Syntax> whole = new ArrayList<>();
+        for (int i = 0; i < tags.size(); i++) {
+            List<Syntax> tag = spelled(tags.get(i).begin);
+            tag.add(values.get(i));
+            tag.addAll(spelled(tags.get(i).end));
+            whole.add(new Syntax.Sequence(tag));
+        }
+        return new Syntax.Choice(whole);
     }
 
     private Syntax value(Tag tag, int index) {

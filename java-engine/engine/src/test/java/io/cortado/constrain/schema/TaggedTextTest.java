@@ -32,8 +32,18 @@ class TaggedTextTest {
     }
 
     private static CompiledGrammar compile(List<Tag> tags, String... triggers) {
+        return compile(TaggedText.Bounds.ANY, tags, triggers);
+    }
+
+    private static CompiledGrammar compile(
+            TaggedText.Bounds bounds, List<Tag> tags, String... triggers) {
         return TaggedText.compile(
-                tags, List.of(triggers), SchemaOptions.DEFAULT, BYTES, GrammarLimits.DEFAULT);
+                tags,
+                List.of(triggers),
+                bounds,
+                SchemaOptions.DEFAULT,
+                BYTES,
+                GrammarLimits.DEFAULT);
     }
 
     /** Whether the text is a whole output; no beginning of it may be a dead end. */
@@ -46,6 +56,28 @@ class TaggedTextTest {
             }
         }
         return matcher.isAccepting();
+    }
+
+    @Test
+    void tagsMayBeAskedForAndMayBeTheLast() {
+        List<Tag> tags = List.of(new Tag("<f>", "{\"enum\":[1,22]}", "</f>"));
+        CompiledGrammar first = compile(new TaggedText.Bounds(true, false), tags, "<f");
+        assertTrue(accepts(first, "<f>1</f>"));
+        assertTrue(accepts(first, "<f>1</f> and <f>22</f><f>1</f> more"));
+        assertFalse(accepts(first, ""));
+        assertFalse(accepts(first, " <f>1</f>"));
+        assertFalse(accepts(first, "<f>1</f><f>3</f>"));
+        CompiledGrammar last = compile(new TaggedText.Bounds(false, true), tags, "<f");
+        assertTrue(accepts(last, ""));
+        assertTrue(accepts(last, "text"));
+        assertTrue(accepts(last, "text <f>22</f>"));
+        assertFalse(accepts(last, "text <f>22</f> "));
+        assertFalse(accepts(last, "<f>1</f><f>1</f>"));
+        CompiledGrammar only = compile(new TaggedText.Bounds(true, true), tags, "<f");
+        assertTrue(accepts(only, "<f>22</f>"));
+        assertFalse(accepts(only, ""));
+        assertFalse(accepts(only, "a<f>22</f>"));
+        assertFalse(accepts(only, "<f>22</f>a"));
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.cortado.server.cli;
 
 import io.cortado.api.Constraint;
+import io.cortado.server.StructuralTagText;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,6 +40,14 @@ final class ConstraintFlags {
                             + " has a colon, all else names a file")
     @Nullable String grammar;
 
+    @Option(
+            names = "--structural-tag",
+            paramLabel = "FILE|JSON",
+            description =
+                    "free text with tags that hold JSON, as structural_tag of the server's"
+                            + " structured_outputs; JSON begins with {, all else names a file")
+    @Nullable String structuralTag;
+
     /** Null: the output may be anything. */
     @Nullable Constraint constraint() {
         List<Constraint> given = new ArrayList<>();
@@ -61,10 +70,16 @@ final class ConstraintFlags {
             boolean isText = grammar.contains(":");
             given.add(new Constraint.Grammar(isText ? grammar : file("--grammar", grammar)));
         }
+        if (structuralTag != null) {
+            boolean isText = structuralTag.stripLeading().startsWith("{");
+            given.add(
+                    StructuralTagText.read(
+                            isText ? structuralTag : file("--structural-tag", structuralTag)));
+        }
         if (given.size() > 1) {
             throw new IllegalArgumentException(
-                    "give at most one of --json-schema, --json-object, --regex, --choice and"
-                            + " --grammar");
+                    "give at most one of --json-schema, --json-object, --regex, --choice,"
+                            + " --grammar and --structural-tag");
         }
         return given.isEmpty() ? null : given.getFirst();
     }

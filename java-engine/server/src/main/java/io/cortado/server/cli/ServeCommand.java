@@ -77,6 +77,15 @@ final class ServeCommand implements Callable<Integer> {
                     "take chat_template from requests; such a template may write control tokens")
     boolean trustRequestChatTemplate;
 
+    @Option(
+            names = "--reasoning-parser",
+            paramLabel = "auto|none",
+            description =
+                    "auto (the default): what stands between <think> and </think> is"
+                            + " reasoning_content, and a constraint begins behind it, where the"
+                            + " model's tokenizer has these tokens")
+    String reasoningParser = "auto";
+
     @Option(names = "--disable-access-log", description = "no line per request")
     boolean disableAccessLog;
 
@@ -125,6 +134,7 @@ final class ServeCommand implements Callable<Integer> {
                         .allowed(allowedHosts, allowedOrigins)
                         .strict(strict)
                         .trustRequestChatTemplate(trustRequestChatTemplate)
+                        .splitsReasoning(splitsReasoning())
                         .accessLog(!disableAccessLog)
                         .traffic(traffic())
                         .limits(
@@ -143,6 +153,17 @@ final class ServeCommand implements Callable<Integer> {
         banner(engine, server, names.isEmpty() ? engine.model().name() : names.getFirst());
         new CountDownLatch(1).await();
         return 0;
+    }
+
+    private boolean splitsReasoning() {
+        return switch (reasoningParser) {
+            case "auto" -> true;
+            case "none" -> false;
+            default ->
+                    throw new IllegalArgumentException(
+                            "reasoning-parser must be auto or none: reasoning-parser="
+                                    + reasoningParser);
+        };
     }
 
     private TrafficOptions traffic() {

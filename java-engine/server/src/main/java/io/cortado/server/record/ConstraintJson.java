@@ -3,7 +3,9 @@ package io.cortado.server.record;
 import io.cortado.api.Constraint;
 import io.cortado.api.Constraint.StructuralTags.Structure;
 import io.cortado.api.JsonStyle;
+import io.cortado.api.Reasoning;
 import io.cortado.server.JsonOut;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -21,6 +23,10 @@ final class ConstraintJson {
     private static final String BEGIN = "begin";
     private static final String SCHEMA = "schema";
     private static final String END = "end";
+    private static final String AT_LEAST_ONE = "at_least_one";
+    private static final String STOP_AFTER_FIRST = "stop_after_first";
+    private static final String AFTER_REASONING = "after_reasoning";
+    private static final String ANSWER = "answer";
     private static final String WHITESPACE = "whitespace";
     private static final String ORDER = "order";
     private static final String CLOSED_OBJECTS = "closed_objects";
@@ -39,15 +45,22 @@ final class ConstraintJson {
             case Constraint.Choice(var texts) ->
                     ParamsJson.strings(out.field(TYPE, CHOICE), CHOICE, texts);
             case Constraint.Grammar(var text) -> text(out, GRAMMAR, text);
-            case Constraint.StructuralTags(var structures, var triggers, var style) -> {
+            case Constraint.StructuralTags tags -> {
                 out.field(TYPE, STRUCTURAL_TAGS).name(STRUCTURES).openArray();
-                for (Structure each : structures) {
+                for (Structure each : tags.structures()) {
                     out.open().field(BEGIN, each.begin()).field(SCHEMA, each.schema());
                     out.field(END, each.end()).close();
                 }
                 out.closeArray();
-                ParamsJson.strings(out, TRIGGERS, triggers);
-                style(out, style);
+                ParamsJson.strings(out, TRIGGERS, tags.triggers());
+                out.name(AT_LEAST_ONE).value(tags.atLeastOne());
+                out.name(STOP_AFTER_FIRST).value(tags.stopAfterFirst());
+                style(out, tags.style());
+            }
+            case Constraint.AfterReasoning(var answer, var reasoning) -> {
+                out.field(TYPE, AFTER_REASONING).field(BEGIN, reasoning.begin());
+                out.field(END, reasoning.end());
+                write(out.name(ANSWER), answer);
             }
         }
         out.close();
@@ -97,7 +110,13 @@ final class ConstraintJson {
                                                     text(each, END)))
                                     .toList(),
                             ParamsJson.strings(ParamsJson.required(node, TRIGGERS)),
+                            node.path(AT_LEAST_ONE).asBoolean(false),
+                            node.path(STOP_AFTER_FIRST).asBoolean(false),
                             style(node));
+            case AFTER_REASONING ->
+                    new Constraint.AfterReasoning(
+                            Objects.requireNonNull(read(ParamsJson.required(node, ANSWER))),
+                            new Reasoning(text(node, BEGIN), text(node, END)));
             default ->
                     throw new IllegalArgumentException(
                             "a recorded constraint has an unknown type: " + type);

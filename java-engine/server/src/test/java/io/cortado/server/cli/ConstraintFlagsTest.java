@@ -40,6 +40,25 @@ class ConstraintFlagsTest {
     }
 
     @Test
+    void takesStructuralTags() throws Exception {
+        String json =
+                "{\"structures\":[{\"begin\":\"<f>\",\"schema\":{},\"end\":\"</f>\"}],"
+                        + "\"triggers\":[\"<f\"]}";
+        Constraint expected =
+                new Constraint.StructuralTags(
+                        List.of(new Constraint.StructuralTags.Structure("<f>", "{}", "</f>")),
+                        List.of("<f"));
+        assertEquals(expected, read("--structural-tag", json));
+        Path file = Files.writeString(folder.resolve("tags.json"), json);
+        assertEquals(expected, read("--structural-tag", file.toString()));
+        IllegalArgumentException e =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> read("--structural-tag", json.replace("<f\"]", "x\"]")));
+        assertTrue(String.valueOf(e.getMessage()).contains("trigger"), e.getMessage());
+    }
+
+    @Test
     void refusesTwoAndFilesThatAreNotThere() {
         assertThrows(IllegalArgumentException.class, () -> read("--json-object", "--regex", "a"));
         IllegalArgumentException e =

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import io.cortado.api.Constraint;
 import io.cortado.api.Constraint.StructuralTags.Structure;
 import io.cortado.api.JsonStyle;
+import io.cortado.api.Reasoning;
 import io.cortado.server.JsonOut;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,7 +26,15 @@ class ConstraintJsonTest {
                 new Constraint.Grammar("root ::= \"x\""),
                 new Constraint.StructuralTags(
                         List.of(new Structure("<a>", "{}", "</a>"), new Structure("<b", "1", "")),
-                        List.of("<")));
+                        List.of("<")),
+                new Constraint.StructuralTags(
+                        List.of(new Structure("<a>", "{}", "")),
+                        List.of("<"),
+                        true,
+                        true,
+                        JsonStyle.DEFAULT),
+                new Constraint.AfterReasoning(
+                        new Constraint.Regex("a"), new Reasoning("<think>", "</think>")));
     }
 
     @ParameterizedTest
