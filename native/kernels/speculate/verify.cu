@@ -155,7 +155,9 @@ public:
     __device__ int32_t draw(int32_t i) {
         return facts_[i].drawn != ct::kNotDrawn ? facts_[i].drawn : take_row(Use::kDraw, row(i), 0);
     }
+    // Both begin when every thread has read what it wanted of r.
     __device__ void begin(int32_t i, double scale) {
+        __syncthreads();
         share(static_cast<int>(a.vocab_size), [&](int id) { rest_[id] = 0; });
         __syncthreads();
         left_ = 1;
@@ -163,6 +165,7 @@ public:
         __syncthreads();
     }
     __device__ void subtract(int32_t j) {
+        __syncthreads();
         if (has_draft(j)) {
             take_row(Use::kSubtract, a.draft_rows[row(j)], left_);
         } else if (threadIdx.x == 0) {
