@@ -37,7 +37,9 @@ final class RecordNeeds {
         underWay.add(type);
         for (Map.Entry<String, Class<?>> need : needs.getOrDefault(type, Map.of()).entrySet()) {
             String circle =
-                    underWay.contains(need.getValue()) ? need.getKey() : circleFrom(need.getValue());
+                    underWay.contains(need.getValue())
+                            ? need.getKey()
+                            : circleFrom(need.getValue());
             if (circle != null) {
                 return circle;
             }

@@ -47,7 +47,9 @@ final class ComponentTypes {
 
     /** The class of a declared type; null of any other. */
     @Nullable TypeElement element(TypeMirror type) {
-        return type.getKind() == TypeKind.DECLARED ? (TypeElement) ((DeclaredType) type).asElement() : null;
+        return type.getKind() == TypeKind.DECLARED
+                ? (TypeElement) ((DeclaredType) type).asElement()
+                : null;
     }
 
     boolean isIn(TypeElement type, Set<String> names) {

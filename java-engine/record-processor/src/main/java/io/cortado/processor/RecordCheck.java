@@ -151,8 +151,7 @@ final class RecordCheck {
         }
     }
 
-    private static void checkEnum(@Nullable TypeElement type)
-            throws Underivable {
+    private static void checkEnum(@Nullable TypeElement type) throws Underivable {
         if (type == null || type.getKind() != ElementKind.ENUM) {
             return;
         }
@@ -180,8 +179,7 @@ final class RecordCheck {
         throw new Underivable("the raw type " + types.name(type));
     }
 
-    private static void require(@Nullable String unknown)
-            throws Underivable {
+    private static void require(@Nullable String unknown) throws Underivable {
         if (unknown != null) {
             throw new Underivable(unknown);
         }

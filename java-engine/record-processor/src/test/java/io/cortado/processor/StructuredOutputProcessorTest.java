@@ -158,10 +158,8 @@ class StructuredOutputProcessorTest {
         Map<String, String> sources = new HashMap<>();
         sources.put("module-info.java", "module m { requires java.logging; " + parts[0] + "}");
         sources.put("R.java", "package a; " + parts[1] + " record R(int a) {}");
-        List<String> messages =
-                Compiled.of(folder, sources, new AccessProbe()).messages();
-        List<String> wanted =
-                Boolean.parseBoolean(parts[2]) ? List.of() : List.of("closed: a.R");
+        List<String> messages = Compiled.of(folder, sources, new AccessProbe()).messages();
+        List<String> wanted = Boolean.parseBoolean(parts[2]) ? List.of() : List.of("closed: a.R");
         assertEquals(wanted, messages);
     }
 
