@@ -35,7 +35,7 @@ record ObjectState(
     /** Sets of named keys have a bit for each. */
     @Override
     public long sizeBytes() {
-        return (used.size() + present.size()) / Byte.SIZE;
+        return ((long) used.size() + present.size()) / Byte.SIZE;
     }
 
     @Override
