@@ -12,10 +12,10 @@ class RegexFuzzTest {
         return Stream.of(
                         "",
                         "(a+)+b",
-                        "(x{1000}){1000}",
+                        "(x{30}){30}",
                         "(.*.*.*.*.*)*x",
                         "[^\\w]*\\W\\w|[é-€]{2,}?",
-                        "(?i:a)b(?s)a.b(?<n>\\p{L}+\\P{Lu})",
+                        "(?i:a)b(?s)a.b(?<n>\\p{Zs}+\\P{Zs})",
                         "^ab$|\\A\\x41\\u0042\\.\\z",
                         "a*^b*$",
                         "(a{2,3}|\\t|[\\]\\-x]){0,2}",
@@ -27,7 +27,7 @@ class RegexFuzzTest {
     }
 
     @DictionaryEntries(
-            value = {"(?i)", "(?s:", "(?<n>", "{0,3}", "{1000}", "\\p{L}", "\\u00e9", "[^", "\\b"})
+            value = {"(?i)", "(?s:", "(?<n>", "{0,3}", "{100}", "\\p{Zs}", "\\u00e9", "[^", "\\b"})
     @MethodSource("seeds")
     @FuzzTest
     void writesMatchesOrRefuses(byte[] input) {
