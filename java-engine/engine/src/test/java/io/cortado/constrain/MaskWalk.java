@@ -21,7 +21,7 @@ import java.util.function.BiFunction;
 public final class MaskWalk {
     /** Small, so that a step of too much work ends soon. */
     public static final GrammarLimits LIMITS =
-            new GrammarLimits(1 << 16, 100_000, 100_000, 50_000, 2_000, 1 << 24, 1 << 20);
+            new GrammarLimits(1 << 16, 100_000, 100_000, 50_000, 2_000, 1 << 25, 1 << 20);
 
     private static final int END = 256;
     private static final List<String> TEXTS =
