@@ -13,12 +13,14 @@ import java.lang.reflect.AnnotatedParameterizedType;
 import java.lang.reflect.AnnotatedType;
 import java.lang.reflect.Array;
 import java.lang.reflect.Constructor;
+import java.lang.reflect.Field;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -48,6 +50,7 @@ final class RecordForms {
 
     private final ObjectNode definitions = JsonNodeFactory.instance.objectNode();
     private final Map<Class<?>, ValueForm> references = new HashMap<>();
+    private final RecordNeeds needs = new RecordNeeds();
 
     private RecordForms() {}
 
@@ -61,6 +64,10 @@ final class RecordForms {
         var forms = new RecordForms();
         ObjectNode schema = JsonNodeFactory.instance.objectNode();
         ValueForm reference = forms.derive(root, schema, "#");
+        String circle = forms.needs.circle();
+        if (circle != null) {
+            throw underivable(circle, "a record that needs one of its own kind within it");
+        }
         if (!forms.definitions.isEmpty()) {
             schema.set("$defs", forms.definitions);
         }
@@ -145,6 +152,9 @@ final class RecordForms {
         AnnotatedType type = component.getAnnotatedType();
         boolean isOptional = component.getType() == Optional.class;
         ValueForm value = isOptional ? optional(type, where) : of(type, where);
+        boolean mayBeNull =
+                annotations.stream().anyMatch(RecordForms::saysNull)
+                        || Arrays.stream(type.getAnnotations()).anyMatch(RecordForms::saysNull);
         if (!isOptional && annotations.stream().anyMatch(RecordForms::saysNull)) {
             value = value.orNull();
         }
@@ -156,6 +166,9 @@ final class RecordForms {
         String given = property == null ? "" : property.value();
         String name = given.isEmpty() ? component.getName() : given;
         boolean mayMiss = property != null && property.isRequired() == OptBoolean.FALSE;
+        if (component.getType().isRecord() && !mayBeNull && !mayMiss) {
+            needs.add(component.getDeclaringRecord(), where, component.getType());
+        }
         if (!form.add(name, new RecordForm.Member(place, value, !isOptional && !mayMiss))) {
             throw underivable(where, "a second component named " + name);
         }
@@ -192,22 +205,38 @@ final class RecordForms {
         }
         if (MAPS.contains(raw)) {
             Class<?> key = raw(argument(type, 0, where), where);
-            ValueForm keys = key == String.class || key.isEnum() ? ScalarForms.of(key) : null;
-            if (keys == null) {
+            if (key != String.class && !key.isEnum()) {
                 throw underivable(where, "a map with keys of " + key.getTypeName());
             }
-            return of(argument(type, 1, where), where).map(keys);
+            return of(argument(type, 1, where), where).map(scalar(key, key.getTypeName(), where));
         }
+        return scalar(raw, type.getType().getTypeName(), where);
+    }
+
+    private static ValueForm scalar(Class<?> raw, String name, String where) {
         if (raw.isEnum()) {
             requireKnown(raw, where);
             Arrays.stream(raw.getDeclaredFields()).forEach(field -> requireKnown(field, where));
             Arrays.stream(raw.getDeclaredMethods()).forEach(method -> requireKnown(method, where));
+            requireNames(raw, where);
         }
         ValueForm scalar = ScalarForms.of(raw);
         if (scalar == null) {
-            throw underivable(where, type.getType().getTypeName());
+            throw underivable(where, name);
         }
         return scalar;
+    }
+
+    private static void requireNames(Class<?> enumeration, String where) {
+        Set<String> names = new HashSet<>();
+        for (Field field : enumeration.getDeclaredFields()) {
+            if (field.isEnumConstant() && !names.add(ScalarForms.name(field))) {
+                throw underivable(where, "a second constant named " + ScalarForms.name(field));
+            }
+        }
+        if (names.isEmpty()) {
+            throw underivable(where, "an enum without constants");
+        }
     }
 
     private static Object arrayOf(Class<?> itemClass, List<@Nullable Object> items) {

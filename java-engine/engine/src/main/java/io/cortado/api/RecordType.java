@@ -16,8 +16,10 @@ import tools.jackson.databind.json.JsonMapper;
  * may be null, where that annotation is there at run time. Of Jackson's annotations {@code
  * JsonProperty} (the name, {@code isRequired}, {@code access}; on enum constants the name), {@code
  * JsonPropertyDescription} and {@code JsonIgnore} are followed, {@code JsonAlias} and {@code
- * JsonInclude} do not matter, and others are refused. A record that is not public, or not of an
- * exported package, has to be open to this module.
+ * JsonInclude} do not matter, and others are refused. So is what has no value: an enum without
+ * constants, and a record that needs one of its own kind within it. A record that is not public, or
+ * not of an exported package, has to be open to this module. {@link StructuredOutput} makes errors
+ * of the compiler of all this.
  */
 public final class RecordType<T extends Record> {
     private static final JsonMapper MAPPER =

@@ -114,10 +114,7 @@ final class ScalarForms {
         Map<String, Object> constants = new LinkedHashMap<>();
         for (Field field : type.getDeclaredFields()) {
             if (field.isEnumConstant()) {
-                JsonProperty named = field.getAnnotation(JsonProperty.class);
-                String given = named == null ? "" : named.value();
-                String name = given.isEmpty() ? field.getName() : given;
-                constants.put(name, constant(type, field.getName()));
+                constants.put(name(field), constant(type, field.getName()));
             }
         }
         ObjectNode schema = JsonNodeFactory.instance.objectNode();
@@ -127,6 +124,12 @@ final class ScalarForms {
                 schema,
                 "one of " + names,
                 text -> Objects.requireNonNull(constants.get(text), text));
+    }
+
+    /** What JSON calls an enum's constant. */
+    static String name(Field constant) {
+        JsonProperty named = constant.getAnnotation(JsonProperty.class);
+        return named == null || named.value().isEmpty() ? constant.getName() : named.value();
     }
 
     private static Object constant(Class<?> type, String name) {

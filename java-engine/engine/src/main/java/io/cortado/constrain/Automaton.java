@@ -227,8 +227,8 @@ final class Automaton {
         maskBytes = 0;
     }
 
-    /** An estimate of what is held now: automaton and masks. */
+    /** An estimate of what is held now: regexes, automaton and masks. */
     synchronized long sizeBytes() {
-        return space.footprint.bytes() + maskBytes;
+        return regexes.sizeBytes() + space.footprint.bytes() + maskBytes;
     }
 }

@@ -26,10 +26,12 @@ final class ClassParser {
 
     private final PatternText text;
     private final RegexDialect dialect;
+    private final Fuel fuel;
 
-    ClassParser(PatternText text, RegexDialect dialect) {
+    ClassParser(PatternText text, RegexDialect dialect, Fuel fuel) {
         this.text = text;
         this.dialect = dialect;
+        this.fuel = fuel;
     }
 
     /**
@@ -130,8 +132,8 @@ final class ClassParser {
             case 'W' -> WORD.not();
             case 's' -> dialect.spaces();
             case 'S' -> dialect.spaces().not();
-            case 'p' -> UnicodeClasses.read(text);
-            case 'P' -> UnicodeClasses.read(text).not();
+            case 'p' -> UnicodeClasses.read(text, fuel);
+            case 'P' -> UnicodeClasses.read(text, fuel).not();
             case 'n' -> CodePoints.of('\n');
             case 'r' -> CodePoints.of('\r');
             case 't' -> CodePoints.of('\t');
@@ -179,7 +181,8 @@ final class ClassParser {
     }
 
     private CodePoints scalar(int codePoint) {
-        if (codePoint > Character.MAX_CODE_POINT || codePoint >= 0xD800 && codePoint <= 0xDFFF) {
+        boolean isSurrogate = codePoint >= 0xD800 && codePoint <= 0xDFFF;
+        if (!Character.isValidCodePoint(codePoint) || isSurrogate) {
             throw text.syntax("no character has this code: " + Integer.toHexString(codePoint));
         }
         return CodePoints.of(codePoint);

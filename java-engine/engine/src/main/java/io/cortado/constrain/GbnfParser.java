@@ -35,7 +35,7 @@ final class GbnfParser {
         this.regexes = regexes;
         this.vocabulary = vocabulary;
         text = new PatternText(grammar);
-        classes = new ClassParser(text, RegexDialect.ECMA);
+        classes = new ClassParser(text, RegexDialect.ECMA, regexes.fuel());
     }
 
     /**

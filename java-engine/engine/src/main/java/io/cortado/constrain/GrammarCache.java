@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.Future;
 import java.util.function.Supplier;
 
 /**
@@ -81,12 +82,14 @@ public final class GrammarCache {
 
     /** What the grammars take now. */
     public synchronized long sizeBytes() {
-        return grammars.values().stream().mapToLong(GrammarCache::size).sum();
+        long sum = 0;
+        for (CompletableFuture<CompiledGrammar> grammar : grammars.values()) {
+            sum += size(grammar);
+        }
+        return sum;
     }
 
     private static long size(CompletableFuture<CompiledGrammar> grammar) {
-        return grammar.isDone() && !grammar.isCompletedExceptionally()
-                ? grammar.join().sizeBytes()
-                : 0;
+        return grammar.state() == Future.State.SUCCESS ? grammar.resultNow().sizeBytes() : 0;
     }
 }

@@ -5,13 +5,17 @@ import java.util.List;
 
 /** The front-ends that take a text: each compiles to a {@link CompiledGrammar} or refuses. */
 public final class Grammars {
+    /** Of the text of a grammar, which stays with it, and of each choice. */
+    private static final long CHAR_BYTES = 2;
+
+    private static final long CHOICE_BYTES = 64;
+
     private Grammars() {}
 
     /** Outputs that match the pattern as a whole. */
     public static CompiledGrammar regex(
             String pattern, TokenTable vocabulary, GrammarLimits limits) {
-        checkLength(pattern.length(), limits);
-        var regexes = new Regexes(limits);
+        Regexes regexes = regexes(pattern.length(), 0, limits);
         Regex regex = RegexParser.whole(regexes, pattern, RegexDialect.COMMON, "");
         return compiled(new Syntax.Lexeme(regex), regexes, vocabulary, limits);
     }
@@ -19,8 +23,8 @@ public final class Grammars {
     /** One of these outputs. */
     public static CompiledGrammar choice(
             List<String> choices, TokenTable vocabulary, GrammarLimits limits) {
-        checkLength(choices.stream().mapToLong(String::length).sum(), limits);
-        var regexes = new Regexes(limits);
+        long numChars = choices.stream().mapToLong(String::length).sum();
+        Regexes regexes = regexes(numChars, choices.size(), limits);
         Regex regex =
                 regexes.choice(
                         choices.stream()
@@ -36,8 +40,7 @@ public final class Grammars {
      */
     public static CompiledGrammar gbnf(
             String grammar, String root, TokenTable vocabulary, GrammarLimits limits) {
-        checkLength(grammar.length(), limits);
-        var regexes = new Regexes(limits);
+        Regexes regexes = regexes(grammar.length(), 0, limits);
         Syntax syntax = GbnfParser.parse(regexes, vocabulary, grammar, root);
         return compiled(syntax, regexes, vocabulary, limits);
     }
@@ -45,8 +48,7 @@ public final class Grammars {
     /** Outputs of the rule {@code start} of a grammar in Lark's syntax. */
     public static CompiledGrammar lark(
             String grammar, TokenTable vocabulary, GrammarLimits limits) {
-        checkLength(grammar.length(), limits);
-        var regexes = new Regexes(limits);
+        Regexes regexes = regexes(grammar.length(), 0, limits);
         Syntax syntax = LarkParser.parse(regexes, vocabulary, grammar);
         return compiled(syntax, regexes, vocabulary, limits);
     }
@@ -65,9 +67,13 @@ public final class Grammars {
         return CompiledGrammar.of(root, regexes, limits, vocabulary);
     }
 
-    private static void checkLength(long numChars, GrammarLimits limits) {
+    private static Regexes regexes(long numChars, int numChoices, GrammarLimits limits) {
         if (numChars > limits.maxInputChars()) {
             throw GrammarException.limit("characters", numChars, limits.maxInputChars());
         }
+        var regexes = new Regexes(limits);
+        long bytes = CHAR_BYTES * numChars + CHOICE_BYTES * numChoices;
+        regexes.count(() -> bytes);
+        return regexes;
     }
 }

@@ -146,9 +146,12 @@ final class LarkRules {
                     name.offset(),
                     "the rule " + name.name() + " within a terminal is not supported");
         }
-        if (!open.add(name.name()) || open.size() > MAX_DEPTH) {
+        if (!open.add(name.name())) {
             throw GrammarException.syntax(
                     name.offset(), "a terminal must not refer to itself: name=" + name.name());
+        }
+        if (open.size() > MAX_DEPTH) {
+            throw GrammarException.limit("nested terminals", open.size(), MAX_DEPTH);
         }
         Regex regex = attributed(definition);
         open.remove(name.name());

@@ -45,7 +45,7 @@ final class LarkTokens {
         this.regexes = regexes;
         this.vocabulary = vocabulary;
         this.text = text;
-        classes = new ClassParser(text, RegexDialect.COMMON);
+        classes = new ClassParser(text, RegexDialect.COMMON, regexes.fuel());
     }
 
     /** A string, a range of two strings, or a pattern between slashes. */

@@ -9,6 +9,9 @@ final class Network {
     private static final int NODE_BYTES = 400;
     private static final int EDGE_BYTES = 40;
 
+    /** Of a large state, so many cost about as much to make and to compare as a derivative. */
+    private static final int BYTES_PER_FUEL = 512;
+
     private final Regexes regexes;
     private final Footprint footprint;
     private final Map<RuleState, StateNode> nodes = new HashMap<>();
@@ -36,9 +39,11 @@ final class Network {
     private StateNode node(RuleState state) {
         StateNode known = nodes.get(state);
         if (known == null) {
+            long sizeBytes = state.sizeBytes();
+            regexes.fuel().burn((int) Math.min(Integer.MAX_VALUE, sizeBytes / BYTES_PER_FUEL));
             known = new StateNode(state, nodes.size());
             nodes.put(state, known);
-            footprint.add(NODE_BYTES);
+            footprint.add(NODE_BYTES + sizeBytes);
         }
         return known;
     }

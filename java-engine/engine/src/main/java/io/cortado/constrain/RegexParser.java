@@ -25,7 +25,7 @@ final class RegexParser {
         this.alphabet = alphabet;
         this.dialect = dialect;
         text = new PatternText(pattern);
-        classes = new ClassParser(text, dialect);
+        classes = new ClassParser(text, dialect, regexes.fuel());
     }
 
     /**

@@ -8,6 +8,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,12 @@ public final class Regexes {
     private static final Regex[] NO_PARTS = {};
     private static final int MAX_SPINE = 32;
 
+    /** A node, its key, and its places in the table and in the automaton's snapshot of it. */
+    private static final int NODE_BYTES = 140;
+
+    private static final int PART_BYTES = 4;
+    private static final int SET_BYTES = 48;
+
     /** A node as a key by its structure; nodes themselves are equal by identity. */
     record Shape(Regex regex) {
         @Override
@@ -47,6 +54,8 @@ public final class Regexes {
     private final Derivatives derivatives;
     private Map<Shape, Regex> nodes = new HashMap<>();
     private int nextId = Regex.NUM_CONSTANTS;
+    private long sizeBytes;
+    private final List<LongSupplier> others = new ArrayList<>();
 
     public Regexes(GrammarLimits limits) {
         maxNodes = limits.maxRegexNodes();
@@ -356,9 +365,24 @@ public final class Regexes {
         return nodes.size();
     }
 
+    /** Adds an estimate of the heap that a front-end keeps for its grammar, at any later time. */
+    public void count(LongSupplier bytes) {
+        others.add(bytes);
+    }
+
+    /** An estimate of the heap that the nodes and the front-end take. */
+    long sizeBytes() {
+        long sum = sizeBytes;
+        for (LongSupplier other : others) {
+            sum += other.getAsLong();
+        }
+        return sum;
+    }
+
     /** Forgets all nodes but those of {@code kept}: what was made stays valid. */
     void forgetBut(Map<Shape, Regex> kept) {
         nodes = new HashMap<>(kept);
+        sizeBytes = kept.values().stream().mapToLong(Regexes::sizeBytes).sum();
     }
 
     Map<Shape, Regex> snapshot() {
@@ -451,6 +475,12 @@ public final class Regexes {
             throw GrammarException.limit("regex nodes", nodes.size(), maxNodes);
         }
         made.id = nextId++;
+        sizeBytes += sizeBytes(made);
         return made;
+    }
+
+    private static long sizeBytes(Regex node) {
+        int set = node.kind == Kind.BYTES ? SET_BYTES : 0;
+        return NODE_BYTES + (long) PART_BYTES * node.parts.length + node.literal.length + set;
     }
 }

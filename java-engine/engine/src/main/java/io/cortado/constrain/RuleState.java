@@ -16,4 +16,9 @@ package io.cortado.constrain;
  */
 public interface RuleState {
     void expand(Edges out);
+
+    /** An estimate of the heap that the state holds for itself, beyond some references. */
+    default long sizeBytes() {
+        return 0;
+    }
 }

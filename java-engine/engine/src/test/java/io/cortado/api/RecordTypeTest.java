@@ -209,8 +209,40 @@ class RecordTypeTest {
         }
     }
 
+    record Node(int value, Node next) {}
+
+    record Left(List<Right> some, Right right) {}
+
+    record Right(Left left) {}
+
+    record Ends(@Nullable Ends next, Optional<Ends> other, List<Ends> more) {}
+
+    enum Nothing {}
+
+    record OfNothing(Nothing nothing) {}
+
+    enum Same {
+        @JsonProperty("B")
+        A,
+        B
+    }
+
+    record OfSame(Same same) {}
+
+    record KeysOfValue(Map<ByValue, String> map) {}
+
+    @Test
+    void refusesWhatHasNoValue() {
+        assertUnderivable(Node.class, "Node.next", "one of its own kind");
+        assertUnderivable(Left.class, "Left.right", "one of its own kind");
+        assertUnderivable(OfNothing.class, "OfNothing.nothing", "without constants");
+        assertUnderivable(OfSame.class, "OfSame.same", "second constant named B");
+        assertTrue(RecordType.of(Ends.class).schema().contains("\"$ref\":\"#\""));
+    }
+
     @Test
     void refusesWhatItCannotDeriveAndSaysWhere() {
+        assertUnderivable(KeysOfValue.class, "KeysOfValue.map", "@JsonValue");
         assertUnderivable(Raw.class, "Raw.items", "raw type");
         assertUnderivable(Anything.class, "Anything.value", "java.lang.Object");
         assertUnderivable(Concrete.class, "Concrete.items", "java.util.ArrayList");

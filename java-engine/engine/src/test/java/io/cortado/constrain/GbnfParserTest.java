@@ -99,6 +99,9 @@ class GbnfParserTest {
                 "root ::= <[100000]>",
                 "root ::= <nothing>",
                 "root ::= a{2,1}\na ::= \"a\"",
+                "root ::= \"\\U800F6010\"",
+                "root ::= [\\UB001F600]",
+                "root ::= [\\p]",
                 "root := \"a\""
             })
     void refusesWhatIsNoGrammar(String grammar) {

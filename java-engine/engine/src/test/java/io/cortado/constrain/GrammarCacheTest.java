@@ -24,6 +24,22 @@ class GrammarCacheTest {
         assertTrue(cache.size() > 1);
     }
 
+    /** What a grammar is made of counts before it is used, the text that the cache keeps too. */
+    @Test
+    void countsWhatGrammarsAreMadeOf() {
+        assertTrue(compiled("x").sizeBytes() < 20_000);
+        assertTrue(compiled("[a-z]".repeat(10_000)).sizeBytes() > 1_000_000);
+        String text = "#" + "x".repeat(1_000_000) + "\nroot ::= \"a\"";
+        CompiledGrammar commented = Grammars.gbnf(text, "root", vocabulary, GrammarLimits.DEFAULT);
+        assertTrue(commented.sizeBytes() > 1_000_000, "bytes=" + commented.sizeBytes());
+        var cache = new GrammarCache(4_000_000);
+        for (int i = 0; i < 10; i++) {
+            cache.get(
+                    text + i, () -> Grammars.gbnf(text, "root", vocabulary, GrammarLimits.DEFAULT));
+        }
+        assertTrue(cache.size() <= 2, "grammars=" + cache.size());
+    }
+
     @Test
     void compilesEqualKeysOnceAndKeepsTheLatest() {
         var cache = new GrammarCache(1 << 20);

@@ -53,6 +53,23 @@ class HostileGrammarTest {
         assertTrue(!Masks.matches(grammar, choices.get(777) + "0000"));
     }
 
+    /** Each property is a look at all characters, and its name has 2^n spellings. */
+    @Test
+    void refusesManyProperties() {
+        var pattern = new StringBuilder();
+        for (int i = 0; i < 1_000; i++) {
+            var name = new StringBuilder("Is");
+            for (int bit = 0; bit < 10; bit++) {
+                char letter = "phoenician".charAt(bit);
+                name.append((i >> bit & 1) == 0 ? letter : Character.toUpperCase(letter));
+            }
+            pattern.append("\\p{").append(name).append('}');
+        }
+        assertEquals(
+                Reason.LIMIT,
+                refusal(() -> Grammars.regex(pattern.toString(), vocabulary, LIMITS)));
+    }
+
     @Test
     void refusesWhatIsTooDeep() {
         String deep = "(".repeat(10_000) + "a" + ")".repeat(10_000);

@@ -140,6 +140,15 @@ class LarkParserTest {
         assertEquals(Reason.SYNTAX, refusal(grammar));
     }
 
+    @Test
+    void refusesALongChainOfTerminalsForItsLength() {
+        var chain = new StringBuilder("start: T0\n");
+        for (int i = 0; i < 2_000; i++) {
+            chain.append("T%d: T%d \"x\"\n".formatted(i, i + 1));
+        }
+        assertEquals(Reason.LIMIT, refusal(chain + "T2000: \"a\""));
+    }
+
     private Reason refusal(String grammar) {
         return assertThrows(GrammarException.class, () -> compiled(grammar)).reason();
     }

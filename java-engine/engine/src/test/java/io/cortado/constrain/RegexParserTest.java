@@ -123,12 +123,28 @@ class RegexParserTest {
                 "\\uD800",
                 "[[:nope:]]",
                 "\\p{Nope",
+                "\\p{Nope}",
+                "\\p{}",
+                "\\p(",
+                "\\pé",
                 "(?<>"
             })
     void refusesWhatIsNoPattern(String pattern) {
         assertThrows(
                 GrammarException.class,
                 () -> RegexParser.whole(regexes, pattern, RegexDialect.COMMON, ""));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"L", "Cs", "Cn", "IsHan", "IsAlphabetic", "InGreek", "LD"})
+    void knowsThePropertiesOfTheJdk(String name) {
+        var jdk = Pattern.compile("\\p{" + name + "}").asMatchPredicate();
+        CodePoints ours = UnicodeClasses.read(new PatternText("{" + name + "}"), new Fuel(100_000));
+        for (int c = 0; c <= Character.MAX_CODE_POINT; c++) {
+            boolean isIn =
+                    Character.getType(c) != Character.SURROGATE && jdk.test(Character.toString(c));
+            assertEquals(isIn, ours.contains(c), Integer.toHexString(c));
+        }
     }
 
     @Test

@@ -19,6 +19,10 @@ import org.jspecify.annotations.Nullable;
 /** Makes formulas, simplified as far as their outermost structure shows. */
 final class Formulas {
     private static final int MAX_FORMULAS = 500_000;
+
+    /** One with its key, and with what {@link Shapes} knows of it. */
+    private static final long FORMULA_BYTES = 600;
+
     private static final Comparator<Formula> BY_ID = Comparator.comparingInt(f -> f.id);
 
     private record Key(
@@ -69,6 +73,11 @@ final class Formulas {
                     }
                     return new Formula(known.size(), kind, types, atom, flag, parts, use);
                 });
+    }
+
+    /** An estimate of the heap that all take. */
+    long sizeBytes() {
+        return FORMULA_BYTES * known.size();
     }
 
     Formula types(int types) {

@@ -12,6 +12,11 @@ import tools.jackson.databind.JsonNode;
 
 /** Grammars whose outputs are the JSON values that a schema accepts. */
 public final class JsonSchema {
+    /** Whatever the size of a schema, and for each of its characters: its tree, and its text. */
+    private static final long BASE_BYTES = 6_000;
+
+    private static final long CHAR_BYTES = 8;
+
     private JsonSchema() {}
 
     /**
@@ -47,8 +52,10 @@ public final class JsonSchema {
             throw new GrammarException(
                     Reason.SYNTAX, "", "a schema must be JSON: " + e.getOriginalMessage());
         }
+        long textBytes = BASE_BYTES + CHAR_BYTES * schema.length();
         boolean keepsOrder = options.order() == SchemaOptions.PropertyOrder.DECLARED;
         var formulas = new Formulas(regexes, keepsOrder);
+        regexes.count(() -> textBytes + formulas.sizeBytes());
         var documents = new Documents(options);
         Formula root = new SchemaReader(formulas, documents, options).readAll(tree);
         if (formulas.comparesItems()) {

@@ -32,6 +32,12 @@ record ObjectState(
                 shape, new BitSet(), new BitSet(), Set.of(), 0, shape.allWitnesses(), true);
     }
 
+    /** Sets of named keys have a bit for each. */
+    @Override
+    public long sizeBytes() {
+        return ((long) used.size() + present.size()) / Byte.SIZE;
+    }
+
     @Override
     public void expand(Edges out) {
         Layout layout = shape.shapes.layout;
@@ -69,6 +75,11 @@ record ObjectState(
      */
     private record Keys(ObjectState before, int from) implements RuleState {
         private static final int CHUNK = 32;
+
+        @Override
+        public long sizeBytes() {
+            return before.sizeBytes();
+        }
 
         @Override
         public void expand(Edges out) {

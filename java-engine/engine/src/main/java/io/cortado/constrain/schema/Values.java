@@ -21,6 +21,11 @@ final class Values {
     /** A value, then {@code next}. */
     record Then(Formula formula, RuleState next, Shapes shapes) implements RuleState {
         @Override
+        public long sizeBytes() {
+            return next.sizeBytes();
+        }
+
+        @Override
         public void expand(Edges out) {
             out.lexeme(shapes.scalars.written(formula), next);
             if (!shapes.objects(formula).isEmpty() || !shapes.arrays(formula).isEmpty()) {

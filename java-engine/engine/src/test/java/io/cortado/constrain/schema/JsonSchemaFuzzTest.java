@@ -1,35 +1,14 @@
 package io.cortado.constrain.schema;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
+import com.code_intelligence.jazzer.junit.DictionaryEntries;
 import com.code_intelligence.jazzer.junit.FuzzTest;
-import io.cortado.constrain.CompiledGrammar;
-import io.cortado.constrain.GrammarException;
-import io.cortado.constrain.GrammarLimits;
-import io.cortado.constrain.Matcher;
-import io.cortado.constrain.TokenTable;
+import io.cortado.constrain.MaskWalk;
 import java.nio.charset.StandardCharsets;
-import java.util.Map;
-import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Any bytes as a schema: outputs of its masks, or a {@link GrammarException}. */
+/** Any bytes as a schema: masks that hold what {@link MaskWalk} says, or a refusal. */
 class JsonSchemaFuzzTest {
-    private static final int MAX_TOKENS = 200;
-    private static final TokenTable BYTES = bytes();
-    private static final GrammarLimits LIMITS =
-            new GrammarLimits(1 << 16, 100_000, 100_000, 50_000, 2_000, 1 << 24, 1 << 20);
-
-    private static TokenTable bytes() {
-        var bytes = new byte[257][];
-        for (int i = 0; i < 256; i++) {
-            bytes[i] = new byte[] {(byte) i};
-        }
-        bytes[256] = new byte[0];
-        return new TokenTable(bytes, Map.of(), 257, 256);
-    }
-
     static Stream<byte[]> seeds() {
         return Stream.of(
                         "true",
@@ -38,31 +17,37 @@ class JsonSchemaFuzzTest {
                         "{\"oneOf\":[{\"const\":1},{\"enum\":[1,2,{}]}],\"not\":{\"multipleOf\":2}}",
                         "{\"items\":{\"type\":\"integer\",\"minimum\":-3},\"uniqueItems\":true,\"maxItems\":3}",
                         "{\"patternProperties\":{\"^x\":{}},\"unevaluatedProperties\":false,\"anyOf\":[{},{}]}",
-                        "{\"$id\":\"http://a/b\",\"$defs\":{\"c\":{\"$anchor\":\"d\"}},\"$ref\":\"#d\"}")
+                        "{\"$id\":\"http://a/b\",\"$defs\":{\"c\":{\"$anchor\":\"d\"}},\"$ref\":\"#d\"}",
+                        "{\"if\":{\"properties\":{\"a\":{\"const\":1}}},\"then\":{\"required\":[\"b\"]},\"else\":false}",
+                        "{\"type\":\"array\",\"contains\":{\"const\":1},\"minContains\":2,\"prefixItems\":[true,{\"type\":\"string\"}]}",
+                        "{\"dependentSchemas\":{\"a\":{\"minProperties\":2}},\"propertyNames\":{\"maxLength\":3}}",
+                        "{\"type\":\"string\",\"format\":\"date-time\"}",
+                        "{\"$dynamicAnchor\":\"n\",\"properties\":{\"c\":{\"items\":{\"$dynamicRef\":\"#n\"}}}}")
                 .map(text -> text.getBytes(StandardCharsets.UTF_8));
     }
 
-    @FuzzTest
+    @DictionaryEntries(
+            value = {
+                "\"$ref\":\"#\"",
+                "\"additionalProperties\":",
+                "\"unevaluatedItems\":",
+                "\"minContains\":",
+                "\"multipleOf\":",
+                "\"dependentRequired\":",
+                "\"exclusiveMinimum\":",
+                "\"uniqueItems\":true",
+                "\"format\":\"ipv6\"",
+                "\"not\":{",
+                "\"oneOf\":[",
+                "\"required\":["
+            })
     @MethodSource("seeds")
-    void writesOutputsOrRefuses(byte[] input) {
-        try {
-            String schema = new String(input, StandardCharsets.UTF_8);
-            CompiledGrammar grammar =
-                    JsonSchema.compile(schema, SchemaOptions.DEFAULT, BYTES, LIMITS);
-            walk(grammar, new Random(input.length));
-        } catch (GrammarException e) {
-            assertEquals(false, String.valueOf(e.getMessage()).isEmpty());
-        }
-    }
-
-    private static void walk(CompiledGrammar grammar, Random random) {
-        Matcher matcher = grammar.matcher();
-        var mask = new int[BYTES.words()];
-        for (int i = 0; i < MAX_TOKENS && !matcher.isEnded(); i++) {
-            matcher.allowed(mask);
-            int token = random.nextInt(BYTES.size());
-            boolean isAllowed = (mask[token >> 5] >>> token & 1) != 0;
-            assertEquals(isAllowed, matcher.accept(token));
-        }
+    @FuzzTest
+    void writesValuesOrRefuses(byte[] input) {
+        MaskWalk.checkOrRefuse(
+                input,
+                (schema, vocabulary) ->
+                        JsonSchema.compile(
+                                schema, SchemaOptions.DEFAULT, vocabulary, MaskWalk.LIMITS));
     }
 }
