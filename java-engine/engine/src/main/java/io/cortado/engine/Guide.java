@@ -113,7 +113,8 @@ final class Guide {
     }
 
     private boolean follow(DraftTree tree, int node) {
-        return node == DraftTree.ROOT || follow(tree, tree.parent(node)) && mayTake(tree.token(node));
+        return node == DraftTree.ROOT
+                || follow(tree, tree.parent(node)) && mayTake(tree.token(node));
     }
 
     private boolean mayTake(int token) {

@@ -160,6 +160,7 @@ class HostileInputTest {
                                 TaggedText.compile(
                                         tags(2_000),
                                         tags(2_000).stream().map(Tag::begin).toList(),
+                                        TaggedText.Bounds.ANY,
                                         SchemaOptions.DEFAULT,
                                         VOCABULARY,
                                         LIMITS)));

@@ -52,6 +52,7 @@ class TaggedTextFuzzTest {
                                                 new TaggedText.Tag(s.begin(), s.schema(), s.end()))
                                         .toList(),
                                 tags.triggers(),
+                                TaggedText.Bounds.ANY,
                                 SchemaOptions.DEFAULT,
                                 vocabulary,
                                 MaskWalk.LIMITS));
