@@ -652,14 +652,10 @@ enum ct_stream_tag {
     CT_TAG_RESIDUAL = 3 /* what takes its place */
 };
 
-enum ct_verify_method {
-    CT_VERIFY_TOKENS =
-        0, /* token by token, chains and trees (Leviathan et al. 2023, arXiv 2211.17192; several candidates:
-                             Miao et al. 2023, arXiv 2305.09781) */
-    CT_VERIFY_BLOCK = 1 /* the requests whose nodes are a chain, each with a draft row, all at once (Sun et al. 2024,
-                             arXiv 2403.10444, algorithm 2): never fewer tokens in expectation. The others as
-                             CT_VERIFY_TOKENS */
-};
+/* TOKENS: token by token, chains and trees (Leviathan et al. 2023, arXiv 2211.17192; several candidates: Miao et al. 2023,
+ * arXiv 2305.09781). BLOCK: the requests whose nodes are a chain, each with a draft row, all at once (Sun et al. 2024,
+ * arXiv 2403.10444, algorithm 2): never fewer tokens in expectation; the others as TOKENS. */
+enum ct_verify_method { CT_VERIFY_TOKENS = 0, CT_VERIFY_BLOCK = 1 };
 
 typedef struct ct_verify_params {
     int64_t struct_bytes;

@@ -94,7 +94,7 @@ final class EngineLoop implements Runnable {
         this.cache = cache;
         scheduler = new Scheduler(cache, limits, waiting, clock);
         journal = scheduler.journal();
-        speculator = new Speculator(speculation, limits, scheduler, executor, clock);
+        speculator = new Speculator(speculation, limits, scheduler, executor, watch, clock);
         toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
         counters = new Counters(scheduler, cache, door, watch, speculator.counts());
@@ -171,7 +171,7 @@ final class EngineLoop implements Runnable {
 
     private @Nullable Batch submitNext() {
         Batch next = batches[turn];
-        speculator.propose();
+        speculator.propose(next);
         if (!scheduler.next(next)) {
             return null;
         }

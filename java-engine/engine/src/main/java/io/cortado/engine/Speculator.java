@@ -1,6 +1,10 @@
 package io.cortado.engine;
 
+import static java.lang.System.Logger.Level.WARNING;
+
 import io.cortado.api.Speculation;
+import io.cortado.device.NativeException;
+import io.cortado.device.Status;
 import io.cortado.speculate.DraftLengths;
 import io.cortado.speculate.NgramIndex;
 import io.cortado.speculate.SuffixIndex;
@@ -13,10 +17,13 @@ import org.jspecify.annotations.Nullable;
  * them is chosen. The loop's.
  */
 final class Speculator {
+    private static final System.Logger LOG = System.getLogger(Speculator.class.getName());
+
     private final Speculation how;
     private final Limits limits;
     private final Scheduler scheduler;
     private final Executor executor;
+    private final StepWatch watch;
     private final LongSupplier clock;
     private final DraftLengths lengths;
     private final @Nullable SuffixIndex answers;
@@ -30,7 +37,9 @@ final class Speculator {
             Limits limits,
             Scheduler scheduler,
             Executor executor,
+            StepWatch watch,
             LongSupplier clock) {
+        this.watch = watch;
         this.how = how;
         this.limits = limits;
         this.scheduler = scheduler;
@@ -94,8 +103,8 @@ final class Speculator {
         return false;
     }
 
-    /** Drafts for the sequences that decode in the next step. */
-    void propose() {
+    /** Drafts for the sequences that decode in the next step, which will be this batch. */
+    void propose(Batch next) {
         if (how.isOff()) {
             return;
         }
@@ -108,14 +117,32 @@ final class Speculator {
                 lookUp(drafting[i]);
             }
         } else {
-            long start = clock.getAsLong();
-            executor.draft(drafting, count);
-            long nanos = clock.getAsLong() - start;
-            counts.proposed(nanos);
-            lengths.drafted(rounds(count), nanos);
+            draftOnDevice(next, count);
         }
         prune(count);
         Arrays.fill(drafting, 0, count, null);
+    }
+
+    /** A proposer that fails costs its sequences their drafts, and nothing else. */
+    private void draftOnDevice(Batch next, int count) {
+        long start = clock.getAsLong();
+        watch.begin(next);
+        try {
+            executor.draft(drafting, count);
+        } catch (RuntimeException fault) {
+            if (fault instanceof NativeException e && e.status() == Status.DEVICE_LOST) {
+                throw fault;
+            }
+            LOG.log(WARNING, "nothing more is drafted for " + count + " sequences", fault);
+            for (int i = 0; i < count; i++) {
+                drafting[i].drafting().tree().clear();
+                drafting[i].drafts = null;
+            }
+        }
+        watch.end();
+        long nanos = clock.getAsLong() - start;
+        counts.proposed(nanos);
+        lengths.drafted(rounds(count), nanos);
     }
 
     /** Says how many are wanted of each sequence, and takes the blocks for them. */
@@ -169,7 +196,8 @@ final class Speculator {
     private int rounds(int count) {
         int rounds = 1;
         for (int i = 0; i < count; i++) {
-            rounds = Math.max(rounds, drafting[i].drafting().wanted());
+            Drafts drafts = drafting[i].drafts;
+            rounds = Math.max(rounds, drafts == null ? 1 : drafts.wanted());
         }
         return rounds;
     }
@@ -177,8 +205,9 @@ final class Speculator {
     private void prune(int count) {
         for (int i = 0; i < count; i++) {
             Guide guide = drafting[i].guide;
-            if (guide != null) {
-                guide.prune(drafting[i].drafting().tree());
+            Drafts drafts = drafting[i].drafts;
+            if (guide != null && drafts != null) {
+                guide.prune(drafts.tree());
             }
         }
     }

@@ -1,0 +1,58 @@
+package io.cortado.api;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class SpeculativeConfigTest {
+    @Test
+    void readsWhatVllmWrites() {
+        assertEquals(
+                Speculation.ngram(5).lookup(2, 4),
+                SpeculativeConfig.parse(
+                        "{\"method\":\"ngram\",\"num_speculative_tokens\":5,"
+                                + "\"prompt_lookup_max\":4,\"prompt_lookup_min\":2}"));
+        assertEquals(
+                Speculation.ngram(3).lookup(1, 1),
+                SpeculativeConfig.parse(
+                        "{\"model\":\"[ngram]\",\"num_speculative_tokens\":3,\"prompt_lookup_max\":1}"));
+        assertEquals(
+                Speculation.draftModel("some/folder", 2).offAbove(16),
+                SpeculativeConfig.parse(
+                        "{\"model\":\"some/folder\",\"num_speculative_tokens\":2,"
+                                + "\"disable_by_batch_size\":16}"));
+        assertEquals(
+                Speculation.eagle3("head", 4).adaptive(false),
+                SpeculativeConfig.parse(
+                        "{\"method\":\"eagle3\",\"model\":\"head\",\"adaptive\":false}"));
+        assertEquals(Speculation.suffix(4), SpeculativeConfig.parse("{\"method\":\"suffix\"}"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "[] | JSON object",
+                "{ | JSON object",
+                "{} | method",
+                "{\"method\":\"medusa\"} | medusa",
+                "{\"method\":\"ngram\",\"model\":\"x\"} | has no model",
+                "{\"method\":\"eagle3\"} | needs a model",
+                "{\"method\":\"ngram\",\"num_speculative_tokens\":0} | num_speculative_tokens",
+                "{\"method\":\"ngram\",\"num_speculative_tokens\":33} | num_speculative_tokens",
+                "{\"method\":\"ngram\",\"num_speculative_tokens\":1.5} | integer",
+                "{\"method\":\"ngram\",\"prompt_lookup_max\":2,\"prompt_lookup_min\":3} | lookup_min",
+                "{\"method\":\"ngram\",\"adaptive\":1} | true or false",
+                "{\"method\":\"ngram\",\"draft_tensor_parallel_size\":1} | draft_tensor_parallel_size"
+            })
+    void refusesTheRestByName(String json, String named) {
+        EngineException refusal =
+                assertThrows(EngineException.class, () -> SpeculativeConfig.parse(json));
+        assertEquals(EngineException.Code.INVALID_REQUEST, refusal.code());
+        assertTrue(String.valueOf(refusal.getMessage()).contains(named), refusal::getMessage);
+    }
+}

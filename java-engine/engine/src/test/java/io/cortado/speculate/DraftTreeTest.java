@@ -1,0 +1,40 @@
+package io.cortado.speculate;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+
+class DraftTreeTest {
+    @Test
+    void nodesStandBehindTheirParents() {
+        DraftTree tree = new DraftTree(5);
+        int a = tree.add(DraftTree.ROOT, 10);
+        int b = tree.add(DraftTree.ROOT, 20);
+        int c = tree.add(a, 11);
+        assertEquals(1, tree.depth(b));
+        assertEquals(2, tree.depth(c));
+        assertEquals(b, tree.child(DraftTree.ROOT, 20));
+        assertEquals(c, tree.child(a, 11));
+        assertEquals(DraftTree.NONE, tree.child(b, 11));
+        assertEquals(DraftTree.NONE, tree.child(DraftTree.ROOT, -1));
+        assertFalse(tree.isChain());
+        assertEquals(2, tree.room());
+        tree.truncate(1);
+        assertTrue(tree.isChain());
+        assertEquals(DraftTree.NONE, tree.child(a, 11), "what was dropped is gone");
+    }
+
+    @Test
+    void whatIsNotThereIsRefused() {
+        DraftTree tree = new DraftTree(2);
+        assertThrows(IllegalArgumentException.class, () -> tree.add(0, 1));
+        assertThrows(IllegalArgumentException.class, () -> tree.add(DraftTree.NONE, 1));
+        assertThrows(IndexOutOfBoundsException.class, () -> tree.token(0));
+        tree.append(1);
+        tree.append(2);
+        assertThrows(IndexOutOfBoundsException.class, () -> tree.append(3));
+    }
+}
