@@ -19,6 +19,7 @@ import io.cortado.api.TokenLogprob;
 import io.cortado.api.TokenRules;
 import io.cortado.api.Truncation;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,7 +28,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -108,6 +111,51 @@ class SpeculationTest {
         try (Engine engine = DemoEngine.open(tight.speculation(speculation))) {
             assertSame(requests, without, together(engine, requests));
             assertTrue(engine.stats().preemptions() > 0);
+        }
+    }
+
+    static Stream<Arguments> tinyOnes() {
+        return Devices.all().stream()
+                .flatMap(device ->
+                        Stream.of(
+                                Arguments.of(device, "ngram"), Arguments.of(device, "draft_model")));
+    }
+
+    /** On each device; the draft model is the target itself: but for penalties all drafts stand. */
+    @ParameterizedTest
+    @MethodSource("tinyOnes")
+    void kernelsOfEachDeviceVerifyAlike(String device, String method, @TempDir Path folder)
+            throws Exception {
+        Devices.assumePresent(device);
+        TinyModel.in(folder);
+        boolean isNgram = method.equals("ngram");
+        Speculation how =
+                isNgram
+                        ? Speculation.ngram(3).lookup(1, 3)
+                        : Speculation.draftModel(folder.toString(), 3);
+        EngineOptions options = TinyModel.options(device);
+        List<GenerationRequest> requests = new ArrayList<>();
+        for (int i = 0; i < 6; i++) {
+            SamplingParams params =
+                    TinyModel.params(i, 20).toBuilder()
+                            .penalties(i < 3 ? Penalties.NONE : new Penalties(1.1f, 0.2f, 0))
+                            .logprobs(1)
+                            .build();
+            requests.add(new GenerationRequest(Prompt.tokens(TinyModel.prompt(i)), params));
+        }
+        List<String> without;
+        try (Engine engine = Engine.open(folder, options)) {
+            without = alone(engine, requests);
+        }
+        try (Engine engine = Engine.open(folder, options.speculation(how.adaptive(false)))) {
+            assertEquals(without, alone(engine, requests));
+            assertEquals(without, together(engine, requests));
+            EngineStats.Drafts drafts = engine.stats().drafts();
+            if (isNgram) {
+                assertTrue(drafts.tokens() > drafts.accepted(), drafts::toString);
+            } else {
+                assertTrue(2 * drafts.accepted() > drafts.tokens(), drafts::toString);
+            }
         }
     }
 
