@@ -234,7 +234,10 @@ class HostileInputTest {
 
     @ParameterizedTest
     @MethodSource({"patterns", "sizes", "depths", "references"})
-    @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    @Timeout(
+            value = 10,
+            unit = TimeUnit.MINUTES,
+            threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void isRefusedOrServed(Compiler compiler) {
         CompiledGrammar grammar;
         try {
@@ -269,7 +272,7 @@ class HostileInputTest {
     }
 
     @Test
-    @Timeout(value = 10, unit = TimeUnit.MINUTES)
+    @Timeout(value = 30, unit = TimeUnit.MINUTES)
     void manySchemasKeepTheCacheBelowItsLimit() {
         long limit = 8 << 20;
         var cache = new GrammarCache(limit);
