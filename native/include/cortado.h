@@ -668,10 +668,10 @@ typedef struct ct_moe_route_params {
     int32_t top_k;         /* 1 to num_experts */
     int32_t scores;        /* ct_moe_scores */
     int32_t num_groups;    /* groups of num_experts / num_groups neighbours, a divisor; 0 or 1: none */
-    int32_t top_groups;    /* groups that are chosen first; only their experts may be. They hold top_k experts or more */
-    int32_t group_score;   /* ct_moe_group_score; CT_MOE_GROUP_BEST_TWO needs two experts a group */
-    int32_t renormalize;   /* 1: weights are divided by (their sum + 1e-20) */
-    float scale;           /* then multiplied with; 0: 1 */
+    int32_t top_groups;  /* groups that are chosen first; only their experts may be. They hold top_k experts or more */
+    int32_t group_score; /* ct_moe_group_score; CT_MOE_GROUP_BEST_TWO needs two experts a group */
+    int32_t renormalize; /* 1: weights are divided by (their sum + 1e-20) */
+    float scale;         /* then multiplied with; 0: 1 */
 } ct_moe_route_params;
 
 /* Chooses top_k experts a token.
@@ -710,7 +710,8 @@ CT_API int32_t ct_experts_destroy(ct_experts* experts);
 enum ct_moe_activation {
     CT_MOE_SILU = 0,        /* silu(gate) * up */
     CT_MOE_GELU_TANH = 1,   /* gelu(gate) * up, its tanh form */
-    CT_MOE_SILU_CLAMPED = 2 /* g = min(gate, limit), u = up clamped to +-limit: (u + 1) * g * sigmoid(alpha * g) (gpt-oss) */
+    CT_MOE_SILU_CLAMPED = 2 /* (u + 1) * g * sigmoid(alpha * g), where g = min(gate, limit) and u = up clamped to
+                               [-limit, limit] (gpt-oss) */
 };
 
 typedef struct ct_moe_params {
@@ -751,15 +752,15 @@ typedef struct ct_moe_combine_params {
     int64_t shared_stride;
     int32_t top_k;
     int32_t num_experts;
-    int32_t out_dtype;    /* CT_F32 or CT_BF16, as the two below */
+    int32_t out_dtype; /* CT_F32 or CT_BF16, as the two below */
     int32_t y_dtype;
     int32_t shared_dtype;
-    int32_t reserved;     /* 0 */
+    int32_t reserved; /* 0 */
 } ct_moe_combine_params;
 
-/* out[t, :] = sum over j of weights[t, j] * y[t * top_k + j, :], in the order of j from 0 in float32, a fused
- * multiply-add each; slots whose id is outside [0, num_experts) are skipped, whatever y holds. Then, where there are
- * shared experts, + sigmoid(shared_gate[t]) * shared[t, :].
+/* out[t, :] = sum over j of weights[t, j] * y[t * top_k + j, :], in the order of j from 0 in float32; slots
+ * whose id is outside [0, num_experts) are skipped, whatever y holds. Then, where there are shared experts,
+ * + sigmoid(shared_gate[t]) * shared[t, :].
  *   out          out_dtype[num_tokens][cols], out_stride; may be shared
  *   y            y_dtype[num_tokens * top_k][cols], y_stride
  *   ids, weights as ct_moe_route wrote them

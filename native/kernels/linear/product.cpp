@@ -40,9 +40,7 @@ void prefetch(Tile& tile, int64_t k_per_step, int64_t t, int64_t tiles, bool las
 
 }  // namespace
 
-bool Product::expands() const {
-    return x_dtype == CT_BF16 && !(segment->storage == kStoreBf16 && kernels->bf16_bf16);
-}
+bool Product::expands() const { return x_dtype == CT_BF16 && !(segment->storage == kStoreBf16 && kernels->bf16_bf16); }
 
 TileKernel Product::kernel() const {
     if (segment->storage == kStoreF32) return kernels->f32_f32;
