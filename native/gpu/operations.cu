@@ -21,6 +21,11 @@ const ct::Operations kOperations = {
     .argmax = argmax,
     .sample_workspace_bytes = sample_workspace_bytes,
     .sample = sample,
+    .moe_route = nullptr,
+    .moe_plan_bytes = nullptr,
+    .moe_plan = nullptr,
+    .moe_experts = nullptr,
+    .moe_combine = nullptr,
 };
 
 }  // namespace gpu
