@@ -21,11 +21,11 @@ const ct::Operations kOperations = {
     .argmax = argmax,
     .sample_workspace_bytes = sample_workspace_bytes,
     .sample = sample,
-    .moe_route = nullptr,
-    .moe_plan_bytes = nullptr,
-    .moe_plan = nullptr,
-    .moe_experts = nullptr,
-    .moe_combine = nullptr,
+    .moe_route = moe_route,
+    .moe_plan_bytes = moe_plan_bytes,
+    .moe_plan = moe_plan,
+    .moe_experts = moe_experts,
+    .moe_combine = moe_combine,
 };
 
 }  // namespace gpu

@@ -16,8 +16,8 @@ struct Combine {
     void run(int64_t token, int64_t col, int64_t cols) const {
         const ct_moe_combine_params& p = a.p;
         const auto at = [](auto* base, int64_t element, int32_t dtype) {
-            using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<decltype(base)>>,
-                                            const unsigned char, unsigned char>;
+            using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<decltype(base)>>, const unsigned char,
+                                            unsigned char>;
             return static_cast<Byte*>(base) + element * dtype_bytes(dtype);
         };
         CombineRow r = {};

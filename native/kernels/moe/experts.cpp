@@ -174,8 +174,12 @@ void Experts::run_inner(const PlanView& plan, const Workspace& space, int64_t ro
         own.run(ups, block, scratch);
         const int64_t col = block.panel_begin * kPanelRows;
         const int64_t cols = std::min<int64_t>(block.panels * kPanelRows, experts->inner - col);
-        Gate row_gate = {nullptr,   nullptr,  bias_of(a.gate_bias, e, experts->inner, col),
-                         bias_of(a.up_bias, e, experts->inner, col), a.p.alpha, a.p.limit};
+        Gate row_gate = {nullptr,
+                         nullptr,
+                         bias_of(a.gate_bias, e, experts->inner, col),
+                         bias_of(a.up_bias, e, experts->inner, col),
+                         a.p.alpha,
+                         a.p.limit};
         for (int64_t row = block.row_begin; row < block.row_end; ++row) {
             row_gate.gate = gates + (row - block.row_begin) * linear::kGroupRows;
             row_gate.up = ups + (row - block.row_begin) * linear::kGroupRows;

@@ -14,9 +14,8 @@ struct Role {
     const char* name;
     const ct_weights* ct_experts::Matrices::* matrix;
 };
-constexpr Role kRoles[] = {{"gate", &ct_experts::Matrices::gate},
-                           {"up", &ct_experts::Matrices::up},
-                           {"down", &ct_experts::Matrices::down}};
+constexpr Role kRoles[] = {
+    {"gate", &ct_experts::Matrices::gate}, {"up", &ct_experts::Matrices::up}, {"down", &ct_experts::Matrices::down}};
 
 struct Destroy {
     void operator()(ct_experts* experts) const {
@@ -39,8 +38,8 @@ bool is_alike(const ct_weights& a, const ct_weights& b) {
     if (a.device->backend) return true;
     const ct::WeightsSegment& s = a.segments[0];
     const ct::WeightsSegment& t = b.segments[0];
-    return s.storage == t.storage && (s.storage != ct::linear::kStoreCodes ||
-                                      (s.format == t.format && s.sub_block == t.sub_block));
+    return s.storage == t.storage &&
+           (s.storage != ct::linear::kStoreCodes || (s.format == t.format && s.sub_block == t.sub_block));
 }
 
 int32_t check_matrix(const char* function, const ct_experts& experts, int32_t e, const Role& role) {
@@ -60,8 +59,8 @@ int32_t check_all(const char* function, ct_experts& experts) {
     const auto is_absent = [](const ct_experts::Matrices& m) { return !m.gate && !m.up && !m.down; };
     const ct_experts::Matrices* end = experts.matrices + experts.num_experts;
     experts.first = std::find_if_not(experts.matrices, experts.matrices + experts.num_experts, is_absent);
-    if (experts.first == end) return ct::fail(CT_INVALID, "%s: none of %d experts is there", function,
-                                              static_cast<int>(experts.num_experts));
+    if (experts.first == end)
+        return ct::fail(CT_INVALID, "%s: none of %d experts is there", function, static_cast<int>(experts.num_experts));
     for (const Role& role : kRoles) {
         if (!(experts.first->*role.matrix)) {
             return ct::fail(CT_INVALID, "%s: %s[%d] is null, but not all three matrices of the expert", function,
@@ -105,27 +104,27 @@ int32_t upload_table(ct_experts& experts) {
 }  // namespace
 
 extern "C" int32_t ct_experts_create(ct_experts** experts, ct_device* device, const ct_weights* const* gate,
-                                     const ct_weights* const* up, const ct_weights* const* down,
-                                     int32_t num_experts) CT_GUARD({
-    CT_REQUIRE(experts, "experts is null");
-    CT_REQUIRE(device, "device is null");
-    CT_REQUIRE(gate && up && down, "gate, up or down is null");
-    CT_REQUIRE(num_experts >= 1 && num_experts <= CT_MAX_EXPERTS, "num_experts=%d must be in [1, %d]",
-               static_cast<int>(num_experts), CT_MAX_EXPERTS);
-    std::unique_ptr<ct_experts, Destroy> made(new ct_experts());
-    made->device = device;
-    made->num_experts = num_experts;
-    made->matrices = new ct_experts::Matrices[static_cast<size_t>(num_experts)];
-    for (int32_t e = 0; e < num_experts; ++e) made->matrices[e] = {gate[e], up[e], down[e]};
-    CT_TRY(check_all(__func__, *made));
-    CT_TRY(ct::check_device(__func__, device));
-    if (device->backend) CT_TRY(upload_table(*made));
-    device->children.fetch_add(1);
-    *experts = made.release();
-    return ct::ok();
-})
+                                     const ct_weights* const* up, const ct_weights* const* down, int32_t num_experts)
+    CT_GUARD({
+        CT_REQUIRE(experts, "experts is null");
+        CT_REQUIRE(device, "device is null");
+        CT_REQUIRE(gate && up && down, "gate, up or down is null");
+        CT_REQUIRE(num_experts >= 1 && num_experts <= CT_MAX_EXPERTS, "num_experts=%d must be in [1, %d]",
+                   static_cast<int>(num_experts), CT_MAX_EXPERTS);
+        std::unique_ptr<ct_experts, Destroy> made(new ct_experts());
+        made->device = device;
+        made->num_experts = num_experts;
+        made->matrices = new ct_experts::Matrices[static_cast<size_t>(num_experts)];
+        for (int32_t e = 0; e < num_experts; ++e) made->matrices[e] = {gate[e], up[e], down[e]};
+        CT_TRY(check_all(__func__, *made));
+        CT_TRY(ct::check_device(__func__, device));
+        if (device->backend) CT_TRY(upload_table(*made));
+        device->children.fetch_add(1);
+        *experts = made.release();
+        return ct::ok();
+    })
 
-extern "C" int32_t ct_experts_destroy(ct_experts* experts) {
+        extern "C" int32_t ct_experts_destroy(ct_experts* experts) {
     CT_REQUIRE(experts, "experts is null");
     experts->device->children.fetch_sub(1);
     Destroy()(experts);

@@ -15,8 +15,8 @@ struct ct_experts {
     Matrices* matrices;     // [num_experts]
     const Matrices* first;  // the first that is there: all have its shapes and formats
     int32_t num_experts;
-    int64_t hidden;               // H
-    int64_t inner;                // I
+    int64_t hidden;                 // H
+    int64_t inner;                  // I
     ct::ExpertMatrices* on_device;  // of a backend's device: its memory
 };
 

@@ -9,9 +9,7 @@ namespace {
 
 void softmax(float* scores, const float* values, int64_t count, float largest) {
     const Vec shift = broadcast(largest);
-    for_lanes(count, [&](int64_t i, int64_t n) {
-        store_lanes(scores + i, exp(load_lanes(values + i, n) - shift), n);
-    });
+    for_lanes(count, [&](int64_t i, int64_t n) { store_lanes(scores + i, exp(load_lanes(values + i, n) - shift), n); });
     const Vec total = broadcast(sum_of(count, [&](int64_t i, int64_t n) { return load_lanes(scores + i, n); }));
     for_lanes(count, [&](int64_t i, int64_t n) { store_lanes(scores + i, load_lanes(scores + i, n) / total, n); });
 }
@@ -63,13 +61,13 @@ void combine_row(const CombineRow& row, int64_t cols) {
 #define CT_MOE_ACTIVATIONS(T) \
     {activate_row<T, CT_MOE_SILU>, activate_row<T, CT_MOE_GELU_TANH>, activate_row<T, CT_MOE_SILU_CLAMPED>}
 #define CT_MOE_COMBINES(Out, Y) {combine_row<Out, Y, float>, combine_row<Out, Y, bf16>}
-#define CT_MOE_FUNCTIONS                                         \
-    {                                                            \
-        softmax, sigmoid,                                        \
-            {CT_MOE_ACTIVATIONS(float), CT_MOE_ACTIVATIONS(bf16)}, { \
-            {CT_MOE_COMBINES(float, float), CT_MOE_COMBINES(float, bf16)}, \
-                {CT_MOE_COMBINES(bf16, float), CT_MOE_COMBINES(bf16, bf16)} \
-        }                                                        \
+#define CT_MOE_FUNCTIONS                                                           \
+    {                                                                              \
+        softmax, sigmoid, {CT_MOE_ACTIVATIONS(float), CT_MOE_ACTIVATIONS(bf16)}, { \
+            {CT_MOE_COMBINES(float, float), CT_MOE_COMBINES(float, bf16)}, {       \
+                CT_MOE_COMBINES(bf16, float), CT_MOE_COMBINES(bf16, bf16)          \
+            }                                                                      \
+        }                                                                          \
     }
 
 }  // namespace

@@ -44,10 +44,10 @@ void expertsOfEveryLoad(Device& d) {
 struct Formats {
     int32_t gate, down;
 };
-constexpr Formats kFormats[] = {
-    {CT_FORMAT_BF16, CT_FORMAT_BF16},       {CT_FORMAT_F32, CT_FORMAT_F32},   {CT_FORMAT_F16, CT_FORMAT_F16},
-    {CT_FORMAT_Q8_0, CT_FORMAT_Q8_0},       {CT_FORMAT_Q4_K, CT_FORMAT_Q8_0}, {CT_FORMAT_INT4, CT_FORMAT_INT4},
-    {CT_FORMAT_F8_E4M3, CT_FORMAT_F8_E4M3}, {CT_FORMAT_MXFP4, CT_FORMAT_MXFP4}};
+constexpr Formats kFormats[] = {{CT_FORMAT_BF16, CT_FORMAT_BF16},       {CT_FORMAT_F32, CT_FORMAT_F32},
+                                {CT_FORMAT_F16, CT_FORMAT_F16},         {CT_FORMAT_Q8_0, CT_FORMAT_Q8_0},
+                                {CT_FORMAT_Q4_K, CT_FORMAT_Q8_0},       {CT_FORMAT_INT4, CT_FORMAT_INT4},
+                                {CT_FORMAT_F8_E4M3, CT_FORMAT_F8_E4M3}, {CT_FORMAT_MXFP4, CT_FORMAT_MXFP4}};
 
 void expertsOfEveryFormat(Device& d) {
     for (const Formats& f : kFormats) {
@@ -146,8 +146,8 @@ void refusesWrongArguments() {
         changed.num_groups = groups;
         changed.top_groups = groups > 0 ? 1 : 0;
         changed.*field = wrong;
-        CHECK_STATUS(
-            ct_moe_route(ids.buffer, y.buffer, nullptr, floats.buffer, nullptr, &changed, d.stream), CT_INVALID);
+        CHECK_STATUS(ct_moe_route(ids.buffer, y.buffer, nullptr, floats.buffer, nullptr, &changed, d.stream),
+                     CT_INVALID);
     };
     CHECK_OK(ct_moe_route(ids.buffer, y.buffer, nullptr, floats.buffer, nullptr, &good, d.stream));
     CHECK_STATUS(ct_moe_route(nullptr, y.buffer, nullptr, floats.buffer, nullptr, &good, d.stream), CT_INVALID);

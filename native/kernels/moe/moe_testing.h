@@ -34,8 +34,8 @@ struct Routing {
         for (int64_t e = 0; e < p.num_experts; ++e) counts.at[e] = 1000 + e;
     }
     void run(Device& d, const Array<float>& logits, const Array<float>* bias, const ct_moe_route_params& p) {
-        CHECK_OK(ct_moe_route(ids.buffer, weights.buffer, counts.buffer, logits.buffer, bias ? bias->buffer : nullptr, &p,
-                              d.stream));
+        CHECK_OK(ct_moe_route(ids.buffer, weights.buffer, counts.buffer, logits.buffer, bias ? bias->buffer : nullptr,
+                              &p, d.stream));
         CHECK_OK(ct_stream_synchronize(d.stream));
     }
 };
@@ -77,8 +77,8 @@ inline void routesAsPlainLoops(Device& d, const ct_moe_route_params& given, bool
     ct_moe_route_params p = given;
     p.logits_stride = p.num_experts + padding;
     const std::string outer = context;
-    context += " E=" + std::to_string(p.num_experts) + " k=" + std::to_string(p.top_k) + " T=" +
-               std::to_string(p.num_tokens) + " scores " + std::to_string(p.scores) + " groups " +
+    context += " E=" + std::to_string(p.num_experts) + " k=" + std::to_string(p.top_k) +
+               " T=" + std::to_string(p.num_tokens) + " scores " + std::to_string(p.scores) + " groups " +
                std::to_string(p.num_groups) + (with_bias ? " bias" : "");
     Random random(static_cast<uint64_t>(p.num_experts * 7 + p.top_k));
     Array<float> logits(d, p.num_tokens * p.logits_stride), bias(d, p.num_experts);
@@ -131,7 +131,8 @@ inline void routesEveryWay(Device& d) {
             }
         }
         for (const int64_t tokens : {0, 1, 7, 64, 65, 513}) {
-            routesAsPlainLoops(d, route_params(reduced() ? std::min<int64_t>(tokens, 66) : tokens, 16, 4, scores), true);
+            routesAsPlainLoops(d, route_params(reduced() ? std::min<int64_t>(tokens, 66) : tokens, 16, 4, scores),
+                               true);
         }
     }
     for (const int32_t groups : {2, 4, 8}) {
@@ -295,7 +296,7 @@ struct ExpertMatrix {
                 const float v = random.normal(0.2f);
                 const ct::bf16 b = ct::to_bf16(v);
                 const ct::f16 h = ct::to_f16(v);
-                const void* from = format == CT_FORMAT_F32 ? static_cast<const void*>(&v)
+                const void* from = format == CT_FORMAT_F32   ? static_cast<const void*>(&v)
                                    : format == CT_FORMAT_F16 ? static_cast<const void*>(&h)
                                                              : &b;
                 std::memcpy(bytes.data() + i * size, from, size);
@@ -437,7 +438,8 @@ inline std::vector<unsigned char> run_experts(Device& d, const Layer& layer, con
     Array<unsigned char> workspace(d, bytes);
     workspace.poison();
     CHECK_OK(ct_moe_experts(y.buffer, x.buffer, plan.plan->buffer, layer.experts,
-                            call.biases ? layer.gate_bias.buffer : nullptr, call.biases ? layer.up_bias.buffer : nullptr,
+                            call.biases ? layer.gate_bias.buffer : nullptr,
+                            call.biases ? layer.up_bias.buffer : nullptr,
                             call.biases ? layer.down_bias.buffer : nullptr, workspace.buffer, &p, d.stream));
     CHECK_OK(ct_stream_synchronize(d.stream));
     std::vector<unsigned char> out;
@@ -474,9 +476,10 @@ inline void expertsMatchPlainLoops(Device& d, const Layer& layer, const std::vec
                                    const ExpertsCall& call, int32_t absent = -1) {
     const std::string outer = context;
     const auto slots = static_cast<int64_t>(ids.size());
-    context += " E=" + std::to_string(layer.num_experts) + " T=" + std::to_string(slots / call.top_k) + " k=" +
-               std::to_string(call.top_k) + " H=" + std::to_string(layer.hidden) + " I=" + std::to_string(layer.inner) +
-               " x " + std::to_string(call.x_dtype) + " activation " + std::to_string(call.activation);
+    context += " E=" + std::to_string(layer.num_experts) + " T=" + std::to_string(slots / call.top_k) +
+               " k=" + std::to_string(call.top_k) + " H=" + std::to_string(layer.hidden) +
+               " I=" + std::to_string(layer.inner) + " x " + std::to_string(call.x_dtype) + " activation " +
+               std::to_string(call.activation);
     Random random(static_cast<uint64_t>(slots * 131 + layer.hidden));
     const std::vector<unsigned char> x = random_elements(random, slots / call.top_k * layer.hidden, call.x_dtype);
     const std::vector<unsigned char> y = run_experts(d, layer, x.data(), ids, call);
@@ -503,20 +506,24 @@ inline void expertsMatchPlainLoops(Device& d, const Layer& layer, const std::vec
         double most = 0;
         for (int64_t i = 0; i < layer.inner; ++i) {
             double ignored = 0;
-            const auto bias = [&](const Array<float>& b) { return call.biases ? value(b.at[e * layer.inner + i]) : 0.0; };
-            const double g = dot(bias(layer.gate_bias), layer.hidden,
-                                 [&](int64_t k) { return x_at(k) * layer.gate[n]->at(i, k); }, &ignored);
-            const double u = dot(bias(layer.up_bias), layer.hidden,
-                                 [&](int64_t k) { return x_at(k) * layer.up[n]->at(i, k); }, &ignored);
+            const auto bias = [&](const Array<float>& b) {
+                return call.biases ? value(b.at[e * layer.inner + i]) : 0.0;
+            };
+            const double g = dot(
+                bias(layer.gate_bias), layer.hidden, [&](int64_t k) { return x_at(k) * layer.gate[n]->at(i, k); },
+                &ignored);
+            const double u = dot(
+                bias(layer.up_bias), layer.hidden, [&](int64_t k) { return x_at(k) * layer.up[n]->at(i, k); },
+                &ignored);
             between[static_cast<size_t>(i)] = simple_gate(g, u, call.activation);
             // The sums of gate and up are wrong by so much at most, and their product by that times the other.
             most = std::max(most, ignored * 0x1p-22 * (1 + std::fabs(g) + std::fabs(u)));
         }
         for (int64_t c = 0; c < layer.hidden; ++c) {
             double magnitude = 0, weights = 0;
-            const double expected =
-                dot(call.biases ? value(layer.down_bias.at[e * layer.hidden + c]) : 0.0, layer.inner,
-                    [&](int64_t i) { return between[static_cast<size_t>(i)] * layer.down[n]->at(c, i); }, &magnitude);
+            const double expected = dot(
+                call.biases ? value(layer.down_bias.at[e * layer.hidden + c]) : 0.0, layer.inner,
+                [&](int64_t i) { return between[static_cast<size_t>(i)] * layer.down[n]->at(c, i); }, &magnitude);
             for (int64_t i = 0; i < layer.inner; ++i) weights += std::fabs(layer.down[n]->at(c, i));
             double tolerance = magnitude * rounding + weights * most + 1e-6;
             if (call.y_dtype == CT_BF16) tolerance += std::fabs(expected) * 0x1p-8;

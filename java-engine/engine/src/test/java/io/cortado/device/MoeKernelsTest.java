@@ -46,7 +46,7 @@ class MoeKernelsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"cpu"})
+    @ValueSource(strings = {"cpu", "simt:0"})
     void routesPlansComputesAndCombines(String name) {
         Devices.assumePresent(name);
         try (Device device = Device.open(name, 2, "auto");
@@ -126,7 +126,7 @@ class MoeKernelsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"cpu"})
+    @ValueSource(strings = {"cpu", "simt:0"})
     void ownsItsMatrices(String name) {
         Devices.assumePresent(name);
         try (Device device = Device.open(name, 1, "auto")) {
