@@ -225,6 +225,53 @@ struct KvMoveArgs {
     int32_t num_kv_heads, block_size;
 };
 
+struct MoeRouteArgs {
+    int32_t* ids;
+    float* weights;
+    uint64_t* counts;  // nullable
+    const float* logits;
+    const float* bias;      // nullable
+    ct_moe_route_params p;  // num_groups, top_groups and scale already set to their defaults
+};
+
+struct MoePlanArgs {
+    int32_t* plan;  // moe_plan_bytes of it
+    const int32_t* ids;
+    int64_t num_tokens;
+    int32_t top_k, num_experts;
+};
+
+// An expert's matrices on a backend's device, as LinearArgs::w; null: not there.
+struct ExpertMatrices {
+    const void* gate;
+    const void* up;
+    const void* down;
+};
+
+struct MoeExpertsArgs {
+    void* y;
+    const void* x;
+    const int32_t* plan;
+    const ExpertMatrices* experts;  // [num_experts], on the device
+    const float* gate_bias;         // nullable, as the two below
+    const float* up_bias;
+    const float* down_bias;
+    void* workspace;  // [num_tokens * top_k][inner] of p.x_dtype
+    int64_t hidden, inner, hidden_stride, inner_stride;
+    int32_t num_experts, gate_dtype, up_dtype, down_dtype;
+    ct_moe_params p;
+};
+
+struct MoeCombineArgs {
+    void* out;
+    const void* y;
+    const int32_t* ids;
+    const float* weights;
+    const void* shared;        // nullable
+    const float* shared_gate;  // nullable
+    ct_moe_combine_params p;
+};
+
 // One function an operation; each launches and returns a status.
 struct Operations {
     int32_t (*embedding)(const LaunchContext&, const EmbeddingArgs&);
@@ -246,6 +293,11 @@ struct Operations {
     int32_t (*verify_workspace_bytes)(const DeviceLimits&, const ct_verify_params&, int64_t* bytes);
     int32_t (*verify)(const LaunchContext&, const VerifyArgs&);
     int32_t (*kv_move)(const LaunchContext&, const KvMoveArgs&);
+    int32_t (*moe_route)(const LaunchContext&, const MoeRouteArgs&);
+    int32_t (*moe_plan_bytes)(const DeviceLimits&, const MoePlanArgs&, int64_t* bytes);  // pointers are null
+    int32_t (*moe_plan)(const LaunchContext&, const MoePlanArgs&);
+    int32_t (*moe_experts)(const LaunchContext&, const MoeExpertsArgs&);
+    int32_t (*moe_combine)(const LaunchContext&, const MoeCombineArgs&);
 };
 
 struct Backend {

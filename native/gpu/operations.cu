@@ -24,6 +24,11 @@ const ct::Operations kOperations = {
     .verify_workspace_bytes = verify_workspace_bytes,
     .verify = verify,
     .kv_move = kv_move,
+    .moe_route = moe_route,
+    .moe_plan_bytes = moe_plan_bytes,
+    .moe_plan = moe_plan,
+    .moe_experts = moe_experts,
+    .moe_combine = moe_combine,
 };
 
 }  // namespace gpu

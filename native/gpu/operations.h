@@ -28,6 +28,11 @@ int32_t sample(const LaunchContext& context, const ct::SampleArgs& args);
 int32_t verify_workspace_bytes(const DeviceLimits& limits, const ct_verify_params& params, int64_t* bytes);
 int32_t verify(const LaunchContext& context, const ct::VerifyArgs& args);
 int32_t kv_move(const LaunchContext& context, const ct::KvMoveArgs& args);
+int32_t moe_route(const LaunchContext& context, const ct::MoeRouteArgs& args);
+int32_t moe_plan_bytes(const DeviceLimits& limits, const ct::MoePlanArgs& args, int64_t* bytes);
+int32_t moe_plan(const LaunchContext& context, const ct::MoePlanArgs& args);
+int32_t moe_experts(const LaunchContext& context, const ct::MoeExpertsArgs& args);
+int32_t moe_combine(const LaunchContext& context, const ct::MoeCombineArgs& args);
 
 extern const ct::Operations kOperations;
 

@@ -9,6 +9,7 @@
  *   ct_event    a point in a stream that a thread can wait for.
  *   ct_graph    a recorded list of operations that one call runs again.
  *   ct_weights  a matrix packed once, at load, for the device.
+ *   ct_experts  the matrices of a layer's experts.
  *
  * Rules
  *   - Every function returns a ct_status. After anything but CT_OK, ct_last_error() of the same thread tells what,
@@ -762,6 +763,140 @@ typedef struct ct_kv_move_params {
  *   counts       (nullable: max_moves) int32[num_seqs]: the moves of a sequence; more than max_moves are max_moves */
 CT_API int32_t ct_kv_move(ct_buffer* k_cache, ct_buffer* v_cache, const ct_buffer* moves, const ct_buffer* counts,
                           const ct_kv_move_params* params, ct_stream* stream);
+
+/* ==== Mixture of experts ========================================================================================
+ * A token's `top_k` choices are its slots: slot token * top_k + j holds its j-th. The order of work is ct_moe_route,
+ * ct_moe_plan, ct_moe_experts, ct_moe_combine; each takes what the one before wrote, on one stream, and none needs the
+ * host, so that all of it lives in a graph. A slot whose id is not an expert's, such as -1, is skipped by all of them. */
+
+/* The experts of a layer: their matrices, which the caller owns. */
+typedef struct ct_experts ct_experts;
+
+/* Experts that a router can choose from. */
+#define CT_MAX_EXPERTS 512
+
+/* score[e], of the logits l of a token, in float32. */
+enum ct_moe_scores {
+    CT_MOE_SOFTMAX = 0,       /* exp(l[e]) / sum of exp(l) over all experts; weight = score */
+    CT_MOE_SIGMOID = 1,       /* 1 / (1 + exp(-l[e])); weight = score */
+    CT_MOE_SOFTMAX_CHOSEN = 2 /* l[e]; weight = exp(l[e]) / sum of exp(l) over the chosen (gpt-oss) */
+};
+
+/* What a group of experts is chosen by. */
+enum ct_moe_group_score {
+    CT_MOE_GROUP_BEST = 0,    /* its best (DeepSeek-V2: arXiv 2405.04434) */
+    CT_MOE_GROUP_BEST_TWO = 1 /* the sum of its best two (DeepSeek-V3: arXiv 2412.19437) */
+};
+
+typedef struct ct_moe_route_params {
+    int64_t struct_bytes;
+    int64_t num_tokens;
+    int64_t logits_stride; /* elements from one token to the next */
+    int32_t num_experts;   /* 1 to CT_MAX_EXPERTS */
+    int32_t top_k;         /* 1 to num_experts */
+    int32_t scores;        /* ct_moe_scores */
+    int32_t num_groups;    /* groups of num_experts / num_groups neighbours, a divisor; 0 or 1: none */
+    int32_t top_groups;  /* groups that are chosen first; only their experts may be. They hold top_k experts or more */
+    int32_t group_score; /* ct_moe_group_score; CT_MOE_GROUP_BEST_TWO needs two experts a group */
+    int32_t renormalize; /* 1: weights are divided by (their sum + 1e-20) */
+    float scale;         /* then multiplied with; 0: 1 */
+} ct_moe_route_params;
+
+/* Chooses top_k experts a token.
+ *   ids      int32[num_tokens][top_k]: by descending key, of equals the lowest id first. The key is score + bias; without
+ *            a bias the logit, which has the same order (groups by their best two always take scores)
+ *   weights  float32[num_tokens][top_k]: scores without the bias, renormalised and scaled
+ *   counts   (nullable) int64[num_experts]: the tokens that chose each are added
+ *   logits   float32[num_tokens][num_experts], logits_stride
+ *   bias     (nullable) float32[num_experts]: correction of the choice only (Wang et al. 2024, arXiv 2408.15664). A
+ *            router's own bias belongs to the logits
+ * A row with a NaN or +inf among its logits, with nothing but -inf, or with a NaN key, gets the ids 0 to top_k - 1 with
+ * the weights NaN and counts nothing: the token's output is NaN, and the sampler reports that row alone. */
+CT_API int32_t ct_moe_route(ct_buffer* ids, ct_buffer* weights, ct_buffer* counts, const ct_buffer* logits,
+                            const ct_buffer* bias, const ct_moe_route_params* params, ct_stream* stream);
+
+/* Bytes of the plan for so many tokens. Never fewer for more tokens. */
+CT_API int32_t ct_moe_plan_bytes(int64_t* bytes, const ct_device* device, int64_t num_tokens, int32_t top_k,
+                                 int32_t num_experts);
+
+/* Sorts the slots by expert, those of one expert by slot (a stable counting sort): the plan begins with
+ * int32 offsets[num_experts + 1] and int32 slots[num_tokens * top_k]: expert e has slots[offsets[e] .. offsets[e + 1]),
+ * what lies behind offsets[num_experts] is undefined. The rest is the device's own.
+ * ids int32[num_tokens][top_k]; an id outside [0, num_experts) belongs to no expert. A token may have an id twice.
+ * num_tokens * top_k at most 2^31 - 2^16. */
+CT_API int32_t ct_moe_plan(ct_buffer* plan, const ct_buffer* ids, int64_t num_tokens, int32_t top_k,
+                           int32_t num_experts, ct_stream* stream);
+
+/* gate, up: matrices [I][H]; down: [H][I]; num_experts of each, all for CT_WEIGHTS_LINEAR and of one part (or parts of
+ * one format), so that one call runs them all: the gates have one format, the ups, the downs. Keeps the handles, which
+ * must outlive it; the arrays are only read during the call. An expert whose three matrices are null is not on this
+ * device: its slots are skipped. At least one is. */
+CT_API int32_t ct_experts_create(ct_experts** experts, ct_device* device, const ct_weights* const* gate,
+                                 const ct_weights* const* up, const ct_weights* const* down, int32_t num_experts);
+CT_API int32_t ct_experts_destroy(ct_experts* experts);
+
+enum ct_moe_activation {
+    CT_MOE_SILU = 0,        /* silu(gate) * up */
+    CT_MOE_GELU_TANH = 1,   /* gelu(gate) * up, its tanh form */
+    CT_MOE_SILU_CLAMPED = 2 /* (u + 1) * g * sigmoid(alpha * g), where g = min(gate, limit) and u = up clamped to
+                               [-limit, limit] (gpt-oss) */
+};
+
+typedef struct ct_moe_params {
+    int64_t struct_bytes;
+    int64_t num_tokens;
+    int64_t x_stride;   /* elements from one token to the next in x */
+    int64_t y_stride;   /* the same from one slot to the next in y */
+    int32_t top_k;      /* as in the plan */
+    int32_t x_dtype;    /* of x, and of what is between the two products: CT_F32 or CT_BF16 */
+    int32_t y_dtype;    /* CT_F32 or CT_BF16 */
+    int32_t activation; /* ct_moe_activation */
+    float alpha;        /* of CT_MOE_SILU_CLAMPED */
+    float limit;        /* the same; > 0 */
+} ct_moe_params;
+
+/* Bytes of ct_moe_experts' workspace. Never fewer for more tokens. */
+CT_API int32_t ct_moe_workspace_bytes(int64_t* bytes, const ct_experts* experts, const ct_moe_params* params);
+
+/* For every slot of an expert e on this device, of token t:
+ *   y[slot, :] = act(x[t, :] @ gate[e]^T + gate_bias[e], x[t, :] @ up[e]^T + up_bias[e]) @ down[e]^T + down_bias[e]
+ * The arithmetic of the products is ct_linear's, bit for bit, with float32 between them and the activation, whose result
+ * is rounded to x_dtype. Other rows of y stay as they are.
+ *   y          y_dtype[num_tokens * top_k][H], y_stride
+ *   x          x_dtype[num_tokens][H], x_stride
+ *   plan       of ct_moe_plan for num_tokens, top_k and the experts' number
+ *   gate_bias, up_bias, down_bias  (nullable, each) float32[num_experts][I], [I], [H]
+ *   workspace  ct_moe_workspace_bytes */
+CT_API int32_t ct_moe_experts(ct_buffer* y, const ct_buffer* x, const ct_buffer* plan, const ct_experts* experts,
+                              const ct_buffer* gate_bias, const ct_buffer* up_bias, const ct_buffer* down_bias,
+                              ct_buffer* workspace, const ct_moe_params* params, ct_stream* stream);
+
+typedef struct ct_moe_combine_params {
+    int64_t struct_bytes;
+    int64_t num_tokens;
+    int64_t cols;
+    int64_t out_stride; /* elements from one token to the next */
+    int64_t y_stride;   /* elements from one slot to the next */
+    int64_t shared_stride;
+    int32_t top_k;
+    int32_t num_experts;
+    int32_t out_dtype; /* CT_F32 or CT_BF16, as the two below */
+    int32_t y_dtype;
+    int32_t shared_dtype;
+    int32_t reserved; /* 0 */
+} ct_moe_combine_params;
+
+/* out[t, :] = sum over j of weights[t, j] * y[t * top_k + j, :], in the order of j from 0 in float32; slots
+ * whose id is outside [0, num_experts) are skipped, whatever y holds. Then, where there are shared experts,
+ * + sigmoid(shared_gate[t]) * shared[t, :].
+ *   out          out_dtype[num_tokens][cols], out_stride; may be shared
+ *   y            y_dtype[num_tokens * top_k][cols], y_stride
+ *   ids, weights as ct_moe_route wrote them
+ *   shared       (nullable) shared_dtype[num_tokens][cols], shared_stride
+ *   shared_gate  (nullable: factor 1) float32[num_tokens]: logits (Qwen2-MoE) */
+CT_API int32_t ct_moe_combine(ct_buffer* out, const ct_buffer* y, const ct_buffer* ids, const ct_buffer* weights,
+                              const ct_buffer* shared, const ct_buffer* shared_gate,
+                              const ct_moe_combine_params* params, ct_stream* stream);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 // bandwidth leaves time for.
 #include "gpu/operations.h"
 #include "gpu/pieces.h"
+#include "kernels/activation/activation.cuh"
 
 namespace gpu {
 namespace {
@@ -17,18 +18,6 @@ struct Activation {
     int64_t tiles;
     bool aligned;
 };
-
-// x * sigmoid(slope(x) * x): SiLU has slope 1; the tanh form of GELU is the same with 2 sqrt(2 / pi) (1 + 0.044715
-// x^2), because 0.5 (1 + tanh u) = sigmoid(2 u).
-template <int kActivation>
-__device__ __forceinline__ float activate(float x) {
-    float u = x;
-    if constexpr (kActivation == CT_GELU_TANH) {
-        constexpr float kTwoRootTwoOverPi = 1.5957691216f;
-        u = x * fma(x * x, kTwoRootTwoOverPi * 0.044715f, kTwoRootTwoOverPi);
-    }
-    return x / (1.0f + exp(-u));
-}
 
 template <typename T, int kActivation>
 __global__ void activation_mul_kernel(Activation e) {

@@ -1,10 +1,11 @@
-// kept.cpp: a block of ct_linear on codes: chunk after chunk of columns. Few rows take the codes as they are packed; more
+// kept.cpp: a block of sums on codes: chunk after chunk of columns. Few rows take the codes as they are packed; more
 // rows take them unpacked, once for the whole block. codes.h tells why both give the same bits.
 #include "kernels/linear/kept.h"
 
 #include <bit>
 
 #include "kernels/linear/code_layout.h"
+#include "kernels/linear/product.h"
 
 namespace ct::linear {
 namespace {
@@ -68,9 +69,7 @@ const float* XSums::of(const WeightsSegment& segment, int64_t row) const {
     return memory_ + at_[index_of(segment.sub_block)] + row * stride(segment);
 }
 
-size_t kept_scratch_bytes(int64_t rows) {
-    return sizeof(Scratch) + static_cast<size_t>(std::min(rows, kBlockRows) * kGroupRows) * sizeof(float);
-}
+size_t kept_scratch_bytes() { return sizeof(Scratch); }
 
 const CodeKernels* code_kernels_of(int32_t isa) {
     switch (isa) {
@@ -83,9 +82,8 @@ const CodeKernels* code_kernels_of(int32_t isa) {
     }
 }
 
-void Kept::run(const Block& block, unsigned char* thread_scratch) const {
+void Product::run_kept(float* sums, const Block& block, unsigned char* thread_scratch) const {
     auto& scratch = *reinterpret_cast<Scratch*>(thread_scratch);
-    auto* sums = reinterpret_cast<float*>(thread_scratch + sizeof(Scratch));
     const auto layout = CodeLayout::of(*segment, cols);
     const int64_t width = layout.group_panels(block.panel_begin);
     const int64_t panel = block.panel_begin % kGroupPanels;
@@ -145,12 +143,6 @@ void Kept::run(const Block& block, unsigned char* thread_scratch) const {
                 code_kernels->times_f32(tile);
             }
         }
-    }
-    const int64_t first = block.panel_begin * kPanelRows;
-    const int64_t num_cols = std::min<int64_t>(block.panels * kPanelRows, segment->rows - first);
-    for (int64_t row = 0; row < rows; ++row) {
-        kernels->finish(y + ((block.row_begin + row) * y_stride + first) * dtype_bytes(y_dtype),
-                        sums + row * kGroupRows, bias ? bias + first : nullptr, num_cols, y_dtype);
     }
 }
 

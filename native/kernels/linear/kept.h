@@ -1,4 +1,4 @@
-// kept.h: ct_linear for the rows of one segment whose codes are kept.
+// kept.h: what a segment whose codes are kept needs besides product.h.
 #pragma once
 
 #include "core/core.h"
@@ -30,26 +30,8 @@ private:
     const float* memory_ = nullptr;
 };
 
-struct Kept {
-    unsigned char* y;  // at the segment's first row of W
-    const unsigned char* x;
-    const unsigned char* segment_data;
-    const WeightsSegment* segment;
-    const float* bias;  // nullable, at the segment's first row
-    const XSums* x_sums;
-    int64_t y_stride;
-    int64_t x_stride;
-    int64_t cols;
-    int32_t y_dtype;
-    int32_t x_dtype;
-    const Kernels* kernels;
-    const CodeKernels* code_kernels;
-
-    // thread_scratch: of kept_scratch_bytes.
-    void run(const Block& block, unsigned char* thread_scratch) const;
-};
-
-size_t kept_scratch_bytes(int64_t rows);
+// A multiple of 64.
+size_t kept_scratch_bytes();
 
 const CodeKernels* code_kernels_of(int32_t isa);
 

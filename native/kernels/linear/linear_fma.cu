@@ -18,7 +18,7 @@ namespace gpu::gemm {
 
 namespace {
 
-constexpr int kMostRanges = 4;
+constexpr int kMostRanges = kFmaRanges;
 
 // ---- loads ---------------------------------------------------------------------------------------------------------
 

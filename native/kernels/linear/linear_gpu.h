@@ -21,6 +21,9 @@ inline Ranges cut(int64_t k, int32_t wanted) {
     return {length, static_cast<int32_t>(ceil_div(k, length))};
 }
 
+// Ranges of linear_fma.cu's kernels; linear_mma.cuh tells those of the tensor cores'.
+inline constexpr int kFmaRanges = 4;
+
 struct Arguments {
     ct::LinearArgs a;
     Ranges ranges;

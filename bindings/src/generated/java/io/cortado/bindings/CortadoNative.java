@@ -68,6 +68,15 @@ public class CortadoNative extends CortadoNative$shared {
     public static int CT_MAX_SAMPLE_STEPS() {
         return CT_MAX_SAMPLE_STEPS;
     }
+    private static final int CT_MAX_EXPERTS = (int)512L;
+    /**
+     * {@snippet lang=c :
+     * #define CT_MAX_EXPERTS 512
+     * }
+     */
+    public static int CT_MAX_EXPERTS() {
+        return CT_MAX_EXPERTS;
+    }
     private static final int CT_OK = (int)0L;
     /**
      * {@snippet lang=c :
@@ -4360,6 +4369,596 @@ public class CortadoNative extends CortadoNative$shared {
                 traceDowncall("ct_kv_move", k_cache, v_cache, moves, counts, params, stream);
             }
             return (int)mh$.invokeExact(k_cache, v_cache, moves, counts, params, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+    private static final int CT_MOE_SOFTMAX = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_moe_scores.CT_MOE_SOFTMAX = 0
+     * }
+     */
+    public static int CT_MOE_SOFTMAX() {
+        return CT_MOE_SOFTMAX;
+    }
+    private static final int CT_MOE_SIGMOID = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_moe_scores.CT_MOE_SIGMOID = 1
+     * }
+     */
+    public static int CT_MOE_SIGMOID() {
+        return CT_MOE_SIGMOID;
+    }
+    private static final int CT_MOE_SOFTMAX_CHOSEN = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_moe_scores.CT_MOE_SOFTMAX_CHOSEN = 2
+     * }
+     */
+    public static int CT_MOE_SOFTMAX_CHOSEN() {
+        return CT_MOE_SOFTMAX_CHOSEN;
+    }
+    private static final int CT_MOE_GROUP_BEST = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_moe_group_score.CT_MOE_GROUP_BEST = 0
+     * }
+     */
+    public static int CT_MOE_GROUP_BEST() {
+        return CT_MOE_GROUP_BEST;
+    }
+    private static final int CT_MOE_GROUP_BEST_TWO = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_moe_group_score.CT_MOE_GROUP_BEST_TWO = 1
+     * }
+     */
+    public static int CT_MOE_GROUP_BEST_TWO() {
+        return CT_MOE_GROUP_BEST_TWO;
+    }
+
+    private static class ct_moe_route {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_moe_route");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_moe_route_params *params, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_moe_route$descriptor() {
+        return ct_moe_route.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_moe_route_params *params, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_moe_route$handle() {
+        return ct_moe_route.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_moe_route_params *params, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_moe_route$address() {
+        return ct_moe_route.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_moe_route_params *params, ct_stream *stream)
+     * }
+     */
+    public static int ct_moe_route(MemorySegment ids, MemorySegment weights, MemorySegment counts, MemorySegment logits, MemorySegment bias, MemorySegment params, MemorySegment stream) {
+        var mh$ = ct_moe_route.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_moe_route", ids, weights, counts, logits, bias, params, stream);
+            }
+            return (int)mh$.invokeExact(ids, weights, counts, logits, bias, params, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_moe_plan_bytes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_INT,
+            CortadoNative.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_moe_plan_bytes");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_plan_bytes(int64_t *bytes, const ct_device *device, int64_t num_tokens, int32_t top_k, int32_t num_experts)
+     * }
+     */
+    public static FunctionDescriptor ct_moe_plan_bytes$descriptor() {
+        return ct_moe_plan_bytes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_plan_bytes(int64_t *bytes, const ct_device *device, int64_t num_tokens, int32_t top_k, int32_t num_experts)
+     * }
+     */
+    public static MethodHandle ct_moe_plan_bytes$handle() {
+        return ct_moe_plan_bytes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_plan_bytes(int64_t *bytes, const ct_device *device, int64_t num_tokens, int32_t top_k, int32_t num_experts)
+     * }
+     */
+    public static MemorySegment ct_moe_plan_bytes$address() {
+        return ct_moe_plan_bytes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_moe_plan_bytes(int64_t *bytes, const ct_device *device, int64_t num_tokens, int32_t top_k, int32_t num_experts)
+     * }
+     */
+    public static int ct_moe_plan_bytes(MemorySegment bytes, MemorySegment device, long num_tokens, int top_k, int num_experts) {
+        var mh$ = ct_moe_plan_bytes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_moe_plan_bytes", bytes, device, num_tokens, top_k, num_experts);
+            }
+            return (int)mh$.invokeExact(bytes, device, num_tokens, top_k, num_experts);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_moe_plan {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_INT,
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_moe_plan");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_plan(ct_buffer *plan, const ct_buffer *ids, int64_t num_tokens, int32_t top_k, int32_t num_experts, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_moe_plan$descriptor() {
+        return ct_moe_plan.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_plan(ct_buffer *plan, const ct_buffer *ids, int64_t num_tokens, int32_t top_k, int32_t num_experts, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_moe_plan$handle() {
+        return ct_moe_plan.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_plan(ct_buffer *plan, const ct_buffer *ids, int64_t num_tokens, int32_t top_k, int32_t num_experts, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_moe_plan$address() {
+        return ct_moe_plan.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_moe_plan(ct_buffer *plan, const ct_buffer *ids, int64_t num_tokens, int32_t top_k, int32_t num_experts, ct_stream *stream)
+     * }
+     */
+    public static int ct_moe_plan(MemorySegment plan, MemorySegment ids, long num_tokens, int top_k, int num_experts, MemorySegment stream) {
+        var mh$ = ct_moe_plan.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_moe_plan", plan, ids, num_tokens, top_k, num_experts, stream);
+            }
+            return (int)mh$.invokeExact(plan, ids, num_tokens, top_k, num_experts, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_experts_create {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_INT
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_experts_create");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_experts_create(ct_experts **experts, ct_device *device, const ct_weights *const *gate, const ct_weights *const *up, const ct_weights *const *down, int32_t num_experts)
+     * }
+     */
+    public static FunctionDescriptor ct_experts_create$descriptor() {
+        return ct_experts_create.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_experts_create(ct_experts **experts, ct_device *device, const ct_weights *const *gate, const ct_weights *const *up, const ct_weights *const *down, int32_t num_experts)
+     * }
+     */
+    public static MethodHandle ct_experts_create$handle() {
+        return ct_experts_create.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_experts_create(ct_experts **experts, ct_device *device, const ct_weights *const *gate, const ct_weights *const *up, const ct_weights *const *down, int32_t num_experts)
+     * }
+     */
+    public static MemorySegment ct_experts_create$address() {
+        return ct_experts_create.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_experts_create(ct_experts **experts, ct_device *device, const ct_weights *const *gate, const ct_weights *const *up, const ct_weights *const *down, int32_t num_experts)
+     * }
+     */
+    public static int ct_experts_create(MemorySegment experts, MemorySegment device, MemorySegment gate, MemorySegment up, MemorySegment down, int num_experts) {
+        var mh$ = ct_experts_create.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_experts_create", experts, device, gate, up, down, num_experts);
+            }
+            return (int)mh$.invokeExact(experts, device, gate, up, down, num_experts);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_experts_destroy {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_experts_destroy");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_experts_destroy(ct_experts *experts)
+     * }
+     */
+    public static FunctionDescriptor ct_experts_destroy$descriptor() {
+        return ct_experts_destroy.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_experts_destroy(ct_experts *experts)
+     * }
+     */
+    public static MethodHandle ct_experts_destroy$handle() {
+        return ct_experts_destroy.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_experts_destroy(ct_experts *experts)
+     * }
+     */
+    public static MemorySegment ct_experts_destroy$address() {
+        return ct_experts_destroy.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_experts_destroy(ct_experts *experts)
+     * }
+     */
+    public static int ct_experts_destroy(MemorySegment experts) {
+        var mh$ = ct_experts_destroy.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_experts_destroy", experts);
+            }
+            return (int)mh$.invokeExact(experts);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+    private static final int CT_MOE_SILU = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_moe_activation.CT_MOE_SILU = 0
+     * }
+     */
+    public static int CT_MOE_SILU() {
+        return CT_MOE_SILU;
+    }
+    private static final int CT_MOE_GELU_TANH = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_moe_activation.CT_MOE_GELU_TANH = 1
+     * }
+     */
+    public static int CT_MOE_GELU_TANH() {
+        return CT_MOE_GELU_TANH;
+    }
+    private static final int CT_MOE_SILU_CLAMPED = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_moe_activation.CT_MOE_SILU_CLAMPED = 2
+     * }
+     */
+    public static int CT_MOE_SILU_CLAMPED() {
+        return CT_MOE_SILU_CLAMPED;
+    }
+
+    private static class ct_moe_workspace_bytes {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_moe_workspace_bytes");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_workspace_bytes(int64_t *bytes, const ct_experts *experts, const ct_moe_params *params)
+     * }
+     */
+    public static FunctionDescriptor ct_moe_workspace_bytes$descriptor() {
+        return ct_moe_workspace_bytes.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_workspace_bytes(int64_t *bytes, const ct_experts *experts, const ct_moe_params *params)
+     * }
+     */
+    public static MethodHandle ct_moe_workspace_bytes$handle() {
+        return ct_moe_workspace_bytes.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_workspace_bytes(int64_t *bytes, const ct_experts *experts, const ct_moe_params *params)
+     * }
+     */
+    public static MemorySegment ct_moe_workspace_bytes$address() {
+        return ct_moe_workspace_bytes.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_moe_workspace_bytes(int64_t *bytes, const ct_experts *experts, const ct_moe_params *params)
+     * }
+     */
+    public static int ct_moe_workspace_bytes(MemorySegment bytes, MemorySegment experts, MemorySegment params) {
+        var mh$ = ct_moe_workspace_bytes.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_moe_workspace_bytes", bytes, experts, params);
+            }
+            return (int)mh$.invokeExact(bytes, experts, params);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_moe_experts {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_moe_experts");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_experts(ct_buffer *y, const ct_buffer *x, const ct_buffer *plan, const ct_experts *experts, const ct_buffer *gate_bias, const ct_buffer *up_bias, const ct_buffer *down_bias, ct_buffer *workspace, const ct_moe_params *params, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_moe_experts$descriptor() {
+        return ct_moe_experts.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_experts(ct_buffer *y, const ct_buffer *x, const ct_buffer *plan, const ct_experts *experts, const ct_buffer *gate_bias, const ct_buffer *up_bias, const ct_buffer *down_bias, ct_buffer *workspace, const ct_moe_params *params, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_moe_experts$handle() {
+        return ct_moe_experts.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_experts(ct_buffer *y, const ct_buffer *x, const ct_buffer *plan, const ct_experts *experts, const ct_buffer *gate_bias, const ct_buffer *up_bias, const ct_buffer *down_bias, ct_buffer *workspace, const ct_moe_params *params, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_moe_experts$address() {
+        return ct_moe_experts.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_moe_experts(ct_buffer *y, const ct_buffer *x, const ct_buffer *plan, const ct_experts *experts, const ct_buffer *gate_bias, const ct_buffer *up_bias, const ct_buffer *down_bias, ct_buffer *workspace, const ct_moe_params *params, ct_stream *stream)
+     * }
+     */
+    public static int ct_moe_experts(MemorySegment y, MemorySegment x, MemorySegment plan, MemorySegment experts, MemorySegment gate_bias, MemorySegment up_bias, MemorySegment down_bias, MemorySegment workspace, MemorySegment params, MemorySegment stream) {
+        var mh$ = ct_moe_experts.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_moe_experts", y, x, plan, experts, gate_bias, up_bias, down_bias, workspace, params, stream);
+            }
+            return (int)mh$.invokeExact(y, x, plan, experts, gate_bias, up_bias, down_bias, workspace, params, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_moe_combine {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_moe_combine");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_moe_combine$descriptor() {
+        return ct_moe_combine.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_moe_combine$handle() {
+        return ct_moe_combine.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_moe_combine$address() {
+        return ct_moe_combine.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
+     * }
+     */
+    public static int ct_moe_combine(MemorySegment out, MemorySegment y, MemorySegment ids, MemorySegment weights, MemorySegment shared, MemorySegment shared_gate, MemorySegment params, MemorySegment stream) {
+        var mh$ = ct_moe_combine.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_moe_combine", out, y, ids, weights, shared, shared_gate, params, stream);
+            }
+            return (int)mh$.invokeExact(out, y, ids, weights, shared, shared_gate, params, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -10,6 +10,7 @@ import picocli.CommandLine.Command;
         subcommands = {
             KernelsBench.class,
             SamplingBench.class,
+            MoeBench.class,
             LatencyBench.class,
             ThroughputBench.class,
             ServeBench.class,

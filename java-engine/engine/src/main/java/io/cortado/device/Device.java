@@ -16,6 +16,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A processor that runs operations, and its team of threads. Everything made from it is closed
@@ -201,6 +202,11 @@ public final class Device extends NativeHandle {
     /** Bytes that {@link #createWeights} takes for parts of these shapes. */
     public long packedBytes(List<Weights.Shape> parts, long cols, DType dense, Weights.Use use) {
         return Weights.packedBytes(this, parts, cols, dense, use);
+    }
+
+    /** A layer's experts, null where an expert is not on this device; see {@link ExpertWeights}. */
+    public ExpertWeights createExperts(List<ExpertWeights.@Nullable Expert> experts) {
+        return ExpertWeights.create(this, experts);
     }
 
     /** Memory that lives as long as the device, for parameter structures. */

@@ -128,7 +128,8 @@ public final class CausalLm implements AutoCloseable {
                         dtype,
                         kvDtype,
                         limits,
-                        isDeterministic);
+                        isDeterministic,
+                        weights.experts());
         owned.push(built::close);
         state = built;
         if (!keptLayerIds.isEmpty()) {

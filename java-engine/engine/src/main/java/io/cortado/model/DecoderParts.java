@@ -3,6 +3,7 @@ package io.cortado.model;
 import io.cortado.device.Weights;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /** What of a decoder is stacked into one matrix, by the names that its tensors are stored under. */
 final class DecoderParts {
@@ -17,6 +18,10 @@ final class DecoderParts {
         OUTPUT,
         GATE_UP,
         DOWN,
+        /** Of all tokens. */
+        ROUTER,
+        /** Of the tokens that have chosen its expert. */
+        EXPERT,
         HEAD,
         /** Of a draft head: what it makes of the target's states. */
         FEATURES
@@ -28,6 +33,12 @@ final class DecoderParts {
             return parts.stream().mapToLong(Part::rows).sum();
         }
     }
+
+    /** After the attention's prefix. */
+    static final String SINKS = "sinks";
+
+    /** After the router's prefix. */
+    static final String CORRECTION = "e_score_correction_bias";
 
     private final DecoderShape shape;
     private final long attentionCols;
@@ -84,6 +95,52 @@ final class DecoderParts {
         return linear(Kind.OUTPUT, shape.qSize(), part);
     }
 
+    Matrix router(String at) {
+        DecoderShape.Experts experts = experts();
+        return linear(
+                Kind.ROUTER,
+                shape.hiddenSize(),
+                new Part(experts.names().router(at), experts.shape().numExperts()));
+    }
+
+    /** Gate, up and down. */
+    List<Matrix> expert(String at, int expert) {
+        DecoderShape.Experts experts = experts();
+        ExpertNames names = experts.names();
+        String in = names.expert(at, expert);
+        long inner = experts.shape().innerSize();
+        long hidden = shape.hiddenSize();
+        return List.of(
+                linear(Kind.EXPERT, hidden, new Part(in + names.gate(), inner)),
+                linear(Kind.EXPERT, hidden, new Part(in + names.up(), inner)),
+                linear(Kind.EXPERT, inner, new Part(in + names.down(), hidden)));
+    }
+
+    Matrix sharedGateUp(String at) {
+        DecoderShape.Experts experts = experts();
+        long inner = experts.sharedSize();
+        return linear(
+                Kind.GATE_UP,
+                shape.hiddenSize(),
+                new Part(experts.names().sharedExpert(at, "gate_proj"), inner),
+                new Part(experts.names().sharedExpert(at, "up_proj"), inner));
+    }
+
+    Matrix sharedDown(String at) {
+        DecoderShape.Experts experts = experts();
+        Part part = new Part(experts.names().sharedExpert(at, "down_proj"), shape.hiddenSize());
+        return linear(Kind.DOWN, experts.sharedSize(), part);
+    }
+
+    Matrix sharedGate(String at) {
+        Part part = new Part(experts().names().sharedGate(at), 1);
+        return linear(Kind.ROUTER, shape.hiddenSize(), part);
+    }
+
+    private DecoderShape.Experts experts() {
+        return Objects.requireNonNull(shape.experts());
+    }
+
     Matrix gateUp(String at) {
         String in = at + "mlp.";
         long inner = shape.intermediateSize();
@@ -113,10 +170,33 @@ final class DecoderParts {
         all.add(embedding());
         for (int i = 0; i < shape.numLayers(); i++) {
             String at = layer(i);
-            all.addAll(List.of(qkv(at), output(at), gateUp(at), down(at)));
+            all.add(qkv(at));
+            all.add(output(at));
+            all.addAll(mlp(i));
         }
         if (!shape.tiedEmbeddings()) {
             all.add(head());
+        }
+        return all;
+    }
+
+    private List<Matrix> mlp(int layer) {
+        String at = layer(layer);
+        DecoderShape.Experts experts = shape.experts();
+        if (experts == null || !shape.layers().get(layer).hasExperts()) {
+            return List.of(gateUp(at), down(at));
+        }
+        List<Matrix> all = new ArrayList<>();
+        all.add(router(at));
+        for (int i = 0; i < experts.shape().numExperts(); i++) {
+            all.addAll(expert(at, i));
+        }
+        if (experts.sharedSize() > 0) {
+            all.add(sharedGateUp(at));
+            all.add(sharedDown(at));
+        }
+        if (experts.hasSharedGate()) {
+            all.add(sharedGate(at));
         }
         return all;
     }

@@ -3,13 +3,17 @@ package io.cortado.model;
 import io.cortado.device.Activation;
 import io.cortado.device.DType;
 import io.cortado.device.NormKind;
+import io.cortado.moe.ExpertShape;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A dense decoder as data: what a family's file decides by a {@link ShapeBuilder}, {@link
- * WeightLoader} looks for and {@link CausalLm} runs.
+ * A decoder as data: what a family's file decides by a {@link ShapeBuilder}, {@link WeightLoader}
+ * looks for and {@link CausalLm} runs.
  *
+ * @param intermediateSize of a dense MLP
+ * @param hasSinks each head has a logit that takes part in the softmax and has no value
+ * @param experts null: all layers are dense
  * @param layers what differs from layer to layer
  * @param isParallel attention and MLP read the same normed input and are added together
  * @param activation between gate and up
@@ -22,6 +26,8 @@ record DecoderShape(
         int numQHeads,
         int numKvHeads,
         int headDim,
+        boolean hasSinks,
+        @Nullable Experts experts,
         List<Layer> layers,
         Norms norms,
         Scores scores,
@@ -34,8 +40,17 @@ record DecoderShape(
 
     /**
      * @param window 0: none; or the number of tokens that a token sees, itself included
+     * @param hasExperts else its MLP is dense
      */
-    record Layer(int window, Rope rope) {}
+    record Layer(int window, Rope rope, boolean hasExperts) {}
+
+    /**
+     * Layers whose MLP is a mixture of experts.
+     *
+     * @param sharedSize between the matrices of the expert that all tokens have; 0: there is none
+     * @param hasSharedGate it is multiplied with a sigmoid of a row of its own
+     */
+    record Experts(ExpertShape shape, int sharedSize, boolean hasSharedGate, ExpertNames names) {}
 
     /**
      * @param offset added to every stored weight: 1 where the file holds w and 1 + w is meant
@@ -110,6 +125,17 @@ record DecoderShape(
         return qSize() + 2 * kvSize();
     }
 
+    /** Between the matrices of the widest dense MLP, that of a shared expert included. */
+    int widestMlp() {
+        boolean hasDense = layers.stream().anyMatch(layer -> !layer.hasExperts);
+        int shared = experts == null ? 0 : experts.sharedSize;
+        return Math.max(hasDense ? intermediateSize : 0, shared);
+    }
+
+    int numExpertLayers() {
+        return (int) layers.stream().filter(Layer::hasExperts).count();
+    }
+
     /** Weights of the norms of q and of k. */
     int qNormSize() {
         return qkNormSize(qSize());
@@ -129,23 +155,29 @@ record DecoderShape(
 
     /** Weights, in elements: a tied head counts once. */
     long numParameters() {
-        long hidden = hiddenSize;
-        long attention = hidden * qkvSize() + hidden * qSize();
-        long layer = attention + 3 * hidden * intermediateSize;
-        long embeddings = (tiedEmbeddings ? 1 : 2) * hidden * vocabSize;
-        return embeddings + numLayers() * layer + numVectorElements();
+        long matrices = 0;
+        for (DecoderParts.Matrix matrix : new DecoderParts(this).all()) {
+            matrices += matrix.rows() * matrix.cols();
+        }
+        return matrices + numVectorElements();
     }
 
     /** Those of them that are norms and biases. */
     long numVectorElements() {
         long hidden = hiddenSize;
-        long layer =
+        long attention =
                 (biases.qkv ? qkvSize() : 0)
                         + (biases.output ? hidden : 0)
-                        + (biases.mlp ? 2L * intermediateSize + hidden : 0)
                         + qNormSize()
                         + kNormSize()
+                        + (hasSinks ? numQHeads : 0)
                         + norms.places.count() * hidden;
-        return numLayers() * layer + hidden;
+        long dense = biases.mlp ? 2L * intermediateSize + hidden : 0;
+        long sparse = experts == null ? 0 : experts.shape.numVectorElements();
+        int numSparse = numExpertLayers();
+        return numLayers() * attention
+                + (numLayers() - numSparse) * dense
+                + numSparse * sparse
+                + hidden;
     }
 }

@@ -9,6 +9,8 @@ import io.cortado.device.ResourceStack;
 import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
 import io.cortado.device.Staging;
+import io.cortado.moe.ExpertLayer;
+import io.cortado.moe.ExpertStep;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -60,6 +62,12 @@ final class DecoderState implements AutoCloseable {
     /** [tokens][2 * intermediate]: gate and up, then their product in the first half. */
     final Buffer gateUp;
 
+    /** Null: no layer has experts. */
+    final @Nullable ExpertStep experts;
+
+    /** float32 [tokens]: what gates a shared expert. Null: none is gated. */
+    final @Nullable Buffer sharedGate;
+
     final Buffer lastResidual;
     final Buffer lastHidden;
     final Buffer lastNormed;
@@ -68,6 +76,9 @@ final class DecoderState implements AutoCloseable {
     /** float32 [sequences][hidden]: what pooling has summed of prompts that run. */
     final Buffer sums;
 
+    /**
+     * @param expertLayers all whose experts steps will compute
+     */
     DecoderState(
             Device device,
             DecoderShape shape,
@@ -75,7 +86,8 @@ final class DecoderState implements AutoCloseable {
             DType dtype,
             DType kvDtype,
             BatchLimits limits,
-            boolean isDeterministic) {
+            boolean isDeterministic,
+            List<ExpertLayer> expertLayers) {
         this.device = device;
         this.limits = limits;
         this.isDeterministic = isDeterministic;
@@ -123,7 +135,9 @@ final class DecoderState implements AutoCloseable {
                             ? keys(qkv, shape, dtype)
                             : null;
             attended = buffer(tokens, shape.qSize(), dtype);
-            gateUp = buffer(tokens, 2L * shape.intermediateSize(), dtype);
+            gateUp = buffer(tokens, 2L * Math.max(1, shape.widestMlp()), dtype);
+            experts = experts(shape, dtype, expertLayers);
+            sharedGate = hasSharedGate(shape) ? buffer(tokens, 1, DType.F32) : null;
             lastResidual = buffer(rows, width, DType.F32);
             lastHidden = buffer(rows, width, dtype);
             lastNormed = buffer(rows, width, dtype);
@@ -135,6 +149,24 @@ final class DecoderState implements AutoCloseable {
                 owned.close();
             }
         }
+    }
+
+    private @Nullable ExpertStep experts(
+            DecoderShape shape, DType dtype, List<ExpertLayer> layers) {
+        DecoderShape.Experts of = shape.experts();
+        if (of == null) {
+            return null;
+        }
+        int tokens = limits.maxNumBatchedTokens();
+        ExpertStep made = new ExpertStep(device, of.shape(), dtype, layers, tokens);
+        owned.push(made::close);
+        workspaceBytes += made.bytes();
+        return made;
+    }
+
+    static boolean hasSharedGate(DecoderShape shape) {
+        DecoderShape.Experts experts = shape.experts();
+        return experts != null && experts.hasSharedGate();
     }
 
     private Buffer buffer(long rows, long cols, DType dtype) {

@@ -18,6 +18,7 @@ final class DecoderStep {
     private final DecoderWeights weights;
     private final DecoderState s;
     private final @Nullable LayerStates kept;
+    private final MlpStep mlp;
 
     /**
      * @param kept what keeps the residual stream before some layers; null: nothing is kept
@@ -33,6 +34,7 @@ final class DecoderStep {
         this.weights = weights;
         s = state;
         this.kept = kept;
+        mlp = new MlpStep(shape, dtype, state);
     }
 
     /** Enqueues a step; arguments as {@link CausalLm#forward}. */
@@ -220,7 +222,7 @@ final class DecoderStep {
                 in.blockTableBuffer(),
                 in.cuSeqlensQBuffer(),
                 in.seqlensKvBuffer(),
-                null,
+                layer.sinks(),
                 null,
                 s.plan,
                 s.attention.get(i),
@@ -269,41 +271,7 @@ final class DecoderStep {
 
     /** hidden = MLP of normed. */
     void mlp(DecoderWeights.Layer layer, int numTokens, Stream stream) {
-        int width = shape.hiddenSize();
-        int inner = shape.intermediateSize();
-        int both = 2 * inner;
-        s.gemm.enqueue(
-                s.gateUp,
-                s.normed,
-                layer.gateUp(),
-                layer.gateUpBias(),
-                numTokens,
-                both,
-                width,
-                dtype,
-                dtype,
-                stream);
-        Kernels.activationMul(
-                s.gateUp,
-                s.gateUp,
-                numTokens,
-                inner,
-                both,
-                both,
-                dtype,
-                shape.activation(),
-                stream);
-        s.gemm.enqueue(
-                s.hidden,
-                s.gateUp,
-                layer.down(),
-                layer.downBias(),
-                numTokens,
-                width,
-                both,
-                dtype,
-                dtype,
-                stream);
+        mlp.enqueue(layer.mlp(), numTokens, stream);
     }
 
     /** Final norm and logits, of the wanted rows only. */

@@ -2,51 +2,91 @@ package io.cortado.model;
 
 import io.cortado.device.Buffer;
 import io.cortado.device.Weights;
+import io.cortado.moe.ExpertLayer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A decoder's weights on the device. With tied embeddings the head is the embedding. */
 record DecoderWeights(Weights embedding, List<Layer> layers, Buffer norm, Weights head) {
-    /** One layer; a bias or norm that the family does not have is null. */
+    /**
+     * One layer; a bias or norm that the family does not have is null.
+     *
+     * @param sinks float32[heads]
+     */
     record Layer(
             @Nullable Buffer attentionInNorm,
             Weights qkv,
             @Nullable Buffer qkvBias,
             @Nullable Buffer qNorm,
             @Nullable Buffer kNorm,
+            @Nullable Buffer sinks,
             Weights output,
             @Nullable Buffer outputBias,
             @Nullable Buffer attentionOutNorm,
             @Nullable Buffer mlpInNorm,
-            Weights gateUp,
-            @Nullable Buffer gateUpBias,
-            Weights down,
-            @Nullable Buffer downBias,
+            Mlp mlp,
             @Nullable Buffer mlpOutNorm) {
 
         long bytes() {
-            long matrices = qkv.bytes() + output.bytes() + gateUp.bytes() + down.bytes();
-            return matrices
-                    + bytes(attentionInNorm)
-                    + bytes(qkvBias)
-                    + bytes(qNorm)
-                    + bytes(kNorm)
-                    + bytes(outputBias)
-                    + bytes(attentionOutNorm)
-                    + bytes(mlpInNorm)
-                    + bytes(gateUpBias)
-                    + bytes(downBias)
-                    + bytes(mlpOutNorm);
+            return qkv.bytes()
+                    + output.bytes()
+                    + mlp.bytes()
+                    + of(attentionInNorm)
+                    + of(qkvBias)
+                    + of(qNorm)
+                    + of(kNorm)
+                    + of(sinks)
+                    + of(outputBias)
+                    + of(attentionOutNorm)
+                    + of(mlpInNorm)
+                    + of(mlpOutNorm);
         }
+    }
 
-        private static long bytes(@Nullable Buffer vector) {
-            return vector == null ? 0 : vector.bytes();
+    /** What follows attention. */
+    sealed interface Mlp permits Dense, Experts {
+        long bytes();
+    }
+
+    record Dense(
+            Weights gateUp, @Nullable Buffer gateUpBias, Weights down, @Nullable Buffer downBias)
+            implements Mlp {
+        @Override
+        public long bytes() {
+            return gateUp.bytes() + of(gateUpBias) + down.bytes() + of(downBias);
         }
+    }
+
+    /**
+     * @param shared the expert that all tokens have
+     * @param sharedGate a row whose product with a token gates it; null: it is added as it is
+     */
+    record Experts(ExpertLayer chosen, @Nullable Dense shared, @Nullable Weights sharedGate)
+            implements Mlp {
+        @Override
+        public long bytes() {
+            return chosen.bytes()
+                    + (shared == null ? 0 : shared.bytes())
+                    + (sharedGate == null ? 0 : sharedGate.bytes());
+        }
+    }
+
+    private static long of(@Nullable Buffer vector) {
+        return vector == null ? 0 : vector.bytes();
     }
 
     /** All that was loaded; a head that is the embedding counts once. */
     long bytes() {
         long ends = embedding.bytes() + norm.bytes() + (head == embedding ? 0 : head.bytes());
         return ends + layers.stream().mapToLong(Layer::bytes).sum();
+    }
+
+    /** The experts of the layers that have them. */
+    List<ExpertLayer> experts() {
+        return layers.stream()
+                .map(Layer::mlp)
+                .filter(Experts.class::isInstance)
+                .map(mlp -> ((Experts) mlp).chosen())
+                .toList();
     }
 }

@@ -149,7 +149,8 @@ public final class Eagle3Head implements AutoCloseable {
                         dtype,
                         target.kvDtype(),
                         limits,
-                        isDeterministic);
+                        isDeterministic,
+                        List.of());
         owned.push(state::close);
         Eagle3Step built = new Eagle3Step(device, config, dtype, weights, state);
         owned.push(built::close);

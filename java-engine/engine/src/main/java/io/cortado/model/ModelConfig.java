@@ -90,20 +90,26 @@ public final class ModelConfig {
             case "gemma3_text" -> Gemma3.shape(config);
             case "glm" -> Glm.shape(config);
             case "glm4" -> Glm.withOutputNorms(config);
+            case "gpt_oss" -> GptOss.shape(config);
             case "granite" -> Granite.shape(config);
             case "llama" -> Llama.shape(config);
             case "mistral" -> Mistral.shape(config);
+            case "mixtral" -> Mixtral.shape(config);
             case "olmo2" -> Olmo2.shape(config);
+            case "olmoe" -> Olmoe.shape(config);
             case "phi3" -> Phi3.shape(config);
             case "qwen2" -> Qwen2.shape(config);
+            case "qwen2_moe" -> Qwen2.withExperts(config);
             case "qwen3" -> Qwen3.shape(config);
+            case "qwen3_moe" -> Qwen3.withExperts(config);
             case "smollm3" -> SmolLm3.shape(config);
             default ->
                     throw ModelException.unsupported(
                             config.where()
                                     + ": model_type must be cohere2, gemma2, gemma3_text, glm,"
-                                    + " glm4, granite, llama, mistral, olmo2, phi3, qwen2, qwen3"
-                                    + " or smollm3 here: model_type="
+                                    + " glm4, gpt_oss, granite, llama, mistral, mixtral, olmo2,"
+                                    + " olmoe, phi3, qwen2, qwen2_moe, qwen3, qwen3_moe or smollm3"
+                                    + " here: model_type="
                                     + modelType);
         };
     }

@@ -2,6 +2,7 @@ package io.cortado.model;
 
 import io.cortado.device.Weights;
 import java.util.Locale;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,12 +38,19 @@ sealed interface Quantization permits Fp8Weights, Int4Weights {
             case "compressed-tensors" -> CompressedConfig.read(used);
             case "awq" -> AwqConfig.read(used);
             case "gptq" -> GptqConfig.read(used);
+            case "mxfp4" -> mxfp4(used);
             default ->
                     throw ModelException.unsupported(
-                            "%s: quant_method must be fp8, compressed-tensors, awq or gptq here:"
-                                            .formatted(used.where())
-                                    + " quant_method="
-                                    + method);
+                            ("%s: quant_method must be fp8, compressed-tensors, awq, gptq or"
+                                            + " mxfp4 here: quant_method=%s")
+                                    .formatted(used.where(), method));
         };
+    }
+
+    /** Only experts are stored so, all of a layer in one tensor: {@link FusedExperts} sees it. */
+    private static @Nullable Quantization mxfp4(ConfigJson c) {
+        c.ignore(Set.of("modules_to_not_convert", "quant_method"));
+        c.refuseWhatNobodyUnderstood();
+        return null;
     }
 }

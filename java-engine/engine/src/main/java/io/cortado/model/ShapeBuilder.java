@@ -7,6 +7,7 @@ import io.cortado.model.DecoderShape.QkNorm;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +42,9 @@ final class ShapeBuilder {
     private float logitMultiplier = 1;
     private float logitSoftCap;
     private boolean tiedByDefault;
+    private boolean hasSinks;
+    private DecoderShape.@Nullable Experts experts;
+    private IntPredicate isSparse = layer -> true;
     private @Nullable List<Integer> windows;
     private @Nullable List<Rope> ropes;
 
@@ -167,6 +171,18 @@ final class ShapeBuilder {
         return this;
     }
 
+    ShapeBuilder sinks() {
+        hasSinks = true;
+        return this;
+    }
+
+    /** Of the layers that {@code isSparse} names; the others are dense. */
+    ShapeBuilder experts(DecoderShape.Experts value, IntPredicate isSparse) {
+        experts = value;
+        this.isSparse = isSparse;
+        return this;
+    }
+
     /** Per layer; without, there are none and {@code layer_types} may only say so. */
     ShapeBuilder windows(List<Integer> perLayer) {
         windows = List.copyOf(perLayer);
@@ -191,6 +207,8 @@ final class ShapeBuilder {
                 numQHeads,
                 numKvHeads,
                 headDim,
+                hasSinks,
+                experts,
                 layers(),
                 new DecoderShape.Norms(norm, eps(), normOffset, places, qkNorm),
                 new DecoderShape.Scores(attentionScale, attentionSoftCap),
@@ -209,7 +227,9 @@ final class ShapeBuilder {
                 ropes == null ? Collections.nCopies(numLayers, ropeReader().read(config)) : ropes;
         List<DecoderShape.Layer> layers = new ArrayList<>();
         for (int i = 0; i < numLayers; i++) {
-            layers.add(new DecoderShape.Layer(window.get(i), rope.get(i)));
+            layers.add(
+                    new DecoderShape.Layer(
+                            window.get(i), rope.get(i), experts != null && isSparse.test(i)));
         }
         return List.copyOf(layers);
     }

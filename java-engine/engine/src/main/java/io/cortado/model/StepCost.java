@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.Predicate;
 
 /**
  * What a step takes on a device, from what the device takes for each of its operators: the weights
@@ -34,6 +35,9 @@ public final class StepCost {
      */
     private static final int OTHER_OPERATIONS = 4;
 
+    /** Of a mixture of experts: route, plan, both products, combine. */
+    private static final int EXPERT_OPERATIONS = 4;
+
     /** Of the head: two rows gathered, their norm. */
     private static final int HEAD_ROW_OPERATIONS = 3;
 
@@ -41,6 +45,7 @@ public final class StepCost {
     private final DType kvDtype;
     private final Map<Curve, Double> layerWeights;
     private final Map<Curve, Double> headWeights;
+    private final Map<Curve, Double> expertWeights;
     private final int layerMatrices;
     private final int normsPerLayer;
     private final Map<Integer, Integer> layersByWindow = new HashMap<>();
@@ -55,6 +60,7 @@ public final class StepCost {
     private final double single;
     private final double turnaround;
     private final double weightBytes;
+    private final double expertBytes;
     private final double bytesPerSecond;
     private final double flopsPerSecond;
 
@@ -80,8 +86,9 @@ public final class StepCost {
         DType dtype = activations.dtype();
         kvDtype = kvType.dtype(activations);
         List<WeightPlan.Matrix> matrices = weights.matrices();
-        layerWeights = weightsOf(matrices, false, dtype, rates);
-        headWeights = weightsOf(matrices, true, dtype, rates);
+        layerWeights = weightsOf(matrices, StepCost::isOfLayer, dtype, rates);
+        headWeights = weightsOf(matrices, kind -> kind == DecoderParts.Kind.HEAD, dtype, rates);
+        expertWeights = weightsOf(matrices, kind -> kind == DecoderParts.Kind.EXPERT, dtype, rates);
         layerMatrices =
                 (int)
                         matrices.stream()
@@ -105,11 +112,8 @@ public final class StepCost {
         shared = rates.apply(new Rate.Overhead(true)).at(1);
         single = rates.apply(new Rate.Overhead(false)).at(1);
         turnaround = rates.apply(new Rate.Turnaround()).at(1);
-        weightBytes =
-                matrices.stream()
-                        .filter(matrix -> matrix.kind() != DecoderParts.Kind.EMBEDDING)
-                        .mapToDouble(WeightPlan.Matrix::bytes)
-                        .sum();
+        weightBytes = bytes(matrices, kind -> isOfLayer(kind) || kind == DecoderParts.Kind.HEAD);
+        expertBytes = bytes(matrices, kind -> kind == DecoderParts.Kind.EXPERT);
         bytesPerSecond = rates.apply(new Rate.Peak(Probe.READ_BANDWIDTH)).at(1);
         Probe arithmetic = dtype == DType.F32 ? Probe.F32_FLOPS : Probe.BF16_FLOPS;
         flopsPerSecond = rates.apply(new Rate.Peak(arithmetic)).at(1);
@@ -117,20 +121,28 @@ public final class StepCost {
 
     private static boolean isOfLayer(DecoderParts.Kind kind) {
         return switch (kind) {
-            case QKV, OUTPUT, GATE_UP, DOWN, FEATURES -> true;
-            case EMBEDDING, HEAD -> false;
+            case QKV, OUTPUT, GATE_UP, DOWN, ROUTER, FEATURES -> true;
+            case EMBEDDING, EXPERT, HEAD -> false;
         };
+    }
+
+    private static double bytes(
+            List<WeightPlan.Matrix> matrices, Predicate<DecoderParts.Kind> counts) {
+        return matrices.stream()
+                .filter(matrix -> counts.test(matrix.kind()))
+                .mapToDouble(WeightPlan.Matrix::bytes)
+                .sum();
     }
 
     /** Numbers of weights by the rate of their format. */
     private static Map<Curve, Double> weightsOf(
             List<WeightPlan.Matrix> matrices,
-            boolean ofHead,
+            Predicate<DecoderParts.Kind> counts,
             DType dtype,
             Function<Rate, Curve> rates) {
         Map<WeightFormat, Double> elements = new EnumMap<>(WeightFormat.class);
         for (WeightPlan.Matrix matrix : matrices) {
-            if (ofHead ? matrix.kind() == DecoderParts.Kind.HEAD : isOfLayer(matrix.kind())) {
+            if (counts.test(matrix.kind())) {
                 for (WeightPlan.Stored part : matrix.parts()) {
                     elements.merge(part.format(), (double) part.elements(), Double::sum);
                 }
@@ -202,7 +214,7 @@ public final class StepCost {
     /** Seconds of the step's operations of one kind. */
     public double seconds(Operator operator) {
         return switch (operator) {
-            case LINEAR -> weighted(layerWeights, tokens);
+            case LINEAR -> weighted(layerWeights, tokens) + expertSeconds();
             case ATTENTION -> attention();
             case ROWS -> rowSeconds();
             case HEAD -> rows == 0 ? 0 : weighted(headWeights, rows) + headRowSeconds();
@@ -216,7 +228,8 @@ public final class StepCost {
      * memory, or the step's arithmetic at its peak, whichever takes longer.
      */
     public double floorSeconds() {
-        double flops = 2 * elements(false) * tokens + 2 * elements(true) * rows;
+        double flops = 2 * elements(layerWeights) * tokens + 2 * elements(headWeights) * rows;
+        flops += 2 * elements(expertWeights) * tokens * chosenShare();
         double keys = prefillKeys;
         double pairs = prefillPairs;
         for (Map.Entry<Integer, Integer> entry : layersByWindow.entrySet()) {
@@ -229,12 +242,13 @@ public final class StepCost {
         flops += 4 * pairs * shape.qSize();
         double kvBytes =
                 keys * shape.kvBytesPerBlock(kvDtype) / DecoderState.BLOCK_SIZE / shape.numLayers();
-        return Math.max((weightBytes + kvBytes) / bytesPerSecond, flops / flopsPerSecond);
+        double weights = weightBytes + expertBytes * readShare();
+        return Math.max((weights + kvBytes) / bytesPerSecond, flops / flopsPerSecond);
     }
 
-    private double elements(boolean ofHead) {
+    private static double elements(Map<Curve, Double> weights) {
         double sum = 0;
-        for (double count : (ofHead ? headWeights : layerWeights).values()) {
+        for (double count : weights.values()) {
             sum += count;
         }
         return sum;
@@ -247,6 +261,27 @@ public final class StepCost {
     /** What a request waits for beside the steps: its own way in, and its first token's out. */
     public double turnaroundSeconds() {
         return turnaround;
+    }
+
+    /** The share of a layer's experts that a token chooses. */
+    private double chosenShare() {
+        DecoderShape.Experts experts = shape.experts();
+        return experts == null ? 0 : (double) experts.shape().topK() / experts.shape().numExperts();
+    }
+
+    /** The share that any of the step's tokens chooses, if they choose alike and independently. */
+    private double readShare() {
+        return 1 - Math.pow(1 - chosenShare(), tokens);
+    }
+
+    /** Each expert that is read serves its part of the rows. */
+    private double expertSeconds() {
+        double read = readShare();
+        if (read <= 0) {
+            return 0;
+        }
+        int rowsOfOne = (int) Math.max(1, Math.round(tokens * chosenShare() / read));
+        return read * weighted(expertWeights, rowsOfOne);
     }
 
     private static double weighted(Map<Curve, Double> weights, int count) {
@@ -273,9 +308,26 @@ public final class StepCost {
         double layer =
                 normsPerLayer * hidden * norm.at(tokens)
                         + allHeadNorms() * norm.at(tokens)
-                        + shape.qkvSize() * rope.at(tokens)
-                        + shape.intermediateSize() * activation.at(tokens);
-        return shape.numLayers() * layer + hidden * (embedding.at(tokens) + norm.at(tokens));
+                        + shape.qkvSize() * rope.at(tokens);
+        double inner = (double) (shape.numLayers() - sparse()) * shape.intermediateSize();
+        DecoderShape.Experts experts = shape.experts();
+        if (experts != null) {
+            inner += (double) sparse() * experts.sharedSize();
+            // The slots' rows are read once more than they are written.
+            layer +=
+                    experts.shape().topK()
+                            * hidden
+                            * norm.at(tokens)
+                            * sparse()
+                            / shape.numLayers();
+        }
+        return shape.numLayers() * layer
+                + inner * activation.at(tokens)
+                + hidden * (embedding.at(tokens) + norm.at(tokens));
+    }
+
+    private int sparse() {
+        return shape.numExpertLayers();
     }
 
     /** Columns of the norms over all heads together. */
@@ -297,7 +349,10 @@ public final class StepCost {
     private double overhead() {
         boolean hasAllHeads = shape.norms().qk() == DecoderShape.QkNorm.ALL_HEADS;
         int rowOperations = shape.numLayers() * (normsPerLayer + 2 + (hasAllHeads ? 2 : 0));
-        double layers = (layerMatrices + shape.numLayers()) * shared + rowOperations * single;
+        int expertOperations = sparse() * EXPERT_OPERATIONS;
+        double layers =
+                (layerMatrices + expertOperations + shape.numLayers()) * shared
+                        + rowOperations * single;
         double head = rows == 0 ? 0 : 2 * shared + HEAD_ROW_OPERATIONS * single;
         return layers + head + (OTHER_OPERATIONS + 2) * single;
     }

@@ -1,5 +1,6 @@
 package io.cortado.model;
 
+import io.cortado.moe.Routing;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,7 +23,7 @@ final class TensorNeeds {
         var needs = new TensorNeeds(shape);
         needs.matrix("model.embed_tokens", shape.vocabSize(), shape.hiddenSize());
         for (int i = 0; i < shape.numLayers(); i++) {
-            needs.layer("model.layers." + i + ".");
+            needs.layer(DecoderParts.layer(i), shape.layers().get(i).hasExperts());
         }
         needs.vector("model.norm.weight", shape.hiddenSize());
         if (!shape.tiedEmbeddings()) {
@@ -31,10 +32,15 @@ final class TensorNeeds {
         return needs.shapes;
     }
 
-    private void layer(String at) {
+    private void layer(String at, boolean hasExperts) {
         long hidden = shape.hiddenSize();
         attention(at + "self_attn.");
-        mlp(at + "mlp.");
+        DecoderShape.Experts experts = shape.experts();
+        if (experts != null && hasExperts) {
+            experts(at, experts);
+        } else {
+            mlp(at + "mlp.");
+        }
         DecoderShape.NormPlaces norms = shape.norms().places();
         norm(at, norms.attentionIn(), hidden);
         norm(at, norms.attentionOut(), hidden);
@@ -56,6 +62,9 @@ final class TensorNeeds {
             linear(at + "v_proj", shape.kvSize(), shape.hiddenSize(), bias);
         }
         linear(at + "o_proj", shape.hiddenSize(), shape.qSize(), shape.biases().output());
+        if (shape.hasSinks()) {
+            vector(at + DecoderParts.SINKS, shape.numQHeads());
+        }
     }
 
     private void mlp(String at) {
@@ -68,6 +77,34 @@ final class TensorNeeds {
             linear(at + "up_proj", inner, shape.hiddenSize(), bias);
         }
         linear(at + "down_proj", shape.hiddenSize(), inner, bias);
+    }
+
+    private void experts(String at, DecoderShape.Experts experts) {
+        ExpertNames names = experts.names();
+        Routing routing = experts.shape().routing();
+        long hidden = shape.hiddenSize();
+        long inner = experts.shape().innerSize();
+        boolean bias = experts.shape().hasBiases();
+        String router = names.router(at);
+        linear(router, routing.numExperts(), hidden, routing.hasBias());
+        if (routing.hasCorrection()) {
+            vector(router + "." + DecoderParts.CORRECTION, routing.numExperts());
+        }
+        for (int i = 0; i < routing.numExperts(); i++) {
+            String expert = names.expert(at, i);
+            linear(expert + names.gate(), inner, hidden, bias);
+            linear(expert + names.up(), inner, hidden, bias);
+            linear(expert + names.down(), hidden, inner, bias);
+        }
+        long shared = experts.sharedSize();
+        if (shared > 0) {
+            linear(names.sharedExpert(at, "gate_proj"), shared, hidden, false);
+            linear(names.sharedExpert(at, "up_proj"), shared, hidden, false);
+            linear(names.sharedExpert(at, "down_proj"), hidden, shared, false);
+        }
+        if (experts.hasSharedGate()) {
+            matrix(names.sharedGate(at), 1, hidden);
+        }
     }
 
     private void linear(String prefix, long rows, long cols, boolean hasBias) {

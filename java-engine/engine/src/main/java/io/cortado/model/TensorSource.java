@@ -23,7 +23,11 @@ interface TensorSource extends AutoCloseable {
         }
         Checkpoint checkpoint = Checkpoint.open(model);
         Quantization quantization = config.quantization();
-        return quantization == null ? checkpoint : new QuantizedTensors(checkpoint, quantization);
+        if (quantization != null) {
+            return new QuantizedTensors(checkpoint, quantization);
+        }
+        DecoderShape.Experts experts = config.shape().experts();
+        return experts == null ? checkpoint : new FusedExperts(checkpoint, experts);
     }
 
     /** The tensor of this name, which has this shape, or an error that names both. */

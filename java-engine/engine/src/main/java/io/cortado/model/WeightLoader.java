@@ -3,14 +3,19 @@ package io.cortado.model;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.ExpertWeights;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Weights;
 import io.cortado.model.DecoderParts.Part;
+import io.cortado.moe.ExpertLayer;
+import io.cortado.moe.ExpertShape;
+import io.cortado.moe.Routing;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -48,7 +53,7 @@ final class WeightLoader {
         Weights embedding = matrix(parts.embedding());
         List<DecoderWeights.Layer> layers = new ArrayList<>();
         for (int i = 0; i < shape.numLayers(); i++) {
-            layers.add(layer(parts, DecoderParts.layer(i)));
+            layers.add(layer(parts, DecoderParts.layer(i), shape.layers().get(i).hasExperts()));
         }
         Buffer norm = norm("model.norm", shape.hiddenSize());
         Weights head = tied ? embedding : matrix(parts.head());
@@ -59,12 +64,10 @@ final class WeightLoader {
     /**
      * @param at the layer's prefix
      */
-    DecoderWeights.Layer layer(DecoderParts parts, String at) {
+    DecoderWeights.Layer layer(DecoderParts parts, String at, boolean hasExperts) {
         long hidden = shape.hiddenSize();
         DecoderParts.Matrix qkv = parts.qkv(at);
         DecoderParts.Matrix output = parts.output(at);
-        DecoderParts.Matrix gateUp = parts.gateUp(at);
-        DecoderParts.Matrix down = parts.down(at);
         DecoderShape.NormPlaces norms = shape.norms().places();
         DecoderShape.Biases biases = shape.biases();
         return new DecoderWeights.Layer(
@@ -73,15 +76,65 @@ final class WeightLoader {
                 biasIf(biases.qkv(), qkv),
                 normIf(at, hasQkNorm() ? "self_attn.q_norm" : null, shape.qNormSize()),
                 normIf(at, hasQkNorm() ? "self_attn.k_norm" : null, shape.kNormSize()),
+                shape.hasSinks() ? sinks(at) : null,
                 matrix(output),
                 biasIf(biases.output(), output),
                 normIf(at, norms.attentionOut(), hidden),
                 normIf(at, norms.mlpIn(), hidden),
-                matrix(gateUp),
-                biasIf(biases.mlp(), gateUp),
-                matrix(down),
-                biasIf(biases.mlp(), down),
+                hasExperts ? experts(parts, at) : dense(parts.gateUp(at), parts.down(at)),
                 normIf(at, norms.mlpOut(), hidden));
+    }
+
+    private Buffer sinks(String at) {
+        Part heads = new Part(at + "self_attn", shape.numQHeads());
+        return vector(DecoderParts.SINKS, 0, List.of(heads));
+    }
+
+    private DecoderWeights.Dense dense(DecoderParts.Matrix gateUp, DecoderParts.Matrix down) {
+        boolean hasBias = shape.biases().mlp();
+        return new DecoderWeights.Dense(
+                matrix(gateUp), biasIf(hasBias, gateUp), matrix(down), biasIf(hasBias, down));
+    }
+
+    private DecoderWeights.Experts experts(DecoderParts parts, String at) {
+        DecoderShape.Experts experts = Objects.requireNonNull(shape.experts());
+        boolean hasShared = experts.sharedSize() > 0;
+        ExpertLayer chosen = chosen(parts, at, experts.shape());
+        return new DecoderWeights.Experts(
+                chosen,
+                hasShared ? dense(parts.sharedGateUp(at), parts.sharedDown(at)) : null,
+                experts.hasSharedGate() ? matrix(parts.sharedGate(at)) : null);
+    }
+
+    private ExpertLayer chosen(DecoderParts parts, String at, ExpertShape experts) {
+        Routing routing = experts.routing();
+        DecoderParts.Matrix router = parts.router(at);
+        Weights routerWeights = matrix(router);
+        List<Part> gates = new ArrayList<>();
+        List<Part> ups = new ArrayList<>();
+        List<Part> downs = new ArrayList<>();
+        List<ExpertWeights.@Nullable Expert> all = new ArrayList<>();
+        for (int i = 0; i < routing.numExperts(); i++) {
+            List<DecoderParts.Matrix> expert = parts.expert(at, i);
+            DecoderParts.Matrix gate = expert.get(0);
+            DecoderParts.Matrix up = expert.get(1);
+            DecoderParts.Matrix down = expert.get(2);
+            all.add(new ExpertWeights.Expert(matrix(gate), matrix(up), matrix(down)));
+            gates.addAll(gate.parts());
+            ups.addAll(up.parts());
+            downs.addAll(down.parts());
+        }
+        ExpertWeights weights = device.createExperts(all);
+        owner.push(weights::close);
+        boolean hasBiases = experts.hasBiases();
+        return new ExpertLayer(
+                routerWeights,
+                biasIf(routing.hasBias(), router),
+                routing.hasCorrection() ? vector(DecoderParts.CORRECTION, 0, router.parts()) : null,
+                weights,
+                hasBiases ? vector("bias", 0, gates) : null,
+                hasBiases ? vector("bias", 0, ups) : null,
+                hasBiases ? vector("bias", 0, downs) : null);
     }
 
     private boolean hasQkNorm() {

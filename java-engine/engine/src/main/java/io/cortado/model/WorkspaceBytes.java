@@ -4,6 +4,7 @@ import io.cortado.device.AttentionParams;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.RopeStyle;
+import io.cortado.moe.ExpertStep;
 import java.util.LinkedHashSet;
 import java.util.Set;
 
@@ -62,7 +63,8 @@ public final class WorkspaceBytes {
                         + 2 * width * element
                         + shape.qkvSize() * element
                         + shape.qSize() * element
-                        + 2L * shape.intermediateSize() * element;
+                        + 2L * Math.max(1, shape.widestMlp()) * element
+                        + (DecoderState.hasSharedGate(shape) ? 4 : 0);
         long perRow = width * 4 + 2 * width * element + shape.vocabSize() * 4L;
         AttentionParams params =
                 DecoderState.attentionParams(
@@ -71,7 +73,15 @@ public final class WorkspaceBytes {
                 + Math.multiplyExact(perRow, (long) limits.maxLogitRows())
                 + limits.maxNumSeqs() * width * 4
                 + angles(shape, maxPositions, limits)
+                + experts(device, shape, dtype, limits)
                 + DecoderState.planBytes(device, limits, params);
+    }
+
+    private static long experts(
+            Device device, DecoderShape shape, DType dtype, BatchLimits limits) {
+        DecoderShape.Experts experts = shape.experts();
+        int tokens = limits.maxNumBatchedTokens();
+        return experts == null ? 0 : ExpertStep.bytes(device, experts.shape(), dtype, tokens);
     }
 
     private static long angles(DecoderShape shape, int maxPositions, BatchLimits limits) {

@@ -11,9 +11,8 @@ public final class Acceptance {
     /** Drafts that the first guess weighs. */
     private static final double WEIGHT = 4;
 
-    private final double guess;
     private double stood;
-    private double tried;
+    private double tried = WEIGHT;
 
     /** Steps without drafts until the next look whether they pay by now. */
     private int rest;
@@ -30,12 +29,12 @@ public final class Acceptance {
      * @param guess of the rate, before anything is known
      */
     public Acceptance(double guess) {
-        this.guess = guess;
+        stood = WEIGHT * guess;
     }
 
     /** In [0, 1]. */
     public double rate() {
-        return (stood + WEIGHT * guess) / (tried + WEIGHT);
+        return stood / tried;
     }
 
     /** A step has verified a chain. */

@@ -118,7 +118,8 @@ class SpeculationTest {
         return Devices.all().stream()
                 .flatMap(device ->
                         Stream.of(
-                                Arguments.of(device, "ngram"), Arguments.of(device, "draft_model")));
+                                Arguments.of(device, "ngram"),
+                                Arguments.of(device, "draft_model")));
     }
 
     /** On each device; the draft model is the target itself: but for penalties all drafts stand. */

@@ -3,6 +3,7 @@ package io.cortado.bench.kernels;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.ExpertWeights;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import io.cortado.device.WeightFormat;
@@ -11,9 +12,11 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /** What a case lies on: a device, a stream, and buffers that are closed with the bed. */
 public final class KernelBed implements AutoCloseable {
@@ -113,6 +116,18 @@ public final class KernelBed implements AutoCloseable {
                     device.createWeights(
                             List.of(new Weights.Part(data, rows, format)), cols, DType.BF16, use));
         }
+    }
+
+    ExpertWeights experts(int count, long hidden, long inner, WeightFormat format) {
+        List<ExpertWeights.@Nullable Expert> experts = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            experts.add(
+                    new ExpertWeights.Expert(
+                            weights(inner, hidden, format, Weights.Use.LINEAR),
+                            weights(inner, hidden, format, Weights.Use.LINEAR),
+                            weights(hidden, inner, format, Weights.Use.LINEAR)));
+        }
+        return own(device.createExperts(experts));
     }
 
     /** Random codes; the one or two half-precision numbers that begin a block are 0.1. */

@@ -33,6 +33,11 @@ public record KernelCase(
         return SamplingCases.all();
     }
 
+    /** A mixture of experts'. */
+    public static List<KernelCase> moe() {
+        return MoeCases.all();
+    }
+
     /** All cases, in the order of a decoder's step. */
     public static List<KernelCase> all() {
         List<KernelCase> all = new ArrayList<>();
