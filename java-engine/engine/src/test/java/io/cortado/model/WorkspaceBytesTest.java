@@ -84,7 +84,8 @@ class WorkspaceBytesTest {
                         dtype,
                         kvDtype,
                         limits,
-                        true)) {
+                        true,
+                        List.of())) {
             assertEquals(
                     state.workspaceBytes(),
                     WorkspaceBytes.ofState(
