@@ -167,10 +167,18 @@ public final class EngineFlags {
         return Engine.open(modelFolder(model), options);
     }
 
+    /** A bundled model by its name, unless something of that name is there. */
+    private static Path named(Path model) throws IOException {
+        String name = model.toString();
+        return DemoModel.isBundled(name) && !Files.exists(model)
+                ? DemoModel.unpackNamed(name, CacheFolder.resolve(name))
+                : model;
+    }
+
     Path modelFolder(@Nullable Path model) throws IOException {
         Path config = dummyWeights;
         if (config == null) {
-            return model != null ? model : DemoModel.unpack(CacheFolder.resolve("demo"));
+            return model == null ? DemoModel.unpack(CacheFolder.resolve("demo")) : named(model);
         }
         if (model != null) {
             throw new BenchException(

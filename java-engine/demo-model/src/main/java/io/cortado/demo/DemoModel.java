@@ -10,7 +10,7 @@ import java.util.List;
 /**
  * The bundled demo model: Qwen3 form, about 5 M parameters, trained on a synthetic corpus. An
  * honest toy: it shows an engine, it is not to be judged by its answers. Beside it two that draft
- * for it in speculative decoding: a smaller model and an EAGLE-3 head.
+ * for it in speculative decoding, a smaller model and an EAGLE-3 head, and one with experts.
  */
 public final class DemoModel {
 
@@ -25,6 +25,8 @@ public final class DemoModel {
                     "chat_template.jinja");
     private static final List<String> MODEL_FILES =
             List.of("config.json", "golden.json", "model.safetensors");
+
+    private static final List<String> BUNDLED = List.of("demo", "demo-draft", "demo-moe");
 
     private DemoModel() {}
 
@@ -57,6 +59,38 @@ public final class DemoModel {
      */
     public static Path unpackEagle3(Path folder) throws IOException {
         return unpack("eagle3/", MODEL_FILES, folder);
+    }
+
+    /**
+     * The same for the model with experts: Qwen3-MoE form, 5.6 M parameters, 8 experts of which a
+     * token takes 2, the same vocabulary.
+     *
+     * @return {@code folder}
+     */
+    public static Path unpackMoe(Path folder) throws IOException {
+        unpack("", TEXT_FILES, folder);
+        return unpack("moe/", MODEL_FILES, folder);
+    }
+
+    /** Whether this is the name of a model that answers on its own and is bundled here. */
+    public static boolean isBundled(String name) {
+        return BUNDLED.contains(name);
+    }
+
+    /**
+     * The same for a bundled model by its name.
+     *
+     * @return {@code folder}
+     */
+    public static Path unpackNamed(String name, Path folder) throws IOException {
+        return switch (name) {
+            case "demo" -> unpack(folder);
+            case "demo-draft" -> unpackDraft(folder);
+            case "demo-moe" -> unpackMoe(folder);
+            default ->
+                    throw new IllegalArgumentException(
+                            "name must be one of " + BUNDLED + ": name=" + name);
+        };
     }
 
     private static Path unpack(String from, List<String> names, Path folder) throws IOException {

@@ -33,8 +33,11 @@ final class GgufConfig {
     /** Refuses a key of the architecture that it does not understand. */
     static ObjectNode of(GgufFamily family, GgufKeys keys, Map<String, GgufFile.Stored> tensors) {
         GgufConfig config = new GgufConfig(keys, family, tensors);
-        config.refuseExperts();
-        config.sizes();
+        boolean hasExperts = config.hasExperts();
+        config.sizes(hasExperts);
+        if (hasExperts) {
+            config.experts();
+        }
         config.rope();
         if (family.isGemma()) {
             config.gemma();
@@ -46,18 +49,55 @@ final class GgufConfig {
         return config.json;
     }
 
-    private void refuseExperts() {
+    private boolean hasExperts() {
         int experts = keys.integer("expert_count", 0, Integer.MAX_VALUE, 0);
         keys.integer("expert_used_count", 0, Integer.MAX_VALUE, 0);
-        if (experts > 0) {
+        boolean isKnown = experts > 0 ? family.mayHaveExperts() : family != GgufFamily.QWEN3MOE;
+        if (!isKnown) {
             throw ModelException.unsupported(
-                    keys.full("expert_count") + ": experts are not supported: " + experts);
+                    "%s must be %s in this architecture: %d"
+                            .formatted(
+                                    keys.full("expert_count"),
+                                    experts > 0 ? "0" : "above 0",
+                                    experts));
+        }
+        return experts > 0;
+    }
+
+    /**
+     * llama.cpp softens all logits and renormalises the chosen in both families (build_moe_ffn's
+     * arguments in llama.cpp and qwen3moe.cpp).
+     */
+    private void experts() {
+        int count = keys.integer("expert_count", 1, 512);
+        json.put("num_local_experts", count);
+        json.put("num_experts_per_tok", keys.integer("expert_used_count", 1, count));
+        keys.require("expert_weights_norm", true);
+        keys.require("expert_weights_scale", 1);
+        keys.require("expert_gating_func", 1);
+        keys.require("expert_group_count", 1);
+        keys.require("expert_shared_count", 0);
+        int inner = json.path("intermediate_size").intValue();
+        if (family == GgufFamily.QWEN3MOE) {
+            json.put("moe_intermediate_size", expertSize(inner));
+            json.put("norm_topk_prob", true);
+        } else {
+            keys.require("expert_feed_forward_length", inner);
         }
     }
 
-    private void sizes() {
-        json.putArray("architectures").add(family.modelClass());
-        json.put("model_type", family.modelType());
+    /** Files before the key have it in the tensors alone. */
+    private int expertSize(int inner) {
+        GgufFile.Stored gate = tensors.get("blk.0.ffn_gate_exps.weight");
+        boolean isPlain = gate != null && gate.shape().size() == 3;
+        long rows = isPlain ? gate.shape().get(1) : inner;
+        int absent = (int) Math.min(rows, MAX_INNER);
+        return keys.integer("expert_feed_forward_length", 1, MAX_INNER, absent);
+    }
+
+    private void sizes(boolean hasExperts) {
+        json.putArray("architectures").add(family.modelClass(hasExperts));
+        json.put("model_type", family.modelType(hasExperts));
         json.put("vocab_size", vocabSize());
         int hidden = keys.integer("embedding_length", 1, MAX_WIDTH);
         json.put("hidden_size", hidden);
@@ -134,10 +174,12 @@ final class GgufConfig {
 
     private void others() {
         json.put("hidden_act", "silu");
-        if (family == GgufFamily.LLAMA || family == GgufFamily.QWEN3) {
+        boolean isMixtral = family == GgufFamily.LLAMA && json.has("num_local_experts");
+        boolean isQwen3 = family == GgufFamily.QWEN3 || family == GgufFamily.QWEN3MOE;
+        if (isQwen3 || family == GgufFamily.LLAMA && !isMixtral) {
             json.put("attention_bias", tensors.containsKey("blk.0.attn_q.bias"));
         }
-        if (family == GgufFamily.LLAMA) {
+        if (family == GgufFamily.LLAMA && !isMixtral) {
             json.put("mlp_bias", tensors.containsKey("blk.0.ffn_down.bias"));
         }
         int window = keys.integer("attention.sliding_window", 0, ModelConfig.MAX_POSITIONS, 0);

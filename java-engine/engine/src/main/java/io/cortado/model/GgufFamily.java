@@ -8,6 +8,7 @@ enum GgufFamily {
     LLAMA("llama", "LlamaForCausalLM"),
     QWEN2("qwen2", "Qwen2ForCausalLM"),
     QWEN3("qwen3", "Qwen3ForCausalLM"),
+    QWEN3MOE("qwen3_moe", "Qwen3MoeForCausalLM"),
     GEMMA2("gemma2", "Gemma2ForCausalLM"),
     GEMMA3("gemma3_text", "Gemma3ForCausalLM");
 
@@ -19,14 +20,16 @@ enum GgufFamily {
         this.modelClass = modelClass;
     }
 
-    /** {@code model_type} of the configuration that says the same. */
-    String modelType() {
-        return modelType;
+    /**
+     * {@code model_type} of the configuration that says the same; Mixtral is a Llama with experts.
+     */
+    String modelType(boolean hasExperts) {
+        return this == LLAMA && hasExperts ? "mixtral" : modelType;
     }
 
     /** The one of {@code architectures}. */
-    String modelClass() {
-        return modelClass;
+    String modelClass(boolean hasExperts) {
+        return this == LLAMA && hasExperts ? "MixtralForCausalLM" : modelClass;
     }
 
     /** Rows of q and k alternate between the halves of a head. */
@@ -34,8 +37,13 @@ enum GgufFamily {
         return this == LLAMA;
     }
 
+    /** Its file may hold experts, all of a layer in one tensor. */
+    boolean mayHaveExperts() {
+        return this == LLAMA || this == QWEN3MOE;
+    }
+
     boolean normsHeads() {
-        return this == QWEN3 || this == GEMMA3;
+        return this == QWEN3 || this == QWEN3MOE || this == GEMMA3;
     }
 
     /** Norms behind attention and MLP as well as before them, stored with the 1 added. */
@@ -50,7 +58,7 @@ enum GgufFamily {
             }
         }
         throw ModelException.unsupported(
-                "general.architecture must be llama, qwen2, qwen3, gemma2 or gemma3 here:"
+                "general.architecture must be llama, qwen2, qwen3, qwen3moe, gemma2 or gemma3 here:"
                         + " general.architecture="
                         + SafetensorsHeader.shortened(architecture));
     }

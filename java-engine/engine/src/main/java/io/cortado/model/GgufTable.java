@@ -2,10 +2,12 @@ package io.cortado.model;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -23,8 +25,14 @@ final class GgufTable {
      *
      * @param name in the file
      * @param alternatingHeads of whose rows the halves alternate; 0: rows are in order
+     * @param expert whose matrix this is, of the many in one tensor of three dimensions
      */
-    record Entry(String name, List<Long> shape, int alternatingHeads) {}
+    record Entry(String name, List<Long> shape, int alternatingHeads, @Nullable Integer expert) {
+        /** Of the matrix or vector that is meant. */
+        List<Long> ownShape() {
+            return expert == null ? shape : shape.subList(1, shape.size());
+        }
+    }
 
     private final GgufFamily family;
     private final JsonNode config;
@@ -55,7 +63,7 @@ final class GgufTable {
         for (long dimension : shape) {
             dimensions.add(dimension);
         }
-        entries.put(published, new Entry(name, List.copyOf(dimensions), alternatingHeads));
+        entries.put(published, new Entry(name, List.copyOf(dimensions), alternatingHeads, null));
     }
 
     private void fill() {
@@ -69,7 +77,11 @@ final class GgufTable {
         for (int i = 0; i < size("num_hidden_layers"); i++) {
             attention("blk." + i + ".", "model.layers." + i + ".");
             norms("blk." + i + ".", "model.layers." + i + ".");
-            mlp("blk." + i + ".", "model.layers." + i + ".");
+            if (size("num_local_experts") > 0) {
+                experts("blk." + i + ".", "model.layers." + i + ".");
+            } else {
+                mlp("blk." + i + ".", "model.layers." + i + ".");
+            }
         }
     }
 
@@ -125,6 +137,37 @@ final class GgufTable {
         linear(from + "ffn_down", to + "mlp.down_proj", 0, hasBias, hidden, inner);
     }
 
+    private void experts(String from, String to) {
+        boolean isMixtral = family == GgufFamily.LLAMA;
+        ExpertNames names = isMixtral ? Mixtral.NAMES : ExpertNames.USUAL;
+        long hidden = size("hidden_size");
+        long inner = size(isMixtral ? "intermediate_size" : "moe_intermediate_size");
+        int count = (int) size("num_local_experts");
+        linear(from + "ffn_gate_inp", names.router(to), 0, false, count, hidden);
+        for (int i = 0; i < count; i++) {
+            String expert = names.expert(to, i);
+            expert(
+                    from + "ffn_gate_exps",
+                    expert + names.gate(),
+                    i,
+                    List.of((long) count, inner, hidden));
+            expert(
+                    from + "ffn_up_exps",
+                    expert + names.up(),
+                    i,
+                    List.of((long) count, inner, hidden));
+            expert(
+                    from + "ffn_down_exps",
+                    expert + names.down(),
+                    i,
+                    List.of((long) count, hidden, inner));
+        }
+    }
+
+    private void expert(String from, String to, int expert, List<Long> shape) {
+        entries.put(to + ".weight", new Entry(from + ".weight", shape, 0, expert));
+    }
+
     private void linear(
             String from, String to, int alternatingHeads, boolean hasBias, long rows, long cols) {
         add(from + ".weight", to + ".weight", alternatingHeads, rows, cols);
@@ -135,8 +178,8 @@ final class GgufTable {
 
     /** Names all that is missing, of another shape, or unknown, in one error each. */
     static void check(Map<String, Entry> entries, Map<String, GgufFile.Stored> tensors) {
-        List<String> missing = new ArrayList<>();
-        List<String> misshapen = new ArrayList<>();
+        Set<String> missing = new LinkedHashSet<>();
+        Set<String> misshapen = new LinkedHashSet<>();
         Set<String> unknown = new TreeSet<>(tensors.keySet());
         for (Entry entry : entries.values()) {
             unknown.remove(entry.name);
@@ -151,10 +194,10 @@ final class GgufTable {
         }
         unknown.removeAll(NOT_WEIGHTS);
         if (!missing.isEmpty()) {
-            throw ModelException.invalid("missing tensors: " + some(missing));
+            throw ModelException.invalid("missing tensors: " + some(List.copyOf(missing)));
         }
         if (!misshapen.isEmpty()) {
-            throw ModelException.invalid("tensor " + some(misshapen));
+            throw ModelException.invalid("tensor " + some(List.copyOf(misshapen)));
         }
         if (!unknown.isEmpty()) {
             throw ModelException.unsupported(

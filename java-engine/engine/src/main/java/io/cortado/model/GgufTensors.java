@@ -65,7 +65,7 @@ final class GgufTensors implements TensorSource {
     private GgufTable.Entry entry(String name, long... shape) {
         List<Long> wanted = LongStream.of(shape).boxed().toList();
         GgufTable.Entry entry = model.table().get(name);
-        if (entry == null || !entry.shape().equals(wanted)) {
+        if (entry == null || !entry.ownShape().equals(wanted)) {
             throw ModelException.unsupported(
                     "%s: the architecture has no %s of shape %s".formatted(path, name, wanted));
         }
@@ -92,6 +92,11 @@ final class GgufTensors implements TensorSource {
      * + 2 * i + half} of a head that alternates (LlamaModel.permute of convert_hf_to_gguf.py).
      */
     private MemorySegment inOrder(GgufTable.Entry entry, GgufFile.Stored stored) {
+        Integer expert = entry.expert();
+        if (expert != null) {
+            long bytes = stored.data().byteSize() / stored.shape().getFirst();
+            return stored.data().asSlice(expert * bytes, bytes);
+        }
         if (entry.alternatingHeads() == 0) {
             return stored.data();
         }

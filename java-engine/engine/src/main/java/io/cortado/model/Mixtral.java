@@ -6,7 +6,7 @@ import io.cortado.device.NormKind;
 /** Mixtral: Mistral whose MLPs are all mixtures of experts. */
 final class Mixtral {
     /** w1 is the gate and w3 is up. */
-    private static final ExpertNames NAMES =
+    static final ExpertNames NAMES =
             new ExpertNames(
                     "block_sparse_moe.",
                     "gate",

@@ -52,9 +52,19 @@ final class DemoEngine {
         return CortadoEngineProvider.open(folder(), options, _ -> {}, wrap);
     }
 
+    /** The model with experts. */
+    static Path moeFolder() throws IOException {
+        Path folder = Path.of(System.getProperty("java.io.tmpdir"), "cortado-engine-test-moe");
+        return DemoModel.unpackMoe(folder);
+    }
+
     static List<Golden> goldens() throws IOException {
+        return goldens(folder());
+    }
+
+    static List<Golden> goldens(Path folder) throws IOException {
         JsonNode root =
-                JsonMapper.shared().readTree(Files.readString(folder().resolve("golden.json")));
+                JsonMapper.shared().readTree(Files.readString(folder.resolve("golden.json")));
         List<Golden> goldens = new ArrayList<>();
         for (JsonNode prompt : root.get("prompts")) {
             goldens.add(

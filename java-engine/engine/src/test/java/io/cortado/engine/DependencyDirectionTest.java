@@ -32,6 +32,8 @@ class DependencyDirectionTest {
                 .definedBy("io.cortado.sampling..")
                 .layer("constrain")
                 .definedBy("io.cortado.constrain..")
+                .layer("moe")
+                .definedBy("io.cortado.moe..")
                 .layer("model")
                 .definedBy("io.cortado.model..")
                 .layer("speculate")
@@ -52,10 +54,15 @@ class DependencyDirectionTest {
                 .mayOnlyAccessLayers("api", "device")
                 .whereLayer("constrain")
                 .mayOnlyAccessLayers("api", "text")
-                .whereLayer("model")
+                .whereLayer("moe")
                 .mayOnlyAccessLayers("device")
+<<<<<<< HEAD
                 .whereLayer("speculate")
                 .mayOnlyAccessLayers("api", "device", "sampling")
+=======
+                .whereLayer("model")
+                .mayOnlyAccessLayers("device", "moe")
+>>>>>>> families
                 .whereLayer("engine")
                 .mayOnlyAccessLayers(
                         "api",

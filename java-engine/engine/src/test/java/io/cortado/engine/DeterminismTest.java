@@ -273,7 +273,17 @@ class DeterminismTest {
     /** A trained model, whose answers mean something to lose. */
     @Test
     void theDemoModelsAnswersAreTheirOwn() throws Exception {
-        List<DemoEngine.Golden> goldens = DemoEngine.goldens().subList(0, 4);
+        answersAreTheirOwn(DemoEngine.folder());
+    }
+
+    /** Each token's experts compute it among the tokens of others. */
+    @Test
+    void theAnswersOfAModelWithExpertsAreTheirOwn() throws Exception {
+        answersAreTheirOwn(DemoEngine.moeFolder());
+    }
+
+    private void answersAreTheirOwn(Path model) throws Exception {
+        List<DemoEngine.Golden> goldens = DemoEngine.goldens(model).subList(0, 4);
         IntFunction<GenerationRequest> caller =
                 i -> new GenerationRequest(Prompt.tokens(goldens.get(i).prompt()), params(0, 5));
         EngineOptions options =
@@ -284,10 +294,10 @@ class DeterminismTest {
                         .threads(2)
                         .maxModelLen(128);
         List<List<Token>> alone;
-        try (Engine engine = DemoEngine.open(options)) {
+        try (Engine engine = Engine.open(model, options)) {
             alone = alone(engine, goldens.size(), caller);
         }
-        try (Engine engine = DemoEngine.open(options.maxNumBatchedTokens(24).maxNumSeqs(3))) {
+        try (Engine engine = Engine.open(model, options.maxNumBatchedTokens(24).maxNumSeqs(3))) {
             assertEquals(alone, together(engine, goldens.size(), caller));
         }
     }

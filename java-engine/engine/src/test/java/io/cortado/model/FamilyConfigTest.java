@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.device.Activation;
+import io.cortado.device.MoeActivation;
+import io.cortado.device.MoeScores;
 import io.cortado.device.NormKind;
 import io.cortado.device.RopeStyle;
 import io.cortado.model.DecoderShape.Biases;
@@ -14,10 +16,13 @@ import io.cortado.model.DecoderShape.Multipliers;
 import io.cortado.model.DecoderShape.NormPlaces;
 import io.cortado.model.DecoderShape.QkNorm;
 import io.cortado.model.DecoderShape.Scores;
+import io.cortado.moe.ExpertShape;
+import io.cortado.moe.Routing;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -273,8 +278,8 @@ class FamilyConfigTest {
                 "llama | ,'layer_norm_eps':1e-5 | layer_norm_eps",
                 "llama | ,'query_pre_attn_scalar':24 | query_pre_attn_scalar",
                 "llama | ,'no_rope_layers':[1,0,1,1] | no_rope_layers",
-                "mixtral | ,'num_local_experts':8 | model_type=mixtral",
-                "qwen3_moe | ,'num_experts':8 | model_type=qwen3_moe"
+                "granitemoe | ,'num_local_experts':8 | model_type=granitemoe",
+                "deepseek_v3 | ,'n_routed_experts':8 | model_type=deepseek_v3"
             })
     void whatAFamilyDoesNotHaveIsRefusedByName(String type, String more, String name) {
         assertRefused(ModelException.Kind.UNSUPPORTED, type, more, name);
@@ -325,5 +330,80 @@ class FamilyConfigTest {
         var refused = assertThrows(ModelException.class, () -> read(type, more), more);
         assertEquals(kind, refused.kind(), refused.toString());
         assertTrue(String.valueOf(refused.getMessage()).contains(name), refused.toString());
+    }
+
+    private static final String EXPERTS =
+            ",'num_experts':8,'num_experts_per_tok':2,'moe_intermediate_size':48,"
+                    + "'router_aux_loss_coef':0.1";
+
+    private static DecoderShape.Experts experts(DecoderShape shape) {
+        return Objects.requireNonNull(shape.experts());
+    }
+
+    private static List<Boolean> sparse(DecoderShape shape) {
+        return shape.layers().stream().map(DecoderShape.Layer::hasExperts).toList();
+    }
+
+    @Test
+    void mixtralsInnerSizeIsItsExperts() throws IOException {
+        DecoderShape shape = shape("mixtral", ",'num_local_experts':8,'num_experts_per_tok':2");
+        assertEquals(List.of(true, true, true, true), sparse(shape));
+        assertEquals(160, experts(shape).shape().innerSize());
+        assertEquals(Routing.of(8, 2, MoeScores.SOFTMAX, true), experts(shape).shape().routing());
+        assertEquals("w3", experts(shape).names().up());
+        assertEquals(0, shape.widestMlp());
+    }
+
+    @Test
+    void qwen2MoeHasDenseLayersAndAGatedSharedExpert() throws IOException {
+        String more = EXPERTS + ",'shared_expert_intermediate_size':96,'decoder_sparse_step':2";
+        DecoderShape shape = shape("qwen2_moe", more + ",'mlp_only_layers':[3]");
+        assertEquals(List.of(false, true, false, false), sparse(shape));
+        assertEquals(96, experts(shape).sharedSize());
+        assertTrue(experts(shape).hasSharedGate());
+        assertFalse(experts(shape).shape().routing().renormalize());
+        assertEquals(new Biases(true, false, false), shape.biases());
+        assertEquals(160, shape.widestMlp());
+        DecoderShape all = shape("qwen2_moe", more.replace("step':2", "step':1"));
+        assertEquals(96, all.widestMlp());
+    }
+
+    @Test
+    void qwen3MoeNamesItsExpertsInEitherWay() throws IOException {
+        DecoderShape classic = shape("qwen3_moe", EXPERTS + ",'norm_topk_prob':true");
+        assertTrue(experts(classic).shape().routing().renormalize());
+        assertEquals(QkNorm.EACH_HEAD, classic.norms().qk());
+        String modern = EXPERTS.replace("num_experts'", "num_local_experts'");
+        assertEquals(classic, shape("qwen3_moe", modern + ",'norm_topk_prob':true"));
+        String both = EXPERTS + ",'num_local_experts':4";
+        assertThrows(ModelException.class, () -> shape("qwen3_moe", both));
+        String many = EXPERTS.replace("per_tok':2", "per_tok':9");
+        assertThrows(ModelException.class, () -> shape("qwen3_moe", many));
+    }
+
+    @Test
+    void olmoeRefusesAClipOfQkv() throws IOException {
+        String more = ",'num_experts':8,'num_experts_per_tok':2";
+        DecoderShape shape = shape("olmoe", more);
+        assertEquals(QkNorm.ALL_HEADS, shape.norms().qk());
+        assertEquals(160, experts(shape).shape().innerSize());
+        assertThrows(ModelException.class, () -> shape("olmoe", more + ",'clip_qkv':8"));
+    }
+
+    @Test
+    void gptOssHasSinksWindowsAndClampedExperts() throws IOException {
+        String more = ",'num_local_experts':4,'num_experts_per_tok':2,'sliding_window':16";
+        DecoderShape shape = shape("gpt_oss", more);
+        assertTrue(shape.hasSinks());
+        assertEquals(List.of(16, 0, 16, 0), shape.windows());
+        assertEquals(150000, rope(shape).theta());
+        ExpertShape experts = experts(shape).shape();
+        assertEquals(MoeActivation.SILU_CLAMPED, experts.activation());
+        assertEquals(7, experts.limit());
+        assertTrue(experts.hasBiases());
+        assertEquals(MoeScores.SOFTMAX_CHOSEN, experts.routing().scores());
+        assertTrue(experts.routing().hasBias());
+        String contradicting = more + ",'experts_per_token':3";
+        assertThrows(ModelException.class, () -> shape("gpt_oss", contradicting));
     }
 }

@@ -57,7 +57,7 @@ class GgufModelTest {
     @ParameterizedTest
     @CsvSource({
         "llama.attention.value_length, 8, value_length must be 16",
-        "llama.expert_count, 8, experts are not supported: 8",
+        "llama.expert_count, 8, there is no llama.expert_used_count",
         "llama.attention.sliding_window, 16, sliding_window is not supported",
         "llama.new_arithmetic, 1, does not understand llama.new_arithmetic",
         "llama.vocab_size, 5, vocab_size is 5",

@@ -148,9 +148,9 @@ class GoldenSuiteTest {
 
     @Test
     void familiesThatAreNotBuiltAreRefusedAndNamed() throws IOException {
-        Report report = run(GOLDENS.resolve("mixtral"), "f32", "auto", "0");
+        Report report = run(GOLDENS.resolve("deepseek-v3"), "f32", "auto", "0");
         assertEquals(0, report.right());
-        assertTrue(report.refusals().getFirst().contains("model_type=mixtral"), report::toString);
+        assertTrue(report.refusals().getFirst().contains("model_type=deepseek_v3"), report::toString);
     }
 
     @Test
@@ -217,5 +217,10 @@ class GoldenSuiteTest {
     @Test
     void theDemoModelGivesItsOwnGoldenText(@TempDir Path folder) throws IOException {
         assertTrue(run(DemoModel.unpack(folder), "f32", "auto", "0").right() > 3);
+    }
+
+    @Test
+    void theDemoModelWithExpertsGivesItsOwnGoldenText(@TempDir Path folder) throws IOException {
+        assertTrue(run(DemoModel.unpackMoe(folder), "f32", "auto", "0").right() > 3);
     }
 }

@@ -265,12 +265,15 @@ final class EngineFlags {
         if (dummyWeights != null) {
             return List.of("dummy");
         }
-        return model == null ? List.of(DemoModel.NAME) : List.of();
+        if (model == null) {
+            return List.of(DemoModel.NAME);
+        }
+        return isBundled(model) ? List.of(model.toString()) : List.of();
     }
 
     /**
-     * What to load: the named one, which the engine looks for, one for dummy weights, or the demo
-     * model's.
+     * What to load: the named one, which is bundled or the engine looks for, one for dummy weights,
+     * or the demo model's.
      */
     Path folder(@Nullable Path model) throws IOException {
         if (dummyWeights != null) {
@@ -279,7 +282,16 @@ final class EngineFlags {
         if (model == null) {
             return DemoModel.unpack(cache().resolve("demo-model-" + Version.text()));
         }
-        return model;
+        return isBundled(model) ? bundled(model.toString()) : model;
+    }
+
+    /** A bundled model's name, unless something of that name is there. */
+    private static boolean isBundled(Path model) {
+        return DemoModel.isBundled(model.toString()) && !Files.exists(model);
+    }
+
+    private static Path bundled(String name) throws IOException {
+        return DemoModel.unpackNamed(name, cache().resolve(name + "-" + Version.text()));
     }
 
     /** Text files beside the config, or of MODEL, come along, so that text can go in and out. */
