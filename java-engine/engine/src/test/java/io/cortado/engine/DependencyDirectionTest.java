@@ -56,13 +56,10 @@ class DependencyDirectionTest {
                 .mayOnlyAccessLayers("api", "text")
                 .whereLayer("moe")
                 .mayOnlyAccessLayers("device")
-<<<<<<< HEAD
                 .whereLayer("speculate")
                 .mayOnlyAccessLayers("api", "device", "sampling")
-=======
                 .whereLayer("model")
                 .mayOnlyAccessLayers("device", "moe")
->>>>>>> families
                 .whereLayer("engine")
                 .mayOnlyAccessLayers(
                         "api",
@@ -71,6 +68,7 @@ class DependencyDirectionTest {
                         "device",
                         "sampling",
                         "constrain",
+                        "moe",
                         "model",
                         "speculate")
                 .whereLayer("bindings")
