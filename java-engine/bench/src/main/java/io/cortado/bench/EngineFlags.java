@@ -142,24 +142,12 @@ public final class EngineFlags {
         }
         Speculation read = SpeculativeConfig.parse(speculativeConfig);
         try {
-            return read.model(bundled(read.model()));
+            return read.model().isEmpty()
+                    ? read
+                    : read.model(named(Path.of(read.model())).toString());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    /** Where a bundled model lies, unless a folder has that name. */
-    private static String bundled(String name) throws IOException {
-        if (Files.exists(Path.of(name))) {
-            return name;
-        }
-        return switch (name) {
-            case "demo-draft" ->
-                    DemoModel.unpackDraft(CacheFolder.resolve("demo-draft")).toString();
-            case "demo-eagle3" ->
-                    DemoModel.unpackEagle3(CacheFolder.resolve("demo-eagle3")).toString();
-            default -> name;
-        };
     }
 
     /** Opens the named model, the shape with random weights, or else the demo model. */

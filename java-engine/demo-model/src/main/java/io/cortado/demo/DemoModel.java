@@ -26,7 +26,8 @@ public final class DemoModel {
     private static final List<String> MODEL_FILES =
             List.of("config.json", "golden.json", "model.safetensors");
 
-    private static final List<String> BUNDLED = List.of("demo", "demo-draft", "demo-moe");
+    private static final List<String> BUNDLED =
+            List.of("demo", "demo-draft", "demo-moe", "demo-eagle3");
 
     private DemoModel() {}
 
@@ -72,7 +73,7 @@ public final class DemoModel {
         return unpack("moe/", MODEL_FILES, folder);
     }
 
-    /** Whether this is the name of a model that answers on its own and is bundled here. */
+    /** Whether this is the name of a model or head that is bundled here. */
     public static boolean isBundled(String name) {
         return BUNDLED.contains(name);
     }
@@ -87,6 +88,7 @@ public final class DemoModel {
             case "demo" -> unpack(folder);
             case "demo-draft" -> unpackDraft(folder);
             case "demo-moe" -> unpackMoe(folder);
+            case "demo-eagle3" -> unpackEagle3(folder);
             default ->
                     throw new IllegalArgumentException(
                             "name must be one of " + BUNDLED + ": name=" + name);

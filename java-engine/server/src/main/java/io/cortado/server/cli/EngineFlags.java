@@ -208,26 +208,12 @@ final class EngineFlags {
         }
         Speculation read = SpeculativeConfig.parse(speculativeConfig);
         try {
-            return read.model(bundled(read.model()));
+            return read.model().isEmpty()
+                    ? read
+                    : read.model(named(Path.of(read.model())).toString());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    /** Where a bundled model lies, unless a folder has that name. */
-    private static String bundled(String name) throws IOException {
-        if (Files.exists(Path.of(name))) {
-            return name;
-        }
-        return switch (name) {
-            case "demo-draft" ->
-                    DemoModel.unpackDraft(cache().resolve("demo-draft-" + Version.text()))
-                            .toString();
-            case "demo-eagle3" ->
-                    DemoModel.unpackEagle3(cache().resolve("demo-eagle3-" + Version.text()))
-                            .toString();
-            default -> name;
-        };
     }
 
     private static long offloadBytes(String flag, double gb) {
@@ -282,16 +268,19 @@ final class EngineFlags {
         if (model == null) {
             return DemoModel.unpack(cache().resolve("demo-model-" + Version.text()));
         }
-        return isBundled(model) ? bundled(model.toString()) : model;
+        return named(model);
     }
 
-    /** A bundled model's name, unless something of that name is there. */
     private static boolean isBundled(Path model) {
         return DemoModel.isBundled(model.toString()) && !Files.exists(model);
     }
 
-    private static Path bundled(String name) throws IOException {
-        return DemoModel.unpackNamed(name, cache().resolve(name + "-" + Version.text()));
+    /** A bundled model by its name, unless something of that name is there. */
+    private static Path named(Path model) throws IOException {
+        String name = model.toString();
+        return isBundled(model)
+                ? DemoModel.unpackNamed(name, cache().resolve(name + "-" + Version.text()))
+                : model;
     }
 
     /** Text files beside the config, or of MODEL, come along, so that text can go in and out. */
