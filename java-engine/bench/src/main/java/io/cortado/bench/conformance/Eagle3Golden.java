@@ -1,5 +1,6 @@
 package io.cortado.bench.conformance;
 
+import io.cortado.bench.conformance.Eagle3Run.Step;
 import io.cortado.model.Eagle3Head.Features;
 import io.cortado.model.ModelException;
 import java.io.IOException;
@@ -18,7 +19,6 @@ import tools.jackson.databind.JsonNode;
  */
 final class Eagle3Golden {
     private static final String SUFFIX = "-eagle3";
-    private static final int NUM_DRAFTS = 4;
 
     /** Of a logit, between two orders of float32 sums. */
     private static final double TOLERANCE = 1e-3;
@@ -27,7 +27,7 @@ final class Eagle3Golden {
     private static final double SUM_TOLERANCE = 1e-5;
 
     /** Of the logits that a golden step names, root mean square, with bf16 activations. */
-    private static final double BF16_RMS = 0.3;
+    private static final double BF16_RMS = 0.1;
 
     /** A draft that leads by less may be another one with bf16 activations. */
     private static final double BF16_SURE = 1;
@@ -187,22 +187,20 @@ final class Eagle3Golden {
         }
     }
 
-    /** A step of a run: what was known before it, what was drafted, how much of it was accepted. */
-    private record Step(int known, List<Integer> drafts, int accepted) {}
-
     /**
      * Drafting, verifying and accepting greedily gives the greedy text, by the reference's steps.
      */
     private void compareRun(JsonNode prompt, List<String> faults) {
         int[] ids = ints(prompt.path("ids"));
         int[] greedy = ints(prompt.path("target_greedy"));
-        if (ids.length + greedy.length + NUM_DRAFTS > driver.maxTokens()) {
+        if (ids.length + greedy.length + Eagle3Run.NUM_DRAFTS > driver.maxTokens()) {
             faults.add("longer than " + driver.maxTokens() + " tokens");
             return;
         }
-        int[] plain = plainGreedy(ids, greedy.length);
+        Eagle3Run run = new Eagle3Run(driver);
+        int[] plain = run.plain(ids, greedy.length);
         int[] text = Arrays.copyOf(ids, ids.length + greedy.length);
-        List<Step> steps = speculate(text, ids.length);
+        List<Step> steps = run.speculate(text, ids.length);
         int[] made = Arrays.copyOfRange(text, ids.length, text.length);
         if (!Arrays.equals(made, plain)) {
             faults.add("with drafts %s, without %s".formatted(list(made), list(plain)));
@@ -225,68 +223,6 @@ final class Eagle3Golden {
         }
         tokens += greedy.length - 1; // the prompt's own step gives the first
         targetSteps += steps.size();
-    }
-
-    private int[] plainGreedy(int[] ids, int count) {
-        int[] made = new int[count];
-        float[][] logits = driver.step(0, ids);
-        for (int i = 0; i < count; i++) {
-            made[i] = LmDriver.argmax(logits[logits.length - 1]);
-            if (i + 1 < count) {
-                logits = driver.step(ids.length + i, new int[] {made[i]});
-            }
-        }
-        return made;
-    }
-
-    /**
-     * Fills the text from its prompt's end on.
-     *
-     * @return the steps after the prompt's own
-     */
-    private List<Step> speculate(int[] text, int promptLength) {
-        List<Step> steps = new ArrayList<>();
-        int[] ids = Arrays.copyOf(text, promptLength);
-        float[][] logits = driver.step(0, ids);
-        text[promptLength] = LmDriver.argmax(logits[promptLength - 1]);
-        int from = 0; // of the rows whose states the target's last step has kept
-        int known = promptLength + 1;
-        while (known < text.length) {
-            int[] next = Arrays.copyOfRange(text, from + 1, known);
-            int[] drafts = chain(from, next, Math.min(NUM_DRAFTS, text.length - known));
-            int[] step = new int[drafts.length + 1];
-            step[0] = text[known - 1];
-            System.arraycopy(drafts, 0, step, 1, drafts.length);
-            logits = driver.step(known - 1, step);
-            int accepted = 0;
-            int at = known;
-            while (at < text.length) {
-                text[at++] = LmDriver.argmax(logits[accepted]);
-                if (accepted == drafts.length || text[at - 1] != drafts[accepted]) {
-                    break;
-                }
-                accepted++;
-            }
-            steps.add(new Step(known, list(drafts), accepted));
-            from = known - 1;
-            known = at;
-        }
-        return steps;
-    }
-
-    /** The head's rows of the last step's tokens that were kept, then its own. */
-    private int[] chain(int from, int[] next, int count) {
-        int[] drafts = new int[count];
-        float[] logits = driver.pass(Features.TARGET, from, next, 0);
-        for (int i = 0; i < count; i++) {
-            drafts[i] = driver.targetId(LmDriver.argmax(logits));
-            if (i + 1 < count) {
-                int row = i == 0 ? next.length - 1 : 0;
-                int position = from + next.length + i;
-                logits = driver.pass(Features.OWN, position, new int[] {drafts[i]}, row);
-            }
-        }
-        return drafts;
     }
 
     /** Of each token the next one. */
