@@ -77,7 +77,7 @@ final class GgufTable {
         for (int i = 0; i < size("num_hidden_layers"); i++) {
             attention("blk." + i + ".", "model.layers." + i + ".");
             norms("blk." + i + ".", "model.layers." + i + ".");
-            if (size("num_local_experts") > 0) {
+            if (config.has("num_local_experts")) {
                 experts("blk." + i + ".", "model.layers." + i + ".");
             } else {
                 mlp("blk." + i + ".", "model.layers." + i + ".");

@@ -114,7 +114,10 @@ public final class QuantSuite implements Suite {
             int[] shape = JsonLines.ints(tensor.path("shape"));
             try (Device device = Device.open("cpu", 1, "auto");
                     TensorProbe probe = TensorProbe.open(device, folder, config)) {
-                float[] actual = probe.matrix(name, shape[0], shape[1]);
+                float[] actual =
+                        shape.length == 3
+                                ? experts(probe, name, shape)
+                                : probe.matrix(name, shape[0], shape[1]);
                 String difference = DequantRows.difference(expected, actual);
                 if (difference.isEmpty()) {
                     tally.right();
@@ -125,5 +128,20 @@ public final class QuantSuite implements Suite {
         } catch (ModelException e) {
             GoldenSuite.count(e, 1, tally);
         }
+    }
+
+    /** The down projections of all experts, [experts][in][out] as transformers holds them. */
+    private static float[] experts(TensorProbe probe, String name, int[] shape) {
+        int rows = shape[2];
+        int cols = shape[1];
+        float[] all = new float[shape[0] * rows * cols];
+        for (int e = 0; e < shape[0]; e++) {
+            String own = name.replace(".down_proj", "." + e + ".down_proj.weight");
+            float[] expert = probe.matrix(own, rows, cols);
+            for (int i = 0; i < expert.length; i++) {
+                all[(e * cols + i % cols) * rows + i / cols] = expert[i];
+            }
+        }
+        return all;
     }
 }
