@@ -27,8 +27,8 @@ bool fits_mma(const void* x, int64_t x_stride, int64_t k, int64_t w_stride, int3
 }  // namespace
 
 int32_t gpu::moe_experts(const LaunchContext& context, const ct::MoeExpertsArgs& a) {
-    const bool first = fits_mma(a.x, a.p.x_stride, a.hidden, a.hidden_stride, a.p.x_dtype, a.gate_dtype) &&
-                       a.gate_dtype == a.up_dtype;
+    const bool first =
+        fits_mma(a.x, a.p.x_stride, a.hidden, a.hidden_stride, a.p.x_dtype, a.gate_dtype) && a.gate_dtype == a.up_dtype;
     const bool second = fits_mma(a.workspace, a.inner, a.inner, a.inner_stride, a.p.x_dtype, a.down_dtype);
     CT_TRY(first ? moe::launch_first_mma(context, a) : moe::launch_first_fma(context, a));
     return second ? moe::launch_second_mma(context, a) : moe::launch_second_fma(context, a);

@@ -142,7 +142,8 @@ struct TileSums {
 };
 static_assert(sizeof(TileSums) <= sizeof(T::Shared), "the sums take the place of the stages");
 
-__device__ __forceinline__ void multiply(gemm::WarpTile<T>& tile, T::Shared& s, const RowStaging<T::kRows, T::kThreads>& x,
+__device__ __forceinline__ void multiply(gemm::WarpTile<T>& tile, T::Shared& s,
+                                         const RowStaging<T::kRows, T::kThreads>& x,
                                          const RowStaging<T::kCols, T::kThreads>& w, int steps, int range_steps) {
     for (int i = 0; i < T::kStages - 1; ++i) {
         if (i < steps) {
@@ -238,8 +239,7 @@ template <bool GATED>
 int32_t launch(const LaunchContext& context, const Product& p, int64_t num_tokens) {
     if (p.height == 8) return launch_rows<GATED, 1>(context, p, num_tokens);
     if (p.height == 16) return launch_rows<GATED, 2>(context, p, num_tokens);
-    const LaunchShape shape =
-        shape_of(p, num_tokens, Rows<GATED, T::kCols>::kOutCols, T::kThreads, sizeof(T::Shared));
+    const LaunchShape shape = shape_of(p, num_tokens, Rows<GATED, T::kCols>::kOutCols, T::kThreads, sizeof(T::Shared));
     return GPU_LAUNCH(context, shape, experts_mma_tiles<GATED>, p);
 }
 

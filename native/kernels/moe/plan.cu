@@ -15,7 +15,7 @@ constexpr int kWarps = kThreads / kWarp;
 static_assert(kThreads >= CT_MAX_EXPERTS, "a thread has an expert");
 
 struct PlanShared {
-    int32_t next[CT_MAX_EXPERTS];             // counts, then where the expert's next slot goes
+    int32_t next[CT_MAX_EXPERTS];                 // counts, then where the expert's next slot goes
     int32_t warp_counts[kWarps][CT_MAX_EXPERTS];  // of one pass
     int32_t warp_sums[kWarps];
 };
@@ -128,9 +128,9 @@ int32_t moe_plan(const LaunchContext& context, const ct::MoePlanArgs& args) {
     LaunchShape shape;
     shape.threads = kThreads;
     shape.shared_bytes = sizeof(PlanShared);
-    return GPU_LAUNCH(context, shape, plan_kernel,
-                      {args, args.num_tokens * args.top_k,
-                       moe::tile_height(args.num_tokens, args.top_k, args.num_experts)});
+    return GPU_LAUNCH(
+        context, shape, plan_kernel,
+        {args, args.num_tokens * args.top_k, moe::tile_height(args.num_tokens, args.top_k, args.num_experts)});
 }
 
 }  // namespace gpu
