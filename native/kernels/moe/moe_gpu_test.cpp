@@ -1,5 +1,5 @@
 // moe_gpu_test.cpp: the CUDA kernels of mixture of experts.
-#include "kernels/moe/moe_testing.h"
+#include "kernels/moe/experts_testing.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // moe_test.cpp: mixture of experts on the CPU, and what it refuses.
-#include "kernels/moe/moe_testing.h"
+#include "kernels/moe/experts_testing.h"
 
 namespace {
 
