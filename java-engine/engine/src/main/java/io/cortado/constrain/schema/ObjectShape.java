@@ -1,10 +1,12 @@
 package io.cortado.constrain.schema;
 
+import io.cortado.constrain.Lexemes;
 import io.cortado.constrain.Regex;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Objects of one kind: keys with a name, and classes of others, each with what their values
@@ -35,8 +37,11 @@ final class ObjectShape {
     final int min;
     final int max;
     final Shapes shapes;
-    private final Regex[] firstLexemes;
-    private final Regex[] laterLexemes;
+    private final Lexemes firstLexemes;
+    private final Lexemes laterLexemes;
+
+    /** The keys whose values may be written; null where not yet known. */
+    private @Nullable BitSet possible;
 
     ObjectShape(
             String[] keys,
@@ -57,8 +62,8 @@ final class ObjectShape {
         this.min = min;
         this.max = max;
         this.shapes = shapes;
-        firstLexemes = new Regex[keys.length];
-        laterLexemes = new Regex[keys.length];
+        firstLexemes = new Lexemes(keys.length, key -> lexeme(key, true));
+        laterLexemes = new Lexemes(keys.length, key -> lexeme(key, false));
     }
 
     boolean isPossible() {
@@ -69,19 +74,31 @@ final class ObjectShape {
         return (1 << witnesses.size()) - 1;
     }
 
-    /** A key with all that is written around it. */
-    Regex lexeme(int key, boolean isFirst) {
-        Regex[] lexemes = isFirst ? firstLexemes : laterLexemes;
-        Regex known = lexemes[key];
+    /** By key, that with all that is written around it. */
+    Lexemes lexemes(boolean isFirst) {
+        return isFirst ? firstLexemes : laterLexemes;
+    }
+
+    private Regex lexeme(int key, boolean isFirst) {
+        Layout layout = shapes.layout;
+        var regexes = shapes.formulas.regexes;
+        Regex body = shapes.formulas.text.literal(keys[key]);
+        Regex lexeme = regexes.concat(List.of(layout.quote, body, layout.colon));
+        return isFirst ? lexeme : regexes.concat(layout.comma, lexeme);
+    }
+
+    /**
+     * The keys whose values may be written. Not to be changed, and not to be asked while shapes are
+     * decided.
+     */
+    BitSet possibleKeys() {
+        BitSet known = possible;
         if (known == null) {
-            Layout layout = shapes.layout;
-            var regexes = shapes.formulas.regexes;
-            Regex body = shapes.formulas.text.literal(keys[key]);
-            known = regexes.concat(List.of(layout.quote, body, layout.colon));
-            if (!isFirst) {
-                known = regexes.concat(layout.comma, known);
+            known = new BitSet();
+            for (int key = 0; key < keys.length; key++) {
+                known.set(key, shapes.isPossible(values[key]));
             }
-            lexemes[key] = known;
+            possible = known;
         }
         return known;
     }

@@ -49,13 +49,17 @@ record ObjectState(
                 }
             }
         } else if (count < shape.max) {
-            for (int key = used.nextClearBit(0);
-                    key < shape.keys.length;
-                    key = used.nextClearBit(key + 1)) {
-                addKey(key, out);
-                if (isOrdered() && shape.required.get(key)) {
-                    return;
+            if (isOrdered()) {
+                for (int key = used.nextClearBit(0);
+                        key < shape.keys.length;
+                        key = used.nextClearBit(key + 1)) {
+                    addKey(key, out);
+                    if (shape.required.get(key)) {
+                        return;
+                    }
                 }
+            } else {
+                out.lexemes(shape.lexemes(isFirst), nextKeys(), this::afterKey);
             }
             for (int other = 0; other < shape.others.size(); other++) {
                 addOther(other, out);
@@ -104,6 +108,52 @@ record ObjectState(
         return shape.shapes.layout.isDeclaredOrder;
     }
 
+    /** The keys that may come next, where any order will do. */
+    private BitSet nextKeys() {
+        var keys = (BitSet) shape.possibleKeys().clone();
+        keys.andNot(used);
+        boolean isFree =
+                pending == 0
+                        && shape.needs.isEmpty()
+                        && shape.max == Atom.UNBOUNDED
+                        && count + 1 >= shape.min;
+        for (int key = isFree ? -1 : keys.nextSetBit(0); key >= 0; key = keys.nextSetBit(key + 1)) {
+            if (completable(key).isEmpty()) {
+                keys.clear(key);
+            }
+        }
+        return keys;
+    }
+
+    /** What the next property may be taken to show, where any order will do. */
+    private List<Claim> completable(int key) {
+        BitSet after = usedAfter(key);
+        List<Claim> claims = new ArrayList<>(1);
+        for (Claim claim : claims(shape.values[key], key, true)) {
+            if (isCompletable(after, present, claim.left)) {
+                claims.add(claim);
+            }
+        }
+        return claims;
+    }
+
+    private BitSet usedAfter(int key) {
+        var after = (BitSet) used.clone();
+        after.set(key);
+        return after;
+    }
+
+    private RuleState afterKey(int key) {
+        BitSet after = usedAfter(key);
+        List<RuleState> states = new ArrayList<>(1);
+        for (Claim claim : completable(key)) {
+            var next =
+                    new ObjectState(shape, after, present, others, nextCount(), claim.left, false);
+            states.add(new Values.Then(claim.value, next, shape.shapes));
+        }
+        return states.size() == 1 ? states.getFirst() : new Choice(states);
+    }
+
     /** The shape can be completed from its start, so without counts it can be from anywhere. */
     private boolean isCompletable(BitSet usedAfter, BitSet presentAfter, int left) {
         boolean isFree =
@@ -115,17 +165,18 @@ record ObjectState(
         return isFree || shape.isCompletable(usedAfter, written, count + 1, left);
     }
 
+    /** In declared order: those before the key can no longer come. */
     private void addKey(int key, Edges out) {
-        var after = (BitSet) used.clone();
-        after.set(isOrdered() ? 0 : key, key + 1);
-        BitSet presentAfter = isOrdered() ? presentAfter(key) : present;
+        var after = new BitSet();
+        after.set(0, key + 1);
+        BitSet presentAfter = presentAfter(key);
         for (Claim claim : claims(shape.values[key], key, true)) {
             if (isCompletable(after, presentAfter, claim.left)) {
                 var next =
                         new ObjectState(
                                 shape, after, presentAfter, others, nextCount(), claim.left, false);
                 out.lexeme(
-                        shape.lexeme(key, isFirst),
+                        shape.lexemes(isFirst).at(key),
                         new Values.Then(claim.value, next, shape.shapes));
             }
         }
