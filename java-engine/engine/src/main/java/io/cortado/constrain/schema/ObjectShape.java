@@ -6,6 +6,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,9 @@ final class ObjectShape {
      */
     record Witness(BitSet names, BitSet others, Formula value) {}
 
+    /** What is kept across outputs must not grow with them. */
+    private static final int MAX_OTHER_LEXEMES = 64;
+
     final String[] keys;
     final Formula[] values;
     final BitSet required;
@@ -39,6 +43,8 @@ final class ObjectShape {
     final Shapes shapes;
     private final Lexemes firstLexemes;
     private final Lexemes laterLexemes;
+
+    private final Map<OtherKey, Regex> otherLexemes = new HashMap<>();
 
     /** The keys whose values may be written; null where not yet known. */
     private @Nullable BitSet possible;
@@ -85,6 +91,39 @@ final class ObjectShape {
         Regex body = shapes.formulas.text.literal(keys[key]);
         Regex lexeme = regexes.concat(List.of(layout.quote, body, layout.colon));
         return isFirst ? lexeme : regexes.concat(layout.comma, lexeme);
+    }
+
+    private record OtherKey(int index, boolean isFirst, Set<String> written) {}
+
+    /** A key of a class of others, with all that is written around it; none of those written. */
+    Regex otherLexeme(int index, boolean isFirst, Set<String> written) {
+        if (otherLexemes.size() >= MAX_OTHER_LEXEMES) {
+            otherLexemes.clear();
+        }
+        return otherLexemes.computeIfAbsent(
+                new OtherKey(index, isFirst, written),
+                unused -> {
+                    var formulas = shapes.formulas;
+                    Regex body = others.get(index).body();
+                    if (!written.isEmpty()) {
+                        Regex before = formulas.text.oneOf(written);
+                        body = formulas.regexes.and(body, formulas.regexes.not(before));
+                    }
+                    Layout layout = shapes.layout;
+                    Regex key = formulas.regexes.concat(List.of(layout.quote, body, layout.colon));
+                    return isFirst ? key : formulas.regexes.concat(layout.comma, key);
+                });
+    }
+
+    /** The named keys that may show what is still missing. */
+    BitSet witnessNames(int pending) {
+        var names = new BitSet();
+        for (int i = 0; i < witnesses.size(); i++) {
+            if ((pending >> i & 1) != 0) {
+                names.or(witnesses.get(i).names);
+            }
+        }
+        return names;
     }
 
     /**

@@ -112,12 +112,12 @@ record ObjectState(
     private BitSet nextKeys() {
         var keys = (BitSet) shape.possibleKeys().clone();
         keys.andNot(used);
-        boolean isFree =
-                pending == 0
-                        && shape.needs.isEmpty()
-                        && shape.max == Atom.UNBOUNDED
-                        && count + 1 >= shape.min;
-        for (int key = isFree ? -1 : keys.nextSetBit(0); key >= 0; key = keys.nextSetBit(key + 1)) {
+        BitSet asked = (BitSet) keys.clone();
+        if (shape.needs.isEmpty() && shape.max == Atom.UNBOUNDED && count + 1 >= shape.min) {
+            // Any other key leaves what is missing as it was, and this state can be completed.
+            asked.and(shape.witnessNames(pending));
+        }
+        for (int key = asked.nextSetBit(0); key >= 0; key = asked.nextSetBit(key + 1)) {
             if (completable(key).isEmpty()) {
                 keys.clear(key);
             }
@@ -196,16 +196,14 @@ record ObjectState(
 
     /** The key's text decides what may not come again, so it is captured. */
     private void addOther(int index, Edges out) {
-        Shapes shapes = shape.shapes;
         BitSet after = used;
         if (isOrdered()) {
             after = new BitSet();
             after.set(0, shape.keys.length);
         }
         BitSet usedAfter = after;
-        ObjectShape.Others class_ = shape.others.get(index);
         List<Claim> claims = new ArrayList<>();
-        for (Claim claim : claims(class_.value(), index, false)) {
+        for (Claim claim : claims(shape.others.get(index).value(), index, false)) {
             if (isCompletable(usedAfter, present, claim.left)) {
                 claims.add(claim);
             }
@@ -213,18 +211,7 @@ record ObjectState(
         if (claims.isEmpty()) {
             return;
         }
-        Regex body = class_.body();
-        if (!others.isEmpty()) {
-            body =
-                    shapes.formulas.regexes.and(
-                            body, shapes.formulas.regexes.not(shapes.formulas.text.oneOf(others)));
-        }
-        Layout layout = shapes.layout;
-        List<Regex> parts = new ArrayList<>(List.of(layout.quote, body, layout.colon));
-        if (!isFirst) {
-            parts.addFirst(layout.comma);
-        }
-        var key = new Key(shapes.formulas.regexes.concat(parts));
+        var key = new Key(shape.otherLexeme(index, isFirst, others));
         out.captureAlike(key, bytes -> new Choice(next(claims, usedAfter, keyOf(bytes))));
     }
 
