@@ -171,6 +171,11 @@ final class Automaton {
         return isConcat ? regexes.concat(counted, rest.parts[1]) : counted;
     }
 
+    /** A rest of a lexeme, alone. */
+    synchronized LexState alone(Space in, Regex rest) {
+        return in.lexer.alone(rest);
+    }
+
     synchronized AcceptSet accepts(Space in, Regex lexeme) {
         return in.lexer.accepts(List.of(lexeme));
     }

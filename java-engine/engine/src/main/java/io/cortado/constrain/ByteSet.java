@@ -68,6 +68,17 @@ public record ByteSet(long word0, long word1, long word2, long word3) {
         return 256;
     }
 
+    /** The lowest byte at or above {@code from} that is not in it, or 256. */
+    int nextMissing(int from) {
+        for (int value = from; value < 256; value = (value | 63) + 1) {
+            long missing = ~word(value >> 6) >>> value;
+            if (missing != 0) {
+                return value + Long.numberOfTrailingZeros(missing);
+            }
+        }
+        return 256;
+    }
+
     private long word(int index) {
         return switch (index) {
             case 0 -> word0;

@@ -1,6 +1,8 @@
 package io.cortado.constrain;
 
+import java.util.BitSet;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 
 /** Takes what may come next at a {@link RuleState}; several edges are alternatives. */
 public interface Edges {
@@ -12,6 +14,15 @@ public interface Edges {
      * followed, there is no longest match; {@link Regexes#shortest} makes a lexeme lazy.
      */
     void lexeme(Regex lexeme, RuleState next);
+
+    /**
+     * As {@link #lexeme} for each of a set, where the state after it is only made once that lexeme
+     * has been matched: for many, of which few will come.
+     *
+     * @param which numbers of lexemes
+     * @param next by number, a function of it alone
+     */
+    void lexemes(Lexemes lexemes, BitSet which, IntFunction<RuleState> next);
 
     /** A whole run of the rule that starts in {@code rule}, then {@code next}. */
     void call(RuleState rule, RuleState next);

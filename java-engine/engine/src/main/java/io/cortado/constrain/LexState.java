@@ -54,8 +54,10 @@ final class LexState {
 
     /** Goes to {@code to} with all of these bytes. */
     void lead(ByteSet bytes, LexState to) {
-        for (int value = bytes.next(0); value < 256; value = bytes.next(value + 1)) {
-            next[value] = to;
+        for (int from = bytes.next(0); from < 256; ) {
+            int end = bytes.nextMissing(from);
+            Arrays.fill(next, from, end, to);
+            from = bytes.next(end);
         }
     }
 

@@ -1,8 +1,10 @@
 package io.cortado.constrain;
 
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 
 /** Interns rule states and asks them for their edges, once each. */
 final class Network {
@@ -68,6 +70,13 @@ final class Network {
             }
             if (lexeme != Regex.EMPTY && !regexes.isEmpty(lexeme)) {
                 node.lexemes.add(new StateNode.LexemeEdge(lexeme, node(next)));
+            }
+        }
+
+        @Override
+        public void lexemes(Lexemes lexemes, BitSet which, IntFunction<RuleState> next) {
+            if (!which.isEmpty()) {
+                node.manyLexemes.add(new StateNode.LexemesEdge(lexemes, which, next));
             }
         }
 

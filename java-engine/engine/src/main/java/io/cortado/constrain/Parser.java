@@ -6,6 +6,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -55,8 +56,15 @@ final class Parser {
         }
         var kernel = new ArrayList<Item>();
         for (Regex lexeme : accepts.lexemes) {
-            for (Item target : Objects.requireNonNull(row.scans.get(lexeme))) {
+            for (Item target : row.scans.getOrDefault(lexeme, List.of())) {
                 kernel.add(within(row, target));
+            }
+            for (Row.Scan scan : row.manyScans) {
+                RuleState next = scan.edge().after(lexeme);
+                if (next != null) {
+                    Item target = new Item(network.expanded(next), scan.rule(), scan.origin());
+                    kernel.add(within(row, target));
+                }
             }
         }
         tapeDecides = false;
@@ -187,8 +195,19 @@ final class Parser {
                 row.tape = empty;
             }
             row.tokens = List.copyOf(tokens);
-            row.start = lexer.start(row.scans.keySet());
+            row.start = lexer.start(lexemes());
             footprint.add(ROW_BYTES + (long) ITEM_BYTES * items.size());
+        }
+
+        private Set<Regex> lexemes() {
+            if (row.manyScans.isEmpty()) {
+                return row.scans.keySet();
+            }
+            var all = new HashSet<Regex>(row.scans.keySet());
+            for (Row.Scan scan : row.manyScans) {
+                scan.edge().addTo(all);
+            }
+            return all;
         }
 
         private void add(Item item) {
@@ -209,6 +228,9 @@ final class Parser {
             for (StateNode.LexemeEdge edge : state.lexemes) {
                 Item target = new Item(edge.next(), item.rule(), item.origin());
                 row.scans.computeIfAbsent(edge.lexeme(), unused -> new ArrayList<>(1)).add(target);
+            }
+            for (StateNode.LexemesEdge edge : state.manyLexemes) {
+                row.manyScans.add(new Row.Scan(edge, item.rule(), item.origin()));
             }
             for (StateNode.TokenEdge edge : state.tokens) {
                 Item target = new Item(edge.next(), item.rule(), item.origin());

@@ -210,7 +210,40 @@ final class PartMasks {
     }
 
     private void note(Space space, int trieNumber, LexState part, Fuel fuel) {
-        note(space, vocabulary.trie(trieNumber), trieNumber, 0, part, fuel);
+        TokenTrie trie = vocabulary.trie(trieNumber);
+        Regex rest = part.rests[0];
+        Regex head = rest.kind == Regex.Kind.CONCAT ? rest.parts[0] : rest;
+        if (head.kind == Regex.Kind.LITERAL) {
+            noteLiteral(space, trie, trieNumber, head.literal, rest, fuel);
+        } else {
+            note(space, trie, trieNumber, 0, part, fuel);
+        }
+    }
+
+    /** As {@link #note}, along the one path of a literal, without a state for each of its bytes. */
+    private void noteLiteral(
+            Space space, TokenTrie trie, int trieNumber, byte[] literal, Regex rest, Fuel fuel) {
+        int node = 0;
+        for (byte value : literal) {
+            visits.add(1);
+            node = trie.child(node, value);
+            if (node == TokenTrie.NONE) {
+                return;
+            }
+            if (trie.token[node] != TokenTrie.NONE) {
+                markPart(trie, node);
+            }
+        }
+        if (!trie.hasChildren(node)) {
+            return;
+        }
+        Regex tail = rest.kind == Regex.Kind.CONCAT ? rest.parts[1] : Regex.EMPTY;
+        if (tail.isNullable) {
+            noteExit(trieNumber, node);
+        }
+        if (tail != Regex.EMPTY) {
+            note(space, trie, trieNumber, node, automaton.alone(space, tail), fuel);
+        }
     }
 
     /** Marks the tokens below {@code above} that the part goes through, and notes its ends. */

@@ -1,5 +1,6 @@
 package io.cortado.constrain;
 
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,6 +30,9 @@ final class Row {
             StateNode rule,
             @Nullable Row origin) {}
 
+    /** Many lexemes that may come, and the item whose edge says where each leads. */
+    record Scan(StateNode.LexemesEdge edge, StateNode rule, @Nullable Row origin) {}
+
     record TokenTarget(TokenSet tokens, Item target) {}
 
     /** Kernel and inherited tape: what a row is. */
@@ -42,6 +46,9 @@ final class Row {
 
     /** Where each lexeme leads. */
     final Map<Regex, List<Item>> scans = new HashMap<>();
+
+    /** As {@link #scans}, of many lexemes each. */
+    final List<Scan> manyScans = new ArrayList<>(0);
 
     /** Where the output may stand after a set of lexemes ended here; unused while recording. */
     private final Map<AcceptSet, Row> successors = new ConcurrentHashMap<>(2);

@@ -1,12 +1,31 @@
 package io.cortado.constrain;
 
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 
 /** An interned {@link RuleState} with its edges, once they were asked for. */
 final class StateNode {
     record LexemeEdge(Regex lexeme, StateNode next) {}
+
+    /** Many lexemes, with what follows each. */
+    record LexemesEdge(Lexemes lexemes, BitSet which, IntFunction<RuleState> next) {
+        void addTo(Set<Regex> all) {
+            for (int n = which.nextSetBit(0); n >= 0; n = which.nextSetBit(n + 1)) {
+                all.add(lexemes.at(n));
+            }
+        }
+
+        /** The state after a lexeme; null if it is not one of these. */
+        @Nullable RuleState after(Regex lexeme) {
+            int number = lexemes.indexOf(lexeme);
+            return number >= 0 && which.get(number) ? next.apply(number) : null;
+        }
+    }
 
     record CallEdge(StateNode rule, StateNode next) {}
 
@@ -20,6 +39,7 @@ final class StateNode {
     final RuleState state;
     final int id;
     final List<LexemeEdge> lexemes = new ArrayList<>(1);
+    final List<LexemesEdge> manyLexemes = new ArrayList<>(0);
     final List<CallEdge> calls = new ArrayList<>(1);
     final List<CaptureEdge> captures = new ArrayList<>(0);
     final List<TokenEdge> tokens = new ArrayList<>(0);
@@ -43,6 +63,11 @@ final class StateNode {
     }
 
     int numEdges() {
-        return lexemes.size() + calls.size() + captures.size() + tokens.size() + skips.size();
+        return lexemes.size()
+                + manyLexemes.size()
+                + calls.size()
+                + captures.size()
+                + tokens.size()
+                + skips.size();
     }
 }

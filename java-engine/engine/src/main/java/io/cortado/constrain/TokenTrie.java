@@ -144,15 +144,30 @@ final class TokenTrie {
     int find(byte[] text, int from, int to) {
         int node = 0;
         for (int i = from; i < to; i++) {
-            int child = first[node];
-            while (child < first[node + 1] && value[child] != text[i]) {
-                child++;
-            }
-            if (child == first[node + 1]) {
+            node = child(node, text[i]);
+            if (node == NONE) {
                 return NONE;
             }
-            node = child;
         }
         return node;
+    }
+
+    /** The child of a node by its byte, or {@link #NONE}. */
+    int child(int node, byte label) {
+        int low = first[node];
+        int high = first[node + 1] - 1;
+        while (low <= high) {
+            int middle = (low + high) >>> 1;
+            int order = (value[middle] & 0xFF) - (label & 0xFF);
+            if (order == 0) {
+                return middle;
+            }
+            if (order < 0) {
+                low = middle + 1;
+            } else {
+                high = middle - 1;
+            }
+        }
+        return NONE;
     }
 }

@@ -1,10 +1,13 @@
 package io.cortado.constrain.schema;
 
+import io.cortado.constrain.Lexemes;
 import io.cortado.constrain.Regex;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Objects of one kind: keys with a name, and classes of others, each with what their values
@@ -23,6 +26,9 @@ final class ObjectShape {
      */
     record Witness(BitSet names, BitSet others, Formula value) {}
 
+    /** What is kept across outputs must not grow with them. */
+    private static final int MAX_OTHER_LEXEMES = 64;
+
     final String[] keys;
     final Formula[] values;
     final BitSet required;
@@ -35,8 +41,13 @@ final class ObjectShape {
     final int min;
     final int max;
     final Shapes shapes;
-    private final Regex[] firstLexemes;
-    private final Regex[] laterLexemes;
+    private final Lexemes firstLexemes;
+    private final Lexemes laterLexemes;
+
+    private final Map<OtherKey, Regex> otherLexemes = new HashMap<>();
+
+    /** The keys whose values may be written; null where not yet known. */
+    private @Nullable BitSet possible;
 
     ObjectShape(
             String[] keys,
@@ -57,8 +68,8 @@ final class ObjectShape {
         this.min = min;
         this.max = max;
         this.shapes = shapes;
-        firstLexemes = new Regex[keys.length];
-        laterLexemes = new Regex[keys.length];
+        firstLexemes = new Lexemes(keys.length, key -> lexeme(key, true));
+        laterLexemes = new Lexemes(keys.length, key -> lexeme(key, false));
     }
 
     boolean isPossible() {
@@ -69,19 +80,64 @@ final class ObjectShape {
         return (1 << witnesses.size()) - 1;
     }
 
-    /** A key with all that is written around it. */
-    Regex lexeme(int key, boolean isFirst) {
-        Regex[] lexemes = isFirst ? firstLexemes : laterLexemes;
-        Regex known = lexemes[key];
-        if (known == null) {
-            Layout layout = shapes.layout;
-            var regexes = shapes.formulas.regexes;
-            Regex body = shapes.formulas.text.literal(keys[key]);
-            known = regexes.concat(List.of(layout.quote, body, layout.colon));
-            if (!isFirst) {
-                known = regexes.concat(layout.comma, known);
+    /** By key, that with all that is written around it. */
+    Lexemes lexemes(boolean isFirst) {
+        return isFirst ? firstLexemes : laterLexemes;
+    }
+
+    private Regex lexeme(int key, boolean isFirst) {
+        Layout layout = shapes.layout;
+        var regexes = shapes.formulas.regexes;
+        Regex body = shapes.formulas.text.literal(keys[key]);
+        Regex lexeme = regexes.concat(List.of(layout.quote, body, layout.colon));
+        return isFirst ? lexeme : regexes.concat(layout.comma, lexeme);
+    }
+
+    private record OtherKey(int index, boolean isFirst, Set<String> written) {}
+
+    /** A key of a class of others, with all that is written around it; none of those written. */
+    Regex otherLexeme(int index, boolean isFirst, Set<String> written) {
+        if (otherLexemes.size() >= MAX_OTHER_LEXEMES) {
+            otherLexemes.clear();
+        }
+        return otherLexemes.computeIfAbsent(
+                new OtherKey(index, isFirst, written),
+                unused -> {
+                    var formulas = shapes.formulas;
+                    Regex body = others.get(index).body();
+                    if (!written.isEmpty()) {
+                        Regex before = formulas.text.oneOf(written);
+                        body = formulas.regexes.and(body, formulas.regexes.not(before));
+                    }
+                    Layout layout = shapes.layout;
+                    Regex key = formulas.regexes.concat(List.of(layout.quote, body, layout.colon));
+                    return isFirst ? key : formulas.regexes.concat(layout.comma, key);
+                });
+    }
+
+    /** The named keys that may show what is still missing. */
+    BitSet witnessNames(int pending) {
+        var names = new BitSet();
+        for (int i = 0; i < witnesses.size(); i++) {
+            if ((pending >> i & 1) != 0) {
+                names.or(witnesses.get(i).names);
             }
-            lexemes[key] = known;
+        }
+        return names;
+    }
+
+    /**
+     * The keys whose values may be written. Not to be changed, and not to be asked while shapes are
+     * decided.
+     */
+    BitSet possibleKeys() {
+        BitSet known = possible;
+        if (known == null) {
+            known = new BitSet();
+            for (int key = 0; key < keys.length; key++) {
+                known.set(key, shapes.isPossible(values[key]));
+            }
+            possible = known;
         }
         return known;
     }

@@ -55,13 +55,17 @@ record ObjectState(
                 }
             }
         } else if (count < shape.max) {
-            for (int key = used.nextClearBit(0);
-                    key < shape.keys.length;
-                    key = used.nextClearBit(key + 1)) {
-                addKey(key, out);
-                if (isOrdered() && shape.required.get(key)) {
-                    return;
+            if (isOrdered()) {
+                for (int key = used.nextClearBit(0);
+                        key < shape.keys.length;
+                        key = used.nextClearBit(key + 1)) {
+                    addKey(key, out);
+                    if (shape.required.get(key)) {
+                        return;
+                    }
                 }
+            } else {
+                out.lexemes(shape.lexemes(isFirst), nextKeys(), this::afterKey);
             }
             for (int other = 0; other < shape.others.size(); other++) {
                 addOther(other, out);
@@ -115,6 +119,52 @@ record ObjectState(
         return shape.shapes.layout.isDeclaredOrder;
     }
 
+    /** The keys that may come next, where any order will do. */
+    private BitSet nextKeys() {
+        var keys = (BitSet) shape.possibleKeys().clone();
+        keys.andNot(used);
+        BitSet asked = (BitSet) keys.clone();
+        if (shape.needs.isEmpty() && shape.max == Atom.UNBOUNDED && count + 1 >= shape.min) {
+            // Any other key leaves what is missing as it was, and this state can be completed.
+            asked.and(shape.witnessNames(pending));
+        }
+        for (int key = asked.nextSetBit(0); key >= 0; key = asked.nextSetBit(key + 1)) {
+            if (completable(key).isEmpty()) {
+                keys.clear(key);
+            }
+        }
+        return keys;
+    }
+
+    /** What the next property may be taken to show, where any order will do. */
+    private List<Claim> completable(int key) {
+        BitSet after = usedAfter(key);
+        List<Claim> claims = new ArrayList<>(1);
+        for (Claim claim : claims(shape.values[key], key, true)) {
+            if (isCompletable(after, present, claim.left)) {
+                claims.add(claim);
+            }
+        }
+        return claims;
+    }
+
+    private BitSet usedAfter(int key) {
+        var after = (BitSet) used.clone();
+        after.set(key);
+        return after;
+    }
+
+    private RuleState afterKey(int key) {
+        BitSet after = usedAfter(key);
+        List<RuleState> states = new ArrayList<>(1);
+        for (Claim claim : completable(key)) {
+            var next =
+                    new ObjectState(shape, after, present, others, nextCount(), claim.left, false);
+            states.add(new Values.Then(claim.value, next, shape.shapes));
+        }
+        return states.size() == 1 ? states.getFirst() : new Choice(states);
+    }
+
     /** The shape can be completed from its start, so without counts it can be from anywhere. */
     private boolean isCompletable(BitSet usedAfter, BitSet presentAfter, int left) {
         boolean isFree =
@@ -126,17 +176,18 @@ record ObjectState(
         return isFree || shape.isCompletable(usedAfter, written, count + 1, left);
     }
 
+    /** In declared order: those before the key can no longer come. */
     private void addKey(int key, Edges out) {
-        var after = (BitSet) used.clone();
-        after.set(isOrdered() ? 0 : key, key + 1);
-        BitSet presentAfter = isOrdered() ? presentAfter(key) : present;
+        var after = new BitSet();
+        after.set(0, key + 1);
+        BitSet presentAfter = presentAfter(key);
         for (Claim claim : claims(shape.values[key], key, true)) {
             if (isCompletable(after, presentAfter, claim.left)) {
                 var next =
                         new ObjectState(
                                 shape, after, presentAfter, others, nextCount(), claim.left, false);
                 out.lexeme(
-                        shape.lexeme(key, isFirst),
+                        shape.lexemes(isFirst).at(key),
                         new Values.Then(claim.value, next, shape.shapes));
             }
         }
@@ -156,16 +207,14 @@ record ObjectState(
 
     /** The key's text decides what may not come again, so it is captured. */
     private void addOther(int index, Edges out) {
-        Shapes shapes = shape.shapes;
         BitSet after = used;
         if (isOrdered()) {
             after = new BitSet();
             after.set(0, shape.keys.length);
         }
         BitSet usedAfter = after;
-        ObjectShape.Others class_ = shape.others.get(index);
         List<Claim> claims = new ArrayList<>();
-        for (Claim claim : claims(class_.value(), index, false)) {
+        for (Claim claim : claims(shape.others.get(index).value(), index, false)) {
             if (isCompletable(usedAfter, present, claim.left)) {
                 claims.add(claim);
             }
@@ -173,18 +222,7 @@ record ObjectState(
         if (claims.isEmpty()) {
             return;
         }
-        Regex body = class_.body();
-        if (!others.isEmpty()) {
-            body =
-                    shapes.formulas.regexes.and(
-                            body, shapes.formulas.regexes.not(shapes.formulas.text.oneOf(others)));
-        }
-        Layout layout = shapes.layout;
-        List<Regex> parts = new ArrayList<>(List.of(layout.quote, body, layout.colon));
-        if (!isFirst) {
-            parts.addFirst(layout.comma);
-        }
-        var key = new Key(shapes.formulas.regexes.concat(parts));
+        var key = new Key(shape.otherLexeme(index, isFirst, others));
         out.captureAlike(key, bytes -> new Choice(next(claims, usedAfter, keyOf(bytes))));
     }
 

@@ -103,7 +103,12 @@ class JsonSchemaOracleTest {
             if (e.reason() == Reason.UNSATISFIABLE) {
                 for (int i = 0; i < NUM_VALUES; i++) {
                     String value = schemas.value(2);
-                    assertFalse(oracle.isValid(Json.value(Json.parse(value))), value);
+                    try {
+                        assertFalse(oracle.isValid(Json.value(Json.parse(value))), value);
+                    } catch (StackOverflowError tooDeep) {
+                        // A definition that is nothing but itself: the oracle cannot tell.
+                        return false;
+                    }
                 }
             } else {
                 // The opposite of uniqueItems, and a definition that is nothing but itself.
