@@ -48,7 +48,7 @@ public final class ModelConfig {
         architecture = architecture(config);
         shape = shape(config);
         int positions = config.integer("max_position_embeddings", 1, MAX_POSITIONS);
-        quantization = Quantization.read(config);
+        quantization = Quantization.read(config, modelType);
         maxPositions = stretched(positions);
         Set<Integer> ends = new LinkedHashSet<>(config.ids("eos_token_id", shape.vocabSize()));
         ends.addAll(generation.ids("eos_token_id", shape.vocabSize()));

@@ -20,8 +20,12 @@ sealed interface Quantization permits Fp8Weights, Int4Weights {
     /** The module has packed codes in place of a weight. */
     boolean isPacked(QuantizedTensors tensors, String module);
 
-    /** Null: nothing is quantised. Refuses what it does not read by name. */
-    static @Nullable Quantization read(ConfigJson config) {
+    /**
+     * Null: nothing is quantised. Refuses what it does not read by name.
+     *
+     * @param modelType whose experts alone are stored in MXFP4: gpt_oss
+     */
+    static @Nullable Quantization read(ConfigJson config, String modelType) {
         ConfigJson c = config.object("quantization_config");
         ConfigJson old = config.object("compression_config");
         if (c != null && old != null) {
@@ -38,7 +42,7 @@ sealed interface Quantization permits Fp8Weights, Int4Weights {
             case "compressed-tensors" -> CompressedConfig.read(used);
             case "awq" -> AwqConfig.read(used);
             case "gptq" -> GptqConfig.read(used);
-            case "mxfp4" -> mxfp4(used);
+            case "mxfp4" -> mxfp4(used, modelType);
             default ->
                     throw ModelException.unsupported(
                             ("%s: quant_method must be fp8, compressed-tensors, awq, gptq or"
@@ -48,7 +52,12 @@ sealed interface Quantization permits Fp8Weights, Int4Weights {
     }
 
     /** Only experts are stored so, all of a layer in one tensor: {@link FusedExperts} sees it. */
-    private static @Nullable Quantization mxfp4(ConfigJson c) {
+    private static @Nullable Quantization mxfp4(ConfigJson c, String modelType) {
+        if (!modelType.equals("gpt_oss")) {
+            throw ModelException.unsupported(
+                    "%s: quant_method=mxfp4 is for model_type=gpt_oss: model_type=%s"
+                            .formatted(c.where(), modelType));
+        }
         c.ignore(Set.of("modules_to_not_convert", "quant_method"));
         c.refuseWhatNobodyUnderstood();
         return null;
