@@ -113,7 +113,7 @@ class QuantizedTensorsTest {
         JsonNode json =
                 JsonFile.MAPPER.readTree(
                         "{\"quantization_config\":" + config.replace('\'', '"') + "}");
-        return Objects.requireNonNull(Quantization.read(new ConfigJson("test", json)));
+        return Objects.requireNonNull(Quantization.read(new ConfigJson("test", json), "llama"));
     }
 
     @Test
