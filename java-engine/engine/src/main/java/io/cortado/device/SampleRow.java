@@ -174,10 +174,10 @@ public final class SampleRow {
         return flag(wanted, true).flag(CortadoNative.CT_SAMPLE_PROCESSED(), processed);
     }
 
-    /** No log-probabilities. */
-    public SampleRow noLogprobs() {
+    /** What asks for no slot and gives nothing but a token: no penalties, no log-probabilities. */
+    public SampleRow withoutCounts() {
         ct_sample_row.num_top(struct, 0);
-        return flag(CortadoNative.CT_SAMPLE_LOGPROBS(), false);
+        return penalties(1, 0, 0).flag(CortadoNative.CT_SAMPLE_LOGPROBS(), false);
     }
 
     /** topK keeps the k-th's equals: transformers' rule. */

@@ -226,7 +226,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                             texts.vocabSize(config.vocabSize()),
                             blocksPerSeq,
                             numBlocks,
-                            tiers(model, options, rule));
+                            tiers(model, drafter, options, rule));
             executor = wrap.apply(onDevice);
             KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks(), onDevice.diskBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options);
@@ -253,8 +253,9 @@ public final class CortadoEngineProvider implements EngineProvider {
         }
     }
 
-    private static TierSizes tiers(CausalLm model, EngineOptions options, TierRates.Rule rule) {
-        long perBlock = model.kvBytesPerBlock();
+    private static TierSizes tiers(
+            CausalLm model, @Nullable Drafter drafter, EngineOptions options, TierRates.Rule rule) {
+        long perBlock = model.kvBytesPerBlock() + (drafter == null ? 0 : drafter.kvBytesPerBlock());
         return new TierSizes(
                 blocks("kv-offload-gb", options.kvOffloadBytes(), perBlock),
                 options.kvOffloadDiskBytes() == 0 ? null : Path.of(options.kvOffloadDir()),

@@ -12,14 +12,14 @@ import io.cortado.device.Stream;
 import io.cortado.kv.BlockTable;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
+import io.cortado.model.KvTiers;
 import io.cortado.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
 
 /**
  * A smaller model that drafts. Its keys and values lie in blocks of the same numbers as the
- * target's, so what the target shares, keeps or finds again, it does as well; where they are not
- * there, because a block came back from host memory, drafts are poor for a while and nothing is
- * wrong. It reads prompts in the target's own steps, and what comes after when it drafts next.
+ * target's, so what the target shares, keeps, moves or finds again, it does as well. It reads
+ * prompts in the target's own steps, and what comes after when it drafts next.
  *
  * <p>Draft tokens are drawn by the request's rule with the random numbers of their places: the same
  * numbers with which the target draws there, so that both often draw the same.
@@ -116,6 +116,16 @@ final class DraftModel implements Drafter {
     }
 
     @Override
+    public KvTiers createTiers(CausalLm target, int hostBlocks) {
+        return target.createTiers(hostBlocks, model);
+    }
+
+    @Override
+    public long kvBytesPerBlock() {
+        return model.kvBytesPerBlock();
+    }
+
+    @Override
     public void draft(Sequence[] sequences, int count, Stream stream) {
         catchUp(sequences, count);
         for (int round = 0; numActive > 0; round++) {
@@ -183,7 +193,7 @@ final class DraftModel implements Drafter {
         inputs.cuSeqlensQ().setAtIndex(JAVA_INT, numActive + 1, numTokens);
         inputs.seqlensKv().setAtIndex(JAVA_INT, numActive, length);
         inputs.logitRows().setAtIndex(JAVA_INT, numActive, numTokens - 1);
-        SampleRow row = sampler.add(sequence.request.rowParams.row()).noLogprobs();
+        SampleRow row = sampler.add(sequence.request.rowParams.row()).withoutCounts();
         row.random(sequence.seed, length, SAMPLING_TAG);
         sequence.drafting().computed(length);
         maxQLen = Math.max(maxQLen, count);

@@ -2,6 +2,8 @@ package io.cortado.engine;
 
 import io.cortado.device.Stream;
 import io.cortado.model.BatchInputs;
+import io.cortado.model.CausalLm;
+import io.cortado.model.KvTiers;
 
 /** What drafts on the device, beside the target and on its stream. */
 interface Drafter extends AutoCloseable {
@@ -11,6 +13,12 @@ interface Drafter extends AutoCloseable {
      * @param ofTarget what it reads
      */
     void follow(Batch batch, BatchInputs ofTarget, Stream stream);
+
+    /** The target's blocks with what lies in those of the same numbers here. */
+    KvTiers createTiers(CausalLm target, int hostBlocks);
+
+    /** Bytes that it adds to a block. */
+    long kvBytesPerBlock();
 
     /** Drafts for sequences, as {@link Executor#draft}. */
     void draft(Sequence[] sequences, int count, Stream stream);

@@ -10,9 +10,11 @@ import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
 import io.cortado.kv.BlockTable;
 import io.cortado.model.BatchInputs;
+import io.cortado.model.CausalLm;
 import io.cortado.model.DraftInputs;
 import io.cortado.model.DraftTokens;
 import io.cortado.model.Eagle3Head;
+import io.cortado.model.KvTiers;
 import io.cortado.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
 
@@ -120,6 +122,16 @@ final class Eagle3Drafter implements Drafter {
     }
 
     @Override
+    public KvTiers createTiers(CausalLm target, int hostBlocks) {
+        return target.createTiers(hostBlocks, head);
+    }
+
+    @Override
+    public long kvBytesPerBlock() {
+        return head.kvBytesPerBlock();
+    }
+
+    @Override
     public void draft(Sequence[] sequences, int count, Stream stream) {
         catchUp(sequences, count);
         for (int round = 0; numActive > 0; round++) {
@@ -204,7 +216,7 @@ final class Eagle3Drafter implements Drafter {
         inputs.batch().logitRows().setAtIndex(JAVA_INT, numActive, numTokens - 1);
         lastRows[numActive] = numTokens - 1;
         sampler.add(sequence.request.rowParams.row())
-                .noLogprobs()
+                .withoutCounts()
                 .random(sequence.seed, length + 1, SAMPLING_TAG);
         endSequence(inputs, sequence, length);
     }

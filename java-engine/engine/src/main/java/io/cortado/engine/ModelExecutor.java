@@ -52,7 +52,7 @@ final class ModelExecutor implements Executor {
             TierSizes tiersWanted) {
         // On the CPU a padded row is computed like any other.
         GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
-        bytesPerBlock = model.kvBytesPerBlock();
+        bytesPerBlock = model.kvBytesPerBlock() + (drafter == null ? 0 : drafter.kvBytesPerBlock());
         this.drafter = drafter;
         ResourceStack made = new ResourceStack();
         boolean built = false;
@@ -62,7 +62,10 @@ final class ModelExecutor implements Executor {
                             ? null
                             : measure(device, model, limits, numBlocks, tiersWanted.hostBlocks());
             hostBlocks = rates == null || rates.movingPays() ? tiersWanted.hostBlocks() : 0;
-            KvTiers tiers = model.createTiers(hostBlocks);
+            KvTiers tiers =
+                    drafter == null
+                            ? model.createTiers(hostBlocks)
+                            : drafter.createTiers(model, hostBlocks);
             made.push(tiers::close);
             pages = tiers.pages();
             if (pages != null) {

@@ -149,21 +149,34 @@ public final class CausalLm implements AutoCloseable {
      * closes it.
      */
     public KvTiers createTiers(int hostBlocks) {
-        return createTiers(hostBlocks, null);
+        return tiersOf(caches(), hostBlocks);
     }
 
     /**
      * The same, the keys and values of a draft head on this model included: its layer is part of
      * every block.
      */
-    public KvTiers createTiers(int hostBlocks, @Nullable Eagle3Head head) {
-        DecoderState s = state();
-        List<Buffer> blocks = new ArrayList<>(s.kCaches);
-        blocks.addAll(s.vCaches);
-        if (head != null) {
-            blocks.addAll(head.caches());
-        }
-        return new KvTiers(device, List.copyOf(blocks), s.limits.numBlocks(), hostBlocks);
+    public KvTiers createTiers(int hostBlocks, Eagle3Head head) {
+        List<Buffer> blocks = caches();
+        blocks.addAll(head.caches());
+        return tiersOf(blocks, hostBlocks);
+    }
+
+    /** The same, the keys and values of a draft model in blocks of the same numbers included. */
+    public KvTiers createTiers(int hostBlocks, CausalLm draft) {
+        List<Buffer> blocks = caches();
+        blocks.addAll(draft.caches());
+        return tiersOf(blocks, hostBlocks);
+    }
+
+    private KvTiers tiersOf(List<Buffer> blocks, int hostBlocks) {
+        return new KvTiers(device, List.copyOf(blocks), state().limits.numBlocks(), hostBlocks);
+    }
+
+    private List<Buffer> caches() {
+        List<Buffer> caches = new ArrayList<>(state().kCaches);
+        caches.addAll(state().vCaches);
+        return caches;
     }
 
     /** What pools a step's hidden states; the caller closes it. */
