@@ -150,8 +150,7 @@ final class FusedExperts implements TensorSource {
         long bytes = all.data().byteSize() / (numExperts * ofExpert);
         long at = place.expert * ofExpert * bytes;
         if (names.fused() == ExpertNames.Fused.HALVES) {
-            return all.data()
-                    .asSlice(at + place.ofTwo * rows * cols * bytes, rows * cols * bytes);
+            return all.data().asSlice(at + place.ofTwo * rows * cols * bytes, rows * cols * bytes);
         }
         MemorySegment to = scratch.allocate(rows * cols * bytes);
         MemorySegment from = all.data().asSlice(at, ofExpert * bytes);
@@ -159,7 +158,11 @@ final class FusedExperts implements TensorSource {
             long rowOfTwo = col * place.count * rows + place.ofTwo;
             for (long row = 0; row < rows; row++) {
                 copyElement(
-                        from, (rowOfTwo + row * place.count) * bytes, to, (row * cols + col) * bytes, bytes);
+                        from,
+                        (rowOfTwo + row * place.count) * bytes,
+                        to,
+                        (row * cols + col) * bytes,
+                        bytes);
             }
         }
         return to;
@@ -186,11 +189,7 @@ final class FusedExperts implements TensorSource {
         }
         MemorySegment codes = bytes(place.tensor + "_blocks", plain(blocks(place, rows, cols)));
         MemorySegment scales =
-                bytes(
-                        place.tensor + "_scales",
-                        numExperts,
-                        place.count * rows,
-                        cols / BLOCK);
+                bytes(place.tensor + "_scales", numExperts, place.count * rows, cols / BLOCK);
         long perRow = cols / BLOCK;
         MemorySegment to = scratch.allocate(rows * perRow * (1 + CODE_BYTES));
         long first = place.expert * place.count * rows + place.ofTwo;

@@ -89,8 +89,7 @@ final class GgufConfig {
     /** Files before the key have it in the tensors alone. */
     private int expertSize(int inner) {
         GgufFile.Stored gate = tensors.get("blk.0.ffn_gate_exps.weight");
-        boolean isPlain = gate != null && gate.shape().size() == 3;
-        long rows = isPlain ? gate.shape().get(1) : inner;
+        long rows = gate != null && gate.shape().size() == 3 ? gate.shape().get(1) : inner;
         int absent = (int) Math.min(rows, MAX_INNER);
         return keys.integer("expert_feed_forward_length", 1, MAX_INNER, absent);
     }

@@ -20,7 +20,9 @@ enum GgufFamily {
         this.modelClass = modelClass;
     }
 
-    /** {@code model_type} of the configuration that says the same; Mixtral is a Llama with experts. */
+    /**
+     * {@code model_type} of the configuration that says the same; Mixtral is a Llama with experts.
+     */
     String modelType(boolean hasExperts) {
         return this == LLAMA && hasExperts ? "mixtral" : modelType;
     }

@@ -27,8 +27,7 @@ final class GgufTable {
      * @param alternatingHeads of whose rows the halves alternate; 0: rows are in order
      * @param expert whose matrix this is, of the many in one tensor of three dimensions
      */
-    record Entry(
-            String name, List<Long> shape, int alternatingHeads, @Nullable Integer expert) {
+    record Entry(String name, List<Long> shape, int alternatingHeads, @Nullable Integer expert) {
         /** Of the matrix or vector that is meant. */
         List<Long> ownShape() {
             return expert == null ? shape : shape.subList(1, shape.size());
@@ -147,9 +146,21 @@ final class GgufTable {
         linear(from + "ffn_gate_inp", names.router(to), 0, false, count, hidden);
         for (int i = 0; i < count; i++) {
             String expert = names.expert(to, i);
-            expert(from + "ffn_gate_exps", expert + names.gate(), i, List.of((long) count, inner, hidden));
-            expert(from + "ffn_up_exps", expert + names.up(), i, List.of((long) count, inner, hidden));
-            expert(from + "ffn_down_exps", expert + names.down(), i, List.of((long) count, hidden, inner));
+            expert(
+                    from + "ffn_gate_exps",
+                    expert + names.gate(),
+                    i,
+                    List.of((long) count, inner, hidden));
+            expert(
+                    from + "ffn_up_exps",
+                    expert + names.up(),
+                    i,
+                    List.of((long) count, inner, hidden));
+            expert(
+                    from + "ffn_down_exps",
+                    expert + names.down(),
+                    i,
+                    List.of((long) count, hidden, inner));
         }
     }
 

@@ -349,16 +349,14 @@ class FamilyConfigTest {
         DecoderShape shape = shape("mixtral", ",'num_local_experts':8,'num_experts_per_tok':2");
         assertEquals(List.of(true, true, true, true), sparse(shape));
         assertEquals(160, experts(shape).shape().innerSize());
-        assertEquals(
-                Routing.of(8, 2, MoeScores.SOFTMAX, true), experts(shape).shape().routing());
+        assertEquals(Routing.of(8, 2, MoeScores.SOFTMAX, true), experts(shape).shape().routing());
         assertEquals("w3", experts(shape).names().up());
         assertEquals(0, shape.widestMlp());
     }
 
     @Test
     void qwen2MoeHasDenseLayersAndAGatedSharedExpert() throws IOException {
-        String more =
-                EXPERTS + ",'shared_expert_intermediate_size':96,'decoder_sparse_step':2";
+        String more = EXPERTS + ",'shared_expert_intermediate_size':96,'decoder_sparse_step':2";
         DecoderShape shape = shape("qwen2_moe", more + ",'mlp_only_layers':[3]");
         assertEquals(List.of(false, true, false, false), sparse(shape));
         assertEquals(96, experts(shape).sharedSize());

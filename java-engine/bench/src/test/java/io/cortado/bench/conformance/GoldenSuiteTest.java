@@ -150,7 +150,8 @@ class GoldenSuiteTest {
     void familiesThatAreNotBuiltAreRefusedAndNamed() throws IOException {
         Report report = run(GOLDENS.resolve("deepseek-v3"), "f32", "auto", "0");
         assertEquals(0, report.right());
-        assertTrue(report.refusals().getFirst().contains("model_type=deepseek_v3"), report::toString);
+        assertTrue(
+                report.refusals().getFirst().contains("model_type=deepseek_v3"), report::toString);
     }
 
     @Test
