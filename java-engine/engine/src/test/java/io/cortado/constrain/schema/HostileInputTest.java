@@ -233,10 +233,7 @@ class HostileInputTest {
 
     @ParameterizedTest
     @MethodSource({"patterns", "sizes", "depths", "references"})
-    @Timeout(
-            value = 10,
-            unit = TimeUnit.MINUTES,
-            threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    @Timeout(value = 10, unit = TimeUnit.MINUTES, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void isRefusedOrServed(Compiler compiler) {
         CompiledGrammar grammar;
         try {
