@@ -77,8 +77,9 @@ extern "C" int32_t ct_moe_combine(ct_buffer* out, const ct_buffer* y, const ct_b
                                      p};
     if (ct::has_backend(stream)) return ct::launch(__func__, stream, &ct::Operations::moe_combine, args);
     using namespace ct::moe;
-    const Combine combine = {
-        args, ct::variant(stream, kScalar, kAvx2, kAvx512).combine[p.out_dtype][p.y_dtype][p.shared_dtype]};
+    const Combine combine = {args,
+                             ct::variant(stream, kScalar, kAvx2, kAvx512)
+                                 .combine[p.out_dtype == CT_BF16][p.y_dtype == CT_BF16][p.shared_dtype == CT_BF16]};
     CT_TRY(ct::enqueue(stream, [combine](ct::Team& team) {
         const int64_t pieces = (combine.a.p.cols + kPieceCols - 1) / kPieceCols;
         team.run(combine.a.p.num_tokens * pieces, [&](int64_t part, int) {

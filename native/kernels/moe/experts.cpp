@@ -17,6 +17,8 @@ using linear::kPanelRows;
 using linear::Product;
 using linear::XSums;
 
+constexpr int64_t kFloatBytes = sizeof(float);
+
 int64_t align(int64_t bytes) { return (bytes + CT_BUFFER_ALIGNMENT - 1) / CT_BUFFER_ALIGNMENT * CT_BUFFER_ALIGNMENT; }
 
 // The blocks of one product.
@@ -40,7 +42,7 @@ public:
     // Rows are those of the plan's slots. The blocks of rows of one group follow each other, so that its weights come from
     // memory once.
     Block block(int32_t* expert, int64_t part) const {
-        const int64_t* next = std::upper_bound(starts_, starts_ + num_experts_ + 1, part);
+        const int64_t* next = std::upper_bound(starts_ + 1, starts_ + num_experts_ + 1, part);
         const auto e = static_cast<int32_t>(next - starts_ - 1);
         const int64_t within = part - starts_[e];
         const int64_t rows = offsets_[e + 1] - offsets_[e];
@@ -154,10 +156,10 @@ void Experts::run_inner(const PlanView& plan, const Workspace& space, int64_t ro
     Product up = product(*first.up, x, x_stride, up_sums);
     if (gate_sums.bytes() > 0) gate_sums.fill(sums_memory, x, x_stride, a.p.x_dtype, *gate.code_kernels, team);
     if (up_sums.bytes() > 0) {
-        up_sums.fill(sums_memory + gate_sums.bytes() / sizeof(float), x, x_stride, a.p.x_dtype, *up.code_kernels, team);
+        up_sums.fill(sums_memory + gate_sums.bytes() / kFloatBytes, x, x_stride, a.p.x_dtype, *up.code_kernels, team);
     }
     const Division division(plan, *experts, experts->inner, team.size());
-    const auto activate = functions->activate[a.p.x_dtype][a.p.activation];
+    const auto activate = functions->activate[a.p.x_dtype == CT_BF16][a.p.activation];
     const size_t product_bytes = linear::product_scratch_bytes();
     const size_t sums_bytes = linear::sums_bytes(rows);
     team.run(division.parts(), [&](int64_t part, int thread) {

@@ -16,8 +16,12 @@ class Best {
 public:
     Best(int32_t* ids, int32_t wanted) : ids_(ids), wanted_(wanted) {}
     void offer(int32_t id, float key) {
-        if (count_ == wanted_ && !(key > keys_[count_ - 1])) return;
-        int32_t at = count_ < wanted_ ? count_++ : count_ - 1;
+        int32_t at = count_ - 1;
+        if (count_ < wanted_) {
+            at = count_++;
+        } else if (at < 0 || !(key > keys_[at])) {
+            return;
+        }
         for (; at > 0 && key > keys_[at - 1]; --at) {
             keys_[at] = keys_[at - 1];
             ids_[at] = ids_[at - 1];
@@ -30,7 +34,7 @@ private:
     int32_t* ids_;
     int32_t wanted_;
     int32_t count_ = 0;
-    float keys_[CT_MAX_EXPERTS];
+    float keys_[CT_MAX_EXPERTS] = {};
 };
 
 struct Route {
@@ -92,7 +96,7 @@ void Route::choose(int32_t* chosen, const float* keys) const {
         return;
     }
     const int32_t size = p.num_experts / p.num_groups;
-    int32_t groups[CT_MAX_EXPERTS];
+    int32_t groups[CT_MAX_EXPERTS] = {};
     Best best_groups(groups, p.top_groups);
     for (int32_t g = 0; g < p.num_groups; ++g) best_groups.offer(g, group_score(keys + g * size));
     std::sort(groups, groups + p.top_groups);
@@ -104,8 +108,12 @@ void Route::choose(int32_t* chosen, const float* keys) const {
 void Route::weigh(float* out, const int32_t* chosen, const float* row, const float* scores) const {
     if (p.scores == CT_MOE_SOFTMAX_CHOSEN) {
         float logits_chosen[CT_MAX_EXPERTS];
-        for (int32_t j = 0; j < p.top_k; ++j) logits_chosen[j] = row[chosen[j]];
-        functions->softmax(out, logits_chosen, p.top_k, *std::max_element(logits_chosen, logits_chosen + p.top_k));
+        float largest = -std::numeric_limits<float>::infinity();
+        for (int32_t j = 0; j < p.top_k; ++j) {
+            logits_chosen[j] = row[chosen[j]];
+            largest = std::max(largest, logits_chosen[j]);
+        }
+        functions->softmax(out, logits_chosen, p.top_k, largest);
     } else {
         for (int32_t j = 0; j < p.top_k; ++j) out[j] = scores[chosen[j]];
     }
