@@ -111,11 +111,13 @@ private:
     // The one to take now; what chance cannot take is passed over.
     int32_t choose(const Law& law) {
         if (next_ == choices_.size()) {
-            choices_.push_back({law, 0});
-            while (!(choices_.back().law[choices_.back().taken] > 0)) ++choices_.back().taken;
+            size_t taken = 0;
+            while (taken < law.size() && !(law[taken] > 0)) ++taken;
+            choices_.push_back({law, taken < law.size() ? taken : 0});
         }
         const Choice& choice = choices_[next_++];
-        probability_ *= choice.law[choice.taken];
+        // Where rounding has left nothing to take, the way here had no chance either.
+        probability_ *= choice.law[choice.taken] > 0 ? choice.law[choice.taken] : 0.0;
         return static_cast<int32_t>(choice.taken);
     }
 
