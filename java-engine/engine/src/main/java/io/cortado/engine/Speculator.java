@@ -29,6 +29,11 @@ final class Speculator {
     private final @Nullable SuffixIndex answers;
     private final DraftCounts counts;
 
+    /** When the last step had run, and what the device's proposer took after it. */
+    private long ranNanos;
+
+    private long draftNanos;
+
     /** For which drafts are made now. */
     private final Sequence[] drafting;
 
@@ -108,6 +113,7 @@ final class Speculator {
         if (how.isOff()) {
             return;
         }
+        draftNanos = 0;
         int count = choose();
         if (count == 0) {
             return;
@@ -140,9 +146,9 @@ final class Speculator {
             }
         }
         watch.end();
-        long nanos = clock.getAsLong() - start;
-        counts.proposed(nanos);
-        lengths.drafted(rounds(count), nanos);
+        draftNanos = clock.getAsLong() - start;
+        counts.proposed(draftNanos);
+        lengths.drafted(rounds(count), draftNanos);
     }
 
     /** Says how many are wanted of each sequence, and takes the blocks for them. */
@@ -214,9 +220,16 @@ final class Speculator {
 
     /** A step has run for so long. */
     void ran(Batch batch, long nanos) {
-        if (!how.isOff() && batch.promptTokens() == 0) {
+        if (how.isOff()) {
+            return;
+        }
+        if (batch.promptTokens() == 0) {
             lengths.ran(batch.numTokens(), batch.numDrafts(), nanos);
         }
+        if (batch.numDrafts() > 0) {
+            lengths.held(Math.max(0, batch.submittedNanos - ranNanos - draftNanos));
+        }
+        ranNanos = clock.getAsLong();
     }
 
     /** The drafts of a sequence were verified; so many of them stand. */

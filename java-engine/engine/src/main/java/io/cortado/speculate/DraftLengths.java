@@ -27,6 +27,9 @@ public final class DraftLengths {
     /** Of one round of drafts, for all sequences together. */
     private double draftNanos;
 
+    /** That the device waits for the host before a step with drafts. */
+    private double heldNanos;
+
     private double guess = FIRST_GUESS;
     private int stepsSince;
 
@@ -56,6 +59,11 @@ public final class DraftLengths {
     public void drafted(int rounds, long nanos) {
         double each = (double) nanos / rounds;
         draftNanos += (draftNanos == 0 ? 1 : CHANGE) * (each - draftNanos);
+    }
+
+    /** A step with drafts could not be prepared ahead: for so long nothing ran. */
+    public void held(long nanos) {
+        heldNanos += (heldNanos == 0 ? 1 : CHANGE) * (nanos - heldNanos);
     }
 
     /** A sequence's drafts were verified. */
@@ -100,7 +108,8 @@ public final class DraftLengths {
         for (int length = 1; length <= most; length++) {
             chance *= rate;
             tokens += chance;
-            double nanos = times.of(numSeqs * (1 + length)) + length * draftNanos;
+            double step = times.of(numSeqs * (1 + length));
+            double nanos = step + length * draftNanos + heldNanos;
             if (tokens / nanos > bestSpeed) {
                 bestSpeed = tokens / nanos;
                 best = length;
