@@ -10,11 +10,9 @@ import io.cortado.device.NativeException;
 import io.cortado.device.Status;
 import io.cortado.kv.DiskTier;
 import io.cortado.kv.KvCache;
-import io.cortado.speculate.DraftTree;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -32,19 +30,18 @@ import org.jspecify.annotations.Nullable;
  * step goes beyond it. A sequence that turns out to have ended has a row in the step under way all
  * the same: what it draws is dropped.
  */
-final class EngineLoop implements Runnable {
+final class EngineLoop implements Runnable, StepResults.Ends {
     private static final System.Logger LOG = System.getLogger(EngineLoop.class.getName());
     private static final FinishReason CANCELLED = new FinishReason.Cancelled();
 
     /** After which those are looked at that wait for the disk, should it never answer. */
     private static final long KEPT_BACK_NANOS = 100_000_000L;
 
-    private static final FinishReason LENGTH = new FinishReason.Length();
-
     private final KvCache cache;
     private final Scheduler scheduler;
     private final Journal journal;
     private final Speculator speculator;
+    private final StepResults results;
     private final Executor executor;
     private final Batch[] batches;
     private final LongSupplier clock;
@@ -95,6 +92,7 @@ final class EngineLoop implements Runnable {
         scheduler = new Scheduler(cache, limits, waiting, clock);
         journal = scheduler.journal();
         speculator = new Speculator(speculation, limits, scheduler, executor, watch, clock);
+        results = new StepResults(scheduler, speculator, clock, this);
         toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
         counters = new Counters(scheduler, cache, door, watch, speculator.counts());
@@ -135,7 +133,7 @@ final class EngineLoop implements Runnable {
             long nanos = journal.ran(ended, scheduler, counters.hostNanos(), ran);
             scheduler.ran(ended, nanos);
             speculator.ran(ended, nanos);
-            accept(ended);
+            results.accept(ended);
             counters.host(clock.getAsLong() - ran);
             counters.step(ended);
         }
@@ -292,7 +290,7 @@ final class EngineLoop implements Runnable {
             try {
                 add(request);
             } catch (RuntimeException | OutOfMemoryError fault) { // the others go on
-                fail(request, internal("the request has failed", fault));
+                fail(request, fault);
             }
         }
         if (request.isCancelled()) {
@@ -314,108 +312,8 @@ final class EngineLoop implements Runnable {
         }
     }
 
-    private void accept(Batch batch) {
-        for (int row = 0; row < batch.numRows(); row++) {
-            Sequence sequence = batch.sequence(batch.rowSequence[row]);
-            if (!sequence.hasEnded() && batch.rowNode[row] == DraftTree.ROOT) {
-                acceptOrFail(batch, row, sequence);
-            }
-        }
-        for (int i = 0; i < batch.numSeqs(); i++) {
-            Sequence sequence = batch.sequence(i);
-            boolean isOver = sequence.maxOutput == 0 && batch.hasWholePrompt(i);
-            if (!sequence.hasEnded() && isOver) {
-                end(sequence, LENGTH); // only the prompt was to be scored or pooled
-            }
-        }
-    }
-
-    /** What goes wrong with the text, scores or memory of one request leaves the others alone. */
-    private void acceptOrFail(Batch batch, int row, Sequence sequence) {
-        try {
-            accept(batch, row, sequence);
-            if (batch.draftsOf(batch.rowSequence[row]) > 0) {
-                acceptDrafts(batch, row, sequence);
-            }
-            if (batch.rowForced[row] == Batch.DRAW) {
-                appendForced(sequence);
-            }
-        } catch (RuntimeException | OutOfMemoryError | StackOverflowError fault) {
-            fail(sequence.request, internal("the request has failed", fault));
-        }
-    }
-
-    private void accept(Batch batch, int row, Sequence sequence) {
-        Request request = sequence.request;
-        EngineException fault = batch.fault(row);
-        if (fault != null) {
-            fail(request, fault);
-            return;
-        }
-        if (batch.rowForced[row] != Batch.DRAW && request.scores != null) {
-            int promptToken = (int) batch.rowPosition[row];
-            request.scores.put(promptToken, batch, row);
-            sequence.nextScore = promptToken + 1;
-        } else {
-            Guide guide = sequence.guide;
-            EngineException refusal = guide == null ? null : guide.accept(batch.token[row]);
-            if (refusal != null) {
-                fail(request, refusal);
-                return;
-            }
-            sequence.append(batch, row);
-            scheduler.drew(sequence);
-            journal.drew();
-            if (request.awaitsFirstToken()) {
-                long now = clock.getAsLong();
-                request.markFirstToken(now);
-                journal.firstToken(request, now);
-            }
-            stopOrGoOn(sequence, batch.token[row]);
-        }
-        wakeLater(request);
-    }
-
-    /** A draft stands where it is what the row before it has drawn. */
-    private void acceptDrafts(Batch batch, int root, Sequence sequence) {
-        Drafts drafts = sequence.drafting();
-        int accepted = 0;
-        int node = drafts.tree().child(DraftTree.ROOT, batch.token[root]);
-        while (node != DraftTree.NONE && !sequence.hasEnded()) {
-            accepted++;
-            sequence.acceptDraft();
-            int row = root + 1 + node;
-            accept(batch, row, sequence);
-            node = drafts.tree().child(node, batch.token[row]);
-        }
-        speculator.verified(drafts, accepted);
-    }
-
-    /** What the constraint leaves no choice about is computed with the next step, as one chunk. */
-    private void appendForced(Sequence sequence) {
-        for (int token = sequence.forced(); token >= 0; token = sequence.forced()) {
-            EngineException refusal = Objects.requireNonNull(sequence.guide).accept(token);
-            if (refusal != null) {
-                fail(sequence.request, refusal);
-                return;
-            }
-            sequence.answer.append(token);
-            scheduler.drew(sequence);
-            journal.drew();
-            stopOrGoOn(sequence, token);
-        }
-    }
-
-    private void stopOrGoOn(Sequence sequence, int token) {
-        FinishReason reason = sequence.stops.check(token, sequence.answer.size());
-        if (reason == null) {
-            sequence.answer.publish();
-        } else {
-            end(sequence, reason);
-        }
-    }
-
-    private void end(Sequence sequence, FinishReason reason) {
+    @Override
+    public void end(Sequence sequence, FinishReason reason) {
         Request request = sequence.request;
         scheduler.remove(sequence);
         speculator.ended(sequence);
@@ -458,7 +356,9 @@ final class EngineLoop implements Runnable {
         }
     }
 
-    private void fail(Request request, EngineException error) {
+    @Override
+    public void fail(Request request, Throwable why) {
+        EngineException error = internal("the request has failed", why);
         request.fail(error); // before the end, or its consumer could take it for cancelled
         endAll(request, CANCELLED);
     }
@@ -498,7 +398,8 @@ final class EngineLoop implements Runnable {
         });
     }
 
-    private void wakeLater(Request request) {
+    @Override
+    public void wakeLater(Request request) {
         if (!request.toWake) {
             request.toWake = true;
             toWake.add(request);
