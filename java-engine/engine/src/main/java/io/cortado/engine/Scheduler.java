@@ -47,14 +47,12 @@ final class Scheduler {
     private final @Nullable Sequence[] passed = new @Nullable Sequence[AdmissionQueue.SCAN];
     private int numPassed;
 
-    /** Sums of the device that no running sequence has, as a stack. */
-    private final int[] freeSums;
+    /** Sums of the device that no running sequence has. */
+    private final FreeNumbers freeSums;
 
-    /** Slots of the device's counts that no running sequence has, as a stack. */
-    private final int[] freeStates;
+    /** Slots of the device's counts that no running sequence has. */
+    private final FreeNumbers freeStates;
 
-    private int numFreeSums;
-    private int numFreeStates;
     private int numRunning;
 
     /** What those that waited were short of when the last step was chosen. */
@@ -85,14 +83,8 @@ final class Scheduler {
         journal = new Journal(cache);
         pace = new Pace(limits.itlTargetNanos());
         running = new @Nullable Sequence[limits.maxNumSeqs()];
-        freeSums = new int[limits.maxNumSeqs()];
-        while (numFreeSums < freeSums.length) {
-            freeSums[numFreeSums] = numFreeSums++;
-        }
-        freeStates = new int[limits.maxStates()];
-        while (numFreeStates < freeStates.length) {
-            freeStates[numFreeStates] = numFreeStates++;
-        }
+        freeSums = new FreeNumbers(limits.maxNumSeqs());
+        freeStates = new FreeNumbers(limits.maxStates());
     }
 
     Journal journal() {
@@ -446,7 +438,7 @@ final class Scheduler {
     }
 
     private KvCache.@Nullable Admission reserve(Sequence sequence) {
-        if (sequence.request.rowParams.hasState() && numFreeStates == 0) {
+        if (sequence.request.rowParams.hasState() && freeStates.isEmpty()) {
             return null;
         }
         int tokens = isProtected(sequence) ? sequence.maxCachedTokens() : sequence.cachedLength();
@@ -467,10 +459,10 @@ final class Scheduler {
     private void start(Sequence sequence, KvCache.Admission admission, Batch batch) {
         running[numRunning++] = sequence;
         if (sequence.request.pooled != null) {
-            sequence.sum = freeSums[--numFreeSums];
+            sequence.sum = freeSums.take();
         }
         if (sequence.request.rowParams.hasState()) {
-            sequence.stateSlot = freeStates[--numFreeStates];
+            sequence.stateSlot = freeStates.take();
             sequence.isStateNew = true;
         }
         sequence.isLong = isLong(sequence);
@@ -494,10 +486,10 @@ final class Scheduler {
                 System.arraycopy(running, i + 1, running, i, numRunning - i - 1);
                 running[--numRunning] = null;
                 if (sequence.request.pooled != null) {
-                    freeSums[numFreeSums++] = sequence.sum;
+                    freeSums.giveBack(sequence.sum);
                 }
                 if (sequence.stateSlot != Sequence.NO_SLOT) {
-                    freeStates[numFreeStates++] = sequence.stateSlot;
+                    freeStates.giveBack(sequence.stateSlot);
                     sequence.stateSlot = Sequence.NO_SLOT;
                 }
                 return true;
