@@ -157,10 +157,7 @@ public final class EngineFlags {
 
     /** A bundled model by its name, unless something of that name is there. */
     private static Path named(Path model) throws IOException {
-        String name = model.toString();
-        return DemoModel.isBundled(name) && !Files.exists(model)
-                ? DemoModel.unpackNamed(name, CacheFolder.resolve(name))
-                : model;
+        return DemoModel.find(model, name -> CacheFolder.resolve(name.toString()));
     }
 
     Path modelFolder(@Nullable Path model) throws IOException {

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * The bundled demo model: Qwen3 form, about 5 M parameters, trained on a synthetic corpus. An
@@ -73,9 +74,18 @@ public final class DemoModel {
         return unpack("moe/", MODEL_FILES, folder);
     }
 
-    /** Whether this is the name of a model or head that is bundled here. */
-    public static boolean isBundled(String name) {
-        return BUNDLED.contains(name);
+    /** Whether this names a bundled model or head: nothing else of that name is there. */
+    public static boolean isBundled(Path model) {
+        return BUNDLED.contains(model.toString()) && !Files.exists(model);
+    }
+
+    /**
+     * A bundled model by its name, unpacked; any other path as it is.
+     *
+     * @param cache where a model of a name is unpacked
+     */
+    public static Path find(Path model, UnaryOperator<Path> cache) throws IOException {
+        return isBundled(model) ? unpackNamed(model.toString(), cache.apply(model)) : model;
     }
 
     /**

@@ -254,7 +254,7 @@ final class EngineFlags {
         if (model == null) {
             return List.of(DemoModel.NAME);
         }
-        return isBundled(model) ? List.of(model.toString()) : List.of();
+        return DemoModel.isBundled(model) ? List.of(model.toString()) : List.of();
     }
 
     /**
@@ -271,16 +271,9 @@ final class EngineFlags {
         return named(model);
     }
 
-    private static boolean isBundled(Path model) {
-        return DemoModel.isBundled(model.toString()) && !Files.exists(model);
-    }
-
     /** A bundled model by its name, unless something of that name is there. */
     private static Path named(Path model) throws IOException {
-        String name = model.toString();
-        return isBundled(model)
-                ? DemoModel.unpackNamed(name, cache().resolve(name + "-" + Version.text()))
-                : model;
+        return DemoModel.find(model, name -> cache().resolve(name + "-" + Version.text()));
     }
 
     /** Text files beside the config, or of MODEL, come along, so that text can go in and out. */
