@@ -108,7 +108,10 @@ __device__ inline void BlockRow::edit_row(int step) {
 }
 
 __device__ inline void BlockRow::edit_list(int step) {
-    const int32_t* counts = a.state + p.state_slot * ct::slot_words(a.vocab_size) + ct::kSlotHead;
+    // Biases (DRY) come without a slot.
+    const bool penalises = step == CT_STEP_PENALTIES;
+    const int32_t* counts =
+        penalises ? a.state + p.state_slot * ct::slot_words(a.vocab_size) + ct::kSlotHead : nullptr;
     share(listed_, [&](int i) {
         const uint64_t key = s.list[i];
         if (!range.contains(key)) {
@@ -117,7 +120,7 @@ __device__ inline void BlockRow::edit_list(int step) {
         }
         const int64_t id = code.id(key);
         float logit = code.logit(key);
-        if (step == CT_STEP_PENALTIES) {
+        if (penalises) {
             logit = ct::penalised(logit, assumed_.on(static_cast<uint32_t>(counts[id]), static_cast<int32_t>(id)), p);
         } else {
             for (int64_t j = p.dry_begin; j < p.dry_end; ++j) {
