@@ -90,7 +90,7 @@ struct FmaTile {
 };
 
 template <bool GATED>
-__global__ void __launch_bounds__(kThreads) experts_fma(Product p) {
+__global__ void __launch_bounds__(kThreads, 8) experts_fma(Product p) {
     wait_for_previous();
     launch_next();
     const Place place(p, kCols);

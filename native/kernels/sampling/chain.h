@@ -20,7 +20,8 @@
 //   double deviation()                the standard deviation of its logits
 //   const uint64_t* first_keys(int* n)      up to kTopHTokens, in the order
 //   void narrow(uint64_t mass)        the range has become smaller; mass 0: not known
-// All is in line: a call would keep the row in memory on a GPU.
+// All is in line: a call would keep the row in memory on a GPU. So each question that is a pass over the row stands at as few
+// places as can be.
 #pragma once
 
 #include "kernels/sampling/weight.h"
@@ -87,37 +88,48 @@ CT_HOST_DEVICE inline double entropy(const KeyCode& code, const Spread& s) {
     return kLn2 * (static_cast<double>(s.moment) / mass) + std::log(mass / unit_of(code));
 }
 
+// What a step has done to the range; where it has become smaller, the row has yet to hear of it. mass: 0, or known.
+struct Cut {
+    bool any;
+    uint64_t mass;
+};
+
+// Keeps what is not below the key.
+template <typename Row>
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut cut_key(Row& x, uint64_t low) {
+    if (low <= x.range.low) return {false, 0};
+    x.range.low = low;
+    return {true, 0};
+}
+
 // Keeps the logits that are not below exact, the largest and its equals at least.
 template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void cut(Row& x, double exact) {
-    const uint64_t low = x.code.last_key(least_float(exact, x.top));
-    if (low <= x.range.low) return;
-    x.range.low = low;
-    x.narrow(0);
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut cut(Row& x, double exact) {
+    return cut_key(x, x.code.last_key(least_float(exact, x.top)));
 }
 
 // Keeps p >= e^log_share.
 template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void cut_probability(Row& x, double log_share, uint64_t mass) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut cut_probability(Row& x, double log_share, uint64_t mass) {
     const double log_mass = std::log(static_cast<double>(mass) / unit_of(x.code));
-    cut(x, static_cast<double>(x.top) + x.temperature * (log_share + log_mass));
+    return cut(x, static_cast<double>(x.top) + x.temperature * (log_share + log_mass));
 }
 
 template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_one(Row& x) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut keep_one(Row& x) {
     x.range = {x.best, x.best};
-    x.narrow(0);
+    return {true, 0};
 }
 
 template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void temper(Row& x, const ct_sample_row& p) {
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut temper(Row& x, const ct_sample_row& p, const Spread& s) {
     double temperature = static_cast<double>(p.temperature);
     if (p.dynatemp_range > 0) {
         const uint64_t n = x.count();
         const double range = static_cast<double>(p.dynatemp_range);
         const double least = temperature > range ? temperature - range : 0.0;
         if (n > 1) {
-            const double share = entropy(x.code, x.spread()) / std::log(static_cast<double>(n));
+            const double share = entropy(x.code, s) / std::log(static_cast<double>(n));
             const double exponent = static_cast<double>(p.dynatemp_exponent);
             const double power = share > 0 ? std::exp(exponent * std::log(share)) : exponent > 0 ? 0.0 : 1.0;
             temperature = least + (temperature + range - least) * power;
@@ -125,27 +137,21 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline void temper(Row& x, const ct_sample
         if (!(temperature >= static_cast<double>(kGreedyBelow))) return keep_one(x);
     }
     x.retemper(x.temperature * temperature);
+    return {false, 0};
 }
 
 template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_k(Row& x, const ct_sample_row& p) {
-    const auto k = static_cast<uint64_t>(p.top_k);
-    if (p.top_k <= 0 || p.top_k >= x.code.size) return;
-    const uint64_t key = x.key_at_count(k);
-    const uint64_t low = p.flags & CT_SAMPLE_KEEP_TIES ? x.code.last_key(x.code.logit(key)) : key;
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut keep_k(Row& x, const ct_sample_row& p) {
+    const uint64_t key = x.key_at_count(static_cast<uint64_t>(p.top_k));
     // Equals that another step has cut stay cut.
-    if (low <= x.range.low) return;
-    x.range.low = low;
-    x.narrow(0);
+    return cut_key(x, p.flags & CT_SAMPLE_KEEP_TIES ? x.code.last_key(x.code.logit(key)) : key);
 }
 
 template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_mass(Row& x, float share) {
-    if (!(share < 1)) return;
-    const uint64_t whole = x.mass();
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut keep_mass(Row& x, float share, uint64_t whole) {
     const Reached reached = x.key_at_mass(target_of(static_cast<double>(share) * static_cast<double>(whole), whole));
     x.range.low = reached.key;
-    x.narrow(reached.mass);
+    return {true, reached.mass};
 }
 
 // The least float32 from -FLT_MAX on that is not farther than reach below center.
@@ -164,13 +170,12 @@ CT_HOST_DEVICE inline float least_within(double center, double reach) {
 }
 
 template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_typical(Row& x, float share) {
-    if (!(share > 0 && share < 1)) return;
-    const Spread s = x.spread();
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut keep_typical(Row& x, float share, const Spread& s) {
     // -ln p = H there: ln p falls by 1 / temperature a logit from the top's -ln(mass).
     const double moment = static_cast<double>(s.moment) / static_cast<double>(s.mass);
     const double center = static_cast<double>(x.top) - x.temperature * kLn2 * moment;
-    if (!(center > -2.0 * static_cast<double>(FLT_MAX))) return;  // at an infinite temperature all are as near
+    if (!(center > -2.0 * static_cast<double>(FLT_MAX)))
+        return {false, 0};  // at an infinite temperature all are as near
     const uint64_t target = target_of(static_cast<double>(share) * static_cast<double>(s.mass), s.mass);
     const double reach = x.near(center, target);
     // The outermost logits whose distance, in double, is within reach.
@@ -181,12 +186,11 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_typical(Row& x, float sha
     x.range.low = last > x.range.low ? last : x.range.low;
     x.range.high = first < x.range.high ? first : x.range.high;
     x.begin_at(x.first_of(x.range.high));
-    x.narrow(0);
+    return {true, 0};
 }
 
 template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_top_h(Row& x, float share) {
-    if (!(share > 0)) return;
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut keep_top_h(Row& x, float share) {
     int n = 0;
     const uint64_t* keys = x.first_keys(&n);
     double whole = 0;
@@ -204,52 +208,80 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline void keep_top_h(Row& x, float share
         if (sum > static_cast<double>(share) * entropy) break;
     }
     x.range.low = keys[kept - 1];
-    x.narrow(0);
+    return {true, 0};
 }
 
 template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void remove_top(Row& x, const ct_sample_row& p) {
-    if (!(p.xtc_probability > 0) || !(p.xtc_threshold <= 0.5f)) return;
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut remove_top(Row& x, const ct_sample_row& p, uint64_t mass) {
     const double coin = uniform_of(p.seed, p.position, p.stream_tag, kUseXtc);
-    if (coin > static_cast<double>(p.xtc_probability)) return;
+    if (coin > static_cast<double>(p.xtc_probability)) return {false, 0};
     const double log_share = p.xtc_threshold > 0 ? std::log(static_cast<double>(p.xtc_threshold)) : -INFINITY;
-    const double log_mass = std::log(static_cast<double>(x.mass()) / unit_of(x.code));
+    const double log_mass = std::log(static_cast<double>(mass) / unit_of(x.code));
     const double exact = static_cast<double>(x.top) + x.temperature * (log_share + log_mass);
-    if (exact > static_cast<double>(x.top)) return;
+    if (exact > static_cast<double>(x.top)) return {false, 0};
     const uint64_t low = x.code.last_key(least_float(exact, x.top));
     const uint64_t last = x.last_of(low > x.range.low ? low : x.range.low);
-    if (last == x.best) return;
+    if (last == x.best) return {false, 0};
     x.range.high = last;
     x.begin_at(last);
-    x.narrow(0);
+    return {true, 0};
 }
 
-// Runs one step that is no edit.
-template <typename Row>
-CT_HOST_DEVICE [[gnu::always_inline]] inline void run_step(Row& x, const ct_sample_row& p, int step, float mu) {
+// What a step has to know of the range before it begins.
+enum class Asks { kOff, kNothing, kMass, kSpread };
+
+CT_HOST_DEVICE inline Asks asks_of(const ct_sample_row& p, int64_t vocab_size, int step) {
+    auto where = [](bool on, Asks what) { return on ? what : Asks::kOff; };
     switch (step) {
         case CT_STEP_TEMPERATURE:
-            return temper(x, p);
+            return p.dynatemp_range > 0 ? Asks::kSpread : Asks::kNothing;
         case CT_STEP_MIN_P:
-            if (!(p.min_p > 0)) return;
+            return where(p.min_p > 0, Asks::kNothing);
+        case CT_STEP_TOP_K:
+            return where(p.top_k > 0 && p.top_k < vocab_size, Asks::kNothing);
+        case CT_STEP_TOP_P:
+            return where(p.top_p < 1, Asks::kMass);
+        case CT_STEP_TYPICAL_P:
+            return where(p.typical_p > 0 && p.typical_p < 1, Asks::kSpread);
+        case CT_STEP_TOP_N_SIGMA:
+            return where(p.top_n_sigma > 0, Asks::kNothing);
+        case CT_STEP_EPSILON:
+            return where(p.epsilon_cutoff > 0, Asks::kMass);
+        case CT_STEP_ETA:
+            return where(p.eta_cutoff > 0, Asks::kSpread);
+        case CT_STEP_TOP_H:
+            return where(p.top_h > 0, Asks::kNothing);
+        case CT_STEP_XTC:
+            return where(p.xtc_probability > 0 && p.xtc_threshold <= 0.5f, Asks::kMass);
+        case CT_STEP_MIROSTAT:
+            return where(p.mirostat_tau > 0, Asks::kMass);
+        default:
+            return Asks::kOff;
+    }
+}
+
+// Runs one step that is no edit. s: of the range, as far as the step asks.
+template <typename Row>
+CT_HOST_DEVICE [[gnu::always_inline]] inline Cut run_step(Row& x, const ct_sample_row& p, int step, float mu,
+                                                          const Spread& s) {
+    switch (step) {
+        case CT_STEP_TEMPERATURE:
+            return temper(x, p, s);
+        case CT_STEP_MIN_P:
             // Above 1 it would keep none; taken as 1.
             return cut(x, static_cast<double>(x.top) +
                               x.temperature * std::log(p.min_p < 1 ? static_cast<double>(p.min_p) : 1.0));
         case CT_STEP_TOP_K:
             return keep_k(x, p);
         case CT_STEP_TOP_P:
-            return keep_mass(x, p.top_p);
+            return keep_mass(x, p.top_p, s.mass);
         case CT_STEP_TYPICAL_P:
-            return keep_typical(x, p.typical_p);
+            return keep_typical(x, p.typical_p, s);
         case CT_STEP_TOP_N_SIGMA:
-            if (!(p.top_n_sigma > 0)) return;
             return cut(x, static_cast<double>(x.top) - static_cast<double>(p.top_n_sigma) * x.deviation());
         case CT_STEP_EPSILON:
-            if (!(p.epsilon_cutoff > 0)) return;
-            return cut_probability(x, std::log(static_cast<double>(p.epsilon_cutoff)), x.mass());
+            return cut_probability(x, std::log(static_cast<double>(p.epsilon_cutoff)), s.mass);
         case CT_STEP_ETA: {
-            if (!(p.eta_cutoff > 0)) return;
-            const Spread s = x.spread();
             const double log_eta = std::log(static_cast<double>(p.eta_cutoff));
             const double other = 0.5 * log_eta - entropy(x.code, s);
             return cut_probability(x, other < log_eta ? other : log_eta, s.mass);
@@ -257,33 +289,42 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline void run_step(Row& x, const ct_samp
         case CT_STEP_TOP_H:
             return keep_top_h(x, p.top_h);
         case CT_STEP_XTC:
-            return remove_top(x, p);
-        case CT_STEP_MIROSTAT:
-            if (!(p.mirostat_tau > 0)) return;
-            return cut_probability(x, -kLn2 * static_cast<double>(mu), x.mass());
-        default:
-            return;
+            return remove_top(x, p, s.mass);
+        default:  // CT_STEP_MIROSTAT
+            return cut_probability(x, -kLn2 * static_cast<double>(mu), s.mass);
     }
 }
 
 // Edits, then the steps; leaves in the range what may be drawn. Greedy rows take the first.
 template <typename Row>
 CT_HOST_DEVICE [[gnu::always_inline]] inline int32_t run_chain(Row& x, const ct_sample_row& p, float mu) {
-    int i = 0;
-    for (; is_edit(step_of(p, i)); ++i) x.edit(step_of(p, i));
-    int32_t status = x.survey();
     const bool greedy = is_greedy(p);
-    for (; status == CT_SAMPLE_OK && step_of(p, i) != CT_STEP_END; ++i) {
+    bool surveyed = false;
+    for (int i = 0;; ++i) {
         const int step = step_of(p, i);
-        if (!is_edit(step)) {
-            if (!greedy) run_step(x, p, step, mu);
-        } else if (x.edits(step)) {
-            x.edit(step);
-            status = x.survey();
+        const bool edits = is_edit(step) && (!surveyed || x.edits(step));
+        if (edits) x.edit(step);
+        // After the edits that come first, and after each later one.
+        if (edits ? surveyed : !surveyed && !is_edit(step)) {
+            const int32_t status = x.survey();
+            if (status != CT_SAMPLE_OK) return status;
+            surveyed = true;
         }
+        const bool ends = step == CT_STEP_END;
+        Cut cut{false, 0};
+        if (greedy) {
+            if (ends) cut = keep_one(x);
+        } else if (!ends && !is_edit(step)) {
+            const Asks asks = asks_of(p, x.code.size, step);
+            if (asks == Asks::kOff) continue;
+            Spread s{0, 0};
+            if (asks == Asks::kSpread) s = x.spread();
+            if (asks == Asks::kMass) s.mass = x.mass();
+            cut = run_step(x, p, step, mu, s);
+        }
+        if (cut.any) x.narrow(cut.mass);
+        if (ends) return CT_SAMPLE_OK;
     }
-    if (greedy && status == CT_SAMPLE_OK) keep_one(x);
-    return status;
 }
 
 // A token of the range, by the row's random number.

@@ -16,6 +16,7 @@ package io.cortado.api;
  * @param queue the wait for its first step
  * @param prefill the computation of the prompt
  * @param decode the steps that drew tokens
+ * @param drafts what speculative decoding has drafted for it
  * @param preemption what being thrown out has cost
  * @param cost its part of the engine's work
  */
@@ -31,6 +32,7 @@ public record RequestReport(
         Queue queue,
         Prefill prefill,
         Decode decode,
+        Drafts drafts,
         Preemption preemption,
         Cost cost) {
 
@@ -100,6 +102,15 @@ public record RequestReport(
      * @param promptTokens those of them that belong to prompts
      */
     public record SlowestStep(long nanos, int seqs, int tokens, int promptTokens) {}
+
+    /**
+     * Drafts for it that were verified, over all answers.
+     *
+     * @param verified steps that verified one
+     * @param tokens tokens of all drafts
+     * @param accepted those of them that the target drew
+     */
+    public record Drafts(int verified, int tokens, int accepted) {}
 
     /**
      * Being thrown out for want of KV blocks.

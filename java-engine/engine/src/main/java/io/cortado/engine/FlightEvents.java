@@ -37,6 +37,9 @@ final class FlightEvents {
         @Label("Prompt Tokens")
         int promptTokens;
 
+        @Label("Draft Tokens")
+        int drafts;
+
         @Label("Waiting Sequences")
         int waiting;
 
@@ -94,6 +97,12 @@ final class FlightEvents {
 
         @Label("Output Tokens")
         int outputTokens;
+
+        @Label("Draft Tokens")
+        int draftTokens;
+
+        @Label("Accepted Draft Tokens")
+        int acceptedDraftTokens;
 
         @Label("Cached Tokens")
         int cachedTokens;

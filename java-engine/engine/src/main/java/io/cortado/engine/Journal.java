@@ -201,6 +201,7 @@ final class Journal {
             on.step.sequences = batch.numSeqs();
             on.step.tokens = batch.numTokens();
             on.step.promptTokens = batch.promptTokens();
+            on.step.drafts = batch.numDrafts();
             on.step.waiting = scheduler.waiting();
             on.step.deviceTime = nanos;
             on.step.hostTime = hostNanos - hostNanosBefore;
@@ -223,7 +224,7 @@ final class Journal {
             if (batch.isChunk(i)) {
                 sequence.request.ledger.chunk(batch, batch.tokensOf(i), prompts - 1, nanos);
             } else {
-                sequence.request.ledger.decode(batch, nanos);
+                sequence.request.ledger.decode(batch, batch.tokensOf(i), nanos);
             }
         }
     }
@@ -251,6 +252,8 @@ final class Journal {
             on.ended.request = request.number();
             on.ended.outcome = outcome;
             on.ended.outputTokens = report.timings().completionTokens();
+            on.ended.draftTokens = report.drafts().tokens();
+            on.ended.acceptedDraftTokens = report.drafts().accepted();
             on.ended.cachedTokens = report.prefill().cachedTokens();
             on.ended.preemptions = report.preemption().count();
             on.ended.latency = report.timings().e2eNanos();

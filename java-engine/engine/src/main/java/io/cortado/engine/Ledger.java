@@ -38,6 +38,10 @@ final class Ledger {
     private int slowestTokens;
     private int slowestPromptTokens;
 
+    private int draftsVerified;
+    private int draftTokens;
+    private int draftTokensAccepted;
+
     private int preemptions;
     private long preemptedNanos;
     private long recomputedTokens;
@@ -96,8 +100,8 @@ final class Ledger {
         charge(batch, tokens, stepNanos);
     }
 
-    /** A step computed one token. */
-    void decode(Batch batch, long stepNanos) {
+    /** A step computed one token, and drafts behind it. */
+    void decode(Batch batch, int tokens, long stepNanos) {
         steps++;
         nanos += stepNanos;
         if (batch.promptTokens() > 0) {
@@ -110,7 +114,18 @@ final class Ledger {
             slowestTokens = batch.numTokens();
             slowestPromptTokens = batch.promptTokens();
         }
-        charge(batch, 1, stepNanos);
+        charge(batch, tokens, stepNanos);
+    }
+
+    /** A draft of so many tokens was verified. */
+    void drafted(int tokens) {
+        draftsVerified++;
+        draftTokens += tokens;
+    }
+
+    /** A token of it stands. */
+    void draftStands() {
+        draftTokensAccepted++;
     }
 
     private void charge(Batch batch, int tokens, long stepNanos) {
@@ -120,6 +135,14 @@ final class Ledger {
     /** KV blocks were held for a while. */
     void hold(int blocks, long whileNanos) {
         blockNanos += (double) blocks * whileNanos;
+    }
+
+    int draftTokens() {
+        return draftTokens;
+    }
+
+    int draftTokensAccepted() {
+        return draftTokensAccepted;
     }
 
     int preemptions() {
@@ -164,6 +187,10 @@ final class Ledger {
                 mixedNanos,
                 new RequestReport.SlowestStep(
                         slowestNanos, slowestSeqs, slowestTokens, slowestPromptTokens));
+    }
+
+    RequestReport.Drafts drafts() {
+        return new RequestReport.Drafts(draftsVerified, draftTokens, draftTokensAccepted);
     }
 
     RequestReport.Preemption preemption() {

@@ -183,6 +183,7 @@ final class Request {
                 ledger.queue(journal),
                 ledger.prefill(),
                 ledger.decode(),
+                ledger.drafts(),
                 ledger.preemption(),
                 ledger.cost(bytesPerBlock));
     }

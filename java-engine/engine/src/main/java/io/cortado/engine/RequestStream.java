@@ -135,7 +135,12 @@ final class RequestStream implements GenerationStream {
             tokens += sequence.answer.size();
         }
         return new GenerationEvent.Completed(
-                new Usage(request.prompt.length, tokens, request.cachedTokens()),
+                new Usage(
+                        request.prompt.length,
+                        tokens,
+                        request.cachedTokens(),
+                        request.ledger.draftTokensAccepted(),
+                        request.ledger.draftTokens() - request.ledger.draftTokensAccepted()),
                 new Timings(request.queuedNanos(), request.ttftNanos(), request.e2eNanos(), tokens),
                 request.report());
     }

@@ -58,8 +58,12 @@ final class StepResults {
     /** What goes wrong with the text, scores or memory of one request leaves the others alone. */
     private void acceptOrFail(Batch batch, int row, Sequence sequence) {
         try {
+            int drafts = batch.draftsOf(batch.rowSequence[row]);
+            if (drafts > 0) {
+                sequence.request.ledger.drafted(drafts); // it may end with this token
+            }
             accept(batch, row, sequence);
-            if (batch.draftsOf(batch.rowSequence[row]) > 0) {
+            if (drafts > 0) {
                 acceptDrafts(batch, row, sequence);
             }
             if (batch.rowForced[row] == Batch.DRAW) {
@@ -109,6 +113,7 @@ final class StepResults {
         while (node != DraftTree.NONE && !sequence.hasEnded()) {
             accepted++;
             sequence.acceptDraft();
+            sequence.request.ledger.draftStands();
             int row = root + 1 + node;
             accept(batch, row, sequence);
             node = drafts.tree().child(node, batch.token[row]);

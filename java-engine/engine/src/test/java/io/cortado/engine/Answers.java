@@ -4,6 +4,7 @@ import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
 import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationStream;
+import io.cortado.api.RequestReport;
 import io.cortado.api.TokenLogprob;
 import io.cortado.api.Usage;
 import java.util.ArrayList;
@@ -28,6 +29,7 @@ final class Answers {
     int[] promptIds = {};
     @Nullable List<@Nullable TokenLogprob> promptScores;
     @Nullable Usage usage;
+    @Nullable RequestReport report;
     @Nullable EngineException failure;
 
     static Answers read(GenerationStream stream) throws InterruptedException {
@@ -55,7 +57,10 @@ final class Answers {
             case GenerationEvent.Delta delta -> add(delta);
             case GenerationEvent.Finished finished ->
                     answer(finished.index()).reason = finished.reason();
-            case GenerationEvent.Completed completed -> usage = completed.usage();
+            case GenerationEvent.Completed completed -> {
+                usage = completed.usage();
+                report = completed.report();
+            }
             case GenerationEvent.Failed failed -> failure = failed.error();
         }
     }

@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,11 +14,13 @@ import io.cortado.api.GenerationStream;
 import io.cortado.api.Mirostat;
 import io.cortado.api.Penalties;
 import io.cortado.api.Prompt;
+import io.cortado.api.RequestReport;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
 import io.cortado.api.TokenLogprob;
 import io.cortado.api.TokenRules;
 import io.cortado.api.Truncation;
+import io.cortado.api.Usage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,6 +30,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -111,6 +115,30 @@ class SpeculationTest {
         try (Engine engine = DemoEngine.open(tight.speculation(speculation))) {
             assertSame(requests, without, together(engine, requests));
             assertTrue(engine.stats().preemptions() > 0);
+        }
+    }
+
+    @Test
+    void eachRequestIsToldOfItsDrafts() throws Exception {
+        Speculation how = Speculation.draftModel(DemoEngine.draftFolder().toString(), 4);
+        try (Engine engine =
+                DemoEngine.open(DemoEngine.options().speculation(how.adaptive(false)))) {
+            int accepted = 0;
+            int rejected = 0;
+            for (GenerationRequest request : requests()) {
+                Answers answers = Answers.read(engine.generate(request));
+                RequestReport.Drafts drafts = requireNonNull(answers.report).drafts();
+                Usage usage = requireNonNull(answers.usage);
+                assertEquals(drafts.accepted(), usage.acceptedDraftTokens());
+                assertEquals(drafts.tokens(), drafts.accepted() + usage.rejectedDraftTokens());
+                assertTrue(usage.acceptedDraftTokens() < usage.completionTokens());
+                accepted += usage.acceptedDraftTokens();
+                rejected += usage.rejectedDraftTokens();
+            }
+            EngineStats.Drafts all = engine.stats().drafts();
+            assertEquals(all.accepted(), accepted);
+            assertEquals(all.tokens(), accepted + rejected);
+            assertTrue(accepted > 0 && rejected > 0, all::toString);
         }
     }
 

@@ -44,6 +44,8 @@ final class Answer {
     private int promptTokens;
     private int completionTokens;
     private int cachedTokens;
+    private int acceptedDraftTokens;
+    private int rejectedDraftTokens;
 
     /** Of the prompts that have ended, where they are told. */
     final List<RequestReport> reports = new ArrayList<>();
@@ -59,10 +61,17 @@ final class Answer {
         promptTokens += usage.promptTokens();
         completionTokens += usage.completionTokens();
         cachedTokens += usage.cachedTokens();
+        acceptedDraftTokens += usage.acceptedDraftTokens();
+        rejectedDraftTokens += usage.rejectedDraftTokens();
     }
 
     Usage usage() {
-        return new Usage(promptTokens, completionTokens, cachedTokens);
+        return new Usage(
+                promptTokens,
+                completionTokens,
+                cachedTokens,
+                acceptedDraftTokens,
+                rejectedDraftTokens);
     }
 
     /** Why the answers ended, for the log. */

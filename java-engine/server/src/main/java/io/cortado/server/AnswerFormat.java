@@ -74,6 +74,11 @@ abstract sealed class AnswerFormat permits ChatFormat, CompletionFormat {
         out.field("total_tokens", usage.totalTokens());
         out.name("prompt_tokens_details").open();
         out.field("cached_tokens", usage.cachedTokens()).close();
+        if (usage.acceptedDraftTokens() + usage.rejectedDraftTokens() > 0) {
+            out.name("completion_tokens_details").open();
+            out.field("accepted_prediction_tokens", usage.acceptedDraftTokens());
+            out.field("rejected_prediction_tokens", usage.rejectedDraftTokens()).close();
+        }
         if (form.cost()) {
             cost(out.name("cost"), answer.reports);
         }

@@ -20,6 +20,9 @@ public final class ReportJson {
         queue(out.name("queue"), report.queue());
         prefill(out.name("prefill"), report.prefill());
         decode(out.name("decode"), report.decode());
+        RequestReport.Drafts drafts = report.drafts();
+        out.name("drafts").open().field("verified", drafts.verified());
+        out.field("tokens", drafts.tokens()).field("accepted", drafts.accepted()).close();
         RequestReport.Preemption preemption = report.preemption();
         out.name("preemption").open().field("count", preemption.count());
         out.field("waited_ns", preemption.waitedNanos());
@@ -75,6 +78,7 @@ public final class ReportJson {
                 queue(node.path("queue")),
                 prefill(node.path("prefill")),
                 decode(node.path("decode")),
+                drafts(node.path("drafts")),
                 preemption(node.path("preemption")),
                 new RequestReport.Cost(
                         number(node.path("cost"), "device_ns"),
@@ -117,6 +121,16 @@ public final class ReportJson {
                         integer(slowest, "seqs"),
                         integer(slowest, "tokens"),
                         integer(slowest, "prompt_tokens")));
+    }
+
+    /** Recordings of before speculative decoding have none. */
+    private static RequestReport.Drafts drafts(JsonNode node) {
+        return node.isMissingNode()
+                ? new RequestReport.Drafts(0, 0, 0)
+                : new RequestReport.Drafts(
+                        integer(node, "verified"),
+                        integer(node, "tokens"),
+                        integer(node, "accepted"));
     }
 
     private static RequestReport.Preemption preemption(JsonNode node) {

@@ -323,7 +323,7 @@ final class FakeEngine implements Engine {
             }
             put(
                     new GenerationEvent.Completed(
-                            new Usage(promptIds.length, tokens, 1),
+                            new Usage(promptIds.length, tokens, 1, 3, 2),
                             new Timings(1_000_000, 2_000_000, 10_000_000, tokens),
                             report(request, promptIds.length, tokens)));
         }

@@ -27,6 +27,7 @@ public final class Reports {
                         13,
                         190_000_000,
                         new RequestReport.SlowestStep(31_000_000, 5, 512, 508)),
+                new RequestReport.Drafts(21, 84, 60),
                 new RequestReport.Preemption(1, 110_000_000, 1024),
                 new RequestReport.Cost(240_000_000, 12_500_000));
     }

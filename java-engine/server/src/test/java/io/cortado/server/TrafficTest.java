@@ -109,6 +109,9 @@ class TrafficTest {
             JsonNode usage = TestServer.json(server.chat("hi", "")).get("usage");
             assertEquals(null, usage.get("cost"));
             assertEquals(1, usage.get("prompt_tokens_details").get("cached_tokens").intValue());
+            JsonNode details = usage.get("completion_tokens_details");
+            assertEquals(3, details.get("accepted_prediction_tokens").intValue());
+            assertEquals(2, details.get("rejected_prediction_tokens").intValue());
             JsonNode cost =
                     TestServer.json(server.complete("\"prompt\":[\"x\",\"y\"],\"cost\":true"))
                             .get("usage")

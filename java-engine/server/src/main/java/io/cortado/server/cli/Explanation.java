@@ -24,6 +24,7 @@ final class Explanation {
         explanation.queue();
         explanation.prefill();
         explanation.decode();
+        explanation.drafts();
         explanation.preemption();
         explanation.cost();
         explanation.because();
@@ -138,6 +139,17 @@ final class Explanation {
         RequestReport.Decode decode = report.decode();
         int pure = decode.steps() - decode.mixedSteps();
         return pure == 0 ? 0 : (double) (decode.nanos() - decode.mixedNanos()) / pure;
+    }
+
+    private void drafts() {
+        RequestReport.Drafts drafts = report.drafts();
+        if (drafts.verified() > 0) {
+            line(
+                    "drafts    %d of %d tokens stood, %.2f tokens a step with a draft",
+                    drafts.accepted(),
+                    drafts.tokens(),
+                    1 + (double) drafts.accepted() / drafts.verified());
+        }
     }
 
     private void preemption() {

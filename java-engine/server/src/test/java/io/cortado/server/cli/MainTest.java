@@ -107,7 +107,7 @@ class MainTest {
         TokenLogprob token = new TokenLogprob(5, "a", new byte[] {97}, -0.5f, 1, List.of(top));
         Completed completed =
                 new Completed(
-                        new Usage(1, 1, 0),
+                        new Usage(1, 1, 0, 0, 0),
                         new Timings(1_000_000, 2_000_000, 3_000_000, 1),
                         Reports.report("", "", 0, 1, 1));
         Answered answer = new Answered();
