@@ -5,6 +5,7 @@ import io.cortado.api.RequestReport;
 import io.cortado.api.Timings;
 import io.cortado.kv.BlockKeys;
 import io.cortado.kv.DiskTier;
+import io.cortado.speculate.SuffixIndex;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
@@ -21,6 +22,10 @@ final class Request {
     final int maxOutput;
     final int priority;
     final String tenant;
+
+    /** Of what its answers say. */
+    final SuffixIndex.Owner owner;
+
     final long seed;
     final RowParams rowParams;
 
@@ -90,6 +95,7 @@ final class Request {
         prompt = spec.prompt();
         priority = spec.scheduling().priority();
         tenant = spec.scheduling().tenant();
+        owner = new SuffixIndex.Owner(tenant, spec.scheduling().cacheSalt());
         ttftTargetNanos = spec.scheduling().ttftTargetNanos();
         tpotTargetNanos = spec.scheduling().tpotTargetNanos();
         maxOutput = spec.maxOutput();

@@ -88,7 +88,7 @@ final class Speculator {
     void ended(Sequence sequence) {
         Drafts drafts = sequence.drafts;
         if (answers != null && drafts != null && sequence.answer.size() > 0) {
-            answers.remember(sequence.request.tenant, drafts);
+            answers.remember(sequence.request.owner, drafts);
         }
     }
 
@@ -195,7 +195,7 @@ final class Speculator {
             found = ngrams.propose(drafts.tree(), drafts.wanted());
         }
         if (found == 0 && answers != null) {
-            answers.propose(sequence.request.tenant, drafts, drafts.tree(), drafts.wanted());
+            answers.propose(sequence.request.owner, drafts, drafts.tree(), drafts.wanted());
         }
     }
 

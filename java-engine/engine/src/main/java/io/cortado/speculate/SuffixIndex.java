@@ -5,20 +5,23 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the ended answers of each tenant said, to propose it again (suffix decoding: Oliaro et al.
- * 2024, arXiv 2411.04975, with n-grams for its tree). Memory is bounded: each tenant has an older
- * and a newer half, and a full newer half takes the place of the older; the tenant that was idle
- * longest makes room for another. Tenants never see each other's. One thread.
+ * What the ended answers of each owner said, to propose it again (suffix decoding: Oliaro et al.
+ * 2024, arXiv 2411.04975, with n-grams for its tree). Memory is bounded: each owner has an older
+ * and a newer half, and a full newer half takes the place of the older; the owner that was idle
+ * longest makes room for another. Owners never see each other's. One thread.
  */
 public final class SuffixIndex {
-    private static final int MAX_TENANTS = 64;
+    private static final int MAX_OWNERS = 64;
 
     private static final int TOKENS_PER_HALF = 1 << 15;
 
     private final int min;
     private final int max;
     private final int tokensPerHalf;
-    private final Map<String, Halves> tenants = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<Owner, Halves> owners = new LinkedHashMap<>(16, 0.75f, true);
+
+    /** Who may be told what an answer said: as in the prefix cache, requests of one salt. */
+    public record Owner(String tenant, String cacheSalt) {}
 
     private static final class Halves {
         @Nullable NgramIndex older;
@@ -43,15 +46,15 @@ public final class SuffixIndex {
         this.tokensPerHalf = tokensPerHalf;
     }
 
-    int numTenants() {
-        return tenants.size();
+    int numOwners() {
+        return owners.size();
     }
 
     /** Remembers the end of a text, as far as a half has room for it. */
-    public void remember(String tenant, TokenText text) {
-        Halves halves = tenants.computeIfAbsent(tenant, _ -> new Halves(new NgramIndex(min, max)));
-        if (tenants.size() > MAX_TENANTS) {
-            tenants.remove(tenants.keySet().iterator().next());
+    public void remember(Owner owner, TokenText text) {
+        Halves halves = owners.computeIfAbsent(owner, _ -> new Halves(new NgramIndex(min, max)));
+        if (owners.size() > MAX_OWNERS) {
+            owners.remove(owners.keySet().iterator().next());
         }
         int count = Math.min(text.size(), tokensPerHalf - 1);
         if (halves.newer.size() + count + 1 > tokensPerHalf) {
@@ -71,8 +74,8 @@ public final class SuffixIndex {
      * @param most tokens
      * @return tokens that were added
      */
-    public int propose(String tenant, TokenText text, DraftTree draft, int most) {
-        Halves halves = tenants.get(tenant);
+    public int propose(Owner owner, TokenText text, DraftTree draft, int most) {
+        Halves halves = owners.get(owner);
         if (halves == null) {
             return 0;
         }

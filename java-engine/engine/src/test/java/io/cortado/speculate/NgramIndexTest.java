@@ -10,6 +10,8 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class NgramIndexTest {
+    private static final SuffixIndex.Owner A = new SuffixIndex.Owner("a", "");
+
     /** A text of these tokens. */
     private record Text(int... tokens) implements TokenText {
         @Override
@@ -106,12 +108,14 @@ class NgramIndexTest {
     }
 
     @Test
-    void tenantsHaveTheirOwnAnswers() {
+    void ownersHaveTheirOwnAnswers() {
         SuffixIndex answers = new SuffixIndex(2, 3);
-        answers.remember("a", new Text(1, 2, 3, 4, 5));
+        answers.remember(A, new Text(1, 2, 3, 4, 5));
         DraftTree draft = new DraftTree(4);
-        assertEquals(0, answers.propose("b", new Text(9, 2, 3), draft, 4));
-        assertEquals(2, answers.propose("a", new Text(9, 2, 3), draft, 4));
+        assertEquals(
+                0,
+                answers.propose(new SuffixIndex.Owner("a", "salt"), new Text(9, 2, 3), draft, 4));
+        assertEquals(2, answers.propose(A, new Text(9, 2, 3), draft, 4));
         assertEquals(List.of(4, 5), tokens(draft));
     }
 
@@ -119,32 +123,32 @@ class NgramIndexTest {
     void answersAreForgottenByHalves() {
         SuffixIndex answers = new SuffixIndex(2, 3, 16);
         for (int i = 0; i < 10; i++) {
-            answers.remember("a", new Text(10 * i, 10 * i + 1, 10 * i + 2, 10 * i + 3));
+            answers.remember(A, new Text(10 * i, 10 * i + 1, 10 * i + 2, 10 * i + 3));
         }
         DraftTree draft = new DraftTree(4);
-        assertEquals(0, answers.propose("a", new Text(0, 1), draft, 4), "long ago");
-        assertEquals(2, answers.propose("a", new Text(90, 91), draft, 4), "the last");
+        assertEquals(0, answers.propose(A, new Text(0, 1), draft, 4), "long ago");
+        assertEquals(2, answers.propose(A, new Text(90, 91), draft, 4), "the last");
         draft.clear();
-        assertEquals(2, answers.propose("a", new Text(70, 71), draft, 4), "in the older half");
+        assertEquals(2, answers.propose(A, new Text(70, 71), draft, 4), "in the older half");
     }
 
     @Test
     void noTextReachesOverIntoTheNext() {
         SuffixIndex answers = new SuffixIndex(2, 3);
-        answers.remember("a", new Text(1, 2));
-        answers.remember("a", new Text(3, 4));
+        answers.remember(A, new Text(1, 2));
+        answers.remember(A, new Text(3, 4));
         DraftTree draft = new DraftTree(4);
-        assertEquals(0, answers.propose("a", new Text(1, 2), draft, 4));
-        assertEquals(0, answers.propose("a", new Text(2, 3), draft, 4));
+        assertEquals(0, answers.propose(A, new Text(1, 2), draft, 4));
+        assertEquals(0, answers.propose(A, new Text(2, 3), draft, 4));
     }
 
     @Test
-    void tenantsMakeRoomForOthers() {
+    void ownersMakeRoomForOthers() {
         SuffixIndex answers = new SuffixIndex(1, 2);
         for (int i = 0; i < 1000; i++) {
-            answers.remember("tenant " + i, new Text(1, 2, 3));
+            answers.remember(new SuffixIndex.Owner("tenant " + i, ""), new Text(1, 2, 3));
         }
-        assertEquals(64, answers.numTenants());
+        assertEquals(64, answers.numOwners());
     }
 
     @Test
