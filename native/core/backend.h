@@ -53,6 +53,9 @@ struct DeviceRuntime {
     int32_t (*event_destroy)(void* context, void* event);
     int32_t (*event_record)(void* context, void* event, void* queue);
     int32_t (*event_wait)(void* context, void* event, int64_t timeout_ms);
+    int32_t (*stream_wait)(void* context, void* queue, void* event);
+    // Calls function(argument) in the queue's order, from a thread of the runtime; it must not call the runtime.
+    int32_t (*host_call)(void* context, void* queue, void (*function)(void*), void* argument);
     int32_t (*begin_capture)(void* context, void* queue);
     int32_t (*end_capture)(void* context, void** graph, void* queue);
     int32_t (*graph_launch)(void* context, void* graph, void* queue);
@@ -230,8 +233,9 @@ struct MoeRouteArgs {
     float* weights;
     uint64_t* counts;  // nullable
     const float* logits;
-    const float* bias;      // nullable
-    ct_moe_route_params p;  // num_groups, top_groups and scale already set to their defaults
+    const float* bias;            // nullable
+    const int64_t* slot_mapping;  // nullable
+    ct_moe_route_params p;        // num_groups, top_groups and scale already set to their defaults
 };
 
 struct MoePlanArgs {

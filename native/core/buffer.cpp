@@ -113,6 +113,20 @@ extern "C" int32_t ct_buffer_view(ct_buffer** view, ct_buffer* parent, int64_t o
     })
 }
 
+extern "C" int32_t ct_buffer_share(ct_buffer** shared, ct_device* cpu, ct_buffer* parent) {
+    CT_REQUIRE(shared, "shared is null");
+    CT_REQUIRE(cpu, "cpu is null");
+    CT_REQUIRE(parent, "parent is null");
+    CT_REQUIRE(!cpu->backend, "the device is %s and must be cpu", cpu->name);
+    CT_REQUIRE(parent->host, "the buffer lies in the memory of %s, which cpu does not reach", parent->device->name);
+    CT_GUARD({
+        *shared = new ct_buffer{cpu, parent->data, parent->bytes, parent, true, 0};
+        parent->views.fetch_add(1);
+        cpu->children.fetch_add(1);
+        return ct::ok();
+    })
+}
+
 extern "C" int32_t ct_buffer_destroy(ct_buffer* buffer) {
     CT_REQUIRE(buffer, "buffer is null");
     int64_t views = buffer->views.load();

@@ -253,6 +253,55 @@ extern "C" int32_t ct_event_wait(ct_event* event, int64_t timeout_ms) {
     return ct::ok();
 }
 
+namespace ct {
+namespace {
+
+// A recording of an event that somebody waits for.
+struct Recording {
+    ct_event* event;
+    uint64_t generation;
+
+    // Ends as well where the event's device has failed: its own calls tell so.
+    void await() const {
+        const ct_device* device = event->device;
+        if (const auto* runtime = runtime_of(device)) {
+            runtime->event_wait(device->context, event->native, INT64_MAX);
+        } else {
+            device->queue->done.wait([&] { return event->reached.load(std::memory_order_acquire) >= generation; });
+        }
+    }
+};
+
+// In a runtime's queue: an event of a device that has none.
+int32_t call_await(const DeviceRuntime& runtime, ct_stream* stream, const Recording& recording) {
+    auto waiter = std::make_unique<Recording>(recording);
+    const auto wait = [](void* argument) { std::unique_ptr<Recording>(static_cast<Recording*>(argument))->await(); };
+    const int32_t status = runtime.host_call(stream->device->context, stream->native, wait, waiter.get());
+    if (status == CT_OK) waiter.release();
+    return settle(stream->device, status);
+}
+
+}  // namespace
+}  // namespace ct
+
+extern "C" int32_t ct_stream_wait_event(ct_stream* stream, ct_event* event) {
+    CT_REQUIRE(stream, "stream is null");
+    CT_REQUIRE(event, "event is null");
+    CT_REQUIRE(!ct::is_capturing(stream), "the stream is capturing");
+    ct_device* device = stream->device;
+    const auto* runtime = ct::runtime_of(device);
+    CT_REQUIRE(runtime || event->device != device, "the event belongs to %s as the stream does, which waits for others",
+               device->name);
+    CT_TRY(ct::check_device(__func__, device));
+    const ct::Recording recording{event, event->recorded.load()};
+    if (recording.generation == 0) return ct::ok();
+    CT_GUARD({
+        if (!runtime) return ct::enqueue(stream, [recording](ct::Team&) { recording.await(); });
+        if (!ct::runtime_of(event->device)) return ct::call_await(*runtime, stream, recording);
+        return ct::settle(device, runtime->stream_wait(device->context, stream->native, event->native));
+    })
+}
+
 extern "C" int32_t ct_stream_begin_capture(ct_stream* stream) {
     CT_REQUIRE(stream, "stream is null");
     ct_device* device = stream->device;

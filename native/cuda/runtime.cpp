@@ -198,6 +198,18 @@ int32_t event_record(void* context, void* event, void* queue) {
     return CT_OK;
 }
 
+int32_t stream_wait(void* context, void* queue, void* event) {
+    CT_ON_DEVICE(device_of(context).ordinal);
+    CT_CUDA(cudaStreamWaitEvent(stream_of(queue), event_of(event), 0), "cudaStreamWaitEvent");
+    return CT_OK;
+}
+
+int32_t host_call(void* context, void* queue, void (*function)(void*), void* argument) {
+    CT_ON_DEVICE(device_of(context).ordinal);
+    CT_CUDA(cudaLaunchHostFunc(stream_of(queue), function, argument), "cudaLaunchHostFunc");
+    return CT_OK;
+}
+
 // Linux lengthens a thread's sleeps by up to its timer slack, 50 us unless it is told: as much as a decode step may lose.
 void make_sleeps_sharp() {
     constexpr unsigned long kSlackNs = 1000;
@@ -281,6 +293,8 @@ const DeviceRuntime kRuntime{
     .event_destroy = event_destroy,
     .event_record = event_record,
     .event_wait = event_wait,
+    .stream_wait = stream_wait,
+    .host_call = host_call,
     .begin_capture = begin_capture,
     .end_capture = end_capture,
     .graph_launch = graph_launch,

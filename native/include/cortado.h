@@ -155,6 +155,10 @@ CT_API int32_t ct_buffer_create_host(ct_buffer** buffer, ct_device* device, int6
  * parent must outlive it. */
 CT_API int32_t ct_buffer_view(ct_buffer** view, ct_buffer* parent, int64_t offset_bytes, int64_t bytes);
 
+/* The bytes of a host buffer of another device, for the operations of the device "cpu": what one writes the other reads,
+ * in the order that ct_stream_wait_event gives them. The parent must outlive it. */
+CT_API int32_t ct_buffer_share(ct_buffer** shared, ct_device* cpu, ct_buffer* parent);
+
 CT_API int32_t ct_buffer_destroy(ct_buffer* buffer);
 
 /* Address of the bytes for the host to read and write while no operation uses them; CT_UNSUPPORTED where the host
@@ -194,6 +198,12 @@ CT_API int32_t ct_event_record(ct_event* event, ct_stream* stream);
 
 /* Waits for at most timeout_ms (0: only asks): CT_OK if reached (or never recorded), CT_TIMEOUT if not. */
 CT_API int32_t ct_event_wait(ct_event* event, int64_t timeout_ms);
+
+/* What is enqueued on the stream after this call runs once the event is reached, as ct_event_record has moved it before
+ * this call; the event is of another device, or of the same one where that is cuda. cpu and simt run no other stream
+ * meanwhile, so that the event must not depend on one. An event of cuda that cpu or simt waits for must not be recorded
+ * again before the wait is over. Refused while the stream is capturing. */
+CT_API int32_t ct_stream_wait_event(ct_stream* stream, ct_event* event);
 
 /* From here on operations on this stream are recorded and not run. Events and nested captures are refused meanwhile. */
 CT_API int32_t ct_stream_begin_capture(ct_stream* stream);
@@ -810,10 +820,13 @@ typedef struct ct_moe_route_params {
  *   logits   float32[num_tokens][num_experts], logits_stride
  *   bias     (nullable) float32[num_experts]: correction of the choice only (Wang et al. 2024, arXiv 2408.15664). A
  *            router's own bias belongs to the logits
+ *   slot_mapping  (nullable) int64[num_tokens]: a token whose slot is negative fills up a batch: it gets the ids -1 with
+ *            the weights 0 and counts nothing
  * A row with a NaN or +inf among its logits, with nothing but -inf, or with a NaN key, gets the ids 0 to top_k - 1 with
  * the weights NaN and counts nothing: the token's output is NaN, and the sampler reports that row alone. */
 CT_API int32_t ct_moe_route(ct_buffer* ids, ct_buffer* weights, ct_buffer* counts, const ct_buffer* logits,
-                            const ct_buffer* bias, const ct_moe_route_params* params, ct_stream* stream);
+                            const ct_buffer* bias, const ct_buffer* slot_mapping, const ct_moe_route_params* params,
+                            ct_stream* stream);
 
 /* Bytes of the plan for so many tokens. Never fewer for more tokens. */
 CT_API int32_t ct_moe_plan_bytes(int64_t* bytes, const ct_device* device, int64_t num_tokens, int32_t top_k,

@@ -114,6 +114,50 @@ void waitsForEvents() {
     CHECK_OK(ct_event_destroy(event));
 }
 
+// Each of two devices adds to what the other wrote, in memory of the first.
+void waitsForEventsOfAnotherDevice() {
+    Device a;
+    Device b;
+    Array<int64_t> value(a, 1);
+    ct_buffer* shared = nullptr;
+    CHECK_OK(ct_buffer_share(&shared, b.device, value.buffer));
+    void* address = nullptr;
+    CHECK_OK(ct_buffer_host_address(&address, shared));
+    CHECK(address == value.at);
+    CHECK_STATUS(ct_buffer_destroy(value.buffer), CT_INVALID);
+    CHECK_STATUS(ct_buffer_share(nullptr, b.device, value.buffer), CT_INVALID);
+    CHECK_STATUS(ct_buffer_share(&shared, nullptr, value.buffer), CT_INVALID);
+    CHECK_STATUS(ct_buffer_share(&shared, b.device, nullptr), CT_INVALID);
+    ct_event* of_a = nullptr;
+    ct_event* of_b = nullptr;
+    CHECK_OK(ct_event_create(&of_a, a.device));
+    CHECK_OK(ct_event_create(&of_b, b.device));
+    CHECK_OK(ct_stream_wait_event(b.stream, of_a));  // never recorded
+    CHECK_STATUS(ct_stream_wait_event(nullptr, of_a), CT_INVALID);
+    CHECK_STATUS(ct_stream_wait_event(b.stream, nullptr), CT_INVALID);
+    CHECK_STATUS(ct_stream_wait_event(a.stream, of_a), CT_INVALID);
+    int64_t* at = value.at;
+    for (int i = 0; i < 300; ++i) {
+        CHECK_OK(ct::enqueue(a.stream, [=](ct::Team&) { *at = *at * 2 + 1; }));
+        CHECK_OK(ct_event_record(of_a, a.stream));
+        CHECK_OK(ct_stream_wait_event(b.stream, of_a));
+        CHECK_OK(ct::enqueue(b.stream, [=](ct::Team&) { *at = *at / 2; }));
+        CHECK_OK(ct_event_record(of_b, b.stream));
+        CHECK_OK(ct_stream_wait_event(a.stream, of_b));
+        CHECK_OK(ct::enqueue(a.stream, [=](ct::Team&) { *at += 3; }));
+    }
+    CHECK_OK(ct_stream_synchronize(a.stream));
+    CHECK(value.at[0] == 900);
+    CHECK_OK(ct_stream_begin_capture(a.stream));
+    CHECK_STATUS(ct_stream_wait_event(a.stream, of_b), CT_INVALID);
+    ct_graph* graph = nullptr;
+    CHECK_OK(ct_stream_end_capture(&graph, a.stream));
+    CHECK_OK(ct_graph_destroy(graph));
+    CHECK_OK(ct_buffer_destroy(shared));
+    CHECK_OK(ct_event_destroy(of_a));
+    CHECK_OK(ct_event_destroy(of_b));
+}
+
 void replaysGraphs() {
     Device d;
     Array<int32_t> value(d, 1);
@@ -240,6 +284,7 @@ int main() {
     blocksWhenTheQueueIsFull();
     servesManyThreadsAndStreams();
     waitsForEvents();
+    waitsForEventsOfAnotherDevice();
     replaysGraphs();
     ownsBuffersAndViews();
     zeroFillsLargeBuffers();

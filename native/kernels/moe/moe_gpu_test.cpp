@@ -72,6 +72,7 @@ int main() {
         routesEveryWay(d);
         routesTiesAndBrokenRows(d);
         routesRowsAlone(d);
+        routesNoPadding(d);
         plansEveryWay(d);
         combinesEveryWay(d);
         expertsOfEveryShape(d);

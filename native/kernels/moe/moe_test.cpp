@@ -146,14 +146,17 @@ void refusesWrongArguments() {
         changed.num_groups = groups;
         changed.top_groups = groups > 0 ? 1 : 0;
         changed.*field = wrong;
-        CHECK_STATUS(ct_moe_route(ids.buffer, y.buffer, nullptr, floats.buffer, nullptr, &changed, d.stream),
+        CHECK_STATUS(ct_moe_route(ids.buffer, y.buffer, nullptr, floats.buffer, nullptr, nullptr, &changed, d.stream),
                      CT_INVALID);
     };
-    CHECK_OK(ct_moe_route(ids.buffer, y.buffer, nullptr, floats.buffer, nullptr, &good, d.stream));
-    CHECK_STATUS(ct_moe_route(nullptr, y.buffer, nullptr, floats.buffer, nullptr, &good, d.stream), CT_INVALID);
-    CHECK_STATUS(ct_moe_route(ids.buffer, nullptr, nullptr, floats.buffer, nullptr, &good, d.stream), CT_INVALID);
-    CHECK_STATUS(ct_moe_route(ids.buffer, y.buffer, nullptr, nullptr, nullptr, &good, d.stream), CT_INVALID);
-    CHECK_STATUS(ct_moe_route(ids.buffer, y.buffer, nullptr, floats.buffer, nullptr, nullptr, d.stream), CT_INVALID);
+    CHECK_OK(ct_moe_route(ids.buffer, y.buffer, nullptr, floats.buffer, nullptr, nullptr, &good, d.stream));
+    CHECK_STATUS(ct_moe_route(nullptr, y.buffer, nullptr, floats.buffer, nullptr, nullptr, &good, d.stream),
+                 CT_INVALID);
+    CHECK_STATUS(ct_moe_route(ids.buffer, nullptr, nullptr, floats.buffer, nullptr, nullptr, &good, d.stream),
+                 CT_INVALID);
+    CHECK_STATUS(ct_moe_route(ids.buffer, y.buffer, nullptr, nullptr, nullptr, nullptr, &good, d.stream), CT_INVALID);
+    CHECK_STATUS(ct_moe_route(ids.buffer, y.buffer, nullptr, floats.buffer, nullptr, nullptr, nullptr, d.stream),
+                 CT_INVALID);
     refuses_route(&ct_moe_route_params::num_tokens, 5);
     refuses_route(&ct_moe_route_params::logits_stride, 7);
     refuses_route(&ct_moe_route_params::num_experts, 513);
@@ -177,6 +180,7 @@ int main() {
         routesEveryWay(d);
         routesTiesAndBrokenRows(d);
         routesRowsAlone(d);
+        routesNoPadding(d);
         plansEveryWay(d);
         combinesEveryWay(d);
         expertsOfEveryShape(d);

@@ -32,9 +32,10 @@ struct Routing {
         weights.poison();
         for (int64_t e = 0; e < p.num_experts; ++e) counts.at[e] = 1000 + e;
     }
-    void run(Device& d, const Array<float>& logits, const Array<float>* bias, const ct_moe_route_params& p) {
+    void run(Device& d, const Array<float>& logits, const Array<float>* bias, const ct_moe_route_params& p,
+             const Array<int64_t>* slots = nullptr) {
         CHECK_OK(ct_moe_route(ids.buffer, weights.buffer, counts.buffer, logits.buffer, bias ? bias->buffer : nullptr,
-                              &p, d.stream));
+                              slots ? slots->buffer : nullptr, &p, d.stream));
         CHECK_OK(ct_stream_synchronize(d.stream));
     }
 };
@@ -220,6 +221,30 @@ inline void routesRowsAlone(Device& d) {
         CHECK(std::equal(routing.ids.at, routing.ids.at + 8, all.ids.at + t * 8));
         CHECK(std::memcmp(routing.weights.at, all.weights.at + t * 8, 8 * sizeof(float)) == 0);
     }
+}
+
+// Tokens that fill up a batch are nobody's, and the others are as without them.
+inline void routesNoPadding(Device& d) {
+    const ct_moe_route_params p = route_params(37, 33, 4, CT_MOE_SOFTMAX);
+    Random random(23);
+    Array<float> logits(d, 37 * 33);
+    fill(logits, random, 2);
+    Array<int64_t> slots(d, 37);
+    for (int64_t t = 0; t < 37; ++t) slots.at[t] = t % 3 == 1 ? -1 : t;
+    Routing all(d, p);
+    all.run(d, logits, nullptr, p);
+    Routing routing(d, p);
+    routing.run(d, logits, nullptr, p, &slots);
+    std::vector<int64_t> counts(33);
+    for (int64_t t = 0; t < 37; ++t) {
+        for (int64_t i = t * 4; i < t * 4 + 4; ++i) {
+            const bool is_padding = t % 3 == 1;
+            CHECK(routing.ids.at[i] == (is_padding ? -1 : all.ids.at[i]));
+            CHECK(routing.weights.at[i] == (is_padding ? 0.0f : all.weights.at[i]));
+            if (!is_padding) ++counts[static_cast<size_t>(all.ids.at[i])];
+        }
+    }
+    for (int64_t e = 0; e < 33; ++e) CHECK(routing.counts.at[e] == 1000 + e + counts[static_cast<size_t>(e)]);
 }
 
 // ---- plans ---------------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ struct Route {
     int64_t* counts;
     const float* logits;
     const float* bias;
+    const int64_t* slot_mapping;
     ct_moe_route_params p;
     const Functions* functions;
 
@@ -129,6 +130,11 @@ void Route::run(int64_t token) const {
     const float* row = logits + token * p.logits_stride;
     int32_t* chosen = ids + token * p.top_k;
     float* out = weights + token * p.top_k;
+    if (slot_mapping && slot_mapping[token] < 0) {
+        std::fill(chosen, chosen + p.top_k, -1);
+        std::fill(out, out + p.top_k, 0.0f);
+        return;
+    }
     float largest = 0;
     bool regular = is_regular(&largest, row);
     float scores[CT_MAX_EXPERTS];
@@ -193,7 +199,8 @@ int32_t read_route_params(const char* function, ct_moe_route_params* p, const ct
 }  // namespace ct::moe
 
 extern "C" int32_t ct_moe_route(ct_buffer* ids, ct_buffer* weights, ct_buffer* counts, const ct_buffer* logits,
-                                const ct_buffer* bias, const ct_moe_route_params* params, ct_stream* stream) {
+                                const ct_buffer* bias, const ct_buffer* slot_mapping, const ct_moe_route_params* params,
+                                ct_stream* stream) {
     CT_TRY(ct::check_stream(__func__, stream));
     ct_moe_route_params p;
     CT_TRY(ct::moe::read_route_params(__func__, &p, params));
@@ -204,11 +211,14 @@ extern "C" int32_t ct_moe_route(ct_buffer* ids, ct_buffer* weights, ct_buffer* c
     CT_TRY(ct::check_matrix(__func__, "logits", logits, stream, p.num_tokens, p.num_experts, p.logits_stride,
                             sizeof(float)));
     if (bias) CT_TRY(ct::check_buffer(__func__, "bias", bias, stream, p.num_experts, sizeof(float)));
+    if (slot_mapping) {
+        CT_TRY(ct::check_buffer(__func__, "slot_mapping", slot_mapping, stream, p.num_tokens, sizeof(int64_t)));
+    }
     if (p.num_tokens == 0) return ct::ok();
     if (ct::has_backend(stream)) {
         return ct::launch(__func__, stream, &ct::Operations::moe_route,
                           {ct::data<int32_t>(ids), ct::data<float>(weights), ct::data<uint64_t>(counts),
-                           ct::data<float>(logits), ct::data<float>(bias), p});
+                           ct::data<float>(logits), ct::data<float>(bias), ct::data<int64_t>(slot_mapping), p});
     }
     using namespace ct::moe;
     const Route route = {ct::data<int32_t>(ids),
@@ -216,6 +226,7 @@ extern "C" int32_t ct_moe_route(ct_buffer* ids, ct_buffer* weights, ct_buffer* c
                          ct::data<int64_t>(counts),
                          ct::data<float>(logits),
                          ct::data<float>(bias),
+                         ct::data<int64_t>(slot_mapping),
                          p,
                          &ct::variant(stream, kScalar, kAvx2, kAvx512)};
     CT_TRY(ct::enqueue(stream, [route](ct::Team& team) {

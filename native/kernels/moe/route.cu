@@ -151,7 +151,12 @@ __global__ void __launch_bounds__(kWarps* kWarp) route_kernel(ct::MoeRouteArgs a
         const RouteToken route = {a, s, a.logits + token * p.logits_stride};
         int32_t* ids = a.ids + token * p.top_k;
         float* weights = a.weights + token * p.top_k;
-        if (route.score()) {
+        if (a.slot_mapping && a.slot_mapping[token] < 0) {
+            for (int j = lane(); j < p.top_k; j += kWarp) {
+                ids[j] = -1;
+                weights[j] = 0.0f;
+            }
+        } else if (route.score()) {
             route.choose(ids, weights);
         } else {
             for (int j = lane(); j < p.top_k; j += kWarp) {

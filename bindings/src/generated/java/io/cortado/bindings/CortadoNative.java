@@ -916,6 +916,68 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_buffer_share {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_buffer_share");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_buffer_share(ct_buffer **shared, ct_device *cpu, ct_buffer *parent)
+     * }
+     */
+    public static FunctionDescriptor ct_buffer_share$descriptor() {
+        return ct_buffer_share.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_buffer_share(ct_buffer **shared, ct_device *cpu, ct_buffer *parent)
+     * }
+     */
+    public static MethodHandle ct_buffer_share$handle() {
+        return ct_buffer_share.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_buffer_share(ct_buffer **shared, ct_device *cpu, ct_buffer *parent)
+     * }
+     */
+    public static MemorySegment ct_buffer_share$address() {
+        return ct_buffer_share.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_buffer_share(ct_buffer **shared, ct_device *cpu, ct_buffer *parent)
+     * }
+     */
+    public static int ct_buffer_share(MemorySegment shared, MemorySegment cpu, MemorySegment parent) {
+        var mh$ = ct_buffer_share.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_buffer_share", shared, cpu, parent);
+            }
+            return (int)mh$.invokeExact(shared, cpu, parent);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_buffer_destroy {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,
@@ -1709,6 +1771,67 @@ public class CortadoNative extends CortadoNative$shared {
                 traceDowncall("ct_event_wait", event, timeout_ms);
             }
             return (int)mh$.invokeExact(event, timeout_ms);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_stream_wait_event {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_stream_wait_event");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_wait_event(ct_stream *stream, ct_event *event)
+     * }
+     */
+    public static FunctionDescriptor ct_stream_wait_event$descriptor() {
+        return ct_stream_wait_event.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_wait_event(ct_stream *stream, ct_event *event)
+     * }
+     */
+    public static MethodHandle ct_stream_wait_event$handle() {
+        return ct_stream_wait_event.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_wait_event(ct_stream *stream, ct_event *event)
+     * }
+     */
+    public static MemorySegment ct_stream_wait_event$address() {
+        return ct_stream_wait_event.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_stream_wait_event(ct_stream *stream, ct_event *event)
+     * }
+     */
+    public static int ct_stream_wait_event(MemorySegment stream, MemorySegment event) {
+        var mh$ = ct_stream_wait_event.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_stream_wait_event", stream, event);
+            }
+            return (int)mh$.invokeExact(stream, event);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -4430,6 +4553,7 @@ public class CortadoNative extends CortadoNative$shared {
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
             CortadoNative.C_POINTER
         );
 
@@ -4441,7 +4565,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_moe_route_params *params, ct_stream *stream)
+     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_buffer *slot_mapping, const ct_moe_route_params *params, ct_stream *stream)
      * }
      */
     public static FunctionDescriptor ct_moe_route$descriptor() {
@@ -4451,7 +4575,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_moe_route_params *params, ct_stream *stream)
+     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_buffer *slot_mapping, const ct_moe_route_params *params, ct_stream *stream)
      * }
      */
     public static MethodHandle ct_moe_route$handle() {
@@ -4461,7 +4585,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_moe_route_params *params, ct_stream *stream)
+     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_buffer *slot_mapping, const ct_moe_route_params *params, ct_stream *stream)
      * }
      */
     public static MemorySegment ct_moe_route$address() {
@@ -4470,16 +4594,16 @@ public class CortadoNative extends CortadoNative$shared {
 
     /**
      * {@snippet lang=c :
-     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_moe_route_params *params, ct_stream *stream)
+     * int32_t ct_moe_route(ct_buffer *ids, ct_buffer *weights, ct_buffer *counts, const ct_buffer *logits, const ct_buffer *bias, const ct_buffer *slot_mapping, const ct_moe_route_params *params, ct_stream *stream)
      * }
      */
-    public static int ct_moe_route(MemorySegment ids, MemorySegment weights, MemorySegment counts, MemorySegment logits, MemorySegment bias, MemorySegment params, MemorySegment stream) {
+    public static int ct_moe_route(MemorySegment ids, MemorySegment weights, MemorySegment counts, MemorySegment logits, MemorySegment bias, MemorySegment slot_mapping, MemorySegment params, MemorySegment stream) {
         var mh$ = ct_moe_route.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ct_moe_route", ids, weights, counts, logits, bias, params, stream);
+                traceDowncall("ct_moe_route", ids, weights, counts, logits, bias, slot_mapping, params, stream);
             }
-            return (int)mh$.invokeExact(ids, weights, counts, logits, bias, params, stream);
+            return (int)mh$.invokeExact(ids, weights, counts, logits, bias, slot_mapping, params, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

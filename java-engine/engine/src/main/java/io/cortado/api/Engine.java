@@ -142,6 +142,12 @@ public interface Engine extends AutoCloseable {
     EngineStats stats();
 
     /**
+     * How often the experts of each layer were chosen, as of a moment ago while steps run and to
+     * the last token when none does; empty where the model has no experts. Cheap, any thread.
+     */
+    List<ExpertLoad> expertLoads();
+
+    /**
      * The requests that are live and the last ones that have ended, newest first, at most {@code
      * max} of them. What is told of a live one may be of different steps.
      */

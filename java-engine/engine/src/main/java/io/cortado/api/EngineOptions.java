@@ -9,6 +9,8 @@ import java.util.Map;
  *
  * @param device {@code cpu}, {@code cuda:N}, or {@code simt:0} (the CUDA kernels executed on the
  *     CPU, for tests)
+ * @param expertDevice {@code cpu}: the experts of the model are in host memory and the CPU computes
+ *     them, while all else is on the device, which is another; empty: they are there too
  * @param threads threads that compute; 0: one per core
  * @param isa instruction set of the CPU device: {@code auto}, {@code avx512}, {@code avx2}, {@code
  *     scalar}
@@ -54,6 +56,7 @@ import java.util.Map;
  */
 public record EngineOptions(
         String device,
+        String expertDevice,
         int threads,
         String isa,
         Activations activations,
@@ -108,6 +111,7 @@ public record EngineOptions(
     public EngineOptions {
         tenantWeights = Map.copyOf(tenantWeights);
         logitsProcessors = List.copyOf(logitsProcessors);
+        requireExpertDevice(device, expertDevice);
         requireRange("threads", threads, 0, 1024);
         requireRange("max-model-len", maxModelLen, 0, 1 << 24);
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
@@ -134,6 +138,21 @@ public record EngineOptions(
         requireOffload(prefixCaching, kvOffloadBytes);
         requireDisk(kvOffloadBytes, kvOffloadDiskBytes, kvOffloadDir);
         requireWeights(schedulingPolicy, tenantWeights);
+    }
+
+    private static void requireExpertDevice(String device, String expertDevice) {
+        if (expertDevice.isEmpty()) {
+            return;
+        }
+        if (!expertDevice.equals("cpu")) {
+            throw EngineException.invalid(
+                    "expert-device", "expert-device must be cpu: expert-device=" + expertDevice);
+        }
+        if (device.equals("cpu")) {
+            throw EngineException.invalid(
+                    "expert-device",
+                    "expert-device=cpu needs another device for all else: device=cpu");
+        }
     }
 
     private static void requireOffload(boolean prefixCaching, long bytes) {
@@ -199,6 +218,7 @@ public record EngineOptions(
     public static EngineOptions defaults() {
         return new EngineOptions(
                 "cpu",
+                "",
                 0,
                 "auto",
                 Activations.BF16,
@@ -229,6 +249,7 @@ public record EngineOptions(
     /** All fields, to change one of them. */
     private static final class Fields {
         private String device;
+        private String expertDevice;
         private int threads;
         private String isa;
         private Activations activations;
@@ -257,6 +278,7 @@ public record EngineOptions(
 
         Fields(EngineOptions from) {
             device = from.device;
+            expertDevice = from.expertDevice;
             threads = from.threads;
             isa = from.isa;
             activations = from.activations;
@@ -287,6 +309,7 @@ public record EngineOptions(
         EngineOptions build() {
             return new EngineOptions(
                     device,
+                    expertDevice,
                     threads,
                     isa,
                     activations,
@@ -318,6 +341,12 @@ public record EngineOptions(
     public EngineOptions device(String value) {
         Fields fields = new Fields(this);
         fields.device = value;
+        return fields.build();
+    }
+
+    public EngineOptions expertDevice(String value) {
+        Fields fields = new Fields(this);
+        fields.expertDevice = value;
         return fields.build();
     }
 

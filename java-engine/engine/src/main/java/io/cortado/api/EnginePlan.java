@@ -35,8 +35,10 @@ public record EnginePlan(
     /**
      * Bytes on the device.
      *
-     * @param weightsByFormat by the name of the format in which they lie on the device
+     * @param weightsByFormat by the name of the format in which they lie on their device, experts
+     *     in host memory included
      * @param workspaceBytes activations and inputs of steps, tables of angles
+     * @param onHost what of it is in host memory instead; null: nothing
      * @param kvBytesPerToken keys and values of all layers
      * @param kvBytes of the KV cache; 0 where it does not fit
      * @param kvTokens that it holds at once
@@ -50,6 +52,7 @@ public record EnginePlan(
             SequencedMap<String, Long> weightsByFormat,
             long weightBytes,
             long workspaceBytes,
+            @Nullable OnHost onHost,
             long kvBytesPerToken,
             long kvBytes,
             long kvTokens,
@@ -65,6 +68,9 @@ public record EnginePlan(
             return Collections.unmodifiableSequencedMap(weightsByFormat);
         }
     }
+
+    /** Bytes in host memory of experts that the CPU computes for another device. */
+    public record OnHost(long weightBytes, long workspaceBytes, long freeBytes) {}
 
     /**
      * @param message what is needed, what there is, and what helps

@@ -66,8 +66,19 @@ public final class Buffer extends NativeHandle {
         }
     }
 
+    /**
+     * The bytes of this host buffer for the operations of the CPU device; to be closed before this.
+     */
+    public Buffer shareWith(Device cpu) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_buffer_share(out, cpu.address(), address()));
+            return new Buffer(out.get(CortadoNative.C_POINTER, 0), bytes);
+        }
+    }
+
     /** The smallest multiple of {@link #ALIGNMENT} that is not below bytes. */
-    static long aligned(long bytes) {
+    public static long aligned(long bytes) {
         return Math.ceilDiv(bytes, (long) ALIGNMENT) * ALIGNMENT;
     }
 

@@ -15,13 +15,18 @@ import org.jspecify.annotations.Nullable;
 public final class MoeKernels {
     private MoeKernels() {}
 
-    /** Chooses each token's experts; {@code counts} takes the tokens that chose each. */
+    /**
+     * Chooses each token's experts; {@code counts} takes the tokens that chose each.
+     *
+     * @param slotMapping tokens whose slot is negative fill up a batch and choose none
+     */
     public static void route(
             Buffer ids,
             Buffer weights,
             @Nullable Buffer counts,
             Buffer logits,
             @Nullable Buffer bias,
+            @Nullable Buffer slotMapping,
             MoeRouteParams params,
             Stream stream) {
         check(
@@ -31,6 +36,7 @@ public final class MoeKernels {
                         addressOrNull(counts),
                         logits.address(),
                         addressOrNull(bias),
+                        addressOrNull(slotMapping),
                         params.struct(),
                         stream.address()));
     }

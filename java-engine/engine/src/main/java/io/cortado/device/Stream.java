@@ -19,6 +19,14 @@ public final class Stream extends NativeHandle {
         check(CortadoNative.ct_stream_synchronize(address()));
     }
 
+    /**
+     * What is enqueued after this call runs once the event is reached, which may be of another
+     * device; {@code cortado.h} tells the limits.
+     */
+    public void await(Event event) {
+        check(CortadoNative.ct_stream_wait_event(address(), event.address()));
+    }
+
     /** The GPU's own stream, for a vendor's library. */
     long nativeAddress() {
         try (Arena call = Arena.ofConfined()) {

@@ -6,6 +6,7 @@ import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineStats;
+import io.cortado.api.ExpertLoad;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.ModelInfo;
@@ -171,6 +172,11 @@ final class CortadoEngine implements Engine {
     @Override
     public EngineStats stats() {
         return loop.counters().snapshot();
+    }
+
+    @Override
+    public List<ExpertLoad> expertLoads() {
+        return executor.expertLoads();
     }
 
     @Override

@@ -17,6 +17,7 @@ import io.cortado.api.PlanLoad;
 import io.cortado.api.SamplingParams;
 import io.cortado.device.Device;
 import io.cortado.device.NativeException;
+import io.cortado.device.Placement;
 import io.cortado.device.Status;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
@@ -98,9 +99,9 @@ public final class CortadoEngineProvider implements EngineProvider {
             Path folder = locate(named, options);
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
-            try (Device device = Device.open(options.device(), options.threads(), options.isa())) {
-                return new Planner(device, folder, config, maxModelLen, options, load)
-                        .plan(() -> RateBook.open(device, false));
+            try (OpenDevices devices = OpenDevices.open(options, config)) {
+                return new Planner(devices, folder, config, maxModelLen, options, load)
+                        .plan(device -> RateBook.open(device, false));
             }
         });
     }
@@ -168,7 +169,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
         Drafters drafters = Drafters.of(options, config);
-        Device device = Device.open(options.device(), options.threads(), options.isa());
+        OpenDevices devices = OpenDevices.open(options, config);
+        Device device = devices.device();
         CausalLm model = null;
         Drafter drafter = null;
         Executor executor = null;
@@ -177,14 +179,15 @@ public final class CortadoEngineProvider implements EngineProvider {
             Activations activations = MemoryPlan.activations(options);
             KvType kvType = MemoryPlan.kvType(options);
             boolean isDummy = options.dummyWeights();
-            WeightPlan weights = WeightPlan.read(device, folder, config, activations, isDummy);
-            MemoryPlan memory = MemoryPlan.of(device, config, weights, options, maxModelLen);
+            Placement placement = devices.placement();
+            WeightPlan weights = WeightPlan.read(placement, folder, config, activations, isDummy);
+            MemoryPlan memory = MemoryPlan.of(placement, config, weights, options, maxModelLen);
             if (drafters != null) {
                 memory = drafters.plan(device, options, maxModelLen, memory);
             }
             long free = device.info().freeMemoryBytes();
             memory.beforeLoading(free);
-            model = CausalLm.load(device, folder, config, activations, kvType, isDummy);
+            model = CausalLm.load(placement, folder, config, activations, kvType, isDummy);
             MemoryPlan.KvSize size = memory.afterLoading(free, device.info().freeMemoryBytes());
             LOG.log(size.isAllThatIsUsed() ? DEBUG : INFO, "KV cache: {0}", size.why());
             int blocksPerSeq = memory.blocksPerSeq();
@@ -216,10 +219,10 @@ public final class CortadoEngineProvider implements EngineProvider {
                             folder,
                             config,
                             (int) Math.min(maxModelLen, (long) numBlocks * BlockPool.BLOCK_TOKENS));
-            ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, device);
+            ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, devices);
             ModelExecutor onDevice =
                     new ModelExecutor(
-                            device,
+                            devices,
                             model,
                             drafter,
                             limits,
@@ -236,7 +239,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             } else {
                 closeAfter(e, drafter);
                 closeAfter(e, model);
-                closeAfter(e, device);
+                closeAfter(e, devices);
             }
             throw e;
         }
@@ -281,7 +284,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             Texts texts,
             EmbeddingInfo embedding,
             CausalLm model,
-            Device device) {
+            OpenDevices devices) {
         return new ModelInfo(
                 ModelFolder.nameOf(folder),
                 config.architecture(),
@@ -294,7 +297,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                 defaults(config.generation()),
                 embedding,
                 model.numParameters(),
-                device.info().describe());
+                devices.describe());
     }
 
     /** What {@code generation_config.json} recommends, in our ranges. */

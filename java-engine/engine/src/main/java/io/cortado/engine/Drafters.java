@@ -4,6 +4,7 @@ import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.Speculation;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.model.CausalLm;
 import io.cortado.model.Eagle3Config;
 import io.cortado.model.Eagle3Head;
@@ -76,12 +77,13 @@ sealed interface Drafters {
                 Device device, EngineOptions options, int maxModelLen, MemoryPlan target) {
             WeightPlan weights =
                     WeightPlan.read(
-                            device,
+                            Placement.on(device),
                             folder,
                             config,
                             MemoryPlan.activations(options),
                             options.dummyWeights());
-            return target.with(MemoryPlan.of(device, config, weights, options, maxModelLen));
+            return target.with(
+                    MemoryPlan.of(Placement.on(device), config, weights, options, maxModelLen));
         }
 
         @Override

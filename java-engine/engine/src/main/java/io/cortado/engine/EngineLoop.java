@@ -138,7 +138,11 @@ final class EngineLoop implements Runnable, StepResults.Ends {
             counters.step(ended);
         }
         counters.publish();
-        return ended != null || running != null;
+        boolean isIdle = ended == null && running == null;
+        if (isIdle) {
+            executor.idle();
+        }
+        return !isIdle;
     }
 
     private void forgetIfAsked() {

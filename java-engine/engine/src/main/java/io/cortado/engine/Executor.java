@@ -1,7 +1,9 @@
 package io.cortado.engine;
 
+import io.cortado.api.ExpertLoad;
 import io.cortado.kv.KvCache;
 import io.cortado.kv.Transfer;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,6 +41,14 @@ interface Executor extends AutoCloseable {
     /** Bytes of a KV block on the device; 0 where there is no memory. */
     default long bytesPerBlock() {
         return 0;
+    }
+
+    /** The loop has nothing to do: no batch runs. */
+    default void idle() {}
+
+    /** How often experts were chosen, as far as is known on the host. Any thread. */
+    default List<ExpertLoad> expertLoads() {
+        return List.of();
     }
 
     /** Begins to move a block between host memory and the disk; asynchronous. */

@@ -5,6 +5,7 @@ import io.cortado.api.EngineException;
 import io.cortado.api.EngineException.Code;
 import io.cortado.api.EngineOptions;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.kv.BlockPool;
 import io.cortado.model.Activations;
 import io.cortado.model.KvType;
@@ -12,12 +13,14 @@ import io.cortado.model.ModelConfig;
 import io.cortado.model.WeightPlan;
 import io.cortado.model.WorkspaceBytes;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How an engine divides a device's memory: weights and workspaces take what they need, the KV cache
  * what is left of the part that the engine may take. Asked before a weight is read, so that what
  * cannot fit is refused at once, and again with what is free when they are there.
  *
+ * @param weightBytes on the device
  * @param hostBytes of KV blocks in host memory, where that is the device's memory too
  * @param blockBytes of a block of the KV cache
  * @param blocksPerSeq that a sequence of maxModelLen needs
@@ -31,7 +34,8 @@ record MemoryPlan(
         long hostBytes,
         long blockBytes,
         int blocksPerSeq,
-        boolean isLenAsked) {
+        boolean isLenAsked,
+        @Nullable ExpertMemory experts) {
 
     private static final double DEFAULT_UTILIZATION = 0.9;
 
@@ -48,12 +52,20 @@ record MemoryPlan(
      */
     record KvSize(int blocks, String why, boolean isAllThatIsUsed) {}
 
+    /**
+     * What experts need that are in host memory while all else is on another device.
+     *
+     * @param free bytes of the host before anything is there
+     */
+    record ExpertMemory(long weightBytes, long workspaceBytes, long free) {}
+
     static MemoryPlan of(
-            Device device,
+            Placement placement,
             ModelConfig config,
             WeightPlan weights,
             EngineOptions options,
             int maxModelLen) {
+        Device device = placement.device();
         Activations activations = activations(options);
         int blocksPerSeq = BlockPool.blocksFor(maxModelLen);
         Limits limits = Limits.of(options, config, 1);
@@ -61,9 +73,9 @@ record MemoryPlan(
         return new MemoryPlan(
                 options,
                 isCpu,
-                weights.bytes(),
+                weights.bytes() - weights.onExpertDevice(),
                 WorkspaceBytes.of(
-                                device,
+                                placement,
                                 config,
                                 activations,
                                 kvType(options),
@@ -76,7 +88,23 @@ record MemoryPlan(
                 isCpu ? options.kvOffloadBytes() : 0,
                 config.kvBytesPerBlock(activations, kvType(options)),
                 blocksPerSeq,
-                options.maxModelLen() > 0);
+                options.maxModelLen() > 0,
+                experts(placement, config, weights, options));
+    }
+
+    private static @Nullable ExpertMemory experts(
+            Placement placement, ModelConfig config, WeightPlan weights, EngineOptions options) {
+        Device cpu = placement.expertDevice();
+        return cpu == null
+                ? null
+                : new ExpertMemory(
+                        weights.onExpertDevice(),
+                        WorkspaceBytes.onHost(
+                                placement,
+                                config,
+                                activations(options),
+                                options.maxNumBatchedTokens()),
+                        cpu.info().freeMemoryBytes());
     }
 
     /** The same with a second model that has blocks of the same numbers. */
@@ -93,7 +121,8 @@ record MemoryPlan(
                 hostBytes,
                 blockBytes + moreOfBlock,
                 blocksPerSeq,
-                isLenAsked);
+                isLenAsked,
+                experts);
     }
 
     static Activations activations(EngineOptions options) {
@@ -114,6 +143,7 @@ record MemoryPlan(
      * @throws EngineException WEIGHTS_DO_NOT_FIT, WORKSPACE_DOES_NOT_FIT or KV_DOES_NOT_FIT
      */
     KvSize beforeLoading(long free) {
+        requireExperts();
         long budget = budget(free);
         if (weightBytes > budget) {
             throw refused(
@@ -158,6 +188,30 @@ record MemoryPlan(
                 left - (freeBefore - budget(freeBefore)),
                 "%s free before loading and %s after it"
                         .formatted(size(freeBefore), size(freeNow)));
+    }
+
+    private void requireExperts() {
+        ExpertMemory on = experts;
+        if (on == null) {
+            return;
+        }
+        long needed = on.weightBytes + on.workspaceBytes + options.kvOffloadBytes();
+        long budget = (long) (on.free * DEFAULT_UTILIZATION);
+        if (needed > budget) {
+            throw refused(
+                    Code.WEIGHTS_DO_NOT_FIT,
+                    "expert-device",
+                    ("experts in host memory need %s (weights %s, workspace %s, KV blocks %s), and"
+                                    + " of %s free there the engine may take %s: take a smaller or"
+                                    + " quantised model, or lower --kv-offload-gb")
+                            .formatted(
+                                    size(needed),
+                                    size(on.weightBytes),
+                                    size(on.workspaceBytes),
+                                    size(options.kvOffloadBytes()),
+                                    size(on.free),
+                                    size(budget)));
+        }
     }
 
     private long budget(long free) {

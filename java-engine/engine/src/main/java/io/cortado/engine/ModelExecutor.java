@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import static java.lang.System.Logger.Level.INFO;
 
+import io.cortado.api.ExpertLoad;
 import io.cortado.device.Device;
 import io.cortado.device.Event;
 import io.cortado.device.ResourceStack;
@@ -12,9 +13,11 @@ import io.cortado.model.CausalLm;
 import io.cortado.model.KvFile;
 import io.cortado.model.KvPages;
 import io.cortado.model.KvTiers;
+import io.cortado.moe.ExpertLoads;
 import io.cortado.sampling.SampleState;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Runs batches on a device, on one stream, in two places that take turns. */
@@ -30,11 +33,12 @@ final class ModelExecutor implements Executor {
     private final @Nullable FileMover mover;
     private final @Nullable KvPages pages;
     private final @Nullable Drafter drafter;
+    private final @Nullable LoadReader loads;
     private StepSlot next;
     private StepSlot last;
 
     /**
-     * Owns the device and the model from here on; not if this throws.
+     * Owns the devices and the model from here on; not if this throws.
      *
      * @param vocabSize ids that may be drawn; the model's logits may be wider
      * @param numBlocks blocks of the cache
@@ -42,7 +46,7 @@ final class ModelExecutor implements Executor {
      * @param drafter what drafts; null: nothing on the device does
      */
     ModelExecutor(
-            Device device,
+            OpenDevices devices,
             CausalLm model,
             @Nullable Drafter drafter,
             Limits limits,
@@ -50,6 +54,12 @@ final class ModelExecutor implements Executor {
             int maxBlocksPerSeq,
             int numBlocks,
             TierSizes tiersWanted) {
+        Device device = devices.device();
+        if (!model.isCapturable()) {
+            LOG.log(INFO, "no graphs: they cannot hold the part of a step that the CPU computes");
+        }
+        ExpertLoads counted = model.expertLoads();
+        loads = counted == null ? null : new LoadReader(counted, model.expertLayers());
         // On the CPU a padded row is computed like any other.
         GraphSizes sizes = new GraphSizes(limits.maxNumSeqs(), !device.hostReachesMemory());
         bytesPerBlock = model.kvBytesPerBlock() + (drafter == null ? 0 : drafter.kvBytesPerBlock());
@@ -111,7 +121,7 @@ final class ModelExecutor implements Executor {
                 made.close();
             }
         }
-        owned.push(device::close);
+        owned.push(devices::close);
         owned.push(model::close);
         if (drafter != null) {
             owned.push(drafter::close);
@@ -206,6 +216,9 @@ final class ModelExecutor implements Executor {
             pages.used(cache.pool().everTaken());
         }
         StepSlot slot = next;
+        if (loads != null) {
+            loads.beforeStep(stream);
+        }
         slot.submit(batch, cache, last.tokens(), stream);
         next = last;
         last = slot;
@@ -218,6 +231,21 @@ final class ModelExecutor implements Executor {
             LOG.log(INFO, "a step still runs"); // how long it may is the watchdog's to say
         }
         slot.read(batch);
+        if (loads != null) {
+            loads.afterStep();
+        }
+    }
+
+    @Override
+    public void idle() {
+        if (loads != null) {
+            loads.settle(stream);
+        }
+    }
+
+    @Override
+    public List<ExpertLoad> expertLoads() {
+        return loads == null ? List.of() : loads.snapshot();
     }
 
     @Override

@@ -22,12 +22,12 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
-import java.util.function.Supplier;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Tells what an engine would take and how fast it would be; nothing of the model is loaded. */
 final class Planner {
-    private final Device device;
+    private final OpenDevices devices;
     private final Path folder;
     private final ModelConfig config;
     private final int maxModelLen;
@@ -35,13 +35,13 @@ final class Planner {
     private final PlanLoad load;
 
     Planner(
-            Device device,
+            OpenDevices devices,
             Path folder,
             ModelConfig config,
             int maxModelLen,
             EngineOptions options,
             PlanLoad load) {
-        this.device = device;
+        this.devices = devices;
         this.folder = folder;
         this.config = config;
         this.maxModelLen = maxModelLen;
@@ -52,15 +52,17 @@ final class Planner {
     /**
      * @param rates opened where there is something to predict
      */
-    EnginePlan plan(Supplier<RateBook> rates) {
+    EnginePlan plan(Function<Device, RateBook> rates) {
+        Device device = devices.device();
         WeightPlan weights =
                 WeightPlan.read(
-                        device,
+                        devices.placement(),
                         folder,
                         config,
                         MemoryPlan.activations(options),
                         options.dummyWeights());
-        MemoryPlan memory = MemoryPlan.of(device, config, weights, options, maxModelLen);
+        MemoryPlan memory =
+                MemoryPlan.of(devices.placement(), config, weights, options, maxModelLen);
         DeviceInfo info = device.info();
         MemoryPlan.KvSize size = new MemoryPlan.KvSize(0, "", false);
         EnginePlan.@Nullable Refusal refusal = null;
@@ -75,15 +77,18 @@ final class Planner {
         EnginePlan.Prediction prediction = null;
         DeviceRates known = null;
         if (refusal == null && isTimed(device)) {
-            RateBook book = rates.get();
-            prediction = predict(weights, size.blocks(), book);
+            RateBook book = rates.apply(device);
+            Device cpu = devices.placement().expertDevice();
+            RateBook ofExperts = cpu == null ? book : rates.apply(cpu);
+            prediction = predict(weights, size.blocks(), book, ofExperts);
+            ofExperts.save();
             known = book.summary();
             book.save();
         }
         return new EnginePlan(
                 ModelFolder.nameOf(folder),
                 config.architecture(),
-                info.describe(),
+                devices.describe(),
                 config.numParameters(),
                 maxModelLen,
                 load,
@@ -161,6 +166,7 @@ final class Planner {
                 formats,
                 plan.weightBytes(),
                 plan.workspaceBytes(),
+                onHost(plan.experts()),
                 plan.blockBytes() / BlockPool.BLOCK_TOKENS,
                 size.blocks() * plan.blockBytes(),
                 (long) size.blocks() * BlockPool.BLOCK_TOKENS,
@@ -169,14 +175,23 @@ final class Planner {
                 size.why());
     }
 
-    private EnginePlan.Prediction predict(WeightPlan weights, int blocks, RateBook book) {
+    private static EnginePlan.@Nullable OnHost onHost(MemoryPlan.@Nullable ExpertMemory experts) {
+        return experts == null
+                ? null
+                : new EnginePlan.OnHost(
+                        experts.weightBytes(), experts.workspaceBytes(), experts.free());
+    }
+
+    private EnginePlan.Prediction predict(
+            WeightPlan weights, int blocks, RateBook book, RateBook ofExperts) {
         StepCost cost =
                 new StepCost(
                         config,
                         weights,
                         MemoryPlan.activations(options),
                         MemoryPlan.kvType(options),
-                        book::curve);
+                        book::curve,
+                        book == ofExperts ? null : ofExperts::curve);
         Limits limits = Limits.of(options, config, blocks);
         PlannedRun run = PlannedRun.of(options, limits, blocks, cost, load);
         long tokens = (long) load.concurrency() * load.outputTokens();

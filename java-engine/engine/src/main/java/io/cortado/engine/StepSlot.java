@@ -135,7 +135,8 @@ final class StepSlot implements AutoCloseable {
         }
         rows.addAll(next);
         boolean isReplayable =
-                next.isPureDecode()
+                model.isCapturable()
+                        && next.isPureDecode()
                         && sampler.isPlain()
                         && next.tops() == 0
                         && next.numProcessed() == 0;

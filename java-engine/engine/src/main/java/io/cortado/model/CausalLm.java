@@ -3,12 +3,16 @@ package io.cortado.model;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
+import io.cortado.moe.ExpertLoads;
+import io.cortado.moe.ExpertStep;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * logits. One thread drives it. Close it after its last step has run, and before its device.
  */
 public final class CausalLm implements AutoCloseable {
+    private final Placement placement;
     private final Device device;
     private final ModelConfig config;
     private final DecoderShape shape;
@@ -29,13 +34,14 @@ public final class CausalLm implements AutoCloseable {
     private @Nullable DecoderStep step;
 
     private CausalLm(
-            Device device,
+            Placement placement,
             ModelConfig config,
             DType dtype,
             DType kvDtype,
             DecoderWeights weights,
             ResourceStack owned) {
-        this.device = device;
+        this.placement = placement;
+        device = placement.device();
         this.config = config;
         this.shape = config.shape();
         this.dtype = dtype;
@@ -56,16 +62,31 @@ public final class CausalLm implements AutoCloseable {
             Activations activations,
             KvType kvType,
             boolean dummyWeights) {
+        Placement placement = Placement.on(device);
+        return load(placement, folder, config, activations, kvType, dummyWeights);
+    }
+
+    /** The same with the experts where the placement says. */
+    public static CausalLm load(
+            Placement placement,
+            Path folder,
+            ModelConfig config,
+            Activations activations,
+            KvType kvType,
+            boolean dummyWeights) {
+        Device device = placement.device();
         ResourceStack owned = new ResourceStack();
         boolean loaded = false;
         try (Staging staging = new Staging(device);
                 TensorSource source = TensorSource.open(device, folder, config, dummyWeights)) {
             DType dense = activations.dtype();
-            requireMemory(device, config, WeightPlan.of(device, source, config.shape(), dense));
+            requireMemory(device, config, WeightPlan.of(placement, source, config.shape(), dense));
             DecoderWeights weights =
-                    new WeightLoader(device, staging, source, config.shape(), dense, owned).load();
+                    new WeightLoader(placement, staging, source, config.shape(), dense, owned)
+                            .load();
             loaded = true;
-            return new CausalLm(device, config, dense, kvType.dtype(activations), weights, owned);
+            return new CausalLm(
+                    placement, config, dense, kvType.dtype(activations), weights, owned);
         } finally {
             if (!loaded) {
                 owned.close();
@@ -75,10 +96,11 @@ public final class CausalLm implements AutoCloseable {
 
     private static void requireMemory(Device device, ModelConfig config, WeightPlan plan) {
         long total = device.info().totalMemoryBytes();
-        if (plan.bytes() > total) {
+        long bytes = plan.bytes() - plan.onExpertDevice();
+        if (bytes > total) {
             throw ModelException.unsupported(
                     "the model needs at least %d bytes for its %d weights, the device has %d"
-                            .formatted(plan.bytes(), config.numParameters(), total));
+                            .formatted(bytes, config.numParameters(), total));
         }
     }
 
@@ -122,7 +144,7 @@ public final class CausalLm implements AutoCloseable {
                         numBlocks, maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, maxLogitRows);
         DecoderState built =
                 new DecoderState(
-                        device,
+                        placement,
                         shape,
                         config.maxPositions(),
                         dtype,
@@ -137,6 +159,25 @@ public final class CausalLm implements AutoCloseable {
             owned.push(kept::close);
         }
         step = new DecoderStep(shape, dtype, weights, built, kept);
+    }
+
+    /** How often experts were chosen since {@link #allocate}; null: the model has none. */
+    public @Nullable ExpertLoads expertLoads() {
+        ExpertStep experts = state().experts;
+        return experts == null ? null : experts.loads();
+    }
+
+    /** The numbers of the layers that have experts. */
+    public List<Integer> expertLayers() {
+        return IntStream.range(0, shape.numLayers())
+                .filter(i -> shape.layers().get(i).hasExperts())
+                .boxed()
+                .toList();
+    }
+
+    /** False where the host takes part in a step, which a graph cannot hold. */
+    public boolean isCapturable() {
+        return placement.expertDevice() == null;
     }
 
     /** Where a step is described; the caller closes it. */

@@ -125,6 +125,11 @@ record DecoderShape(
         return qSize() + 2 * kvSize();
     }
 
+    /** Biases of the experts' matrices. */
+    long numExpertBiasElements() {
+        return experts == null ? 0 : numExpertLayers() * experts.shape.numBiasElements();
+    }
+
     /** Between the matrices of the widest dense MLP, that of a shared expert included. */
     int widestMlp() {
         boolean hasDense = layers.stream().anyMatch(layer -> !layer.hasExperts);

@@ -5,6 +5,7 @@ import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.DenseGemm;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
@@ -80,7 +81,7 @@ final class DecoderState implements AutoCloseable {
      * @param expertLayers all whose experts steps will compute
      */
     DecoderState(
-            Device device,
+            Placement placement,
             DecoderShape shape,
             int maxPositions,
             DType dtype,
@@ -88,7 +89,7 @@ final class DecoderState implements AutoCloseable {
             BatchLimits limits,
             boolean isDeterministic,
             List<ExpertLayer> expertLayers) {
-        this.device = device;
+        device = placement.device();
         this.limits = limits;
         this.isDeterministic = isDeterministic;
         long tokens = limits.maxNumBatchedTokens();
@@ -136,7 +137,7 @@ final class DecoderState implements AutoCloseable {
                             : null;
             attended = buffer(tokens, shape.qSize(), dtype);
             gateUp = buffer(tokens, 2L * Math.max(1, shape.widestMlp()), dtype);
-            experts = experts(shape, dtype, expertLayers);
+            experts = experts(placement, shape, dtype, expertLayers);
             sharedGate = hasSharedGate(shape) ? buffer(tokens, 1, DType.F32) : null;
             lastResidual = buffer(rows, width, DType.F32);
             lastHidden = buffer(rows, width, dtype);
@@ -152,13 +153,15 @@ final class DecoderState implements AutoCloseable {
     }
 
     private @Nullable ExpertStep experts(
-            DecoderShape shape, DType dtype, List<ExpertLayer> layers) {
+            Placement placement, DecoderShape shape, DType dtype, List<ExpertLayer> layers) {
         DecoderShape.Experts of = shape.experts();
         if (of == null) {
             return null;
         }
         int tokens = limits.maxNumBatchedTokens();
-        ExpertStep made = new ExpertStep(device, of.shape(), dtype, layers, tokens);
+        ExpertStep made =
+                new ExpertStep(
+                        placement, of.shape(), dtype, shape.numExpertLayers(), layers, tokens);
         owned.push(made::close);
         workspaceBytes += made.bytes();
         return made;

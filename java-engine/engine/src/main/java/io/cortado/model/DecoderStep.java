@@ -73,7 +73,7 @@ final class DecoderStep {
             } else {
                 addAndNorm(s.normed, layer.mlpInNorm(), ofResidual, numTokens, stream);
             }
-            mlp(layer, numTokens, stream);
+            mlp(layer, inputs, numTokens, stream);
             normOutput(layer.mlpOutNorm(), numTokens, stream);
         }
         keepLast(numTokens, stream);
@@ -270,8 +270,8 @@ final class DecoderStep {
     }
 
     /** hidden = MLP of normed. */
-    void mlp(DecoderWeights.Layer layer, int numTokens, Stream stream) {
-        mlp.enqueue(layer.mlp(), numTokens, stream);
+    void mlp(DecoderWeights.Layer layer, BatchInputs in, int numTokens, Stream stream) {
+        mlp.enqueue(layer.mlp(), in, numTokens, stream);
     }
 
     /** Final norm and logits, of the wanted rows only. */

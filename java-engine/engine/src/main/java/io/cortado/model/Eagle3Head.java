@@ -3,6 +3,7 @@ package io.cortado.model;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
@@ -112,7 +113,7 @@ public final class Eagle3Head implements AutoCloseable {
                         maxLogitRows);
         DType dtype = activations.dtype();
         return WorkspaceBytes.ofState(
-                        device,
+                        Placement.on(device),
                         config.shape(),
                         ModelConfig.MAX_POSITIONS,
                         dtype,
@@ -143,7 +144,7 @@ public final class Eagle3Head implements AutoCloseable {
         DType dtype = target.dtype();
         DecoderState state =
                 new DecoderState(
-                        device,
+                        Placement.on(device),
                         shape,
                         ModelConfig.MAX_POSITIONS,
                         dtype,

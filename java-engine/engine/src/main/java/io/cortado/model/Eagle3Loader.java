@@ -3,6 +3,7 @@ package io.cortado.model;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Weights;
@@ -151,7 +152,7 @@ final class Eagle3Loader {
     WeightPlan plan(Device device, DType dense) {
         // The norms of the layer and the last one are the shape's, the fourth is the head's.
         long vectors = shape.numVectorElements() + shape.hiddenSize();
-        return WeightPlan.of(device, checkpoint, matrices(), vectors, dense);
+        return WeightPlan.of(Placement.on(device), checkpoint, matrices(), vectors, dense);
     }
 
     /** Of the map from draft ids to the target's. */
@@ -165,7 +166,8 @@ final class Eagle3Loader {
             DType dense,
             DecoderWeights target,
             ResourceStack owner) {
-        WeightLoader loader = new WeightLoader(device, staging, checkpoint, shape, dense, owner);
+        WeightLoader loader =
+                new WeightLoader(Placement.on(device), staging, checkpoint, shape, dense, owner);
         Weights features = loader.matrix(features());
         Buffer hiddenNorm = loader.norm(layer + "hidden_norm", shape.hiddenSize());
         DecoderWeights.Layer decoderLayer = loader.layer(parts, layer, false);

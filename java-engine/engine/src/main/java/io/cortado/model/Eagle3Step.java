@@ -134,7 +134,7 @@ final class Eagle3Step implements AutoCloseable {
         decoder.attention(0, both, 2 * shape.hiddenSize(), in, numTokens, stream);
         DecoderWeights.Layer layer = weights.decoder().layers().getFirst();
         decoder.addAndNorm(s.normed, layer.mlpInNorm(), 1, numTokens, stream);
-        decoder.mlp(layer, numTokens, stream);
+        decoder.mlp(layer, in, numTokens, stream);
         if (numLogitRows > 0) {
             decoder.head(in, numTokens, numLogitRows, stream);
         }

@@ -21,11 +21,11 @@ final class MlpStep {
     }
 
     /** hidden = MLP of normed. */
-    void enqueue(DecoderWeights.Mlp mlp, int numTokens, Stream stream) {
+    void enqueue(DecoderWeights.Mlp mlp, BatchInputs in, int numTokens, Stream stream) {
         switch (mlp) {
             case DecoderWeights.Dense dense ->
                     dense(dense, shape.intermediateSize(), numTokens, stream);
-            case DecoderWeights.Experts experts -> experts(experts, numTokens, stream);
+            case DecoderWeights.Experts experts -> experts(experts, in, numTokens, stream);
         }
     }
 
@@ -67,7 +67,8 @@ final class MlpStep {
     }
 
     /** What all tokens share comes first, into hidden; the chosen experts are added to it there. */
-    private void experts(DecoderWeights.Experts experts, int numTokens, Stream stream) {
+    private void experts(
+            DecoderWeights.Experts experts, BatchInputs in, int numTokens, Stream stream) {
         ExpertStep step = Objects.requireNonNull(s.experts);
         DecoderShape.Experts of = Objects.requireNonNull(shape.experts());
         @Nullable Buffer shared = null;
@@ -90,6 +91,15 @@ final class MlpStep {
                     dtype,
                     stream);
         }
-        step.enqueue(s.hidden, s.normed, experts.chosen(), shared, gate, numTokens, s.gemm, stream);
+        step.enqueue(
+                s.hidden,
+                s.normed,
+                experts.chosen(),
+                shared,
+                gate,
+                in.slotMappingBuffer(),
+                numTokens,
+                s.gemm,
+                stream);
     }
 }

@@ -232,6 +232,10 @@ public final class ModelConfig {
         return quantization;
     }
 
+    public boolean hasExperts() {
+        return shape.experts() != null;
+    }
+
     DecoderShape shape() {
         return shape;
     }

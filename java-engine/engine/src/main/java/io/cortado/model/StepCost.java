@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a step takes on a device, from what the device takes for each of its operators: the weights
@@ -61,8 +62,24 @@ public final class StepCost {
     private final double turnaround;
     private final double weightBytes;
     private final double expertBytes;
-    private final double bytesPerSecond;
-    private final double flopsPerSecond;
+    private final Peak peak;
+
+    /** Of experts on a device of their own, one after the other with all else; null: there. */
+    private final @Nullable Peak expertPeak;
+
+    /** What a device does at best. */
+    private record Peak(double bytesPerSecond, double flopsPerSecond) {
+        static Peak of(Function<Rate, Curve> rates, DType dtype) {
+            Probe arithmetic = dtype == DType.F32 ? Probe.F32_FLOPS : Probe.BF16_FLOPS;
+            return new Peak(
+                    rates.apply(new Rate.Peak(Probe.READ_BANDWIDTH)).at(1),
+                    rates.apply(new Rate.Peak(arithmetic)).at(1));
+        }
+
+        double seconds(double bytes, double flops) {
+            return Math.max(bytes / bytesPerSecond, flops / flopsPerSecond);
+        }
+    }
 
     // Of the step that is described.
     private int tokens;
@@ -75,20 +92,28 @@ public final class StepCost {
 
     /**
      * @param rates measured where they are not known yet
+     * @param expertRates of the experts' own device, whose copies from and to the other are not
+     *     counted; null: they are on the same
      */
     public StepCost(
             ModelConfig config,
             WeightPlan weights,
             Activations activations,
             KvType kvType,
-            Function<Rate, Curve> rates) {
+            Function<Rate, Curve> rates,
+            @Nullable Function<Rate, Curve> expertRates) {
         shape = config.shape();
         DType dtype = activations.dtype();
         kvDtype = kvType.dtype(activations);
         List<WeightPlan.Matrix> matrices = weights.matrices();
         layerWeights = weightsOf(matrices, StepCost::isOfLayer, dtype, rates);
         headWeights = weightsOf(matrices, kind -> kind == DecoderParts.Kind.HEAD, dtype, rates);
-        expertWeights = weightsOf(matrices, kind -> kind == DecoderParts.Kind.EXPERT, dtype, rates);
+        expertWeights =
+                weightsOf(
+                        matrices,
+                        kind -> kind == DecoderParts.Kind.EXPERT,
+                        dtype,
+                        expertRates == null ? rates : expertRates);
         layerMatrices =
                 (int)
                         matrices.stream()
@@ -114,9 +139,8 @@ public final class StepCost {
         turnaround = rates.apply(new Rate.Turnaround()).at(1);
         weightBytes = bytes(matrices, kind -> isOfLayer(kind) || kind == DecoderParts.Kind.HEAD);
         expertBytes = bytes(matrices, kind -> kind == DecoderParts.Kind.EXPERT);
-        bytesPerSecond = rates.apply(new Rate.Peak(Probe.READ_BANDWIDTH)).at(1);
-        Probe arithmetic = dtype == DType.F32 ? Probe.F32_FLOPS : Probe.BF16_FLOPS;
-        flopsPerSecond = rates.apply(new Rate.Peak(arithmetic)).at(1);
+        peak = Peak.of(rates, dtype);
+        expertPeak = expertRates == null ? null : Peak.of(expertRates, dtype);
     }
 
     private static boolean isOfLayer(DecoderParts.Kind kind) {
@@ -229,7 +253,7 @@ public final class StepCost {
      */
     public double floorSeconds() {
         double flops = 2 * elements(layerWeights) * tokens + 2 * elements(headWeights) * rows;
-        flops += 2 * elements(expertWeights) * tokens * chosenShare();
+        double expertFlops = 2 * elements(expertWeights) * tokens * chosenShare();
         double keys = prefillKeys;
         double pairs = prefillPairs;
         for (Map.Entry<Integer, Integer> entry : layersByWindow.entrySet()) {
@@ -242,8 +266,11 @@ public final class StepCost {
         flops += 4 * pairs * shape.qSize();
         double kvBytes =
                 keys * shape.kvBytesPerBlock(kvDtype) / DecoderState.BLOCK_SIZE / shape.numLayers();
-        double weights = weightBytes + expertBytes * readShare();
-        return Math.max((weights + kvBytes) / bytesPerSecond, flops / flopsPerSecond);
+        double read = expertBytes * readShare();
+        return expertPeak == null
+                ? peak.seconds(weightBytes + read + kvBytes, flops + expertFlops)
+                : peak.seconds(weightBytes + kvBytes, flops)
+                        + expertPeak.seconds(read, expertFlops);
     }
 
     private static double elements(Map<Curve, Double> weights) {

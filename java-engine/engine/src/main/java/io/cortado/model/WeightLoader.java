@@ -4,6 +4,7 @@ import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.ExpertWeights;
+import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Weights;
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Takes tensors by their published names, checks them, and packs them for the device. */
 final class WeightLoader {
-    private final Device device;
+    private final Placement placement;
     private final TensorSource source;
     private final DecoderShape shape;
     private final Staging staging;
@@ -32,13 +33,13 @@ final class WeightLoader {
      * @param dense what quantised weights become where the device does not keep them
      */
     WeightLoader(
-            Device device,
+            Placement placement,
             Staging staging,
             TensorSource source,
             DecoderShape shape,
             DType dense,
             ResourceStack owner) {
-        this.device = device;
+        this.placement = placement;
         this.staging = staging;
         this.source = source;
         this.shape = shape;
@@ -107,6 +108,7 @@ final class WeightLoader {
     }
 
     private ExpertLayer chosen(DecoderParts parts, String at, ExpertShape experts) {
+        Device device = placement.ofExperts();
         Routing routing = experts.routing();
         DecoderParts.Matrix router = parts.router(at);
         Weights routerWeights = matrix(router);
@@ -119,7 +121,9 @@ final class WeightLoader {
             DecoderParts.Matrix gate = expert.get(0);
             DecoderParts.Matrix up = expert.get(1);
             DecoderParts.Matrix down = expert.get(2);
-            all.add(new ExpertWeights.Expert(matrix(gate), matrix(up), matrix(down)));
+            all.add(
+                    new ExpertWeights.Expert(
+                            matrix(device, gate), matrix(device, up), matrix(device, down)));
             gates.addAll(gate.parts());
             ups.addAll(up.parts());
             downs.addAll(down.parts());
@@ -132,9 +136,15 @@ final class WeightLoader {
                 biasIf(routing.hasBias(), router),
                 routing.hasCorrection() ? vector(DecoderParts.CORRECTION, 0, router.parts()) : null,
                 weights,
-                hasBiases ? vector("bias", 0, gates) : null,
-                hasBiases ? vector("bias", 0, ups) : null,
-                hasBiases ? vector("bias", 0, downs) : null);
+                hasBiases ? expertBias(gates) : null,
+                hasBiases ? expertBias(ups) : null,
+                hasBiases ? expertBias(downs) : null);
+    }
+
+    private Buffer expertBias(List<Part> parts) {
+        try (Staging toExperts = new Staging(placement.ofExperts())) {
+            return vector(toExperts, "bias", 0, parts);
+        }
     }
 
     private boolean hasQkNorm() {
@@ -156,6 +166,10 @@ final class WeightLoader {
 
     /** The parts stacked by rows. */
     Weights matrix(DecoderParts.Matrix matrix) {
+        return matrix(placement.device(), matrix);
+    }
+
+    private Weights matrix(Device device, DecoderParts.Matrix matrix) {
         List<Weights.Part> stacked = new ArrayList<>();
         for (Part part : matrix.parts()) {
             stacked.add(source.matrix(part.prefix() + ".weight", part.rows(), matrix.cols()));
@@ -168,6 +182,10 @@ final class WeightLoader {
 
     /** The parts one after the other, as float32, the offset added. */
     private Buffer vector(String suffix, float offset, List<Part> parts) {
+        return vector(staging, suffix, offset, parts);
+    }
+
+    private Buffer vector(Staging staging, String suffix, float offset, List<Part> parts) {
         long elements = 0;
         for (Part part : parts) {
             elements += part.rows();

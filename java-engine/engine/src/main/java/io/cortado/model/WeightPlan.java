@@ -2,6 +2,7 @@ package io.cortado.model;
 
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
 import java.nio.file.Path;
@@ -12,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The weights of a decoder as they will lie on a device, to the byte, before any of them is read:
- * from the configuration, and the names, shapes and types of the tensors.
+ * The weights of a decoder as they will lie on its devices, to the byte, before any of them is
+ * read: from the configuration, and the names, shapes and types of the tensors.
  */
 public final class WeightPlan {
     /** What is multiplied with so many numbers of one format. */
@@ -24,6 +25,7 @@ public final class WeightPlan {
 
     private final List<Matrix> matrices = new ArrayList<>();
     private final Map<WeightFormat, Long> bytesByFormat = new EnumMap<>(WeightFormat.class);
+    private long onExpertDevice;
 
     private WeightPlan() {}
 
@@ -31,48 +33,58 @@ public final class WeightPlan {
      * @param model folder or GGUF file
      */
     public static WeightPlan read(
-            Device device,
+            Placement placement,
             Path model,
             ModelConfig config,
             Activations activations,
             boolean dummyWeights) {
-        try (TensorSource source = TensorSource.open(device, model, config, dummyWeights)) {
-            return of(device, source, config.shape(), activations.dtype());
+        try (TensorSource source =
+                TensorSource.open(placement.device(), model, config, dummyWeights)) {
+            return of(placement, source, config.shape(), activations.dtype());
         }
     }
 
     /**
      * @param dense what quantised weights become where the device does not keep them
      */
-    static WeightPlan of(Device device, TensorSource source, DecoderShape shape, DType dense) {
+    static WeightPlan of(
+            Placement placement, TensorSource source, DecoderShape shape, DType dense) {
         source.require(TensorNeeds.of(shape));
         List<DecoderParts.Matrix> matrices = new DecoderParts(shape).all();
-        return of(device, source, matrices, shape.numVectorElements(), dense);
+        WeightPlan plan = of(placement, source, matrices, shape.numVectorElements(), dense);
+        if (placement.expertDevice() != null) {
+            plan.onExpertDevice += 4 * shape.numExpertBiasElements();
+        }
+        return plan;
     }
 
     /** The same of these matrices, and of so many elements of norms and biases. */
     static WeightPlan of(
-            Device device,
+            Placement placement,
             TensorSource source,
             List<DecoderParts.Matrix> matrices,
             long numVectorElements,
             DType dense) {
         WeightPlan plan = new WeightPlan();
         for (DecoderParts.Matrix matrix : matrices) {
-            plan.add(device, source, matrix, dense);
+            plan.add(placement, source, matrix, dense);
         }
         plan.count(WeightFormat.F32, 4 * numVectorElements);
         source.release();
         return plan;
     }
 
-    private void add(Device device, TensorSource source, DecoderParts.Matrix matrix, DType dense) {
+    private void add(
+            Placement placement, TensorSource source, DecoderParts.Matrix matrix, DType dense) {
+        boolean isExpert = matrix.kind() == DecoderParts.Kind.EXPERT;
+        Device device = isExpert ? placement.ofExperts() : placement.device();
         long cols = matrix.cols();
         List<Weights.Shape> shapes =
                 matrix.parts().stream()
                         .map(part -> source.shapeOf(part.prefix() + ".weight", part.rows(), cols))
                         .toList();
         long bytes = device.packedBytes(shapes, cols, dense, matrix.use());
+        onExpertDevice += isExpert && placement.expertDevice() != null ? bytes : 0;
         Map<WeightFormat, List<Weights.Shape>> byFormat = new LinkedHashMap<>();
         List<Stored> parts = new ArrayList<>();
         for (Weights.Shape shape : shapes) {
@@ -104,7 +116,12 @@ public final class WeightPlan {
         return matrices;
     }
 
-    /** Of all matrices and vectors. */
+    /** Of experts that are on a device of their own. */
+    public long onExpertDevice() {
+        return onExpertDevice;
+    }
+
+    /** Of all matrices and vectors, wherever they are. */
     public long bytes() {
         return bytesByFormat.values().stream().mapToLong(Long::longValue).sum();
     }

@@ -3,6 +3,7 @@ package io.cortado.model;
 import io.cortado.device.AttentionParams;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.device.RopeStyle;
 import io.cortado.moe.ExpertStep;
 import java.util.LinkedHashSet;
@@ -19,7 +20,7 @@ public final class WorkspaceBytes {
      * the inputs of two steps.
      */
     public static long of(
-            Device device,
+            Placement placement,
             ModelConfig config,
             Activations activations,
             KvType kvType,
@@ -37,7 +38,7 @@ public final class WorkspaceBytes {
                         maxLogitRows);
         DType kvDtype = kvType.dtype(activations);
         return ofState(
-                        device,
+                        placement,
                         config.shape(),
                         config.maxPositions(),
                         activations.dtype(),
@@ -49,13 +50,14 @@ public final class WorkspaceBytes {
 
     /** Of a {@link DecoderState}. */
     static long ofState(
-            Device device,
+            Placement placement,
             DecoderShape shape,
             int maxPositions,
             DType dtype,
             DType kvDtype,
             BatchLimits limits,
             boolean isDeterministic) {
+        Device device = placement.device();
         long width = shape.hiddenSize();
         long element = dtype.bytes();
         long perToken =
@@ -73,15 +75,27 @@ public final class WorkspaceBytes {
                 + Math.multiplyExact(perRow, (long) limits.maxLogitRows())
                 + limits.maxNumSeqs() * width * 4
                 + angles(shape, maxPositions, limits)
-                + experts(device, shape, dtype, limits)
+                + experts(placement, shape, dtype, limits)
                 + DecoderState.planBytes(device, limits, params);
     }
 
     private static long experts(
-            Device device, DecoderShape shape, DType dtype, BatchLimits limits) {
+            Placement placement, DecoderShape shape, DType dtype, BatchLimits limits) {
         DecoderShape.Experts experts = shape.experts();
         int tokens = limits.maxNumBatchedTokens();
-        return experts == null ? 0 : ExpertStep.bytes(device, experts.shape(), dtype, tokens);
+        int layers = shape.numExpertLayers();
+        return experts == null
+                ? 0
+                : ExpertStep.bytes(placement, experts.shape(), dtype, layers, tokens);
+    }
+
+    /** The same in host memory, of experts that the CPU computes for another device. */
+    public static long onHost(
+            Placement placement, ModelConfig config, Activations activations, int maxTokens) {
+        DecoderShape.Experts experts = config.shape().experts();
+        return experts == null
+                ? 0
+                : ExpertStep.hostBytes(placement, experts.shape(), activations.dtype(), maxTokens);
     }
 
     private static long angles(DecoderShape shape, int maxPositions, BatchLimits limits) {

@@ -38,12 +38,14 @@ public record ExpertShape(
         return numExperts() * (3L * hiddenSize * innerSize + hiddenSize) + numVectorElements();
     }
 
+    /** Biases of the experts' matrices. */
+    public long numBiasElements() {
+        return hasBiases ? numExperts() * (2L * innerSize + hiddenSize) : 0;
+    }
+
     /** Those of them that are biases. */
     public long numVectorElements() {
-        long ofExpert =
-                (hasBiases ? 2L * innerSize + hiddenSize : 0)
-                        + (routing.hasBias() ? 1 : 0)
-                        + (routing.hasCorrection() ? 1 : 0);
-        return numExperts() * ofExpert;
+        int ofExpert = (routing.hasBias() ? 1 : 0) + (routing.hasCorrection() ? 1 : 0);
+        return numBiasElements() + (long) numExperts() * ofExpert;
     }
 }

@@ -4,28 +4,31 @@ import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.DenseGemm;
 import io.cortado.device.Device;
-import io.cortado.device.MoeCombineParams;
 import io.cortado.device.MoeKernels;
-import io.cortado.device.MoeParams;
 import io.cortado.device.MoeRouteParams;
+import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Enqueues the experts of a layer: route, plan, compute, combine. All layers of a model share one,
- * and what it computes in.
+ * Enqueues the experts of a layer: route, then plan, compute and combine, there or on the CPU. All
+ * layers of a model share one, and what it computes in.
  */
 public final class ExpertStep implements AutoCloseable {
     private final ResourceStack owned = new ResourceStack();
-    private final Device device;
     private final ExpertShape shape;
     private final DType dtype;
     private final MoeRouteParams routing;
-    private final MoeParams products;
-    private final MoeCombineParams sums;
-    private long bytes;
+    private final ExpertLoads loads;
+    private final Map<ExpertLayer, Buffer> loadsOfLayer = new IdentityHashMap<>();
+    private final @Nullable HostExperts onHost;
+    private final @Nullable ExpertProducts products;
+    private final long bytes;
 
     /** float32 [tokens][experts]. */
     private final Buffer logits;
@@ -36,55 +39,47 @@ public final class ExpertStep implements AutoCloseable {
     /** float32 [tokens][topK]. */
     private final Buffer weights;
 
-    private final Buffer plan;
-
-    /** [tokens * topK][hidden]. */
-    private final Buffer slots;
-
-    private final Buffer workspace;
-
     /**
-     * @param layers all whose experts this will compute
+     * @param numLayers those with experts
+     * @param layers all whose experts this will compute, in the model's order
      * @param maxTokens of a step
      */
     public ExpertStep(
-            Device device,
+            Placement placement,
             ExpertShape shape,
             DType dtype,
+            int numLayers,
             List<ExpertLayer> layers,
             int maxTokens) {
-        this.device = device;
         this.shape = shape;
         this.dtype = dtype;
-        int hidden = shape.hiddenSize();
+        Device device = placement.device();
+        Device cpu = placement.expertDevice();
         routing = shape.routing().params(device);
-        products =
-                new MoeParams(device)
-                        .numTokens(maxTokens)
-                        .strides(hidden, hidden)
-                        .topK(shape.topK())
-                        .dtypes(dtype, dtype)
-                        .activation(shape.activation())
-                        .clamp(shape.alpha(), shape.limit());
-        sums =
-                new MoeCombineParams(device)
-                        .cols(hidden)
-                        .strides(hidden, hidden, hidden)
-                        .experts(shape.numExperts(), shape.topK())
-                        .dtypes(dtype, dtype, dtype);
+        long slots = (long) maxTokens * shape.topK();
         boolean built = false;
         try {
-            long most = workspaceBytes(shape, dtype, maxTokens);
-            for (ExpertLayer layer : layers) {
-                most = Math.max(most, layer.experts().workspaceBytes(products));
+            loads = new ExpertLoads(device, numLayers, shape.numExperts());
+            owned.push(loads::close);
+            for (int i = 0; i < layers.size(); i++) {
+                loadsOfLayer.put(layers.get(i), loads.of(i));
             }
-            long numSlots = (long) maxTokens * shape.topK();
-            logits = create(4L * maxTokens * shape.numExperts());
-            ids = create(4 * numSlots);
-            weights = create(4 * numSlots);
-            plan = create(planBytes(device, shape, maxTokens));
-            slots = create(numSlots * hidden * dtype.bytes());
-            workspace = create(most);
+            logits = own(device.createBuffer(4L * maxTokens * shape.numExperts()));
+            if (cpu == null) {
+                onHost = null;
+                ids = own(device.createBuffer(4 * slots));
+                weights = own(device.createBuffer(4 * slots));
+                products = new ExpertProducts(device, shape, dtype, dtype, layers, maxTokens);
+                owned.push(products::close);
+                bytes = loads.bytes() + logits.bytes() + 8 * slots + products.bytes();
+            } else {
+                products = null;
+                onHost = new HostExperts(device, cpu, shape, dtype, layers, maxTokens);
+                owned.push(onHost::close);
+                ids = onHost.ids();
+                weights = onHost.weights();
+                bytes = loads.bytes() + logits.bytes() + HostExperts.deviceBytes(maxTokens);
+            }
             built = true;
         } finally {
             if (!built) {
@@ -93,43 +88,44 @@ public final class ExpertStep implements AutoCloseable {
         }
     }
 
-    private Buffer create(long bytes) {
-        Buffer buffer = device.createBuffer(bytes);
+    private Buffer own(Buffer buffer) {
         owned.push(buffer::close);
-        this.bytes += buffer.bytes();
         return buffer;
     }
 
-    private static long planBytes(Device device, ExpertShape shape, int maxTokens) {
-        return MoeKernels.planBytes(device, maxTokens, shape.topK(), shape.numExperts());
-    }
-
     /**
-     * Of {@code ct_moe_experts}, whatever the format of the weights: the rows of both products, and
-     * sums of x over 16 columns or more.
+     * Of what a step of so many tokens computes in, before anything is loaded: on the device that
+     * routes.
+     *
+     * @param numLayers those with experts
      */
-    private static long workspaceBytes(ExpertShape shape, DType dtype, int maxTokens) {
-        long numSlots = (long) maxTokens * shape.topK();
-        long inner = shape.innerSize();
-        long hidden = shape.hiddenSize();
-        long floats = Math.max(2 * hidden, inner) / 16 + 32;
-        return Buffer.ALIGNMENT * 4L
-                + numSlots * ((inner + hidden) * dtype.bytes() + floats * Float.BYTES);
+    public static long bytes(
+            Placement placement, ExpertShape shape, DType dtype, int numLayers, int maxTokens) {
+        long routed =
+                ExpertLoads.bytes(numLayers, shape.numExperts())
+                        + 4L * maxTokens * shape.numExperts();
+        return placement.expertDevice() != null
+                ? routed + HostExperts.deviceBytes(maxTokens)
+                : routed
+                        + 8L * maxTokens * shape.topK()
+                        + ExpertProducts.bytes(placement.device(), shape, dtype, maxTokens);
     }
 
-    /** Of what a step of so many tokens computes in, before anything is loaded. */
-    public static long bytes(Device device, ExpertShape shape, DType dtype, int maxTokens) {
-        long numSlots = (long) maxTokens * shape.topK();
-        return 4L * maxTokens * shape.numExperts()
-                + 8 * numSlots
-                + planBytes(device, shape, maxTokens)
-                + numSlots * shape.hiddenSize() * dtype.bytes()
-                + workspaceBytes(shape, dtype, maxTokens);
+    /** The same in host memory; 0 where the experts are not there. */
+    public static long hostBytes(
+            Placement placement, ExpertShape shape, DType dtype, int maxTokens) {
+        Device cpu = placement.expertDevice();
+        return cpu == null ? 0 : HostExperts.hostBytes(cpu, shape, dtype, maxTokens);
     }
 
-    /** What was made. */
+    /** What was made, on the device that routes. */
     public long bytes() {
         return bytes;
+    }
+
+    /** How often experts were chosen. */
+    public ExpertLoads loads() {
+        return loads;
     }
 
     /**
@@ -138,6 +134,7 @@ public final class ExpertStep implements AutoCloseable {
      * @param out [tokens][hidden]; may be shared
      * @param x as large
      * @param sharedGate float32[tokens]: logits of what shared is multiplied with; null: 1
+     * @param slotMapping int64[tokens]: negative ones fill up a batch
      */
     public void enqueue(
             Buffer out,
@@ -145,38 +142,35 @@ public final class ExpertStep implements AutoCloseable {
             ExpertLayer layer,
             @Nullable Buffer shared,
             @Nullable Buffer sharedGate,
+            Buffer slotMapping,
             int numTokens,
             DenseGemm gemm,
             Stream stream) {
-        int numExperts = shape.numExperts();
-        int topK = shape.topK();
         gemm.enqueue(
                 logits,
                 x,
                 layer.router(),
                 layer.routerBias(),
                 numTokens,
-                numExperts,
+                shape.numExperts(),
                 shape.hiddenSize(),
                 DType.F32,
                 dtype,
                 stream);
-        routing.numTokens(numTokens);
-        MoeKernels.route(ids, weights, null, logits, layer.correction(), routing, stream);
-        MoeKernels.plan(plan, ids, numTokens, topK, numExperts, stream);
-        MoeKernels.experts(
-                slots,
-                x,
-                plan,
-                layer.experts(),
-                layer.gateBias(),
-                layer.upBias(),
-                layer.downBias(),
-                workspace,
-                products.numTokens(numTokens),
+        MoeKernels.route(
+                ids,
+                weights,
+                Objects.requireNonNull(loadsOfLayer.get(layer)),
+                logits,
+                layer.correction(),
+                slotMapping,
+                routing.numTokens(numTokens),
                 stream);
-        MoeKernels.combine(
-                out, slots, ids, weights, shared, sharedGate, sums.numTokens(numTokens), stream);
+        if (onHost != null) {
+            onHost.enqueue(out, x, layer, shared, sharedGate, numTokens, stream);
+        } else if (products != null) {
+            products.enqueue(out, x, ids, weights, layer, shared, sharedGate, numTokens, stream);
+        }
     }
 
     @Override

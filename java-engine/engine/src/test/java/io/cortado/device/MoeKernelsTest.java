@@ -79,6 +79,7 @@ class MoeKernelsTest {
                         counts,
                         logits,
                         null,
+                        null,
                         new MoeRouteParams(device)
                                 .numTokens(2)
                                 .logitsStride(3)

@@ -20,6 +20,38 @@ final class DemoEngine {
     /** A prompt of golden.json and the greedy ids that follow. */
     record Golden(int[] prompt, List<Integer> greedy, String text) {}
 
+    /** The models that are asked the same. */
+    enum Model {
+        DENSE(6 * 2),
+        EXPERTS(5);
+
+        private final int kvHeads;
+
+        /**
+         * @param kvHeads of all layers
+         */
+        Model(int kvHeads) {
+            this.kvHeads = kvHeads;
+        }
+
+        Path folder() throws IOException {
+            return this == DENSE ? DemoEngine.folder() : moeFolder();
+        }
+
+        /** Keys and values of 16 tokens. */
+        long blockBytes(int elementBytes) {
+            return 2L * kvHeads * 64 * 16 * elementBytes;
+        }
+
+        Engine open(EngineOptions options) throws IOException {
+            return Engine.open(folder(), options);
+        }
+
+        List<Golden> goldens() throws IOException {
+            return DemoEngine.goldens(folder());
+        }
+    }
+
     private DemoEngine() {}
 
     static Path folder() throws IOException {

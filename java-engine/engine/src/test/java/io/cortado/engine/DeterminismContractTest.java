@@ -52,14 +52,18 @@ class DeterminismContractTest {
     @Parameter(1)
     private Activations activations = Activations.F32;
 
+    @Parameter(2)
+    private boolean hasExperts;
+
     @TempDir Path folder;
 
     /** The emulated device has the kernels of tensor cores for bf16: those that can differ. */
     static Stream<Arguments> devices() {
         return Stream.of(
-                Arguments.of("cpu", Activations.F32),
-                Arguments.of("cpu", Activations.BF16),
-                Arguments.of(Devices.all().getLast(), Activations.BF16));
+                Arguments.of("cpu", Activations.F32, false),
+                Arguments.of("cpu", Activations.BF16, false),
+                Arguments.of("cpu", Activations.BF16, true),
+                Arguments.of(Devices.all().getLast(), Activations.BF16, false));
     }
 
     @BeforeEach
@@ -192,7 +196,8 @@ class DeterminismContractTest {
     }
 
     private List<List<List<Integer>>> alone() throws Exception {
-        try (Engine engine = Engine.open(TinyModel.in(folder), options())) {
+        Path model = hasExperts ? TinyModel.withExperts(folder) : TinyModel.in(folder);
+        try (Engine engine = Engine.open(model, options())) {
             List<List<List<Integer>>> all = new ArrayList<>();
             for (int i = 0; i < REQUESTS; i++) {
                 all.add(bits(Answers.read(engine.generate(request(i)))));

@@ -19,16 +19,18 @@ import io.cortado.api.SamplingParams;
 import io.cortado.api.TokenLogprob;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.AfterParameterizedClassInvocation;
 import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
 import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What a caller of the public API sees, with the demo model, on every device. */
+/** What a caller of the public API sees, with the demo models, on every device. */
 @ParameterizedClass
-@MethodSource("io.cortado.engine.Devices#all")
-record EngineTest(String device) {
+@MethodSource("places")
+record EngineTest(String device, DemoEngine.Model model) {
     private static final int[] HELLO = {3316, 283, 198, 446, 317, 1584, 1327, 30, 3317, 198};
 
     /** Short, so that a whole context is soon computed where the device is emulated. */
@@ -37,10 +39,16 @@ record EngineTest(String device) {
     @SuppressWarnings("NullAway.Init") // before each of the class's devices
     private static Engine engine;
 
+    static Stream<Arguments> places() {
+        Stream<Arguments> dense =
+                Devices.all().stream().map(d -> Arguments.of(d, DemoEngine.Model.DENSE));
+        return Stream.concat(dense, Stream.of(Arguments.of("cpu", DemoEngine.Model.EXPERTS)));
+    }
+
     @BeforeParameterizedClassInvocation
-    static void open(String device) throws Exception {
+    static void open(String device, DemoEngine.Model model) throws Exception {
         Devices.assumePresent(device);
-        engine = DemoEngine.open(DemoEngine.options().device(device).maxModelLen(MODEL_LEN));
+        engine = model.open(DemoEngine.options().device(device).maxModelLen(MODEL_LEN));
     }
 
     @AfterParameterizedClassInvocation
@@ -58,7 +66,7 @@ record EngineTest(String device) {
 
     @Test
     void answersGreedilyAsTheReferenceDoes() throws Exception {
-        for (DemoEngine.Golden golden : DemoEngine.goldens()) {
+        for (DemoEngine.Golden golden : model.goldens()) {
             Answers got = ask(golden.prompt(), SamplingParams.greedy(golden.greedy().size()));
             assertNull(got.failure);
             assertEquals(golden.greedy(), got.ids());
@@ -68,7 +76,7 @@ record EngineTest(String device) {
 
     @Test
     void givesTheSameTokensWithATinyBudgetAndATinyCache() throws Exception {
-        List<DemoEngine.Golden> goldens = DemoEngine.goldens();
+        List<DemoEngine.Golden> goldens = model.goldens();
         var tiny =
                 DemoEngine.options()
                         .device(device)
@@ -77,11 +85,11 @@ record EngineTest(String device) {
                         .maxModelLen(128)
                         .kvCacheBytes(1);
         EngineException refused =
-                assertThrows(EngineException.class, () -> DemoEngine.open(tiny).close());
+                assertThrows(EngineException.class, () -> model.open(tiny).close());
         assertEquals("kv-cache-memory", refused.param());
         String message = String.valueOf(refused.getMessage());
         long block = Long.parseLong(message.replaceAll(".* block=(\\d+).*", "$1"));
-        try (Engine small = DemoEngine.open(tiny.kvCacheBytes(9 * block))) {
+        try (Engine small = model.open(tiny.kvCacheBytes(9 * block))) {
             Thread[] threads = new Thread[goldens.size()];
             Answers[] got = new Answers[goldens.size()];
             for (int i = 0; i < threads.length; i++) {
@@ -129,7 +137,7 @@ record EngineTest(String device) {
 
     @Test
     void cutsAtAStopStringThatRunsOverTokens() throws Exception {
-        DemoEngine.Golden golden = DemoEngine.goldens().getFirst();
+        DemoEngine.Golden golden = model.goldens().getFirst();
         String text = golden.text();
         int from = text.indexOf(' ', 5) + 2;
         String stop = text.substring(from, from + 12);
@@ -150,7 +158,7 @@ record EngineTest(String device) {
 
     @Test
     void endsAtStopIdsButNotBeforeMinTokens() throws Exception {
-        DemoEngine.Golden golden = DemoEngine.goldens().getFirst();
+        DemoEngine.Golden golden = model.goldens().getFirst();
         int stopId = golden.greedy().get(5);
         Answers cut = ask(golden.prompt(), greedy(40).stopTokenIds(List.of(stopId)).build());
         assertEquals(new FinishReason.EndToken(stopId), cut.reason());
@@ -271,7 +279,7 @@ record EngineTest(String device) {
 
     @Test
     void answersAChatByItsTemplateAndNeverReadsControlTokensFromIt() throws Exception {
-        DemoEngine.Golden golden = DemoEngine.goldens().getFirst();
+        DemoEngine.Golden golden = model.goldens().getFirst();
         Prompt.Chat chat = Prompt.user("What is paged attention?");
         assertArrayEquals(golden.prompt(), engine.tokenize(chat));
         Answers got =

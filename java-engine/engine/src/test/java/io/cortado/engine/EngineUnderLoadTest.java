@@ -28,6 +28,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Many callers at once, and what goes wrong among them. */
 @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -81,9 +83,11 @@ class EngineUnderLoadTest {
         return DemoEngine.ask(engine, prompt(caller), params(caller));
     }
 
-    @Test
-    void sharesBatchesAndGivesEachCallerTheTokensOfARunAlone() throws Exception {
-        try (Engine engine = DemoEngine.open(DemoEngine.options())) {
+    @ParameterizedTest
+    @EnumSource
+    void sharesBatchesAndGivesEachCallerTheTokensOfARunAlone(DemoEngine.Model model)
+            throws Exception {
+        try (Engine engine = model.open(DemoEngine.options())) {
             List<Answers> together = atOnce(engine, CALLERS, EngineUnderLoadTest::ask);
             assertTrue(engine.stats().meanBatch() > 16, () -> "" + engine.stats());
             for (int i = 0; i < CALLERS; i++) {

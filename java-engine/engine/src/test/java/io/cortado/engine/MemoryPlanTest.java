@@ -16,7 +16,7 @@ class MemoryPlanTest {
     /** 10,000 bytes of weights, 2,000 of workspaces, sequences of 10 blocks. */
     private static MemoryPlan plan(EngineOptions options, boolean isCpu) {
         return new MemoryPlan(
-                options, isCpu, 10_000, 2_000, 0, BLOCK, 10, options.maxModelLen() > 0);
+                options, isCpu, 10_000, 2_000, 0, BLOCK, 10, options.maxModelLen() > 0, null);
     }
 
     private static EngineOptions options() {
@@ -35,6 +35,28 @@ class MemoryPlanTest {
         for (String word : words) {
             assertTrue(message.contains(word), message);
         }
+    }
+
+    @Test
+    void refusesExpertsThatDoNotFitInHostMemory() {
+        EngineOptions options = options().kvOffloadBytes(500);
+        MemoryPlan.ExpertMemory tight = new MemoryPlan.ExpertMemory(8_000, 501, 10_000);
+        MemoryPlan.ExpertMemory fits = new MemoryPlan.ExpertMemory(8_000, 500, 10_000);
+        assertEquals(
+                options.maxNumSeqs() * 10L,
+                withExperts(options, fits).beforeLoading(10_000_000).blocks());
+        expect(
+                assertThrows(
+                        EngineException.class,
+                        () -> withExperts(options, tight).beforeLoading(10_000_000)),
+                Code.WEIGHTS_DO_NOT_FIT,
+                "expert-device",
+                "host memory",
+                "8.79 KiB");
+    }
+
+    private static MemoryPlan withExperts(EngineOptions options, MemoryPlan.ExpertMemory experts) {
+        return new MemoryPlan(options, false, 10_000, 2_000, 0, BLOCK, 10, false, experts);
     }
 
     @Test

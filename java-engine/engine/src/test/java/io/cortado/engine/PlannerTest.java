@@ -14,6 +14,7 @@ import io.cortado.api.EnginePlan;
 import io.cortado.api.PlanLoad;
 import io.cortado.device.Curve;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.device.Rate;
 import io.cortado.model.ModelConfig;
 import java.io.IOException;
@@ -40,8 +41,14 @@ class PlannerTest {
         PlanLoad load = new PlanLoad(prompt, output, concurrency);
         try (Device device = Device.open("cpu", 1, "auto")) {
             RateFile file = RateFile.of(cache, device.info(), "test");
-            return new Planner(device, folder, config, longest, options, load)
-                    .plan(() -> new RateBook(device.info(), file, false, PlannerTest::rate));
+            return new Planner(
+                            new OpenDevices(Placement.on(device)),
+                            folder,
+                            config,
+                            longest,
+                            options,
+                            load)
+                    .plan(_ -> new RateBook(device.info(), file, false, PlannerTest::rate));
         }
     }
 

@@ -81,28 +81,35 @@ class SpeculationTest {
         return options;
     }
 
-    static Stream<Speculation> proposers() throws IOException {
+    static Stream<Arguments> proposers() throws IOException {
         String draft = DemoEngine.draftFolder().toString();
+        String head = DemoEngine.headFolder().toString();
+        Speculation ngram = Speculation.ngram(4).adaptive(false).lookup(1, 3);
+        Speculation suffix = Speculation.suffix(3).lookup(1, 4);
         return Stream.of(
-                Speculation.ngram(4).adaptive(false).lookup(1, 3),
-                Speculation.suffix(3).lookup(1, 4),
-                Speculation.draftModel(draft, 4).adaptive(false),
-                Speculation.draftModel(draft, 2),
-                Speculation.eagle3(DemoEngine.headFolder().toString(), 4).adaptive(false),
-                Speculation.eagle3(DemoEngine.headFolder().toString(), 3));
+                Arguments.of(DemoEngine.Model.DENSE, ngram),
+                Arguments.of(DemoEngine.Model.DENSE, suffix),
+                Arguments.of(
+                        DemoEngine.Model.DENSE, Speculation.draftModel(draft, 4).adaptive(false)),
+                Arguments.of(DemoEngine.Model.DENSE, Speculation.draftModel(draft, 2)),
+                Arguments.of(DemoEngine.Model.DENSE, Speculation.eagle3(head, 4).adaptive(false)),
+                Arguments.of(DemoEngine.Model.DENSE, Speculation.eagle3(head, 3)),
+                Arguments.of(DemoEngine.Model.EXPERTS, ngram),
+                Arguments.of(DemoEngine.Model.EXPERTS, suffix));
     }
 
     @ParameterizedTest
     @MethodSource("proposers")
-    void answersAreTheSameAsWithout(Speculation speculation) throws Exception {
+    void answersAreTheSameAsWithout(DemoEngine.Model model, Speculation speculation)
+            throws Exception {
         List<GenerationRequest> requests = requests();
         EngineOptions options =
                 DemoEngine.options().activations(EngineOptions.Activations.BF16).maxModelLen(512);
         List<String> without;
-        try (Engine engine = DemoEngine.open(options)) {
+        try (Engine engine = model.open(options)) {
             without = alone(engine, requests);
         }
-        try (Engine engine = DemoEngine.open(options.speculation(speculation))) {
+        try (Engine engine = model.open(options.speculation(speculation))) {
             assertSame(requests, without, alone(engine, requests));
             EngineStats.Drafts drafts = engine.stats().drafts();
             assertTrue(drafts.accepted() > 20, () -> "accepted: " + drafts);
@@ -110,9 +117,9 @@ class SpeculationTest {
             assertSame(requests, without, together(engine, requests));
         }
         // Few blocks: sequences are thrown out in between.
-        long block = 2L * 6 * 2 * 64 * 16 * 2;
+        long block = model.blockBytes(2);
         EngineOptions tight = options.kvCacheBytes(26 * block).maxModelLen(320).maxNumSeqs(16);
-        try (Engine engine = DemoEngine.open(tight.speculation(speculation))) {
+        try (Engine engine = model.open(tight.speculation(speculation))) {
             assertSame(requests, without, together(engine, requests));
             assertTrue(engine.stats().preemptions() > 0);
         }

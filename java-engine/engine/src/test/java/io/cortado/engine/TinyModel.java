@@ -29,6 +29,20 @@ final class TinyModel {
         return folder;
     }
 
+    /** As large, its MLPs mixtures of six experts. */
+    static Path withExperts(Path folder) throws IOException {
+        Files.writeString(
+                in(folder).resolve("config.json"),
+                Files.readString(folder.resolve("config.json"))
+                        .replace("qwen3", "qwen3_moe")
+                        .replaceFirst(
+                                "}$",
+                                ",\"num_experts\":6,\"num_experts_per_tok\":2,"
+                                        + "\"moe_intermediate_size\":64,"
+                                        + "\"norm_topk_prob\":true}"));
+        return folder;
+    }
+
     static EngineOptions options(String device) {
         return EngineOptions.defaults()
                 .device(device)

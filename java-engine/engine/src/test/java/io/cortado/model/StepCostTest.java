@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.device.Curve;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.device.Rate;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -47,8 +48,9 @@ class StepCostTest {
                         + "}");
         ModelConfig config = ModelConfig.read(folder);
         try (Device device = Device.open("cpu", 1, "auto")) {
-            WeightPlan plan = WeightPlan.read(device, folder, config, Activations.BF16, true);
-            return new StepCost(config, plan, Activations.BF16, KvType.AUTO, this::rate);
+            WeightPlan plan =
+                    WeightPlan.read(Placement.on(device), folder, config, Activations.BF16, true);
+            return new StepCost(config, plan, Activations.BF16, KvType.AUTO, this::rate, null);
         }
     }
 

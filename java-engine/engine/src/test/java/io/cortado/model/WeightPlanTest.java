@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
 import java.io.IOException;
@@ -62,7 +63,8 @@ class WeightPlanTest {
         ModelConfig config = ModelConfig.read(model);
         try (Device device = Device.open("cpu", 2, "auto")) {
             for (Activations activations : Activations.values()) {
-                WeightPlan plan = WeightPlan.read(device, model, config, activations, false);
+                WeightPlan plan =
+                        WeightPlan.read(Placement.on(device), model, config, activations, false);
                 try (CausalLm lm =
                         CausalLm.load(device, model, config, activations, KvType.AUTO, false)) {
                     assertEquals(lm.weightBytes(), plan.bytes(), activations.toString());
@@ -91,7 +93,8 @@ class WeightPlanTest {
                 CausalLm lm =
                         CausalLm.load(
                                 device, folder, config, Activations.BF16, KvType.AUTO, true)) {
-            WeightPlan plan = WeightPlan.read(device, folder, config, Activations.BF16, true);
+            WeightPlan plan =
+                    WeightPlan.read(Placement.on(device), folder, config, Activations.BF16, true);
             assertEquals(lm.weightBytes(), plan.bytes());
             assertEquals(
                     4 * config.shape().numVectorElements(),

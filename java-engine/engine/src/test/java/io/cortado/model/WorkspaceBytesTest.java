@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.Placement;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -78,7 +79,7 @@ class WorkspaceBytesTest {
         DType kvDtype = kvType.dtype(activations);
         try (DecoderState state =
                 new DecoderState(
-                        device,
+                        Placement.on(device),
                         config.shape(),
                         config.maxPositions(),
                         dtype,
@@ -89,7 +90,7 @@ class WorkspaceBytesTest {
             assertEquals(
                     state.workspaceBytes(),
                     WorkspaceBytes.ofState(
-                            device,
+                            Placement.on(device),
                             config.shape(),
                             config.maxPositions(),
                             dtype,
@@ -99,7 +100,8 @@ class WorkspaceBytesTest {
             assertEquals(11 * config.kvBytesPerBlock(activations, kvType), kvBytes(state));
             assertEquals(
                     state.workspaceBytes() + 2 * BatchInputs.bytes(limits),
-                    WorkspaceBytes.of(device, config, activations, kvType, 3, 40, 7, 9, true));
+                    WorkspaceBytes.of(
+                            Placement.on(device), config, activations, kvType, 3, 40, 7, 9, true));
         }
     }
 

@@ -24,6 +24,7 @@ final class EngineMetrics {
         metrics.steps();
         metrics.drafts();
         metrics.guards();
+        new ExpertMetrics(engine).register(registry);
     }
 
     private void requests() {

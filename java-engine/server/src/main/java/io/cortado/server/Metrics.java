@@ -57,6 +57,26 @@ final class Metrics {
         lines(names, help, "counter", values);
     }
 
+    /** The same of gauges whose lines are read all at once when they are asked for. */
+    void gaugesOf(String help, Supplier<Map<String, Double>> values, String... names) {
+        read(names, help, "gauge", values);
+    }
+
+    /** The same of counters. */
+    void countersOf(String help, Supplier<Map<String, Double>> values, String... names) {
+        read(names, help, "counter", values);
+    }
+
+    private void read(
+            String[] names, String help, String type, Supplier<Map<String, Double>> values) {
+        add(
+                names,
+                help,
+                type,
+                (name, out) ->
+                        values.get().forEach((label, value) -> line(out, name, label, value)));
+    }
+
     private void lines(
             String[] names, String help, String type, Map<String, DoubleSupplier> values) {
         add(

@@ -11,7 +11,8 @@ import java.util.Set;
  * @param policy the engine's own: what it has no use for is refused, not ignored
  * @param sloClasses targets that requests may ask for by name; at most 64
  * @param tenants those with a line of their own in the metrics; all others share one. At most 64
- * @param debug {@code /debug/requests} and {@code /reset_prefix_cache} are there
+ * @param debug {@code /debug/requests}, {@code /debug/experts} and {@code /reset_prefix_cache} are
+ *     there
  */
 public record TrafficOptions(
         SchedulingPolicy policy,

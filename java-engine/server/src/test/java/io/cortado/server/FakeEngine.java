@@ -7,6 +7,7 @@ import io.cortado.api.EmbeddingRequest;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineStats;
+import io.cortado.api.ExpertLoad;
 import io.cortado.api.FinishReason;
 import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationRequest;
@@ -53,6 +54,7 @@ final class FakeEngine implements Engine {
     final AtomicInteger resets = new AtomicInteger();
     private volatile boolean isClosed;
     volatile boolean isSlow;
+    volatile List<ExpertLoad> expertLoads = List.of();
     private final @Nullable Reasoning reasoning;
     private final boolean writesCalls;
     volatile @Nullable EngineException failure;
@@ -226,6 +228,11 @@ final class FakeEngine implements Engine {
                 new EngineStats.Cache(16, 2, 0, 4, 1, 9, 6, 2, 3, 5),
                 new EngineStats.Drafts(4, 12, 7, List.of(4L, 2L, 1L), 500),
                 new EngineStats.Guards(11, 2, 1, 0, isSlow ? 1_500_000_000L : 0, isSlow, 0));
+    }
+
+    @Override
+    public List<ExpertLoad> expertLoads() {
+        return expertLoads;
     }
 
     @Override

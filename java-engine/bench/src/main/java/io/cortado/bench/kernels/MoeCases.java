@@ -139,7 +139,8 @@ final class MoeCases {
         }
 
         void before(int variant) {
-            MoeKernels.route(ids, weights, counts, logits[variant], null, route, bed.stream());
+            MoeKernels.route(
+                    ids, weights, counts, logits[variant], null, null, route, bed.stream());
             MoeKernels.plan(plan, ids, tokens, TOP_K, EXPERTS, bed.stream());
         }
 

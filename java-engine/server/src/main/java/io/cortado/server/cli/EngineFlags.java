@@ -140,6 +140,14 @@ final class EngineFlags {
     @Option(names = "--device", paramLabel = "NAME", description = "cpu, cuda:N or simt:0")
     String device = EngineOptions.defaults().device();
 
+    @Option(
+            names = "--expert-device",
+            paramLabel = "NAME",
+            description =
+                    "cpu: experts stay in host memory and the CPU computes them, all else is on the"
+                            + " --device, cuda:N or simt:0; default: all on the device")
+    String expertDevice = EngineOptions.defaults().expertDevice();
+
     @Option(names = "--isa", paramLabel = "NAME", description = "auto, avx512, avx2 or scalar")
     String isa = EngineOptions.defaults().isa();
 
@@ -178,6 +186,7 @@ final class EngineFlags {
     EngineOptions options() {
         return EngineOptions.defaults()
                 .device(device)
+                .expertDevice(expertDevice)
                 .threads(threads)
                 .isa(isa)
                 .activations(activations)

@@ -51,6 +51,15 @@ final class PlanJson {
         out.field("weight_bytes", memory.weightBytes()).name("weight_bytes_by_format").open();
         memory.weightsByFormat().forEach(out::field);
         out.close().field("workspace_bytes", memory.workspaceBytes());
+        EnginePlan.OnHost onHost = memory.onHost();
+        out.name("on_host");
+        if (onHost == null) {
+            out.nullValue();
+        } else {
+            out.open().field("weight_bytes", onHost.weightBytes());
+            out.field("workspace_bytes", onHost.workspaceBytes());
+            out.field("free_bytes", onHost.freeBytes()).close();
+        }
         out.field("kv_bytes_per_token", memory.kvBytesPerToken());
         out.field("kv_bytes", memory.kvBytes()).field("kv_tokens", memory.kvTokens());
         out.field("sequences_of_load", memory.sequencesOfLoad());

@@ -39,6 +39,15 @@ final class PlanText {
                                                         + ByteSize.text(entry.getValue()))
                                         .collect(Collectors.joining(", "))));
         lines.add("workspace  " + ByteSize.text(memory.workspaceBytes()));
+        EnginePlan.OnHost onHost = memory.onHost();
+        if (onHost != null) {
+            lines.add(
+                    "on host    experts %s, workspace %s, of %s free there"
+                            .formatted(
+                                    ByteSize.text(onHost.weightBytes()),
+                                    ByteSize.text(onHost.workspaceBytes()),
+                                    ByteSize.text(onHost.freeBytes())));
+        }
         lines.add("kv token   " + ByteSize.text(memory.kvBytesPerToken()));
         if (memory.kvBytes() > 0) {
             lines.add("kv cache   " + memory.why());

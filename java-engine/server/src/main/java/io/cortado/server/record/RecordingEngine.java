@@ -5,6 +5,7 @@ import io.cortado.api.EmbeddingRequest;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineStats;
+import io.cortado.api.ExpertLoad;
 import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
@@ -157,6 +158,11 @@ public final class RecordingEngine implements Engine {
     @Override
     public EngineStats stats() {
         return engine.stats();
+    }
+
+    @Override
+    public List<ExpertLoad> expertLoads() {
+        return engine.expertLoads();
     }
 
     @Override
