@@ -110,8 +110,7 @@ __device__ inline void BlockRow::edit_row(int step) {
 __device__ inline void BlockRow::edit_list(int step) {
     // Biases (DRY) come without a slot.
     const bool penalises = step == CT_STEP_PENALTIES;
-    const int32_t* counts =
-        penalises ? a.state + p.state_slot * ct::slot_words(a.vocab_size) + ct::kSlotHead : nullptr;
+    const int32_t* counts = penalises ? a.state + p.state_slot * ct::slot_words(a.vocab_size) + ct::kSlotHead : nullptr;
     share(listed_, [&](int i) {
         const uint64_t key = s.list[i];
         if (!range.contains(key)) {

@@ -58,9 +58,10 @@ public final class CausalLm implements AutoCloseable {
             boolean dummyWeights) {
         ResourceStack owned = new ResourceStack();
         boolean loaded = false;
+        DType dense = activations.dtype();
         try (Staging staging = new Staging(device);
-                TensorSource source = TensorSource.open(device, folder, config, dummyWeights)) {
-            DType dense = activations.dtype();
+                TensorSource source =
+                        TensorSource.open(device, folder, config, dense, dummyWeights)) {
             requireMemory(device, config, WeightPlan.of(device, source, config.shape(), dense));
             DecoderWeights weights =
                     new WeightLoader(device, staging, source, config.shape(), dense, owned).load();

@@ -36,8 +36,9 @@ public final class WeightPlan {
             ModelConfig config,
             Activations activations,
             boolean dummyWeights) {
-        try (TensorSource source = TensorSource.open(device, model, config, dummyWeights)) {
-            return of(device, source, config.shape(), activations.dtype());
+        DType dense = activations.dtype();
+        try (TensorSource source = TensorSource.open(device, model, config, dense, dummyWeights)) {
+            return of(device, source, config.shape(), dense);
         }
     }
 
