@@ -67,8 +67,8 @@ void LinearHeads::run_block(int64_t head, const Block& block, unsigned char* thr
 
 int32_t check_weights(const char* function, const ct_weights& weights, int32_t num_heads) {
     if (num_heads < 1 || weights.rows % num_heads != 0 || weights.rows / num_heads % kPanelRows != 0) {
-        return ct::fail(CT_INVALID, "%s: num_heads=%d must divide the weights' %lld rows into multiples of 16", function,
-                        static_cast<int>(num_heads), static_cast<long long>(weights.rows));
+        return ct::fail(CT_INVALID, "%s: num_heads=%d must divide the weights' %lld rows into multiples of 16",
+                        function, static_cast<int>(num_heads), static_cast<long long>(weights.rows));
     }
     if (weights.device->backend) return CT_OK;
     if (weights.num_segments != 1 || weights.segments[0].storage == kStoreCodes) {
@@ -78,7 +78,9 @@ int32_t check_weights(const char* function, const ct_weights& weights, int32_t n
 }
 
 // Elements of a row, and of all rows.
-int64_t row_extent(int32_t num_heads, int64_t head_stride, int64_t cols) { return (num_heads - 1) * head_stride + cols; }
+int64_t row_extent(int32_t num_heads, int64_t head_stride, int64_t cols) {
+    return (num_heads - 1) * head_stride + cols;
+}
 
 }  // namespace
 
@@ -117,12 +119,8 @@ int32_t ct_linear_heads(ct_buffer* y, const ct_buffer* x, const ct_weights* weig
                            p.x_head_stride,
                            p.num_heads});
     }
-    const LinearHeads heads = {ct::data<unsigned char>(y),
-                               ct::data<unsigned char>(x),
-                               weights,
-                               p,
-                               kernels_of(weights->device),
-                               code_kernels_of(weights->device->isa)};
+    const LinearHeads heads = {ct::data<unsigned char>(y),  ct::data<unsigned char>(x),           weights, p,
+                               kernels_of(weights->device), code_kernels_of(weights->device->isa)};
     CT_TRY(ct::enqueue(stream, [heads](ct::Team& team) { heads.run(team); }));
     return ct::ok();
 }

@@ -18,7 +18,8 @@ void agreesWithLinear(Device& d, int64_t rows, int32_t heads, int64_t n, int64_t
         Array<X> x_head(d, rows * k);
         Array<float> y_head(d, rows * n);
         for (int64_t r = 0; r < rows; ++r) std::copy_n(x.data() + (r * heads + h) * k, k, x_head.at + r * k);
-        CHECK_OK(ct_linear(y_head.buffer, x_head.buffer, own.weights, nullptr, rows, n, k, CT_F32, kDtype<X>, d.stream));
+        CHECK_OK(
+            ct_linear(y_head.buffer, x_head.buffer, own.weights, nullptr, rows, n, k, CT_F32, kDtype<X>, d.stream));
         CHECK_OK(ct_stream_synchronize(d.stream));
         for (int64_t r = 0; r < rows; ++r) {
             CHECK(std::memcmp(y.data() + (r * heads + h) * n, y_head.at + r * n, static_cast<size_t>(n) * 4) == 0);
@@ -77,9 +78,9 @@ void refusesWrongArguments() {
 
 int main() {
     for_devices([](Device& d, int32_t) {
-        for (const HeadsCase& c : {HeadsCase{0, 2, 16, 8}, HeadsCase{1, 1, 16, 1}, HeadsCase{3, 5, 16, 33},
-                                   HeadsCase{7, 4, 32, 16}, HeadsCase{100, 3, 48, 31}, HeadsCase{2, 7, 80, 128},
-                                   HeadsCase{97, 2, 128, 65}}) {
+        for (const HeadsCase& c :
+             {HeadsCase{0, 2, 16, 8}, HeadsCase{1, 1, 16, 1}, HeadsCase{3, 5, 16, 33}, HeadsCase{7, 4, 32, 16},
+              HeadsCase{100, 3, 48, 31}, HeadsCase{2, 7, 80, 128}, HeadsCase{97, 2, 128, 65}}) {
             headsAsPlainLoops<float, float, ct::bf16>(d, c);
             headsAsPlainLoops<ct::bf16, ct::bf16, ct::bf16>(d, c);
             headsAsPlainLoops<float, float, float>(d, c);

@@ -99,8 +99,8 @@ extern "C" int32_t ct_latent_kv_write(ct_buffer* q, ct_buffer* k_cache, const ct
     const int64_t key = int64_t{p.latent_dim} + p.rope_dim, blocks = p.num_slots / p.block_size;
     const int64_t query = int64_t{p.nope_dim} + p.rope_dim;
     CT_TRY(ct::check_matrix(__func__, "q", q, stream, p.num_tokens, p.num_heads * key, p.q_stride, bytes));
-    CT_TRY(ct::check_matrix(__func__, "k_cache", k_cache, stream, blocks, key * p.block_size, p.block_stride,
-                            kv_bytes));
+    CT_TRY(
+        ct::check_matrix(__func__, "k_cache", k_cache, stream, blocks, key * p.block_size, p.block_stride, kv_bytes));
     CT_TRY(ct::check_matrix(__func__, "queries", queries, stream, p.num_tokens, p.num_heads * query, p.queries_stride,
                             bytes));
     CT_TRY(ct::check_matrix(__func__, "kv", kv, stream, p.num_tokens, key, p.kv_stride, bytes));

@@ -7,11 +7,12 @@ using namespace testing;
 
 void refusesWrongArguments() {
     Device d;
-    Array<float> q(d, 4 * 64), cache(d, 2 * 16 * 32), queries(d, 4 * 64), kv(d, 4 * 32), angles(d, 10 * 16), norm(d, 16);
+    Array<float> q(d, 4 * 64), cache(d, 2 * 16 * 32), queries(d, 4 * 64), kv(d, 4 * 32), angles(d, 10 * 16),
+        norm(d, 16);
     Array<int32_t> positions(d, 4);
     Array<int64_t> slots(d, 4);
-    const ct_latent_params good{sizeof good, 4,  10, 32, 64,           64,     32,     512, 2,
-                                16,          16, 16, CT_ROPE_NEIGHBOURS, CT_F32, CT_F32, 0,   0, 0};
+    const ct_latent_params good{sizeof good,        4,      10,     32, 64, 64, 32, 512, 2, 16, 16, 16,
+                                CT_ROPE_NEIGHBOURS, CT_F32, CT_F32, 0,  0,  0};
     const auto call = [&](const ct_latent_params* p, ct_buffer* cos_sin, ct_buffer* kv_norm) {
         return ct_latent_kv_write(q.buffer, cache.buffer, queries.buffer, kv.buffer, positions.buffer, slots.buffer,
                                   cos_sin, kv_norm, p, d.stream);

@@ -39,9 +39,9 @@ void latentsAsPlainLoops(Device& d, const LatentCase& c) {
     cache.poison();
     Array<int32_t> positions(d, {0, 49, 7, 50, -1, 3, 12});
     Array<int64_t> slots(d, {0, slots_in_all - 1, -1, 5, 6, INT64_MAX, c.block_size + 2});
-    ct_latent_params p{sizeof p,       kTokens,    kPositions, slots_in_all, q_stride,  queries_stride,
-                       kv_stride,      block_stride, c.heads,  c.nope_dim,   c.latent_dim, c.rope_dim,
-                       c.style,        kDtype<T>,  kStored<K>, 1e-6f,        c.block_size, c.k_scale};
+    ct_latent_params p{sizeof p,  kTokens,      kPositions, slots_in_all, q_stride,     queries_stride,
+                       kv_stride, block_stride, c.heads,    c.nope_dim,   c.latent_dim, c.rope_dim,
+                       c.style,   kDtype<T>,    kStored<K>, 1e-6f,        c.block_size, c.k_scale};
     CHECK_OK(ct_latent_kv_write(q.buffer, cache.buffer, queries.buffer, kv.buffer, positions.buffer, slots.buffer,
                                 cos_sin.buffer, norm.buffer, &p, d.stream));
     CHECK_OK(ct_stream_synchronize(d.stream));
@@ -116,9 +116,9 @@ void latentsDependOnNothingElse(Device& d) {
                 std::copy_n(tokens.data() + t * cols, queries_cols, queries.at + t * (queries_cols + pad));
                 std::copy_n(tokens.data() + t * cols + queries_cols, kKey, kv.at + t * (kKey + pad));
             }
-            ct_latent_params p{sizeof p,   count,     20,    16,      kHeads * kKey, queries_cols + pad,
-                               kKey + pad, 16 * kKey, kHeads, kNope,  kLatent,       kRope,
-                               CT_ROPE_NEIGHBOURS, kDtype<T>, kStored<K>, 1e-6f, 0,  0};
+            ct_latent_params p{sizeof p,   count,  20,    16,      kHeads * kKey, queries_cols + pad, kKey + pad,
+                               16 * kKey,  kHeads, kNope, kLatent, kRope,         CT_ROPE_NEIGHBOURS, kDtype<T>,
+                               kStored<K>, 1e-6f,  0,     0};
             CHECK_OK(ct_latent_kv_write(q.buffer, cache.buffer, queries.buffer, kv.buffer, positions.buffer,
                                         slots.buffer, cos_sin.buffer, norm.buffer, &p, d.stream));
             CHECK_OK(ct_stream_synchronize(d.stream));
