@@ -119,6 +119,18 @@ struct RopeArgs {
     ct_rope_params p;  // block_size, k_scale and v_scale already set to their defaults
 };
 
+struct LatentArgs {
+    void* q;
+    void* k_cache;
+    const void* queries;
+    const void* kv;
+    const int32_t* positions;
+    const int64_t* slot_mapping;
+    const float* cos_sin;
+    const float* kv_norm;
+    ct_latent_params p;  // block_size and k_scale already set to their defaults
+};
+
 struct AttentionArgs {
     void* out;
     float* lse;  // nullable
@@ -142,6 +154,13 @@ struct LinearArgs {
     const float* bias;  // nullable
     int64_t rows, n, k, y_stride, x_stride, w_stride;
     int32_t y_dtype, x_dtype, w_dtype;
+};
+
+// Head h of the rows: its own n rows of w, x and y as many elements further.
+struct LinearHeadsArgs {
+    LinearArgs a;  // of head 0: n is a head's
+    int64_t y_head_stride, x_head_stride;
+    int32_t num_heads;
 };
 
 struct ActivationArgs {
@@ -284,10 +303,12 @@ struct Operations {
     int32_t (*sum_rows)(const LaunchContext&, const SumRowsArgs&);
     int32_t (*norm)(const LaunchContext&, const NormArgs&);
     int32_t (*rope_kv_write)(const LaunchContext&, const RopeArgs&);
+    int32_t (*latent_kv_write)(const LaunchContext&, const LatentArgs&);
     int32_t (*attention_plan_bytes)(const DeviceLimits&, const ct_attention_params&, int64_t* bytes);
     int32_t (*attention_plan)(const LaunchContext&, const AttentionArgs&);  // out, q and the caches are null
     int32_t (*paged_attention)(const LaunchContext&, const AttentionArgs&);
     int32_t (*linear)(const LaunchContext&, const LinearArgs&);
+    int32_t (*linear_heads)(const LaunchContext&, const LinearHeadsArgs&);
     int32_t (*activation_mul)(const LaunchContext&, const ActivationArgs&);
     int32_t (*soft_cap)(const LaunchContext&, const SoftCapArgs&);
     int32_t (*copy_blocks)(const LaunchContext&, const CopyBlocksArgs&);

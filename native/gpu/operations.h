@@ -15,10 +15,12 @@ int32_t feed_tokens(const LaunchContext& context, const ct::FeedTokensArgs& args
 int32_t sum_rows(const LaunchContext& context, const ct::SumRowsArgs& args);
 int32_t norm(const LaunchContext& context, const ct::NormArgs& args);
 int32_t rope_kv_write(const LaunchContext& context, const ct::RopeArgs& args);
+int32_t latent_kv_write(const LaunchContext& context, const ct::LatentArgs& args);
 int32_t attention_plan_bytes(const DeviceLimits& limits, const ct_attention_params& params, int64_t* bytes);
 int32_t attention_plan(const LaunchContext& context, const ct::AttentionArgs& args);
 int32_t paged_attention(const LaunchContext& context, const ct::AttentionArgs& args);
 int32_t linear(const LaunchContext& context, const ct::LinearArgs& args);
+int32_t linear_heads(const LaunchContext& context, const ct::LinearHeadsArgs& args);
 int32_t activation_mul(const LaunchContext& context, const ct::ActivationArgs& args);
 int32_t soft_cap(const LaunchContext& context, const ct::SoftCapArgs& args);
 int32_t copy_blocks(const LaunchContext& context, const ct::CopyBlocksArgs& args);

@@ -411,6 +411,42 @@ CT_API int32_t ct_rope_kv_write(ct_buffer* q, ct_buffer* k_cache, ct_buffer* v_c
                                 const ct_buffer* q_norm, const ct_buffer* k_norm, const ct_rope_params* params,
                                 ct_stream* stream);
 
+typedef struct ct_latent_params {
+    int64_t struct_bytes;
+    int64_t num_tokens;
+    int64_t num_positions;  /* rows of cos_sin; a token beyond gets NaN in q and writes nothing to the cache */
+    int64_t num_slots;      /* slots of the cache: blocks * block_size */
+    int64_t q_stride;       /* elements from one token to the next in q */
+    int64_t queries_stride; /* the same in queries */
+    int64_t kv_stride;      /* the same in kv */
+    int64_t block_stride;   /* elements from one block to the next in k_cache */
+    int32_t num_heads;      /* of q; the cache has one */
+    int32_t nope_dim;       /* of a head of queries: its first elements, which do not rotate; a multiple of 16 */
+    int32_t latent_dim;     /* 16 to 512, a multiple of 16 */
+    int32_t rope_dim;       /* 16 to 256, a multiple of 16 */
+    int32_t style;          /* CT_ROPE_HALVES or CT_ROPE_NEIGHBOURS, of the rope_dim elements */
+    int32_t dtype;          /* of queries, kv and q: CT_F32 or CT_BF16 */
+    int32_t kv_dtype;       /* ct_dtype of the cache, as in ct_rope_params */
+    float eps;              /* of the norm of the latent */
+    int32_t block_size;     /* tokens in a block: 16, 32 or 64; 0: 16. The cpu serves 16 */
+    float k_scale;          /* the cache holds elements / k_scale; 0: 1. Only with CT_F8_E4M3 */
+} ct_latent_params;
+
+/* Of latent attention with absorbed projections, what ct_rope_kv_write is of others (DeepSeek-V2, arXiv 2405.04434). For
+ * each token: rotates the last rope_dim elements of each head of queries into the last of that head of q, whose first
+ * latent_dim ct_linear_heads writes; norms the latent of kv, rotates what is behind it, and writes both to the paged
+ * cache at the token's slot: its key, whose first latent_dim elements are its value.
+ *   q            [num_tokens][num_heads][latent_dim + rope_dim] dtype, q_stride
+ *   k_cache      pages [block][block_size][latent_dim + rope_dim] kv_dtype
+ *   queries      [num_tokens][num_heads][nope_dim + rope_dim] dtype, queries_stride
+ *   kv           [num_tokens][latent_dim + rope_dim] dtype, kv_stride
+ *   positions, slot_mapping  as in ct_rope_kv_write
+ *   cos_sin      float32[num_positions][rope_dim]: rope_dim / 2 cosines, then as many sines
+ *   kv_norm      float32[latent_dim]: weights of the RMS norm */
+CT_API int32_t ct_latent_kv_write(ct_buffer* q, ct_buffer* k_cache, const ct_buffer* queries, const ct_buffer* kv,
+                                  const ct_buffer* positions, const ct_buffer* slot_mapping, const ct_buffer* cos_sin,
+                                  const ct_buffer* kv_norm, const ct_latent_params* params, ct_stream* stream);
+
 /* ==== Attention ================================================================================================= */
 
 typedef struct ct_attention_params {
@@ -424,17 +460,17 @@ typedef struct ct_attention_params {
     int64_t block_stride; /* elements from one block to the next in k_cache and v_cache */
     int32_t num_q_heads;  /* a multiple of num_kv_heads */
     int32_t num_kv_heads;
-    int32_t head_dim; /* of q and k: 16 to 256, a multiple of 16; 576 on cuda and simt */
+    int32_t head_dim; /* of q and k: 16 to 256, a multiple of 16; 576; with values_in_keys 16 to 576 */
     int32_t window;   /* 0: none; w: a token sees itself and the w - 1 before it */
     int32_t dtype;    /* of q and out: CT_F32 or CT_BF16 */
     int32_t kv_dtype; /* ct_dtype of the cache */
     float scale;      /* of q k^T, usually 1 / sqrt(head_dim) */
     float soft_cap;   /* 0: none; c: score = c * tanh(score / c), before the mask */
 
-    /* From here on 0 is the default. The cpu device serves the defaults only, but for max_q_len, balanced and the scales.
-     */
-    int32_t block_size;     /* tokens in a block: 16, 32 or 64; 0: 16 */
-    int32_t head_dim_v;     /* of v and out; 0: head_dim. Others: 512 with head_dim 576 */
+    /* From here on 0 is the default. The cpu device serves block_size 16 only. */
+    int32_t block_size; /* tokens in a block: 16, 32 or 64; 0: 16 */
+    int32_t head_dim_v; /* of v and out; 0: head_dim. Others: 512 with head_dim 576; with values_in_keys any multiple
+                               of 16 up to head_dim and 512 */
     int32_t values_in_keys; /* 1: a value is the first head_dim_v elements of its key and v_cache is null (latent
                                attention with absorbed projections: DeepSeek-V2, arXiv 2405.04434) */
     int32_t max_q_len;      /* no sequence has more rows in this call; 0: not known */
@@ -491,6 +527,27 @@ CT_API int32_t ct_paged_attention(ct_buffer* out, ct_buffer* lse, const ct_buffe
 CT_API int32_t ct_linear(ct_buffer* y, const ct_buffer* x, const ct_weights* weights, const ct_buffer* bias,
                          int64_t rows, int64_t y_stride, int64_t x_stride, int32_t y_dtype, int32_t x_dtype,
                          ct_stream* stream);
+
+typedef struct ct_linear_heads_params {
+    int64_t struct_bytes;
+    int64_t rows;
+    int64_t y_stride; /* elements from one row to the next */
+    int64_t x_stride;
+    int64_t y_head_stride; /* elements from one head of a row to the next */
+    int64_t x_head_stride;
+    int32_t num_heads; /* a divisor of N; N / num_heads is a multiple of 16 */
+    int32_t y_dtype;   /* CT_F32 or CT_BF16 */
+    int32_t x_dtype;   /* the same */
+    int32_t reserved;  /* 0 */
+} ct_linear_heads_params;
+
+/* Each head of a row times a matrix of its own: y[row, h, :] = x[row, h, :] @ W[h]^T, where W[h] is rows
+ * [h * N / num_heads, (h + 1) * N / num_heads) of the weights and x[row, h, :] has K elements (the absorbed projections
+ * of latent attention). The arithmetic is ct_linear's. Weights of one part, not kept quantised. y must not alias x.
+ *   y   y_dtype[rows][num_heads][N / num_heads], y_stride and y_head_stride
+ *   x   x_dtype[rows][num_heads][K], x_stride and x_head_stride */
+CT_API int32_t ct_linear_heads(ct_buffer* y, const ct_buffer* x, const ct_weights* weights,
+                               const ct_linear_heads_params* params, ct_stream* stream);
 
 /* ==== Activation ================================================================================================ */
 

@@ -261,8 +261,8 @@ void refusesWrongAttentionPlans(Device& d, ct_buffer* b) {
     CHECK_STATUS(status_of([](auto& p) { p.k_scale = testing::kNan; }), CT_INVALID);
     CHECK_STATUS(status_of([](auto& p) { p.v_scale = 2; }), CT_INVALID);
     CHECK_STATUS(status_of([](auto& p) { p.head_dim = 576; }), CT_INVALID);
-    CHECK_STATUS(status_of([](auto& p) { p.head_dim = 576, p.head_dim_v = 512; }), CT_UNSUPPORTED);
-    CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 1; }), CT_UNSUPPORTED);
+    CHECK_STATUS(status_of([](auto& p) { p.head_dim = 576, p.head_dim_v = 512; }), CT_OK);
+    CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 1; }), CT_OK);
     CHECK_STATUS(status_of([](auto& p) { p.values_in_keys = 2; }), CT_INVALID);
     CHECK_STATUS(status_of([](auto& p) { p.balanced = 2; }), CT_INVALID);
     // Places of keys, and of a piece of work behind the last, are int32.

@@ -1,4 +1,5 @@
 // attention.cpp: ct_paged_attention and its plan: the checks of their arguments, and the choice of a kernel.
+#include <algorithm>
 #include <climits>
 #include <cmath>
 
@@ -9,31 +10,36 @@ namespace {
 
 using namespace ct::attention;
 
-// The largest head_dim on the CPU, and of any shape but the latent one.
+constexpr int32_t kMaxHeadDim = 256;
+
+// The widest where the values lie in the keys; the one wider head whose values do not.
 constexpr int32_t kLatentDim = 576;
 constexpr int32_t kLatentDimV = 512;
 
 // Places of keys are int32 in every kernel, also those of a piece of work that begins behind the last key.
 constexpr int64_t kMostKeys = (int64_t{1} << 31) - 4096;
 
-int32_t check_head_dims(const char* function, const ct_attention_params& p, bool on_cpu) {
+int32_t check_head_dims(const char* function, const ct_attention_params& p) {
     const auto refuse = [&](const char* name, int64_t value, const char* limit) {
         return ct::fail(CT_INVALID, "%s: %s=%lld must be %s", function, name, static_cast<long long>(value), limit);
     };
-    const bool latent = p.head_dim == kLatentDim;
-    if (!latent && (p.head_dim < 16 || p.head_dim > kMaxHeadDim || p.head_dim % 16 != 0)) {
+    const auto is_dim = [](int32_t dim, int32_t most) { return dim >= 16 && dim <= most && dim % 16 == 0; };
+    if (p.values_in_keys != 0 && p.values_in_keys != 1) return refuse("values_in_keys", p.values_in_keys, "0 or 1");
+    if (p.values_in_keys) {
+        if (!is_dim(p.head_dim, kLatentDim)) {
+            return refuse("head_dim", p.head_dim, "a multiple of 16 from 16 to 576 with values_in_keys");
+        }
+        if (!is_dim(p.head_dim_v, std::min(p.head_dim, kLatentDimV))) {
+            return refuse("head_dim_v", p.head_dim_v, "a multiple of 16 from 16 to head_dim and 512");
+        }
+        return CT_OK;
+    }
+    const bool is_latent = p.head_dim == kLatentDim;
+    if (!is_latent && !is_dim(p.head_dim, kMaxHeadDim)) {
         return refuse("head_dim", p.head_dim, "a multiple of 16 from 16 to 256, or 576");
     }
-    if (p.head_dim_v != (latent ? kLatentDimV : p.head_dim)) {
+    if (p.head_dim_v != (is_latent ? kLatentDimV : p.head_dim)) {
         return refuse("head_dim_v", p.head_dim_v, "head_dim, or 512 with head_dim 576");
-    }
-    if (p.values_in_keys != 0 && p.values_in_keys != 1) return refuse("values_in_keys", p.values_in_keys, "0 or 1");
-    if (on_cpu && latent) {
-        return ct::fail(CT_UNSUPPORTED, "%s: head_dim=%d; the cpu device serves at most %d", function, kLatentDim,
-                        kMaxHeadDim);
-    }
-    if (on_cpu && p.values_in_keys) {
-        return ct::fail(CT_UNSUPPORTED, "%s: values_in_keys=1; the cpu device serves 0", function);
     }
     return CT_OK;
 }
@@ -76,12 +82,11 @@ int32_t check_scores(const char* function, const ct_attention_params& p) {
 // Reads the caller's structure, puts the defaults in and checks everything but the buffers.
 int32_t settle_params(const char* function, const ct_device* device, const ct_attention_params* given,
                       ct_attention_params* p) {
-    const bool on_cpu = device->backend == nullptr;
     CT_TRY(ct::read_params(function, p, sizeof *p, given));
     CT_TRY(ct::settle_kv_params(function, device, p));
     if (p->head_dim_v == 0) p->head_dim_v = p->head_dim;
     CT_TRY(check_sizes(function, *p));
-    CT_TRY(check_head_dims(function, *p, on_cpu));
+    CT_TRY(check_head_dims(function, *p));
     CT_TRY(check_scores(function, *p));
     return ct::check_activation_dtype(function, "dtype", p->dtype);
 }

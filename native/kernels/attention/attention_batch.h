@@ -28,10 +28,12 @@ struct Shape {
     float soft_cap = 0;
     bool sinks = false;
 
+    bool values_in_keys = false;
+    int32_t head_dim_v = 0;  // 0: 512 of 576, else head_dim
+
     // What the cpu device does not serve.
     bool lse = false;
     bool tree = false;
-    bool values_in_keys = false;
     int32_t block_size = 16;
     float k_scale = 1;
     float v_scale = 1;
@@ -43,17 +45,17 @@ struct Shape {
     float scale_times = 1;
     int64_t spare_blocks = 0;  // of the cache and columns of the table that no sequence uses
 
-    int32_t dim_v() const { return head_dim == 576 ? 512 : head_dim; }
+    int32_t dim_v() const { return head_dim_v > 0 ? head_dim_v : head_dim == 576 ? 512 : head_dim; }
     int32_t q_heads() const { return kv_heads * group; }
     float scale() const { return scale_times / std::sqrt(static_cast<float>(head_dim)); }
     std::string text() const {
         return "heads " + std::to_string(kv_heads) + "x" + std::to_string(group) + " dim " + std::to_string(head_dim) +
-               (values_in_keys ? " values in keys" : "") + " dtypes " + std::to_string(dtype) + "," +
-               std::to_string(kv_dtype) + " block " + std::to_string(block_size) + "+" + std::to_string(block_padding) +
-               " window " + std::to_string(window) + " cap " + std::to_string(soft_cap) + " sinks " +
-               std::to_string(sinks) + " lse " + std::to_string(lse) + " tree " + std::to_string(tree) + " balanced " +
-               std::to_string(balanced) + " rows +" + std::to_string(row_padding) + " scale x " +
-               std::to_string(scale_times);
+               "/" + std::to_string(dim_v()) + (values_in_keys ? " values in keys" : "") + " dtypes " +
+               std::to_string(dtype) + "," + std::to_string(kv_dtype) + " block " + std::to_string(block_size) + "+" +
+               std::to_string(block_padding) + " window " + std::to_string(window) + " cap " +
+               std::to_string(soft_cap) + " sinks " + std::to_string(sinks) + " lse " + std::to_string(lse) + " tree " +
+               std::to_string(tree) + " balanced " + std::to_string(balanced) + " rows +" +
+               std::to_string(row_padding) + " scale x " + std::to_string(scale_times);
     }
 };
 

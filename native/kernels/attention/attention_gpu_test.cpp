@@ -156,6 +156,14 @@ void matches_plain_loops_with_latent_attention(Device& device) {
         if (shape.values_in_keys) shape.v_scale = shape.k_scale;
         run_and_check(device, shape, random_sequences(random, shape, 300), random.engine());
     }
+    for (const auto& [key, value] : {std::pair{48, 32}, std::pair{272, 240}, std::pair{80, 16}}) {
+        if (reduced() && key != 48) continue;
+        Shape shape = random_shape(random, key, 5);
+        shape.head_dim_v = value;
+        shape.values_in_keys = true;
+        shape.v_scale = shape.k_scale;
+        run_and_check(device, shape, random_sequences(random, shape, 300), random.engine());
+    }
 }
 
 void matches_plain_loops_in_long_prompts(Device& device) {

@@ -308,7 +308,7 @@ struct Values {
 // record[r][d..] += sum over t in [begin, end) of p[r][t] * value[t][d..], for R rows and N vectors of dimensions.
 template <typename V, typename T, bool Ahead, int R, int N>
 inline void value_tile(const Piece& piece, const Values& from, int row, int d, int begin, int end) {
-    const int64_t stride = record_stride(piece.head_dim);
+    const int64_t stride = record_stride(piece.head_dim_v);
     float* records = piece.records + row * stride + d;
     const float* p = piece.scores + row * kScoreStride;
     typename V::Reg sum[R][N];
@@ -321,12 +321,12 @@ inline void value_tile(const Piece& piece, const Values& from, int row, int d, i
         const int block = t / CT_KV_BLOCK_SIZE;
         const int block_end = min_of(end, (block + 1) * CT_KV_BLOCK_SIZE);
         const int place = t % CT_KV_BLOCK_SIZE;
-        const T* values = static_cast<const T*>(from.pages[block]) + place * piece.head_dim + d;
+        const T* values = static_cast<const T*>(from.pages[block]) + place * piece.value_stride + d;
         // As many elements a turn as are read, in the order of their addresses.
         [[maybe_unused]] const T* ahead = static_cast<const T*>(piece.next_k[block]) + d * CT_KV_BLOCK_SIZE;
         [[maybe_unused]] constexpr int kLine = 64 / static_cast<int>(sizeof(T));
         if constexpr (Ahead) ahead += place * N * V::kLanes;
-        for (; t < block_end; ++t, values += piece.head_dim) {
+        for (; t < block_end; ++t, values += piece.value_stride) {
             if constexpr (Ahead) {
 #pragma GCC unroll 4
                 for (int i = 0; i < N * V::kLanes; i += kLine) prefetch(ahead + i);
@@ -355,8 +355,8 @@ inline void value_rows(const Piece& piece, const Values& from, int row, int begi
     if (begin >= end) {
         return;
     }
-    for (int d = 0; d < piece.head_dim; d += V::kValueVectors * V::kLanes) {
-        with_count<V::kValueVectors>(min_of(V::kValueVectors, (piece.head_dim - d) / V::kLanes), [&](auto n) {
+    for (int d = 0; d < piece.head_dim_v; d += V::kValueVectors * V::kLanes) {
+        with_count<V::kValueVectors>(min_of(V::kValueVectors, (piece.head_dim_v - d) / V::kLanes), [&](auto n) {
             value_tile<V, T, Ahead, R, decltype(n)::value>(piece, from, row, d, begin, end);
         });
     }
@@ -416,8 +416,8 @@ void value_piece(const Piece& piece) {
         for (int begin = blocks.begin; begin < blocks.end; begin += kGroupBlocks) {
             const int end = min_of(begin + kGroupBlocks, blocks.end);
             auto* wide = static_cast<Wide<T>*>(piece.wide);
-            for (int b = begin; b < end; ++b, wide += piece.head_dim * CT_KV_BLOCK_SIZE) {
-                widen_block<V, T>(wide, piece.v[b], piece.next_k[b], piece.head_dim);
+            for (int b = begin; b < end; ++b, wide += piece.value_stride * CT_KV_BLOCK_SIZE) {
+                widen_block<V, T>(wide, piece.v[b], piece.next_k[b], piece.value_stride);
                 pages[b] = wide;
             }
             value_blocks<V, Wide<T>, false>(piece, {pages, {begin * CT_KV_BLOCK_SIZE, end * CT_KV_BLOCK_SIZE}});
@@ -434,9 +434,10 @@ void attend(const Piece& piece) {
     score_piece<V, Q, T>(piece);
     for (int r = 0; r < piece.rows; ++r) {
         if (piece.visible[r].begin < piece.visible[r].end) {
-            float* record = piece.records + r * record_stride(piece.head_dim);
-            for (int d = 0; d < piece.head_dim; ++d) record[d] = 0.0f;
-            softmax_row<V>(record + piece.head_dim, piece.scores + r * kScoreStride, piece.visible[r], piece.soft_cap);
+            float* record = piece.records + r * record_stride(piece.head_dim_v);
+            for (int d = 0; d < piece.head_dim_v; ++d) record[d] = 0.0f;
+            softmax_row<V>(record + piece.head_dim_v, piece.scores + r * kScoreStride, piece.visible[r],
+                           piece.soft_cap);
         }
     }
     value_piece<V, T>(piece);
@@ -444,18 +445,18 @@ void attend(const Piece& piece) {
 
 // Online softmax (Milakov and Gimelshein 2018, arXiv 1805.02867).
 template <typename V>
-void fold(float* total, const float* record, int head_dim) {
-    const float total_max = total[head_dim], record_max = record[head_dim];
+void fold(float* total, const float* record, int head_dim_v) {
+    const float total_max = total[head_dim_v], record_max = record[head_dim_v];
     const float max = record_max > total_max ? record_max : total_max;
     const typename V::Reg total_weight = exp<V>(V::set1(total_max - max));
     const typename V::Reg record_weight = exp<V>(V::set1(record_max - max));
-    for (int d = 0; d < head_dim; d += V::kLanes) {
+    for (int d = 0; d < head_dim_v; d += V::kLanes) {
         const typename V::Reg kept = V::mul(V::load(total + d), total_weight);
         V::store(total + d, V::fma(V::load(record + d), record_weight, kept));
     }
-    total[head_dim] = max;
-    const float kept = total[head_dim + 1] * V::first_lane(total_weight);
-    total[head_dim + 1] = kept + record[head_dim + 1] * V::first_lane(record_weight);
+    total[head_dim_v] = max;
+    const float kept = total[head_dim_v + 1] * V::first_lane(total_weight);
+    total[head_dim_v + 1] = kept + record[head_dim_v + 1] * V::first_lane(record_weight);
 }
 
 // T is widened to bf16, or is it: bf16 queries may meet it in pairs.

@@ -49,7 +49,7 @@ constexpr int64_t kMostRecordBytes = int64_t{64} << 20;
 
 template <typename T>
 void fill_rows(const Call& call, int64_t begin, int64_t end, float value) {
-    const int64_t cols = int64_t{call.params.num_q_heads} * call.params.head_dim;
+    const int64_t cols = int64_t{call.params.num_q_heads} * call.params.head_dim_v;
     for (int64_t row = begin; row < end; ++row) {
         T* out = static_cast<T*>(call.out) + row * call.params.out_stride;
         for (int64_t i = 0; i < cols; ++i) out[i] = from_float<T>(value);
@@ -61,19 +61,21 @@ void fill(const Call& call, int64_t begin, int64_t end, float value) {
 }
 
 // Element of q or out where the head of row i (token, then head of the group) begins.
-int64_t element_of(const Call& call, const Unit& unit, int row, int64_t stride) {
+int64_t element_of(const Call& call, const Unit& unit, int row, int64_t stride, int64_t head_dim) {
     const int32_t group = call.params.num_q_heads / call.params.num_kv_heads;
     const int64_t i = unit.first_row + row;
     const int64_t head = int64_t{unit.kv_head} * group + i % group;
-    return (unit.sequence->first_row + i / group) * stride + head * call.params.head_dim;
+    return (unit.sequence->first_row + i / group) * stride + head * head_dim;
 }
 
 template <typename From, typename To>
 void gather_queries(const Call& call, const Unit& unit, void* queries) {
     for (int row = 0; row < unit.rows; ++row) {
-        const From* from = static_cast<const From*>(call.q) + element_of(call, unit, row, call.params.q_stride);
-        To* to = static_cast<To*>(queries) + int64_t{row} * call.params.head_dim;
-        for (int d = 0; d < call.params.head_dim; ++d) {
+        const int head_dim = call.params.head_dim;
+        const From* from =
+            static_cast<const From*>(call.q) + element_of(call, unit, row, call.params.q_stride, head_dim);
+        To* to = static_cast<To*>(queries) + int64_t{row} * head_dim;
+        for (int d = 0; d < head_dim; ++d) {
             if constexpr (std::is_same_v<From, To>) {
                 to[d] = from[d];
             } else {
@@ -95,8 +97,8 @@ void gather(const Call& call, const Unit& unit, void* queries) {
 
 template <typename T>
 void write_row(const Call& call, const Unit& unit, int row, const float* total) {
-    const int head_dim = call.params.head_dim;
-    const int64_t element = element_of(call, unit, row, call.params.out_stride);
+    const int head_dim = call.params.head_dim_v;
+    const int64_t element = element_of(call, unit, row, call.params.out_stride, head_dim);
     float sum = total[head_dim + 1], weight = 1.0f;
     if (call.sinks) {
         const float sink = call.sinks[element % call.params.out_stride / head_dim];
@@ -111,7 +113,7 @@ void write_row(const Call& call, const Unit& unit, int row, const float* total) 
 
 void write(const Call& call, const Unit& unit, const float* totals) {
     for (int row = 0; row < unit.rows; ++row) {
-        const float* total = totals + row * record_stride(call.params.head_dim);
+        const float* total = totals + row * record_stride(call.params.head_dim_v);
         call.params.dtype == CT_F32 ? write_row<float>(call, unit, row, total)
                                     : write_row<bf16>(call, unit, row, total);
     }
@@ -130,24 +132,35 @@ Visible visible_of(const Call& call, const Unit& unit, int row) {
 int32_t first_piece_of(Visible visible) { return visible.begin / kPieceTokens; }
 int32_t end_piece_of(Visible visible) { return (visible.end - 1) / kPieceTokens + 1; }
 
+// A cache, and the elements from one token's key or value to the next.
+struct Cache {
+    const unsigned char* data;
+    int32_t token_stride;
+};
+
+Cache keys_of(const Call& call) { return {call.k_cache, call.params.head_dim}; }
+
+Cache values_of(const Call& call) {
+    return call.params.values_in_keys ? keys_of(call) : Cache{call.v_cache, call.params.head_dim_v};
+}
+
 // Addresses of the head's pages in the blocks of a piece; outside [visible.begin, visible.end) those of one that is
 // inside.
-void find_pages(const void** pages, const Call& call, const unsigned char* cache, const Unit& unit, Visible visible,
-                int32_t piece) {
+void find_pages(const void** pages, const Call& call, Cache cache, const Unit& unit, Visible visible, int32_t piece) {
     const ct_attention_params& p = call.params;
     const int32_t* table = call.block_table + unit.index * p.max_blocks;
     const int32_t first = visible.begin / CT_KV_BLOCK_SIZE, last = (visible.end - 1) / CT_KV_BLOCK_SIZE;
-    const int64_t head = int64_t{unit.kv_head} * CT_KV_BLOCK_SIZE * p.head_dim;
+    const int64_t head = int64_t{unit.kv_head} * CT_KV_BLOCK_SIZE * cache.token_stride;
     for (int i = 0; i < kPieceBlocks; ++i) {
         const int64_t block = table[std::clamp(piece * kPieceBlocks + i, first, last)];
-        pages[i] = cache + (block * p.block_stride + head) * dtype_bytes(p.kv_dtype);
+        pages[i] = cache.data + (block * p.block_stride + head) * dtype_bytes(p.kv_dtype);
     }
 }
 
 // ---- a unit of work ------------------------------------------------------------------------------------------------
 
 void fold_piece(const Call& call, const Unit& unit, float* totals, const float* records, int32_t piece) {
-    const int head_dim = call.params.head_dim;
+    const int head_dim = call.params.head_dim_v;
     for (int row = 0; row < unit.rows; ++row) {
         const Visible visible = visible_of(call, unit, row);
         float* total = totals + row * record_stride(head_dim);
@@ -167,7 +180,7 @@ Visible visible_of(const Call& call, const Unit& unit) {
 
 int64_t piece_record(const Call& call, const Unit& unit, int32_t piece) {
     const int64_t rows = int64_t{piece - unit.sequence->first_piece} * unit.sequence->tile_rows;
-    return unit.record + rows * record_stride(call.params.head_dim);
+    return unit.record + rows * record_stride(call.params.head_dim_v);
 }
 
 struct Pieces {
@@ -188,9 +201,9 @@ Pieces pieces_of(const Unit& unit, Visible seen) {
 void find_next_keys(const void** pages, const Call& call, const Unit& unit, const Unit& next_unit, int32_t i) {
     const Visible seen = visible_of(call, unit), next_seen = visible_of(call, next_unit);
     if (i + 1 < pieces_of(unit, seen).end) {
-        find_pages(pages, call, call.k_cache, unit, seen, i + 1);
+        find_pages(pages, call, keys_of(call), unit, seen, i + 1);
     } else {
-        find_pages(pages, call, call.k_cache, next_unit, next_seen, pieces_of(next_unit, next_seen).begin);
+        find_pages(pages, call, keys_of(call), next_unit, next_seen, pieces_of(next_unit, next_seen).begin);
     }
 }
 
@@ -211,12 +224,14 @@ void attend_unit(const Call& call, const Unit& unit, const Unit& next_unit, cons
     piece.queries = space.queries;
     piece.rows = unit.rows;
     piece.head_dim = call.params.head_dim;
+    piece.head_dim_v = call.params.head_dim_v;
+    piece.value_stride = values_of(call).token_stride;
     piece.scale = call.params.scale * call.params.k_scale;
     piece.soft_cap = call.params.soft_cap;
     for (int32_t i = pieces.begin; i < pieces.end; ++i) {
         piece.records = whole ? space.records : shared_records + piece_record(call, unit, i);
-        find_pages(piece.k, call, call.k_cache, unit, seen, i);
-        find_pages(piece.v, call, call.v_cache, unit, seen, i);
+        find_pages(piece.k, call, keys_of(call), unit, seen, i);
+        find_pages(piece.v, call, values_of(call), unit, seen, i);
         find_next_keys(piece.next_k, call, unit, next_unit, i);
         for (int row = 0; row < unit.rows; ++row) {
             const Visible visible = visible_of(call, unit, row);
@@ -296,7 +311,7 @@ int64_t share_pieces(Sequence* sequences, const Call& call, int64_t num_threads)
         Sequence& s = sequences[i];
         const int64_t pieces = s.end_piece - s.first_piece;
         const int64_t shares = std::min(pieces, (tile_cost(s) + fair - 1) / fair);
-        const int64_t floats = s.tiles * p.num_kv_heads * pieces * s.tile_rows * record_stride(p.head_dim);
+        const int64_t floats = s.tiles * p.num_kv_heads * pieces * s.tile_rows * record_stride(p.head_dim_v);
         if (shares > 1 && num_floats + floats <= kMostRecordBytes / 4) {
             s.shares = shares;
             s.first_record = num_floats;
@@ -323,7 +338,7 @@ Unit find_unit(const Sequence* sequences, const Call& call, int64_t number) {
     const int64_t group = call.params.num_q_heads / call.params.num_kv_heads;
     const int64_t first_row = tile % s.tiles * kTileRows;
     const int64_t tile_floats =
-        int64_t{s.end_piece - s.first_piece} * s.tile_rows * record_stride(call.params.head_dim);
+        int64_t{s.end_piece - s.first_piece} * s.tile_rows * record_stride(call.params.head_dim_v);
     return {&s,
             &s - sequences,
             first_row,
@@ -335,17 +350,17 @@ Unit find_unit(const Sequence* sequences, const Call& call, int64_t number) {
 
 // ---- memory --------------------------------------------------------------------------------------------------------
 
-int64_t workspace_floats(int64_t head_dim) {
-    return kTileRows * (head_dim + kScoreStride + 2 * record_stride(head_dim)) + 2 * head_dim * kGroupTokens;
+int64_t workspace_floats(int64_t head_dim, int64_t head_dim_v) {
+    return kTileRows * (head_dim + kScoreStride + 2 * record_stride(head_dim_v)) + 2 * head_dim * kGroupTokens;
 }
 
-Workspace workspace(float* memory, int64_t head_dim) {
+Workspace workspace(float* memory, int64_t head_dim, int64_t head_dim_v) {
     float* keys = memory;
     float* wide = keys + head_dim * kGroupTokens;
     float* scores = wide + head_dim * kGroupTokens;
     float* totals = scores + kTileRows * kScoreStride;
-    float* records = totals + kTileRows * record_stride(head_dim);
-    float* queries = records + kTileRows * record_stride(head_dim);
+    float* records = totals + kTileRows * record_stride(head_dim_v);
+    float* queries = records + kTileRows * record_stride(head_dim_v);
     return {reinterpret_cast<unsigned char*>(queries), scores, keys, wide, totals, records};
 }
 
@@ -356,8 +371,8 @@ float* reserve(Team& team, int thread, int64_t floats) {
 }  // namespace
 
 void run(const Call& call, Team& team) {
-    const int64_t head_dim = call.params.head_dim, num_seqs = call.params.num_seqs;
-    const int64_t space_floats = workspace_floats(head_dim);
+    const int64_t head_dim = call.params.head_dim, head_dim_v = call.params.head_dim_v;
+    const int64_t num_seqs = call.params.num_seqs, space_floats = workspace_floats(head_dim, head_dim_v);
     // The plan lies behind thread 0's workspace and the records behind thread 1's: there are none without a thread 1.
     const int64_t plan_floats = num_seqs * static_cast<int64_t>(sizeof(Sequence) / sizeof(float));
     auto* sequences = reinterpret_cast<Sequence*>(reserve(team, 0, space_floats + plan_floats) + space_floats);
@@ -368,7 +383,9 @@ void run(const Call& call, Team& team) {
     const int64_t record_floats = share_pieces(sequences, call, team.size());
     const int64_t num_units = number_units(sequences, call);
     float* records = record_floats > 0 ? reserve(team, 1, space_floats + record_floats) + space_floats : nullptr;
-    const auto space_of = [&](int thread) { return workspace(reserve(team, thread, space_floats), head_dim); };
+    const auto space_of = [&](int thread) {
+        return workspace(reserve(team, thread, space_floats), head_dim, head_dim_v);
+    };
     team.run(num_units, [&](int64_t number, int thread) {
         const int64_t next = std::min(number + team.size(), num_units - 1);
         attend_unit(call, find_unit(sequences, call, number), find_unit(sequences, call, next), space_of(thread),

@@ -17,9 +17,9 @@ void check_against_simple(const Batch& batch) {
             for (int64_t h = 0; h < shape.q_heads(); ++h) {
                 const std::vector<double> expected = simple_attention(shape, seq, i, h).out;
                 double worst = 0;
-                for (int64_t d = 0; d < shape.head_dim; ++d) {
+                for (int64_t d = 0; d < shape.dim_v(); ++d) {
                     const double actual =
-                        static_cast<double>(rows[static_cast<size_t>(i * batch.row() + h * shape.head_dim + d)]);
+                        static_cast<double>(rows[static_cast<size_t>(i * batch.row() + h * shape.dim_v() + d)]);
                     const double wanted = expected[static_cast<size_t>(d)];
                     const double tolerance = 3e-6 + (shape.dtype == CT_BF16 ? std::fabs(wanted) / 256 : 0.0);
                     const double error = std::fabs(actual - wanted) / tolerance;
@@ -104,20 +104,59 @@ void matches_plain_loops_in_every_shape() {
     }
 }
 
+// Values that lie in their keys, and the widest head.
+void matches_plain_loops_with_latent_attention() {
+    struct Dims {
+        int32_t key, value;
+        bool values_in_keys;
+    };
+    Random random(2);
+    for (int32_t isa : kIsas) {
+        Device device(2, isa);
+        if (!device.present()) continue;
+        for (const Dims& dims : {Dims{48, 32, true},
+                                 {16, 16, true},
+                                 {80, 16, true},
+                                 {272, 240, true},
+                                 {576, 512, true},
+                                 {576, 512, false}}) {
+            for (int32_t types = 0; types < 8; ++types) {
+                Shape shape;
+                shape.head_dim = dims.key;
+                shape.head_dim_v = dims.value;
+                shape.values_in_keys = dims.values_in_keys;
+                shape.kv_heads = dims.key == 80 ? 2 : 1;
+                shape.group = types % 2 ? 5 : 16;
+                shape.dtype = types & 1;
+                shape.kv_dtype = types >> 1;
+                if (shape.kv_dtype == CT_F8_E4M3) shape.k_scale = shape.v_scale = 0.25f;
+                shape.window = types == 3 ? 20 : 0;
+                shape.sinks = types == 5;
+                const std::vector<Seq> seqs{{1, 300, 1}, {7, 7, 2}, {2, 0, 3}, {0, 9, 4}, {5, 40, 5}, {1, 1, 6}};
+                context = "isa " + std::to_string(isa) + " " + shape.text();
+                Batch batch(device, shape, seqs, random.engine());
+                batch.run(device);
+                check_against_simple(batch);
+            }
+        }
+    }
+}
+
 // The rows of a sequence computed whole must be those of any chunks, neighbours, tables and threads.
 void rows_do_not_depend_on_the_batch() {
     constexpr int32_t kLength = 600;
     for (int32_t isa : kIsas) {
         Device one(1, isa), two(2, isa), five(5, isa);
         if (!one.present()) continue;
-        for (int32_t variant = 0; variant < 8; ++variant) {
+        for (int32_t variant = 0; variant < 9; ++variant) {
             Shape shape;
-            shape.kv_heads = variant == 4 ? 1 : 2;
+            shape.kv_heads = variant == 4 || variant == 8 ? 1 : 2;
             shape.group = variant == 1 ? 3 : 4;
             shape.head_dim = variant == 2 ? 80 : 32;
             shape.dtype = variant != 1;
             shape.kv_dtype = variant == 1 || variant == 3 ? CT_F32 : variant < 5 ? CT_BF16 : CT_F8_E4M3;
             if (variant == 7) shape.kv_dtype = CT_F16;
+            if (variant == 8) shape.head_dim = 48, shape.head_dim_v = 32, shape.values_in_keys = true;
             shape.window = variant == 2 || variant == 6 ? 290 : 0;
             shape.soft_cap = variant == 3 ? 2.0f : 0.0f;
             shape.sinks = variant == 3;
@@ -285,6 +324,12 @@ void refuses_wrong_arguments() {
         [](auto& p) { p.head_dim = 24; },
         [](auto& p) { p.head_dim = 272; },
         [](auto& p) { p.head_dim = -16; },
+        [](auto& p) { p.head_dim_v = 32; },
+        [](auto& p) { p.values_in_keys = 1; },  // and a v_cache
+        [](auto& p) { p.values_in_keys = 2; },
+        [](auto& p) { p.values_in_keys = 1, p.head_dim_v = 80; },
+        [](auto& p) { p.values_in_keys = 1, p.head_dim_v = 24; },
+        [](auto& p) { p.values_in_keys = 1, p.head_dim = 592; },
         [](auto& p) { p.window = -1; },
         [](auto& p) { p.dtype = CT_F16; },
         [](auto& p) { p.kv_dtype = 9; },
@@ -322,6 +367,7 @@ void refuses_wrong_arguments() {
 int main() {
     matches_plain_loops_at_every_length();
     matches_plain_loops_in_every_shape();
+    matches_plain_loops_with_latent_attention();
     rows_do_not_depend_on_the_batch();
     does_not_touch_what_a_row_does_not_see();
     every_byte_is_its_number();

@@ -9,11 +9,17 @@
 //     up to 8 rows         linear_fma_rows
 //     more                 linear_fma_tiles   64 x 64
 //
+// ct_linear_heads runs the same kernels, the heads being a dimension of the grid.
+//
 // Bytes: N K of W, M K of x and M N of y, each times its element's size. Operations: 2 M N K. The files tell each
 // kernel's floor and what is predicted of it. Not yet run on a GPU.
 #include "gpu/operations.h"
 #include "kernels/linear/linear_gpu.h"
 
 int32_t gpu::linear(const LaunchContext& context, const ct::LinearArgs& args) {
+    return gemm::fits_mma(args) ? gemm::launch_mma(context, args) : gemm::launch_fma(context, args);
+}
+
+int32_t gpu::linear_heads(const LaunchContext& context, const ct::LinearHeadsArgs& args) {
     return gemm::fits_mma(args) ? gemm::launch_mma(context, args) : gemm::launch_fma(context, args);
 }

@@ -125,21 +125,23 @@ __device__ __forceinline__ void multiply_tile(float (&sums)[kThreadRows][kThread
     }
 }
 
-template <typename X, typename W>
+template <typename X, typename W, bool HEADS>
 __global__ void __launch_bounds__(kTileThreads, 2) linear_fma_tiles(Arguments p) {
     auto& s = shared<TileShared>();
     const TilePlace place = tile_place(blockIdx.x, ceil_div(p.a.rows, int64_t{kTile}), ceil_div(p.a.n, int64_t{kTile}));
     const int64_t row0 = place.row * kTile;
     const int64_t col0 = place.col * kTile;
-    const auto* x = static_cast<const X*>(p.a.x) + row0 * p.a.x_stride;
-    const auto* w = static_cast<const W*>(p.a.w) + col0 * p.a.w_stride;  // W's padding makes all 64 rows valid
+    const Matrices m = matrices<HEADS>(p);
+    const auto* x = static_cast<const X*>(m.x) + row0 * p.a.x_stride;
+    const auto* w = static_cast<const W*>(m.w) + col0 * p.a.w_stride;
+    const int64_t w_rows = HEADS ? m.w_rows - col0 : kTile;
     const int64_t rows = p.a.rows - row0;
     wait_for_previous();
 
     Share<X> x_share;
     Share<W> w_share;
     x_share.load(x, p.a.x_stride, rows, 0, p.a.k, p.wide_x);
-    w_share.load(w, p.a.w_stride, kTile, 0, p.a.w_stride, true);
+    w_share.load(w, p.a.w_stride, w_rows, 0, p.a.w_stride, true);
     x_share.store(s.x[0]);
     w_share.store(s.w[0]);
     __syncthreads();
@@ -155,7 +157,7 @@ __global__ void __launch_bounds__(kTileThreads, 2) linear_fma_tiles(Arguments p)
         const bool more = k + kTileK < end;
         if (more) {
             x_share.load(x, p.a.x_stride, rows, k + kTileK, p.a.k, p.wide_x);
-            w_share.load(w, p.a.w_stride, kTile, k + kTileK, p.a.w_stride, true);
+            w_share.load(w, p.a.w_stride, w_rows, k + kTileK, p.a.w_stride, true);
         }
         multiply_tile(sums, s.x[buffer], s.w[buffer], row, col);
         if (!more || k + kTileK == range_end) {
@@ -183,7 +185,7 @@ __global__ void __launch_bounds__(kTileThreads, 2) linear_fma_tiles(Arguments p)
         for (int j = 0; j < kThreadCols; ++j) {
             const int64_t y_row = row0 + row + 8 * i;
             const int64_t y_col = col0 + col + 16 * j;
-            if (y_row < p.a.rows && y_col < p.a.n) store(p, y_row, y_col, totals[i][j]);
+            if (y_row < p.a.rows && y_col < p.a.n) store(p, m.y, y_row, y_col, totals[i][j]);
         }
     }
 }
@@ -208,31 +210,38 @@ struct RowsShared {
 };
 
 // One range of k for 32 columns.
-template <typename X, typename W, int ROWS>
+template <typename X, typename W, int ROWS, bool HEADS>
 struct RowsRange {
     using Shared = RowsShared<W, ROWS>;
     static constexpr int kRun = Shared::kRun;
     static constexpr int kUnits = kRunBytes / 16;
     const Arguments& p;
+    const Matrices& m;
     typename Shared::Warp& s;
     int64_t row0, col0, begin;
     float x_next[ROWS][kRun / kWarp];
 
     __device__ __forceinline__ void copy_w(int64_t step) {
         auto& to = s.w[step % kStages];
-        const auto* w = static_cast<const W*>(p.a.w) + col0 * p.a.w_stride + begin + step * kRun;
+        const auto* w = static_cast<const W*>(m.w) + col0 * p.a.w_stride + begin + step * kRun;
 #pragma unroll
         for (int i = 0; i < kUnits; ++i) {
             const int row = lane() / kUnits + i * (kWarp / kUnits);
             const int unit = lane() % kUnits;
-            copy_async16(&to[row][(unit ^ (row % 8)) * 16], w + row * p.a.w_stride + unit * kChunk<W>);
+            auto* place = &to[row][(unit ^ (row % 8)) * 16];
+            const W* from = w + row * p.a.w_stride + unit * kChunk<W>;
+            if constexpr (HEADS) {
+                copy_async16_or_zero(place, from, col0 + row < m.w_rows);
+            } else {
+                copy_async16(place, from);
+            }
         }
     }
 
     __device__ __forceinline__ void load_x(int64_t step) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r) {
-            const auto* x = static_cast<const X*>(p.a.x) + (row0 + r) * p.a.x_stride;
+            const auto* x = static_cast<const X*>(m.x) + (row0 + r) * p.a.x_stride;
 #pragma unroll
             for (int i = 0; i < kRun / kWarp; ++i) {
                 const int64_t k = begin + step * kRun + i * kWarp + lane();
@@ -269,12 +278,13 @@ struct RowsRange {
     }
 };
 
-template <typename X, typename W, int ROWS>
+template <typename X, typename W, int ROWS, bool HEADS>
 __global__ void __launch_bounds__(kMostRanges* kWarp) linear_fma_rows(Arguments p) {
     using Shared = RowsShared<W, ROWS>;
     auto& s = shared<Shared>();
-    RowsRange<X, W, ROWS> range{
-        p, s.warps[warp()], int64_t{blockIdx.y} * ROWS, int64_t{blockIdx.x} * kWarp, range_begin(p, warp()), {}};
+    const Matrices m = matrices<HEADS>(p);
+    RowsRange<X, W, ROWS, HEADS> range{
+        p, m, s.warps[warp()], int64_t{blockIdx.y} * ROWS, int64_t{blockIdx.x} * kWarp, range_begin(p, warp()), {}};
     const int64_t steps = range_steps(p, warp()) * (kStepK / Shared::kRun);
     for (int i = 0; i < kStages - 1; ++i) {  // W is there since it was loaded: no need to wait for the kernel before
         if (i < steps) range.copy_w(i);
@@ -302,42 +312,54 @@ __global__ void __launch_bounds__(kMostRanges* kWarp) linear_fma_rows(Arguments 
         for (int i = 0; i < p.ranges.count; ++i) total += s.warps[i].sums[r][lane()];
         const int64_t row = range.row0 + r;
         const int64_t col = range.col0 + lane();
-        if (row < p.a.rows && col < p.a.n) store(p, row, col, total);
+        if (row < p.a.rows && col < p.a.n) store(p, m.y, row, col, total);
     }
 }
 
 // ---- launchers -----------------------------------------------------------------------------------------------------
 
-template <typename X, typename W, int ROWS>
+template <typename X, typename W, int ROWS, bool HEADS>
 int32_t launch_rows(const LaunchContext& context, const Arguments& p) {
     LaunchShape shape;
     shape.blocks_x = ceil_div(p.a.n, int64_t{kWarp});
     shape.blocks_y = static_cast<int32_t>(ceil_div(p.a.rows, int64_t{ROWS}));
+    shape.blocks_z = p.num_heads;
     shape.threads = p.ranges.count * kWarp;
     shape.shared_bytes = sizeof(RowsShared<W, ROWS>);
-    return GPU_LAUNCH(context, shape, linear_fma_rows<X, W, ROWS>, p);
+    return GPU_LAUNCH(context, shape, linear_fma_rows<X, W, ROWS, HEADS>, p);
 }
 
-template <typename X, typename W>
+template <typename X, typename W, bool HEADS>
 int32_t launch_dtypes(const LaunchContext& context, const Arguments& p) {
-    if (p.a.rows == 1) return launch_rows<X, W, 1>(context, p);
-    if (p.a.rows <= kFewRows) return launch_rows<X, W, kRowsAtOnce>(context, p);
+    if (p.a.rows == 1) return launch_rows<X, W, 1, HEADS>(context, p);
+    if (p.a.rows <= kFewRows) return launch_rows<X, W, kRowsAtOnce, HEADS>(context, p);
     LaunchShape shape;
     shape.blocks_x = ceil_div(p.a.rows, int64_t{kTile}) * ceil_div(p.a.n, int64_t{kTile});
+    shape.blocks_z = p.num_heads;
     shape.threads = kTileThreads;
     shape.shared_bytes = sizeof(TileShared);
-    return GPU_LAUNCH(context, shape, linear_fma_tiles<X, W>, p);
+    return GPU_LAUNCH(context, shape, linear_fma_tiles<X, W, HEADS>, p);
+}
+
+template <bool HEADS>
+int32_t launch(const LaunchContext& context, const ct::LinearHeadsArgs& args) {
+    const Arguments p = arguments(args, cut(args.a.k, kMostRanges));
+    if (p.a.x_dtype == CT_F32) {
+        return p.a.w_dtype == CT_F32 ? launch_dtypes<float, float, HEADS>(context, p)
+                                     : launch_dtypes<float, bf16, HEADS>(context, p);
+    }
+    return p.a.w_dtype == CT_F32 ? launch_dtypes<bf16, float, HEADS>(context, p)
+                                 : launch_dtypes<bf16, bf16, HEADS>(context, p);
 }
 
 }  // namespace
 
 int32_t launch_fma(const LaunchContext& context, const ct::LinearArgs& args) {
-    const Arguments p = arguments(args, cut(args.k, kMostRanges));
-    if (args.x_dtype == CT_F32) {
-        return args.w_dtype == CT_F32 ? launch_dtypes<float, float>(context, p)
-                                      : launch_dtypes<float, bf16>(context, p);
-    }
-    return args.w_dtype == CT_F32 ? launch_dtypes<bf16, float>(context, p) : launch_dtypes<bf16, bf16>(context, p);
+    return launch<false>(context, one_head(args));
+}
+
+int32_t launch_fma(const LaunchContext& context, const ct::LinearHeadsArgs& args) {
+    return launch<true>(context, args);
 }
 
 }  // namespace gpu::gemm

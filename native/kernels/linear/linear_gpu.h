@@ -25,7 +25,9 @@ inline Ranges cut(int64_t k, int32_t wanted) {
 inline constexpr int kFmaRanges = 4;
 
 struct Arguments {
-    ct::LinearArgs a;
+    ct::LinearArgs a;  // of one head
+    int64_t y_head_stride, x_head_stride;
+    int32_t num_heads;
     Ranges ranges;
     bool wide_x;  // every row of x begins at a multiple of 16 bytes
     bool wide_y;  // pairs of y's columns, the first of which is even, are aligned to their size
@@ -35,10 +37,43 @@ inline bool aligned(const void* at, int64_t row_bytes, int64_t alignment) {
     return reinterpret_cast<uintptr_t>(at) % alignment == 0 && row_bytes % alignment == 0;
 }
 
-inline Arguments arguments(const ct::LinearArgs& a, Ranges ranges) {
-    const int64_t y_bytes = ct::dtype_bytes(a.y_dtype);
-    return {a, ranges, aligned(a.x, a.x_stride * ct::dtype_bytes(a.x_dtype), 16),
-            aligned(a.y, a.y_stride * y_bytes, 2 * y_bytes)};
+inline Arguments arguments(const ct::LinearHeadsArgs& h, Ranges ranges) {
+    const ct::LinearArgs& a = h.a;
+    const int64_t x_bytes = ct::dtype_bytes(a.x_dtype), y_bytes = ct::dtype_bytes(a.y_dtype);
+    return {a,
+            h.y_head_stride,
+            h.x_head_stride,
+            h.num_heads,
+            ranges,
+            aligned(a.x, a.x_stride * x_bytes, 16) && h.x_head_stride * x_bytes % 16 == 0,
+            aligned(a.y, a.y_stride * y_bytes, 2 * y_bytes) && h.y_head_stride % 2 == 0};
+}
+
+// ct_linear: one head.
+inline ct::LinearHeadsArgs one_head(const ct::LinearArgs& a) { return {a, 0, 0, 1}; }
+
+// What a block multiplies: with HEADS those of head blockIdx.z, else all there is.
+struct Matrices {
+    const void* x;
+    const void* w;
+    void* y;
+    // Rows of w that there are, from the first on. Without HEADS its padding makes all rows of a tile valid.
+    int64_t w_rows;
+};
+
+template <bool HEADS>
+__device__ __forceinline__ Matrices matrices(const Arguments& p) {
+    if constexpr (HEADS) {
+        const int64_t head = blockIdx.z;
+        const auto shift = [](const void* at, int64_t elements, int32_t dtype) {
+            return static_cast<const unsigned char*>(at) + elements * (dtype == CT_F32 ? 4 : 2);
+        };
+        return {shift(p.a.x, head * p.x_head_stride, p.a.x_dtype),
+                shift(p.a.w, head * p.a.n * p.a.w_stride, p.a.w_dtype),
+                const_cast<unsigned char*>(shift(p.a.y, head * p.y_head_stride, p.a.y_dtype)), p.a.n};
+    } else {
+        return {p.a.x, p.a.w, p.a.y, ceil_div(p.a.n, ct::kWeightsPadding) * ct::kWeightsPadding};
+    }
 }
 
 __device__ __forceinline__ int64_t range_begin(const Arguments& p, int range) { return range * p.ranges.length; }
@@ -52,13 +87,13 @@ __device__ __forceinline__ int64_t range_steps(const Arguments& p, int range) {
 
 __device__ __forceinline__ float bias_of(const Arguments& p, int64_t col) { return p.a.bias ? p.a.bias[col] : 0.0f; }
 
-__device__ __forceinline__ void store(const Arguments& p, int64_t row, int64_t col, float sum) {
+__device__ __forceinline__ void store(const Arguments& p, void* y, int64_t row, int64_t col, float sum) {
     const int64_t at = row * p.a.y_stride + col;
     const float value = sum + bias_of(p, col);
     if (p.a.y_dtype == CT_F32) {
-        static_cast<float*>(p.a.y)[at] = value;
+        static_cast<float*>(y)[at] = value;
     } else {
-        static_cast<bf16*>(p.a.y)[at] = from_float<bf16>(value);
+        static_cast<bf16*>(y)[at] = from_float<bf16>(value);
     }
 }
 
@@ -78,9 +113,12 @@ __device__ __forceinline__ TilePlace tile_place(int64_t tile, int64_t tiles_m, i
 
 // linear_fma.cu: any dtypes, any alignment.
 int32_t launch_fma(const LaunchContext& context, const ct::LinearArgs& args);
+int32_t launch_fma(const LaunchContext& context, const ct::LinearHeadsArgs& args);
 
 // linear_mma.cu: bf16 x and W, where fits_mma.
 bool fits_mma(const ct::LinearArgs& args);
+bool fits_mma(const ct::LinearHeadsArgs& args);
 int32_t launch_mma(const LaunchContext& context, const ct::LinearArgs& args);
+int32_t launch_mma(const LaunchContext& context, const ct::LinearHeadsArgs& args);
 
 }  // namespace gpu::gemm

@@ -33,7 +33,7 @@ namespace {
 
 // ---- up to 16 rows -------------------------------------------------------------------------------------------------
 
-template <int XT, int WT, int STAGES>
+template <int XT, int WT, int STAGES, bool HEADS>
 __global__ void __launch_bounds__(kMostRanges* kWarp) linear_mma_rows(Arguments p) {
     using Shared = RowsShared<XT, WT, STAGES>;
     auto* warps = shared<Shared>().warps;
@@ -41,9 +41,11 @@ __global__ void __launch_bounds__(kMostRanges* kWarp) linear_mma_rows(Arguments 
     const int64_t col0 = int64_t{blockIdx.x} * Shared::kCols;
     const int64_t begin = range_begin(p, warp());
     const int64_t steps = range_steps(p, warp());
-    // W's padding makes all of its rows and columns valid.
-    const Staging<Shared::kCols, kWarp> w(p.a.w, col0, p.a.w_stride, col0 + Shared::kCols, p.a.w_stride, lane());
-    const Staging<Shared::kRows, kWarp> x(p.a.x, 0, p.a.x_stride, p.a.rows, p.a.k, lane());
+    const Matrices m = matrices<HEADS>(p);
+    // W's padding makes all of its columns valid.
+    const int64_t w_rows = HEADS ? m.w_rows : col0 + Shared::kCols;
+    const Staging<Shared::kCols, kWarp> w(m.w, col0, p.a.w_stride, w_rows, p.a.w_stride, lane());
+    const Staging<Shared::kRows, kWarp> x(m.x, 0, p.a.x_stride, p.a.rows, p.a.k, lane());
 
     for (int i = 0; i < STAGES - 1 && i < steps; ++i) w.copy(s.w[i], begin + i * kStepK);
     wait_for_previous();
@@ -77,7 +79,7 @@ __global__ void __launch_bounds__(kMostRanges* kWarp) linear_mma_rows(Arguments 
         if (row >= p.a.rows || col >= p.a.n) continue;
         float total = 0;
         for (int range = 0; range < p.ranges.count; ++range) total += warps[range].sums()[i];
-        store(p, row, col, total);
+        store(p, m.y, row, col, total);
     }
 }
 
@@ -91,23 +93,24 @@ struct alignas(4) [[gnu::may_alias]] Bf16Pair {
 };
 
 // Columns col (even) and col + 1.
-__device__ __forceinline__ void store_pair(const Arguments& p, int64_t row, int64_t col, float low, float high) {
+__device__ __forceinline__ void store_pair(const Arguments& p, void* y, int64_t row, int64_t col, float low,
+                                           float high) {
     if (!p.wide_y || col + 1 >= p.a.n) {
-        if (col < p.a.n) store(p, row, col, low);
-        if (col + 1 < p.a.n) store(p, row, col + 1, high);
+        if (col < p.a.n) store(p, y, row, col, low);
+        if (col + 1 < p.a.n) store(p, y, row, col + 1, high);
         return;
     }
     const int64_t at = row * p.a.y_stride + col;
     low += bias_of(p, col);
     high += bias_of(p, col + 1);
     if (p.a.y_dtype == CT_F32) {
-        *reinterpret_cast<FloatPair*>(static_cast<float*>(p.a.y) + at) = {low, high};
+        *reinterpret_cast<FloatPair*>(static_cast<float*>(y) + at) = {low, high};
     } else {
-        *reinterpret_cast<Bf16Pair*>(static_cast<bf16*>(p.a.y) + at) = {pack_bf16(low, high)};
+        *reinterpret_cast<Bf16Pair*>(static_cast<bf16*>(y) + at) = {pack_bf16(low, high)};
     }
 }
 
-template <typename T>
+template <typename T, bool HEADS>
 __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
     auto& s = shared<typename T::Shared>();
     const TilePlace place =
@@ -115,9 +118,9 @@ __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
     const int64_t row0 = place.row * T::kRows;
     const int64_t col0 = place.col * T::kCols;
     const int thread = static_cast<int>(threadIdx.x);
-    const int64_t w_rows = ceil_div(p.a.n, ct::kWeightsPadding) * ct::kWeightsPadding;
-    const Staging<T::kRows, T::kThreads> x(p.a.x, row0, p.a.x_stride, p.a.rows, p.a.k, thread);
-    const Staging<T::kCols, T::kThreads> w(p.a.w, col0, p.a.w_stride, w_rows, p.a.w_stride, thread);
+    const Matrices m = matrices<HEADS>(p);
+    const Staging<T::kRows, T::kThreads> x(m.x, row0, p.a.x_stride, p.a.rows, p.a.k, thread);
+    const Staging<T::kCols, T::kThreads> w(m.w, col0, p.a.w_stride, m.w_rows, p.a.w_stride, thread);
     const auto steps = static_cast<int>(ceil_div(p.a.k, kStepK));
     const auto range_steps = static_cast<int>(p.ranges.length / kStepK);
 
@@ -174,7 +177,7 @@ __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
 #pragma unroll
             for (int j = 0; j < WarpTile<T>::kN; ++j) {
                 const int64_t col = col0 + tile.col0 + j * 8 + lane() % 4 * 2;
-                store_pair(p, row, col, tile.total(i, j, half * 2), tile.total(i, j, half * 2 + 1));
+                store_pair(p, m.y, row, col, tile.total(i, j, half * 2), tile.total(i, j, half * 2 + 1));
             }
         }
     }
@@ -182,23 +185,24 @@ __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
 
 // ---- launchers -----------------------------------------------------------------------------------------------------
 
-template <int XT, int WT, int STAGES>
+template <int XT, int WT, int STAGES, bool HEADS>
 int32_t launch_rows(const LaunchContext& context, const Arguments& p) {
     using Shared = RowsShared<XT, WT, STAGES>;
     LaunchShape shape;
     shape.blocks_x = ceil_div(p.a.n, int64_t{Shared::kCols});
+    shape.blocks_z = p.num_heads;
     shape.threads = p.ranges.count * kWarp;
     shape.shared_bytes = p.ranges.count * static_cast<int64_t>(sizeof(Shared));
-    return GPU_LAUNCH(context, shape, linear_mma_rows<XT, WT, STAGES>, p);
+    return GPU_LAUNCH(context, shape, linear_mma_rows<XT, WT, STAGES, HEADS>, p);
 }
 
 // Wide tiles of W need less of x; narrow ones give more blocks where N is small.
-template <int XT>
+template <int XT, bool HEADS>
 int32_t launch_rows(const LaunchContext& context, const Arguments& p) {
-    if (p.ranges.count <= 2) return launch_rows<XT, 2, 8>(context, p);  // 96 KB at most
+    if (p.ranges.count <= 2) return launch_rows<XT, 2, 8, HEADS>(context, p);  // 96 KB at most
     const int64_t deep_bytes = p.ranges.count * static_cast<int64_t>(sizeof(RowsShared<XT, 1, 6>));
-    return deep_bytes <= context.limits->max_shared_bytes ? launch_rows<XT, 1, 6>(context, p)
-                                                          : launch_rows<XT, 1, 3>(context, p);
+    return deep_bytes <= context.limits->max_shared_bytes ? launch_rows<XT, 1, 6, HEADS>(context, p)
+                                                          : launch_rows<XT, 1, 3, HEADS>(context, p);
 }
 
 template <typename T>
@@ -206,13 +210,26 @@ int64_t tiles(const Arguments& p) {
     return ceil_div(p.a.rows, int64_t{T::kRows}) * ceil_div(p.a.n, int64_t{T::kCols});
 }
 
-template <typename T>
+template <typename T, bool HEADS>
 int32_t launch_tiles(const LaunchContext& context, const Arguments& p) {
     LaunchShape shape;
     shape.blocks_x = tiles<T>(p);
+    shape.blocks_z = p.num_heads;
     shape.threads = T::kThreads;
     shape.shared_bytes = sizeof(typename T::Shared);
-    return GPU_LAUNCH(context, shape, linear_mma_tiles<T>, p);
+    return GPU_LAUNCH(context, shape, linear_mma_tiles<T, HEADS>, p);
+}
+
+template <bool HEADS>
+int32_t launch(const LaunchContext& context, const ct::LinearHeadsArgs& args) {
+    const Arguments p = arguments(args, cut(args.a.k, wanted_ranges(args.a.n, args.a.k)));
+    if (p.a.rows <= 8) return launch_rows<1, HEADS>(context, p);
+    if (p.a.rows <= kRowsMost) return launch_rows<2, HEADS>(context, p);
+    // A multiprocessor does about 0.6 as much on small tiles, so large ones may leave some of them idle.
+    const int64_t large = tiles<LargeTile>(p) * p.num_heads;
+    if (3 * large < 2 * context.limits->num_sms) return launch_tiles<SmallTile, HEADS>(context, p);
+    return p.ranges.count == 1 ? launch_tiles<LargeTile, HEADS>(context, p)
+                               : launch_tiles<LargeCutTile, HEADS>(context, p);
 }
 
 }  // namespace
@@ -222,13 +239,14 @@ bool fits_mma(const ct::LinearArgs& a) {
            a.x_stride <= INT32_MAX && aligned(a.x, a.x_stride * 2, 16);
 }
 
+bool fits_mma(const ct::LinearHeadsArgs& h) { return fits_mma(h.a) && h.x_head_stride * 2 % 16 == 0; }
+
 int32_t launch_mma(const LaunchContext& context, const ct::LinearArgs& args) {
-    const Arguments p = arguments(args, cut(args.k, wanted_ranges(args.n, args.k)));
-    if (args.rows <= 8) return launch_rows<1>(context, p);
-    if (args.rows <= kRowsMost) return launch_rows<2>(context, p);
-    // A multiprocessor does about 0.6 as much on small tiles, so large ones may leave some of them idle.
-    if (3 * tiles<LargeTile>(p) < 2 * context.limits->num_sms) return launch_tiles<SmallTile>(context, p);
-    return p.ranges.count == 1 ? launch_tiles<LargeTile>(context, p) : launch_tiles<LargeCutTile>(context, p);
+    return launch<false>(context, one_head(args));
+}
+
+int32_t launch_mma(const LaunchContext& context, const ct::LinearHeadsArgs& args) {
+    return launch<true>(context, args);
 }
 
 }  // namespace gpu::gemm

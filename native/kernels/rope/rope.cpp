@@ -90,19 +90,6 @@ int32_t check_params(const char* function, const ct_rope_params& p) {
     return check_activation_dtype(function, "dtype", p.dtype);
 }
 
-// Calls body(static_cast<K*>(nullptr)) with the type of any ct_dtype.
-template <typename Body>
-int32_t with_any_dtype(int32_t dtype, const Body& body) {
-    switch (dtype) {
-        case CT_F16:
-            return body(static_cast<f16*>(nullptr));
-        case CT_F8_E4M3:
-            return body(static_cast<e4m3*>(nullptr));
-        default:
-            return with_dtype(dtype, body);
-    }
-}
-
 template <typename T, typename K>
 int32_t enqueue_rope(ct_buffer* q, ct_buffer* k_cache, ct_buffer* v_cache, const ct_buffer* qkv,
                      const ct_buffer* positions, const ct_buffer* slots, const ct_buffer* cos_sin,

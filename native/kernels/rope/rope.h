@@ -6,6 +6,7 @@
 namespace ct {
 
 inline constexpr int64_t kMaxHeadDim = 256;
+inline constexpr int64_t kMaxLatentDim = 512;
 
 // What is done with a head between reading and writing it.
 struct HeadWork {

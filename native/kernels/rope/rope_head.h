@@ -29,7 +29,7 @@ inline void rotate_neighbours(float* head, const float* cosine, const float* sin
 
 template <typename Y, typename X>
 void rope_head(Y* y, const X* x, const HeadWork& work) {
-    alignas(64) float head[kMaxHeadDim];
+    alignas(64) float head[kMaxLatentDim];
     int64_t dim = work.head_dim;
     if (work.norm) {
         float squares = sum_of_squares(dim, [&](int64_t i, int64_t n) { return load_lanes(x + i, n); });

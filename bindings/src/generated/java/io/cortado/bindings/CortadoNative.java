@@ -3346,6 +3346,75 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_latent_kv_write {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_latent_kv_write");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_latent_kv_write(ct_buffer *q, ct_buffer *k_cache, const ct_buffer *queries, const ct_buffer *kv, const ct_buffer *positions, const ct_buffer *slot_mapping, const ct_buffer *cos_sin, const ct_buffer *kv_norm, const ct_latent_params *params, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_latent_kv_write$descriptor() {
+        return ct_latent_kv_write.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_latent_kv_write(ct_buffer *q, ct_buffer *k_cache, const ct_buffer *queries, const ct_buffer *kv, const ct_buffer *positions, const ct_buffer *slot_mapping, const ct_buffer *cos_sin, const ct_buffer *kv_norm, const ct_latent_params *params, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_latent_kv_write$handle() {
+        return ct_latent_kv_write.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_latent_kv_write(ct_buffer *q, ct_buffer *k_cache, const ct_buffer *queries, const ct_buffer *kv, const ct_buffer *positions, const ct_buffer *slot_mapping, const ct_buffer *cos_sin, const ct_buffer *kv_norm, const ct_latent_params *params, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_latent_kv_write$address() {
+        return ct_latent_kv_write.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_latent_kv_write(ct_buffer *q, ct_buffer *k_cache, const ct_buffer *queries, const ct_buffer *kv, const ct_buffer *positions, const ct_buffer *slot_mapping, const ct_buffer *cos_sin, const ct_buffer *kv_norm, const ct_latent_params *params, ct_stream *stream)
+     * }
+     */
+    public static int ct_latent_kv_write(MemorySegment q, MemorySegment k_cache, MemorySegment queries, MemorySegment kv, MemorySegment positions, MemorySegment slot_mapping, MemorySegment cos_sin, MemorySegment kv_norm, MemorySegment params, MemorySegment stream) {
+        var mh$ = ct_latent_kv_write.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_latent_kv_write", q, k_cache, queries, kv, positions, slot_mapping, cos_sin, kv_norm, params, stream);
+            }
+            return (int)mh$.invokeExact(q, k_cache, queries, kv, positions, slot_mapping, cos_sin, kv_norm, params, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_attention_plan_bytes {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,
@@ -3606,6 +3675,70 @@ public class CortadoNative extends CortadoNative$shared {
                 traceDowncall("ct_linear", y, x, weights, bias, rows, y_stride, x_stride, y_dtype, x_dtype, stream);
             }
             return (int)mh$.invokeExact(y, x, weights, bias, rows, y_stride, x_stride, y_dtype, x_dtype, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_linear_heads {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_linear_heads");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_linear_heads(ct_buffer *y, const ct_buffer *x, const ct_weights *weights, const ct_linear_heads_params *params, ct_stream *stream)
+     * }
+     */
+    public static FunctionDescriptor ct_linear_heads$descriptor() {
+        return ct_linear_heads.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_linear_heads(ct_buffer *y, const ct_buffer *x, const ct_weights *weights, const ct_linear_heads_params *params, ct_stream *stream)
+     * }
+     */
+    public static MethodHandle ct_linear_heads$handle() {
+        return ct_linear_heads.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_linear_heads(ct_buffer *y, const ct_buffer *x, const ct_weights *weights, const ct_linear_heads_params *params, ct_stream *stream)
+     * }
+     */
+    public static MemorySegment ct_linear_heads$address() {
+        return ct_linear_heads.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_linear_heads(ct_buffer *y, const ct_buffer *x, const ct_weights *weights, const ct_linear_heads_params *params, ct_stream *stream)
+     * }
+     */
+    public static int ct_linear_heads(MemorySegment y, MemorySegment x, MemorySegment weights, MemorySegment params, MemorySegment stream) {
+        var mh$ = ct_linear_heads.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_linear_heads", y, x, weights, params, stream);
+            }
+            return (int)mh$.invokeExact(y, x, weights, params, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -43,6 +43,13 @@ public final class AttentionParams {
         return this;
     }
 
+    /** Values are the first so many elements of their keys; 0: they lie beside them. */
+    public AttentionParams valuesInKeys(int headDimV) {
+        ct_attention_params.head_dim_v(struct, headDimV);
+        ct_attention_params.values_in_keys(struct, headDimV > 0 ? 1 : 0);
+        return this;
+    }
+
     /** 0: none; w: a token sees itself and the w - 1 before it. */
     public AttentionParams window(int value) {
         ct_attention_params.window(struct, value);

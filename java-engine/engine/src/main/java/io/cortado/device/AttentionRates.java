@@ -17,7 +17,7 @@ final class AttentionRates {
     private final RateMeter.Bed bed;
     private final Rate.Attention shape;
     private final Buffer k;
-    private final Buffer v;
+    private final @Nullable Buffer v;
     private final long blockStride;
     private final int numBlocks;
 
@@ -27,7 +27,10 @@ final class AttentionRates {
         blockStride = (long) shape.numKvHeads() * BLOCK * shape.headDim();
         numBlocks = (int) Math.max(512, KEY_BYTES / (blockStride * shape.kvDtype().bytes()));
         k = bed.filled(numBlocks * blockStride * shape.kvDtype().bytes());
-        v = bed.filled(numBlocks * blockStride * shape.kvDtype().bytes());
+        v =
+                shape.valuesInKeys() > 0
+                        ? null
+                        : bed.filled(numBlocks * blockStride * shape.kvDtype().bytes());
     }
 
     Curve decode(int numSeqs, double overhead) {
@@ -66,15 +69,17 @@ final class AttentionRates {
         int tokens = numSeqs * queries;
         long stride = (long) shape.numQHeads() * shape.headDim();
         Buffer q = bed.filled(tokens * stride * shape.dtype().bytes());
-        Buffer out = bed.filled(tokens * stride * shape.dtype().bytes());
+        long outStride = (long) shape.numQHeads() * shape.valueDim();
+        Buffer out = bed.filled(tokens * outStride * shape.dtype().bytes());
         AttentionParams params =
                 new AttentionParams(bed.device)
                         .batch(tokens, numSeqs)
                         .blocks(perSeq, numBlocks)
-                        .strides(stride, stride, blockStride)
+                        .strides(stride, outStride, blockStride)
                         .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
                         .dtypes(shape.dtype(), shape.kvDtype())
                         .scores((float) (1 / Math.sqrt(shape.headDim())), 0)
+                        .valuesInKeys(shape.valuesInKeys())
                         .maxQLen(queries);
         @Nullable Buffer plan = plan(cu, kv, params);
         return bed.seconds(

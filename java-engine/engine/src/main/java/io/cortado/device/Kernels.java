@@ -199,6 +199,44 @@ public final class Kernels {
                         stream.address()));
     }
 
+    /** Rotates queries and writes latents to the cache; see {@code ct_latent_kv_write}. */
+    public static void latentKvWrite(
+            Buffer q,
+            Buffer kCache,
+            Buffer queries,
+            Buffer kv,
+            Buffer positions,
+            Buffer slotMapping,
+            Buffer cosSin,
+            Buffer kvNorm,
+            LatentParams params,
+            Stream stream) {
+        check(
+                CortadoNative.ct_latent_kv_write(
+                        q.address(),
+                        kCache.address(),
+                        queries.address(),
+                        kv.address(),
+                        positions.address(),
+                        slotMapping.address(),
+                        cosSin.address(),
+                        kvNorm.address(),
+                        params.struct(),
+                        stream.address()));
+    }
+
+    /** Each head of a row times a matrix of its own. */
+    public static void linearHeads(
+            Buffer y, Buffer x, Weights weights, LinearHeadsParams params, Stream stream) {
+        check(
+                CortadoNative.ct_linear_heads(
+                        y.address(),
+                        x.address(),
+                        weights.address(),
+                        params.struct(),
+                        stream.address()));
+    }
+
     /** Cuts the keys of a batch into tasks, once a step; see {@code ct_attention_plan}. */
     public static void attentionPlan(
             @Nullable Buffer plan,

@@ -62,11 +62,26 @@ public sealed interface Rate {
         }
     }
 
-    /** Heads and types, which decide how fast attention is. */
-    record Attention(int numQHeads, int numKvHeads, int headDim, DType dtype, DType kvDtype) {
+    /**
+     * Heads and types, which decide how fast attention is.
+     *
+     * @param valuesInKeys a value is the first so many elements of its key; 0: it lies beside it
+     */
+    record Attention(
+            int numQHeads,
+            int numKvHeads,
+            int headDim,
+            int valuesInKeys,
+            DType dtype,
+            DType kvDtype) {
+        int valueDim() {
+            return valuesInKeys > 0 ? valuesInKeys : headDim;
+        }
+
         String name() {
-            return "%dx%dx%d/%s/%s"
-                    .formatted(numQHeads, numKvHeads, headDim, lower(dtype), lower(kvDtype));
+            String dims = valuesInKeys > 0 ? headDim + "(" + valuesInKeys + ")" : "" + headDim;
+            return "%dx%dx%s/%s/%s"
+                    .formatted(numQHeads, numKvHeads, dims, lower(dtype), lower(kvDtype));
         }
     }
 

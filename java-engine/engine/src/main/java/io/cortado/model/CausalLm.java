@@ -77,9 +77,10 @@ public final class CausalLm implements AutoCloseable {
         Device device = placement.device();
         ResourceStack owned = new ResourceStack();
         boolean loaded = false;
+        DType dense = activations.dtype();
         try (Staging staging = new Staging(device);
-                TensorSource source = TensorSource.open(device, folder, config, dummyWeights)) {
-            DType dense = activations.dtype();
+                TensorSource source =
+                        TensorSource.open(device, folder, config, dense, dummyWeights)) {
             requireMemory(device, config, WeightPlan.of(placement, source, config.shape(), dense));
             DecoderWeights weights =
                     new WeightLoader(placement, staging, source, config.shape(), dense, owned)

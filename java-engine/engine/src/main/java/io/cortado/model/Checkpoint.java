@@ -205,6 +205,9 @@ final class Checkpoint implements TensorSource {
         Set<String> left = new TreeSet<>(tensors.keySet());
         left.removeAll(taken);
         left.removeAll(optional);
+        for (String beginning : optional) {
+            left.removeIf(name -> beginning.endsWith(".") && name.startsWith(beginning));
+        }
         // Old Llama checkpoints store what every reader computes.
         left.removeIf(name -> name.endsWith(".rotary_emb.inv_freq"));
         if (!left.isEmpty()) {

@@ -34,6 +34,11 @@ final class DecoderParts {
         }
     }
 
+    /** After the attention's prefix: what {@link LatentTensors} makes of {@code kv_b_proj}. */
+    static final String K_UP = "kv_b_proj.k_up";
+
+    static final String V_UP = "kv_b_proj.v_up";
+
     /** After the attention's prefix. */
     static final String SINKS = "sinks";
 
@@ -79,6 +84,14 @@ final class DecoderParts {
      */
     Matrix qkv(String at) {
         String in = at + "self_attn.";
+        DecoderShape.Latent latent = shape.latent();
+        if (latent != null) {
+            return linear(
+                    Kind.QKV,
+                    attentionCols,
+                    new Part(in + firstQuery(latent), shape.firstQuerySize()),
+                    new Part(in + "kv_a_proj_with_mqa", latent.keyDim()));
+        }
         if (shape.fusion().qkv()) {
             return linear(Kind.QKV, attentionCols, new Part(in + "qkv_proj", shape.qkvSize()));
         }
@@ -90,9 +103,31 @@ final class DecoderParts {
                 new Part(in + "v_proj", shape.kvSize()));
     }
 
+    static String firstQuery(DecoderShape.Latent latent) {
+        return latent.queryRank() > 0 ? "q_a_proj" : "q_proj";
+    }
+
+    /** Of latent attention, where queries have two projections: the second. */
+    Matrix queryUp(String at, DecoderShape.Latent latent) {
+        long rows = (long) shape.numQHeads() * latent.queryDim();
+        return linear(Kind.QKV, latent.queryRank(), new Part(at + "self_attn.q_b_proj", rows));
+    }
+
+    /** Of latent attention, per head: from queries to latent queries. */
+    Matrix keyUp(String at, DecoderShape.Latent latent) {
+        Part part = new Part(at + "self_attn." + K_UP, (long) shape.numQHeads() * latent.rank());
+        return linear(Kind.QKV, latent.nopeDim(), part);
+    }
+
+    /** Of latent attention, per head: from latents to values. */
+    Matrix valueUp(String at, DecoderShape.Latent latent) {
+        Part part = new Part(at + "self_attn." + V_UP, shape.outputSize());
+        return linear(Kind.OUTPUT, latent.rank(), part);
+    }
+
     Matrix output(String at) {
         Part part = new Part(at + "self_attn.o_proj", shape.hiddenSize());
-        return linear(Kind.OUTPUT, shape.qSize(), part);
+        return linear(Kind.OUTPUT, shape.outputSize(), part);
     }
 
     Matrix router(String at) {
@@ -171,6 +206,7 @@ final class DecoderParts {
         for (int i = 0; i < shape.numLayers(); i++) {
             String at = layer(i);
             all.add(qkv(at));
+            all.addAll(latent(at));
             all.add(output(at));
             all.addAll(mlp(i));
         }
@@ -178,6 +214,18 @@ final class DecoderParts {
             all.add(head());
         }
         return all;
+    }
+
+    private List<Matrix> latent(String at) {
+        DecoderShape.Latent latent = shape.latent();
+        if (latent == null) {
+            return List.of();
+        }
+        Matrix keyUp = keyUp(at, latent);
+        Matrix valueUp = valueUp(at, latent);
+        return latent.queryRank() > 0
+                ? List.of(queryUp(at, latent), keyUp, valueUp)
+                : List.of(keyUp, valueUp);
     }
 
     private List<Matrix> mlp(int layer) {

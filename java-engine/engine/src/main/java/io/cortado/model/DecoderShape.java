@@ -5,6 +5,7 @@ import io.cortado.device.DType;
 import io.cortado.device.NormKind;
 import io.cortado.moe.ExpertShape;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,12 +13,16 @@ import org.jspecify.annotations.Nullable;
  * looks for and {@link CausalLm} runs.
  *
  * @param intermediateSize of a dense MLP
+ * @param latent null: heads have keys and values of their own; else headDim is that of a latent
+ *     key, and there is one KV head
  * @param hasSinks each head has a logit that takes part in the softmax and has no value
  * @param experts null: all layers are dense
  * @param layers what differs from layer to layer
  * @param isParallel attention and MLP read the same normed input and are added together
  * @param activation between gate and up
  * @param tiedEmbeddings the embedding is the head too
+ * @param numDraftLayers behind the decoder's, in the same file, and not part of it: they predict
+ *     further tokens
  */
 record DecoderShape(
         int vocabSize,
@@ -26,6 +31,7 @@ record DecoderShape(
         int numQHeads,
         int numKvHeads,
         int headDim,
+        @Nullable Latent latent,
         boolean hasSinks,
         @Nullable Experts experts,
         List<Layer> layers,
@@ -36,13 +42,33 @@ record DecoderShape(
         boolean isParallel,
         Activation activation,
         Multipliers multipliers,
-        boolean tiedEmbeddings) {
+        boolean tiedEmbeddings,
+        int numDraftLayers) {
 
     /**
      * @param window 0: none; or the number of tokens that a token sees, itself included
      * @param hasExperts else its MLP is dense
      */
     record Layer(int window, Rope rope, boolean hasExperts) {}
+
+    /**
+     * Keys and values of all heads are projections of one latent a token (DeepSeek-V2, arXiv
+     * 2405.04434). The cache holds latents: queries and outputs are projected instead of them.
+     *
+     * @param queryRank between the two projections of queries; 0: there is one
+     * @param rank elements of a latent; the key that all heads share is a latent and ropeDim more
+     * @param nopeDim the first elements of a query, which do not rotate
+     * @param valueDim of a head
+     */
+    record Latent(int queryRank, int rank, int nopeDim, int ropeDim, int valueDim) {
+        int queryDim() {
+            return nopeDim + ropeDim;
+        }
+
+        int keyDim() {
+            return rank + ropeDim;
+        }
+    }
 
     /**
      * Layers whose MLP is a mixture of experts.
@@ -108,8 +134,19 @@ record DecoderShape(
         return layers.stream().map(Layer::window).toList();
     }
 
+    /** Columns of what attention takes as queries. */
     int qSize() {
         return numQHeads * headDim;
+    }
+
+    /** Columns of what attention gives. */
+    int attendedSize() {
+        return latent == null ? qSize() : numQHeads * latent.rank;
+    }
+
+    /** Columns of what the output's projection takes. */
+    int outputSize() {
+        return latent == null ? qSize() : numQHeads * latent.valueDim;
     }
 
     int kvSize() {
@@ -118,11 +155,21 @@ record DecoderShape(
 
     /** Of a block of 16 tokens of the KV cache: keys and values of all layers. */
     long kvBytesPerBlock(DType kv) {
-        return 2L * numLayers() * kvSize() * DecoderState.BLOCK_SIZE * kv.bytes();
+        long ofToken = latent == null ? 2L * kvSize() : kvSize();
+        return numLayers() * ofToken * DecoderState.BLOCK_SIZE * kv.bytes();
     }
 
+    /**
+     * Columns of what the first projection gives: q, k, v, or what latent attention has instead.
+     */
     int qkvSize() {
-        return qSize() + 2 * kvSize();
+        return latent == null ? qSize() + 2 * kvSize() : firstQuerySize() + kvSize();
+    }
+
+    /** With latent attention: queries, or what they are projected from. */
+    int firstQuerySize() {
+        DecoderShape.Latent of = Objects.requireNonNull(latent);
+        return of.queryRank > 0 ? of.queryRank : numQHeads * of.queryDim();
     }
 
     /** Biases of the experts' matrices. */
@@ -176,6 +223,7 @@ record DecoderShape(
                         + qNormSize()
                         + kNormSize()
                         + (hasSinks ? numQHeads : 0)
+                        + (latent == null ? 0 : latent.queryRank + latent.rank)
                         + norms.places.count() * hidden;
         long dense = biases.mlp ? 2L * intermediateSize + hidden : 0;
         long sparse = experts == null ? 0 : experts.shape.numVectorElements();

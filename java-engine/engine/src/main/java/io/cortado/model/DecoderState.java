@@ -28,7 +28,10 @@ final class DecoderState implements AutoCloseable {
 
     final BatchLimits limits;
     final List<Buffer> kCaches = new ArrayList<>();
+
+    /** None with latent attention: values lie in the keys. */
     final List<Buffer> vCaches = new ArrayList<>();
+
     final boolean isDeterministic;
     final List<AttentionParams> attention = new ArrayList<>();
 
@@ -59,6 +62,9 @@ final class DecoderState implements AutoCloseable {
     final @Nullable Buffer keys;
 
     final Buffer attended;
+
+    /** Null: heads have keys and values of their own. */
+    final @Nullable LatentStep latent;
 
     /** [tokens][2 * intermediate]: gate and up, then their product in the first half. */
     final Buffer gateUp;
@@ -104,7 +110,9 @@ final class DecoderState implements AutoCloseable {
             long blockElements = (long) shape.kvSize() * BLOCK_SIZE;
             for (int i = 0; i < shape.numLayers(); i++) {
                 kCaches.add(cache(blockElements, kvDtype));
-                vCaches.add(cache(blockElements, kvDtype));
+                if (shape.latent() == null) {
+                    vCaches.add(cache(blockElements, kvDtype));
+                }
                 DecoderShape.Layer layer = shape.layers().get(i);
                 attention.add(
                         attentionParams(
@@ -135,7 +143,8 @@ final class DecoderState implements AutoCloseable {
                     shape.norms().qk() == DecoderShape.QkNorm.ALL_HEADS
                             ? keys(qkv, shape, dtype)
                             : null;
-            attended = buffer(tokens, shape.qSize(), dtype);
+            attended = buffer(tokens, shape.attendedSize(), dtype);
+            latent = latent(shape, dtype, kvDtype);
             gateUp = buffer(tokens, 2L * Math.max(1, shape.widestMlp()), dtype);
             experts = experts(placement, shape, dtype, expertLayers);
             sharedGate = hasSharedGate(shape) ? buffer(tokens, 1, DType.F32) : null;
@@ -162,6 +171,17 @@ final class DecoderState implements AutoCloseable {
         ExpertStep made =
                 new ExpertStep(
                         placement, of.shape(), dtype, shape.numExpertLayers(), layers, tokens);
+        owned.push(made::close);
+        workspaceBytes += made.bytes();
+        return made;
+    }
+
+    private @Nullable LatentStep latent(DecoderShape shape, DType dtype, DType kvDtype) {
+        if (shape.latent() == null) {
+            return null;
+        }
+        long rows = RopeTable.rows(shape.layers().getFirst().rope(), positions);
+        LatentStep made = new LatentStep(device, shape, dtype, kvDtype, limits, qkv, rows);
         owned.push(made::close);
         workspaceBytes += made.bytes();
         return made;
@@ -229,13 +249,16 @@ final class DecoderState implements AutoCloseable {
             DType kvDtype,
             int window,
             boolean isDeterministic) {
+        DecoderShape.Latent latent = shape.latent();
+        long queryStride = latent == null ? shape.qkvSize() : shape.qSize();
         return new AttentionParams(device)
                 .blocks(limits.maxBlocksPerSeq(), limits.numBlocks())
-                .strides(shape.qkvSize(), shape.qSize(), (long) shape.kvSize() * BLOCK_SIZE)
+                .strides(queryStride, shape.attendedSize(), (long) shape.kvSize() * BLOCK_SIZE)
                 .heads(shape.numQHeads(), shape.numKvHeads(), shape.headDim())
                 .window(window)
                 .dtypes(dtype, kvDtype)
                 .scores(shape.scores().scale(), shape.scores().softCap())
+                .valuesInKeys(latent == null ? 0 : latent.rank())
                 .balanced(!isDeterministic);
     }
 

@@ -9,6 +9,7 @@ import io.cortado.device.Kernels;
 import io.cortado.device.NormKind;
 import io.cortado.device.Stream;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** The operations of a step, in the order and kind that the shape says. */
@@ -196,6 +197,26 @@ final class DecoderStep {
                 dtype,
                 dtype,
                 stream);
+        Buffer attended =
+                layer.latent() == null
+                        ? attendHeads(i, layer, in, numTokens, stream)
+                        : attendLatents(i, layer, layer.latent(), in, numTokens, stream);
+        s.gemm.enqueue(
+                s.hidden,
+                attended,
+                layer.output(),
+                layer.outputBias(),
+                numTokens,
+                shape.hiddenSize(),
+                shape.outputSize(),
+                dtype,
+                dtype,
+                stream);
+    }
+
+    /** Heads have keys and values of their own. */
+    private Buffer attendHeads(
+            int i, DecoderWeights.Layer layer, BatchInputs in, int numTokens, Stream stream) {
         normAllHeads(layer, numTokens, stream);
         boolean isEachHead = shape.norms().qk() == DecoderShape.QkNorm.EACH_HEAD;
         Buffer k = s.kCaches.get(i);
@@ -213,30 +234,47 @@ final class DecoderStep {
                 isEachHead ? layer.kNorm() : null,
                 rotation.params(),
                 stream);
+        attend(i, s.qkv, v, layer.sinks(), in, stream);
+        return s.attended;
+    }
+
+    /** Heads share a latent, which is key and value. */
+    private Buffer attendLatents(
+            int i,
+            DecoderWeights.Layer layer,
+            DecoderWeights.Latent weights,
+            BatchInputs in,
+            int numTokens,
+            Stream stream) {
+        LatentStep latent = Objects.requireNonNull(s.latent);
+        Buffer k = s.kCaches.get(i);
+        Buffer cosSin = Objects.requireNonNull(s.rotations.get(i).cosSin());
+        Buffer queries = latent.queries(weights, k, cosSin, in, numTokens, s.gemm, stream);
+        attend(i, queries, null, layer.sinks(), in, stream);
+        return latent.values(weights, s.attended, numTokens, stream);
+    }
+
+    /** attended = attention of queries over the layer's keys and values. */
+    private void attend(
+            int i,
+            Buffer queries,
+            @Nullable Buffer v,
+            @Nullable Buffer sinks,
+            BatchInputs in,
+            Stream stream) {
         Kernels.pagedAttention(
                 s.attended,
                 null,
-                s.qkv,
-                k,
+                queries,
+                s.kCaches.get(i),
                 v,
                 in.blockTableBuffer(),
                 in.cuSeqlensQBuffer(),
                 in.seqlensKvBuffer(),
-                layer.sinks(),
+                sinks,
                 null,
                 s.plan,
                 s.attention.get(i),
-                stream);
-        s.gemm.enqueue(
-                s.hidden,
-                s.attended,
-                layer.output(),
-                layer.outputBias(),
-                numTokens,
-                shape.hiddenSize(),
-                shape.qSize(),
-                dtype,
-                dtype,
                 stream);
     }
 

@@ -11,12 +11,15 @@ record DecoderWeights(Weights embedding, List<Layer> layers, Buffer norm, Weight
     /**
      * One layer; a bias or norm that the family does not have is null.
      *
+     * @param qkv with latent attention its first projection, of queries and of latents
+     * @param latent what latent attention has more; null: the family's is another
      * @param sinks float32[heads]
      */
     record Layer(
             @Nullable Buffer attentionInNorm,
             Weights qkv,
             @Nullable Buffer qkvBias,
+            @Nullable Latent latent,
             @Nullable Buffer qNorm,
             @Nullable Buffer kNorm,
             @Nullable Buffer sinks,
@@ -33,6 +36,7 @@ record DecoderWeights(Weights embedding, List<Layer> layers, Buffer norm, Weight
                     + mlp.bytes()
                     + of(attentionInNorm)
                     + of(qkvBias)
+                    + (latent == null ? 0 : latent.bytes())
                     + of(qNorm)
                     + of(kNorm)
                     + of(sinks)
@@ -40,6 +44,27 @@ record DecoderWeights(Weights embedding, List<Layer> layers, Buffer norm, Weight
                     + of(attentionOutNorm)
                     + of(mlpInNorm)
                     + of(mlpOutNorm);
+        }
+    }
+
+    /**
+     * Of latent attention.
+     *
+     * @param queryNorm between the two projections of queries, as queryUp, the second; null: there
+     *     is one
+     * @param kvNorm of latents
+     * @param keyUp per head, from queries to latent queries
+     * @param valueUp per head, from latents to values
+     */
+    record Latent(
+            @Nullable Buffer queryNorm,
+            @Nullable Weights queryUp,
+            Buffer kvNorm,
+            Weights keyUp,
+            Weights valueUp) {
+        long bytes() {
+            long ofQueries = queryUp == null ? 0 : queryUp.bytes();
+            return of(queryNorm) + ofQueries + kvNorm.bytes() + keyUp.bytes() + valueUp.bytes();
         }
     }
 

@@ -95,7 +95,7 @@ final class DummyTensors implements TensorSource {
         return a | b << 16 | c << 32 | d << 48;
     }
 
-    private static short toBf16(float value) {
+    static short toBf16(float value) {
         int bits = Float.floatToRawIntBits(value);
         return (short) ((bits + 0x7fff + (bits >>> 16 & 1)) >> 16);
     }

@@ -86,6 +86,8 @@ public final class ModelConfig {
     private DecoderShape shape(ConfigJson config) {
         return switch (modelType) {
             case "cohere2" -> Cohere2.shape(config);
+            case "deepseek_v2" -> Deepseek.v2(config);
+            case "deepseek_v3" -> Deepseek.v3(config);
             case "gemma2" -> Gemma2.shape(config);
             case "gemma3_text" -> Gemma3.shape(config);
             case "glm" -> Glm.shape(config);
@@ -106,8 +108,8 @@ public final class ModelConfig {
             default ->
                     throw ModelException.unsupported(
                             config.where()
-                                    + ": model_type must be cohere2, gemma2, gemma3_text, glm,"
-                                    + " glm4, gpt_oss, granite, llama, mistral, mixtral, olmo2,"
+                                    + ": model_type must be cohere2, deepseek_v2, deepseek_v3,"
+                                    + " gemma2, gemma3_text, glm, glm4, gpt_oss, granite, llama, mistral, mixtral, olmo2,"
                                     + " olmoe, phi3, qwen2, qwen2_moe, qwen3, qwen3_moe or smollm3"
                                     + " here: model_type="
                                     + modelType);

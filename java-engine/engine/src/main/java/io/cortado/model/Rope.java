@@ -25,14 +25,18 @@ record Rope(RopeStyle style, int rotaryDim, double theta, Scaling scaling) {
     record Llama3(double factor, double lowFreqFactor, double highFreqFactor, int originalPositions)
             implements Scaling {}
 
-    /** attentionFactor multiplies cos and sin. */
+    /**
+     * attentionFactor multiplies cos and sin; of mscaleAllDim (0: none) a family may make a factor
+     * of the scores.
+     */
     record Yarn(
             double factor,
             int originalPositions,
             double betaFast,
             double betaSlow,
             double attentionFactor,
-            boolean truncate)
+            boolean truncate,
+            double mscaleAllDim)
             implements Scaling {}
 
     /**

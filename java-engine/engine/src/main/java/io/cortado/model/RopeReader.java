@@ -183,10 +183,11 @@ record RopeReader(int headDim, RopeStyle style, double theta, Part part, double 
                 c.number("beta_fast", 1e-6, MAX_FACTOR, 32),
                 c.number("beta_slow", 1e-6, MAX_FACTOR, 1),
                 c.number("attention_factor", 1e-6, MAX_FACTOR, byScale),
-                c.flag("truncate", true));
+                c.flag("truncate", true),
+                mscaleAllDim);
     }
 
-    private static double mscale(double factor, double mscale) {
+    static double mscale(double factor, double mscale) {
         return factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1;
     }
 

@@ -21,6 +21,7 @@ final class ShapeBuilder {
     private final int numQHeads;
     private final int numKvHeads;
     private final int headDim;
+    private final DecoderShape.@Nullable Latent latent;
 
     private NormKind norm = NormKind.RMS;
     private String epsKey = "rms_norm_eps";
@@ -43,23 +44,38 @@ final class ShapeBuilder {
     private float logitSoftCap;
     private boolean tiedByDefault;
     private boolean hasSinks;
+    private int numDraftLayers;
     private DecoderShape.@Nullable Experts experts;
     private IntPredicate isSparse = layer -> true;
     private @Nullable List<Integer> windows;
     private @Nullable List<Rope> ropes;
 
     ShapeBuilder(ConfigJson config) {
+        this(config, null);
+    }
+
+    /**
+     * @param latent what all heads share; null: they have keys and values of their own
+     */
+    ShapeBuilder(ConfigJson config, DecoderShape.@Nullable Latent latent) {
         this.config = config;
+        this.latent = latent;
         hidden = config.integer("hidden_size", 1, 1 << 16);
         numLayers = config.integer("num_hidden_layers", 1, 1024);
         numQHeads = config.integer("num_attention_heads", 1, 1024);
-        numKvHeads = config.integer("num_key_value_heads", 1, 1024, numQHeads);
+        int kvHeads = config.integer("num_key_value_heads", 1, 1024, numQHeads);
+        numKvHeads = latent == null ? kvHeads : 1;
+        if (latent != null && kvHeads != numQHeads) {
+            throw ModelException.unsupported(
+                    "%s: num_key_value_heads must be num_attention_heads here: %d, %d"
+                            .formatted(config.where(), kvHeads, numQHeads));
+        }
         if (numQHeads % numKvHeads != 0) {
             throw ModelException.invalid(
                     "%s: num_attention_heads must be a multiple of num_key_value_heads: %d, %d"
                             .formatted(config.where(), numQHeads, numKvHeads));
         }
-        headDim = headDim();
+        headDim = latent == null ? headDim() : latent.keyDim();
         attentionScale = (float) (1 / Math.sqrt(headDim));
     }
 
@@ -176,6 +192,12 @@ final class ShapeBuilder {
         return this;
     }
 
+    /** Behind the decoder's layers, for drafts. */
+    ShapeBuilder draftLayers(int count) {
+        numDraftLayers = count;
+        return this;
+    }
+
     /** Of the layers that {@code isSparse} names; the others are dense. */
     ShapeBuilder experts(DecoderShape.Experts value, IntPredicate isSparse) {
         experts = value;
@@ -207,6 +229,7 @@ final class ShapeBuilder {
                 numQHeads,
                 numKvHeads,
                 headDim,
+                latent,
                 hasSinks,
                 experts,
                 layers(),
@@ -218,7 +241,8 @@ final class ShapeBuilder {
                 activation(),
                 new DecoderShape.Multipliers(
                         embeddingMultiplier, residualMultiplier, logitMultiplier, logitSoftCap),
-                config.flag("tie_word_embeddings", tiedByDefault));
+                config.flag("tie_word_embeddings", tiedByDefault),
+                numDraftLayers);
     }
 
     private List<DecoderShape.Layer> layers() {

@@ -126,7 +126,12 @@ public final class StepCost {
         shape.windows().forEach(window -> layersByWindow.merge(window, 1, Integer::sum));
         Rate.Attention attention =
                 new Rate.Attention(
-                        shape.numQHeads(), shape.numKvHeads(), shape.headDim(), dtype, kvDtype);
+                        shape.numQHeads(),
+                        shape.numKvHeads(),
+                        shape.headDim(),
+                        shape.latent() == null ? 0 : shape.latent().rank(),
+                        dtype,
+                        kvDtype);
         decode = new DecodeRates(attention, rates);
         prefill = rates.apply(new Rate.Prefill(attention));
         embedding = rates.apply(new Rate.Rows(Rate.RowOperation.EMBEDDING, dtype));
@@ -263,7 +268,7 @@ public final class StepCost {
                 pairs += seen;
             }
         }
-        flops += 4 * pairs * shape.qSize();
+        flops += 2 * pairs * (shape.qSize() + shape.attendedSize());
         double kvBytes =
                 keys * shape.kvBytesPerBlock(kvDtype) / DecoderState.BLOCK_SIZE / shape.numLayers();
         double read = expertBytes * readShare();

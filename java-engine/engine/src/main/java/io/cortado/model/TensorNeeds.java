@@ -54,17 +54,34 @@ final class TensorNeeds {
 
     private void attention(String at) {
         boolean bias = shape.biases().qkv();
-        if (shape.fusion().qkv()) {
+        DecoderShape.Latent latent = shape.latent();
+        if (latent != null) {
+            latent(at, latent);
+        } else if (shape.fusion().qkv()) {
             linear(at + "qkv_proj", shape.qkvSize(), shape.hiddenSize(), bias);
         } else {
             linear(at + "q_proj", shape.qSize(), shape.hiddenSize(), bias);
             linear(at + "k_proj", shape.kvSize(), shape.hiddenSize(), bias);
             linear(at + "v_proj", shape.kvSize(), shape.hiddenSize(), bias);
         }
-        linear(at + "o_proj", shape.hiddenSize(), shape.qSize(), shape.biases().output());
+        linear(at + "o_proj", shape.hiddenSize(), shape.outputSize(), shape.biases().output());
         if (shape.hasSinks()) {
             vector(at + DecoderParts.SINKS, shape.numQHeads());
         }
+    }
+
+    private void latent(String at, DecoderShape.Latent latent) {
+        long heads = shape.numQHeads();
+        long hidden = shape.hiddenSize();
+        matrix(at + DecoderParts.firstQuery(latent), shape.firstQuerySize(), hidden);
+        matrix(at + "kv_a_proj_with_mqa", latent.keyDim(), hidden);
+        vector(at + "kv_a_layernorm.weight", latent.rank());
+        if (latent.queryRank() > 0) {
+            vector(at + "q_a_layernorm.weight", latent.queryRank());
+            matrix(at + "q_b_proj", heads * latent.queryDim(), latent.queryRank());
+        }
+        matrix(at + DecoderParts.K_UP, heads * latent.rank(), latent.nopeDim());
+        matrix(at + DecoderParts.V_UP, shape.outputSize(), latent.rank());
     }
 
     private void mlp(String at) {

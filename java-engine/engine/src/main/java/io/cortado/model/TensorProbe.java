@@ -24,7 +24,7 @@ public final class TensorProbe implements AutoCloseable {
     }
 
     public static TensorProbe open(Device device, Path model, ModelConfig config) {
-        return new TensorProbe(device, TensorSource.open(device, model, config, false));
+        return new TensorProbe(device, TensorSource.open(device, model, config, DType.F32, false));
     }
 
     /**

@@ -1,5 +1,6 @@
 package io.cortado.model;
 
+import io.cortado.device.DType;
 import io.cortado.device.Device;
 import io.cortado.device.Weights;
 import java.nio.file.Path;
@@ -12,15 +13,25 @@ interface TensorSource extends AutoCloseable {
     /**
      * Opens a model's folder or GGUF file.
      *
+     * @param dense what quantised weights become that must be taken apart
      * @param dummyWeights random weights instead, of whatever shape is asked for
      */
-    static TensorSource open(Device device, Path model, ModelConfig config, boolean dummyWeights) {
+    static TensorSource open(
+            Device device, Path model, ModelConfig config, DType dense, boolean dummyWeights) {
         if (dummyWeights) {
             return new DummyTensors(device);
         }
         if (GgufModel.isGguf(model)) {
             return new GgufTensors(model);
         }
+        DecoderShape shape = config.shape();
+        TensorSource stored = stored(model, config);
+        return shape.latent() == null
+                ? stored
+                : new LatentTensors(stored, shape.latent(), shape.numQHeads(), dense);
+    }
+
+    private static TensorSource stored(Path model, ModelConfig config) {
         Checkpoint checkpoint = Checkpoint.open(model);
         Quantization quantization = config.quantization();
         if (quantization != null) {
@@ -61,7 +72,11 @@ interface TensorSource extends AutoCloseable {
     /** What was taken so far is packed: its memory may go. */
     void release();
 
-    /** Refuses tensors that nobody took, but for the optional ones. */
+    /**
+     * Refuses tensors that nobody took, but for the optional ones.
+     *
+     * @param optional names, or beginnings of names that end in a dot
+     */
     void requireAllTaken(Set<String> optional);
 
     @Override

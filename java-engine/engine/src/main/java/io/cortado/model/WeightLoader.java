@@ -15,6 +15,7 @@ import io.cortado.moe.Routing;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -58,8 +59,20 @@ final class WeightLoader {
         }
         Buffer norm = norm("model.norm", shape.hiddenSize());
         Weights head = tied ? embedding : matrix(parts.head());
-        source.requireAllTaken(tied ? Set.of("lm_head.weight") : Set.of());
+        source.requireAllTaken(optional());
         return new DecoderWeights(embedding, List.copyOf(layers), norm, head);
+    }
+
+    /** What a file may hold and the decoder does not need. */
+    private Set<String> optional() {
+        Set<String> names = new HashSet<>();
+        if (shape.tiedEmbeddings()) {
+            names.add("lm_head.weight");
+        }
+        for (int i = 0; i < shape.numDraftLayers(); i++) {
+            names.add(DecoderParts.layer(shape.numLayers() + i));
+        }
+        return names;
     }
 
     /**
@@ -75,6 +88,7 @@ final class WeightLoader {
                 normIf(at, norms.attentionIn(), hidden),
                 matrix(qkv),
                 biasIf(biases.qkv(), qkv),
+                shape.latent() == null ? null : latent(parts, at, shape.latent()),
                 normIf(at, hasQkNorm() ? "self_attn.q_norm" : null, shape.qNormSize()),
                 normIf(at, hasQkNorm() ? "self_attn.k_norm" : null, shape.kNormSize()),
                 shape.hasSinks() ? sinks(at) : null,
@@ -84,6 +98,17 @@ final class WeightLoader {
                 normIf(at, norms.mlpIn(), hidden),
                 hasExperts ? experts(parts, at) : dense(parts.gateUp(at), parts.down(at)),
                 normIf(at, norms.mlpOut(), hidden));
+    }
+
+    private DecoderWeights.Latent latent(
+            DecoderParts parts, String at, DecoderShape.Latent latent) {
+        int queryRank = latent.queryRank();
+        return new DecoderWeights.Latent(
+                queryRank == 0 ? null : norm(at + "self_attn.q_a_layernorm", queryRank),
+                queryRank == 0 ? null : matrix(parts.queryUp(at, latent)),
+                norm(at + "self_attn.kv_a_layernorm", latent.rank()),
+                matrix(parts.keyUp(at, latent)),
+                matrix(parts.valueUp(at, latent)));
     }
 
     private Buffer sinks(String at) {

@@ -38,9 +38,10 @@ public final class WeightPlan {
             ModelConfig config,
             Activations activations,
             boolean dummyWeights) {
+        DType dense = activations.dtype();
         try (TensorSource source =
-                TensorSource.open(placement.device(), model, config, dummyWeights)) {
-            return of(placement, source, config.shape(), activations.dtype());
+                TensorSource.open(placement.device(), model, config, dense, dummyWeights)) {
+            return of(placement, source, config.shape(), dense);
         }
     }
 

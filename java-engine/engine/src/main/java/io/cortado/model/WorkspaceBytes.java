@@ -64,7 +64,8 @@ public final class WorkspaceBytes {
                 width * 4
                         + 2 * width * element
                         + shape.qkvSize() * element
-                        + shape.qSize() * element
+                        + shape.attendedSize() * element
+                        + LatentStep.bytesPerToken(shape, dtype)
                         + 2L * Math.max(1, shape.widestMlp()) * element
                         + (DecoderState.hasSharedGate(shape) ? 4 : 0);
         long perRow = width * 4 + 2 * width * element + shape.vocabSize() * 4L;

@@ -44,7 +44,7 @@ class CurveTest {
     /** That they are measured at all; how fast a machine is no test can know. */
     @Test
     void aMeterGivesRatesOfEveryKindOfOperator() {
-        Rate.Attention small = new Rate.Attention(2, 1, 32, DType.F32, DType.F32);
+        Rate.Attention small = new Rate.Attention(2, 1, 32, 0, DType.F32, DType.F32);
         try (Device device = Device.open("cpu", 2, "auto")) {
             RateMeter meter = new RateMeter(device);
             for (Rate rate :

@@ -279,7 +279,7 @@ class FamilyConfigTest {
                 "llama | ,'query_pre_attn_scalar':24 | query_pre_attn_scalar",
                 "llama | ,'no_rope_layers':[1,0,1,1] | no_rope_layers",
                 "granitemoe | ,'num_local_experts':8 | model_type=granitemoe",
-                "deepseek_v3 | ,'n_routed_experts':8 | model_type=deepseek_v3"
+                "kimi_k2 | ,'n_routed_experts':8 | model_type=kimi_k2"
             })
     void whatAFamilyDoesNotHaveIsRefusedByName(String type, String more, String name) {
         assertRefused(ModelException.Kind.UNSUPPORTED, type, more, name);
