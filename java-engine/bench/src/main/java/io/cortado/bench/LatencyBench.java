@@ -69,6 +69,7 @@ final class LatencyBench extends BenchCommand {
         LlamaCppComparison.Setup setup =
                 new LlamaCppComparison.Setup(
                         engine.dummyWeights,
+                        LlamaCppComparison.Bundled.DENSE,
                         BlockWeights.of(weights),
                         engine.options().dummyWeights(false),
                         promptLen,

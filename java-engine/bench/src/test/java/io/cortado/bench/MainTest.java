@@ -51,6 +51,8 @@ class MainTest {
         assertRefused("runs=0", "bench", "latency", "--runs", "0");
         assertRefused("batch=0", "bench", "latency", "--batch", "0");
         assertRefused("vs=vllm", "bench", "latency", "--vs", "vllm");
+        assertRefused("vs=vllm", "bench", "moe", "--vs", "vllm");
+        assertRefused("weights=q5_0", "bench", "moe", "--vs", "llamacpp", "--weights", "q5_0");
         assertRefused("output-len=1", "bench", "latency", "--vs", "llamacpp", "--output-len", "1");
         assertRefused("request-rate=0.0", "bench", "serve", "--request-rate", "0");
         assertRefused("goodput=ttft", "bench", "serve", "--goodput", "ttft");

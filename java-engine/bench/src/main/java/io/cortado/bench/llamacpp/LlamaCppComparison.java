@@ -34,14 +34,30 @@ public final class LlamaCppComparison {
     /** Lets the other side's threads fall asleep before a measurement. */
     private static final long REST_MS = 300;
 
+    /** Shapes that come along. */
+    public enum Bundled {
+        /** 0.5 B parameters. */
+        DENSE("config.json"),
+        /** The same with 16 experts a layer in half as many layers, 4 of them a token's. */
+        EXPERTS("experts.json");
+
+        private final String file;
+
+        Bundled(String file) {
+            this.file = file;
+        }
+    }
+
     /**
      * What is compared.
      *
-     * @param config shape of the model (qwen3); null: the bundled one of 0.5 B parameters
+     * @param config shape of the model (qwen3 or qwen3_moe); null: a bundled one
+     * @param bundled which one
      * @param weights format of the weights; blocks are read by both sides from one GGUF file
      */
     public record Setup(
             @Nullable Path config,
+            Bundled bundled,
             BlockWeights weights,
             EngineOptions options,
             int promptLen,
@@ -63,7 +79,7 @@ public final class LlamaCppComparison {
 
     public static void run(Setup setup, Results results, PrintStream out)
             throws IOException, InterruptedException {
-        byte[] config = config(setup.config());
+        byte[] config = config(setup);
         Qwen3Shape shape =
                 Qwen3Shape.of(
                         JsonMapper.shared().readTree(config),
@@ -85,7 +101,7 @@ public final class LlamaCppComparison {
         RandomCheckpoint checkpoint = new RandomCheckpoint(shape, 1);
         Path model = folder;
         Path gguf = folder.resolve(RandomCheckpoint.GGUF);
-        if (weights == BlockWeights.BF16) {
+        if (weights == BlockWeights.BF16 && shape.experts() == null) {
             checkpoint.writeInto(folder, config);
         } else {
             gguf = checkpoint.writeBlocks(folder, weights);
@@ -113,12 +129,13 @@ public final class LlamaCppComparison {
         }
     }
 
-    public static byte[] config(@Nullable Path file) throws IOException {
-        if (file != null) {
-            return Files.readAllBytes(file);
+    private static byte[] config(Setup setup) throws IOException {
+        if (setup.config() != null) {
+            return Files.readAllBytes(setup.config());
         }
-        try (InputStream in = LlamaCppComparison.class.getResourceAsStream("config.json")) {
-            return Objects.requireNonNull(in, "config.json is missing from the jar").readAllBytes();
+        String name = setup.bundled().file;
+        try (InputStream in = LlamaCppComparison.class.getResourceAsStream(name)) {
+            return Objects.requireNonNull(in, name + " is missing from the jar").readAllBytes();
         }
     }
 

@@ -5,12 +5,15 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Sizes of a Qwen3 decoder. This family because both sides rotate halves in it: no weight has to be
  * permuted between the formats.
+ *
+ * @param experts null: each layer has an MLP
  */
 record Qwen3Shape(
         int vocabulary,
@@ -22,12 +25,24 @@ record Qwen3Shape(
         int headDim,
         int maxPositions,
         float eps,
-        float ropeTheta) {
+        float ropeTheta,
+        @Nullable Experts experts) {
+
+    /**
+     * Of every layer; only GGUF files of them are written.
+     *
+     * @param inner between an expert's matrices
+     */
+    record Experts(int count, int chosen, int inner) {}
 
     /** A tensor by its name on either side; a norm's weight is a vector. */
     record Tensor(String name, String ggufName, long[] shape) {
         boolean isNorm() {
             return shape.length == 1;
+        }
+
+        long rowElements() {
+            return shape[shape.length - 1];
         }
 
         long elements() {
@@ -45,10 +60,12 @@ record Qwen3Shape(
 
     static Qwen3Shape of(JsonNode config, String where) {
         String type = config.path("model_type").asString("");
-        if (!type.equals("qwen3") || config.path("tie_word_embeddings").asBoolean(false)) {
+        boolean hasExperts = type.equals("qwen3_moe");
+        if (!(type.equals("qwen3") || hasExperts)
+                || config.path("tie_word_embeddings").asBoolean(false)) {
             throw new EngineException(
                     EngineException.Code.UNSUPPORTED_MODEL,
-                    "the comparison writes qwen3 models with an output matrix of their own: file="
+                    "the comparison writes qwen3 and qwen3_moe models with an output matrix of their own: file="
                             + where
                             + " model_type="
                             + type);
@@ -63,7 +80,13 @@ record Qwen3Shape(
                 size(config, "head_dim", where),
                 size(config, "max_position_embeddings", where),
                 (float) config.path("rms_norm_eps").asDouble(1e-6),
-                (float) config.path("rope_theta").asDouble(1e6));
+                (float) config.path("rope_theta").asDouble(1e6),
+                hasExperts
+                        ? new Experts(
+                                size(config, "num_experts", where),
+                                size(config, "num_experts_per_tok", where),
+                                size(config, "moe_intermediate_size", where))
+                        : null);
     }
 
     private static int size(JsonNode config, String key, String where) {
@@ -91,9 +114,16 @@ record Qwen3Shape(
             norm(all, ours + "self_attn.k_norm", theirs + "attn_k_norm", headDim);
             matrix(all, ours + "self_attn.o_proj", theirs + "attn_output", hidden, heads * headDim);
             norm(all, ours + "post_attention_layernorm", theirs + "ffn_norm", hidden);
-            matrix(all, ours + "mlp.gate_proj", theirs + "ffn_gate", intermediate, hidden);
-            matrix(all, ours + "mlp.up_proj", theirs + "ffn_up", intermediate, hidden);
-            matrix(all, ours + "mlp.down_proj", theirs + "ffn_down", hidden, intermediate);
+            if (experts == null) {
+                matrix(all, ours + "mlp.gate_proj", theirs + "ffn_gate", intermediate, hidden);
+                matrix(all, ours + "mlp.up_proj", theirs + "ffn_up", intermediate, hidden);
+                matrix(all, ours + "mlp.down_proj", theirs + "ffn_down", hidden, intermediate);
+            } else {
+                matrix(all, ours + "mlp.gate", theirs + "ffn_gate_inp", experts.count, hidden);
+                stack(all, theirs + "ffn_gate_exps", experts.count, experts.inner, hidden);
+                stack(all, theirs + "ffn_up_exps", experts.count, experts.inner, hidden);
+                stack(all, theirs + "ffn_down_exps", experts.count, hidden, experts.inner);
+            }
         }
         norm(all, "model.norm", "output_norm", hidden);
         matrix(all, "lm_head", "output", vocabulary, hidden);
@@ -106,6 +136,10 @@ record Qwen3Shape(
 
     private static void matrix(List<Tensor> all, String name, String gguf, long rows, long cols) {
         all.add(new Tensor(name + ".weight", gguf + ".weight", new long[] {rows, cols}));
+    }
+
+    private static void stack(List<Tensor> all, String gguf, long count, long rows, long cols) {
+        all.add(new Tensor(gguf + ".weight", gguf + ".weight", new long[] {count, rows, cols}));
     }
 
     private static void norm(List<Tensor> all, String name, String gguf, long size) {

@@ -61,14 +61,14 @@ final class RandomCheckpoint {
     /** Writes a GGUF file of this format, if it is not there yet; where it is. */
     Path writeBlocks(Path folder, BlockWeights format) throws IOException {
         for (Qwen3Shape.Tensor tensor : shape.tensors()) {
-            if (!tensor.isNorm() && tensor.shape()[1] % format.blockElements() != 0) {
+            if (!tensor.isNorm() && tensor.rowElements() % format.blockElements() != 0) {
                 throw new BenchException(
                         "rows must be whole blocks of %d for weights=%s: tensor=%s cols=%d"
                                 .formatted(
                                         format.blockElements(),
                                         format.label(),
                                         tensor.name(),
-                                        tensor.shape()[1]));
+                                        tensor.rowElements()));
             }
         }
         Files.createDirectories(folder);
@@ -181,21 +181,28 @@ final class RandomCheckpoint {
 
     GgufWriter ggufHead(BlockWeights format) {
         GgufWriter gguf = new GgufWriter();
-        gguf.put("general.architecture", "qwen3")
+        Qwen3Shape.Experts experts = shape.experts();
+        String family = experts == null ? "qwen3" : "qwen3moe";
+        gguf.put("general.architecture", family)
                 .put("general.name", "cortado-bench")
                 .put("general.alignment", GgufWriter.ALIGNMENT)
                 .put("general.file_type", format.fileType())
-                .put("qwen3.context_length", shape.maxPositions())
-                .put("qwen3.embedding_length", shape.hidden())
-                .put("qwen3.block_count", shape.layers())
-                .put("qwen3.feed_forward_length", shape.intermediate())
-                .put("qwen3.attention.head_count", shape.heads())
-                .put("qwen3.attention.head_count_kv", shape.kvHeads())
-                .put("qwen3.attention.key_length", shape.headDim())
-                .put("qwen3.attention.value_length", shape.headDim())
-                .put("qwen3.attention.layer_norm_rms_epsilon", shape.eps())
-                .put("qwen3.rope.freq_base", shape.ropeTheta())
-                .put("qwen3.vocab_size", shape.vocabulary());
+                .put(family + ".context_length", shape.maxPositions())
+                .put(family + ".embedding_length", shape.hidden())
+                .put(family + ".block_count", shape.layers())
+                .put(family + ".feed_forward_length", shape.intermediate())
+                .put(family + ".attention.head_count", shape.heads())
+                .put(family + ".attention.head_count_kv", shape.kvHeads())
+                .put(family + ".attention.key_length", shape.headDim())
+                .put(family + ".attention.value_length", shape.headDim())
+                .put(family + ".attention.layer_norm_rms_epsilon", shape.eps())
+                .put(family + ".rope.freq_base", shape.ropeTheta())
+                .put(family + ".vocab_size", shape.vocabulary());
+        if (experts != null) {
+            gguf.put(family + ".expert_count", experts.count())
+                    .put(family + ".expert_used_count", experts.chosen())
+                    .put(family + ".expert_feed_forward_length", experts.inner());
+        }
         vocabulary(gguf);
         for (Qwen3Shape.Tensor tensor : shape.tensors()) {
             int type = tensor.isNorm() ? GgufWriter.TYPE_F32 : format.ggmlType();

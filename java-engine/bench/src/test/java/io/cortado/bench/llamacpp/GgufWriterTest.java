@@ -2,8 +2,14 @@ package io.cortado.bench.llamacpp;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.cortado.api.Engine;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.GenerationEvent;
+import io.cortado.api.GenerationStream;
+import io.cortado.bench.RandomPrompts;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -18,7 +24,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 class GgufWriterTest {
-    private static final Qwen3Shape TINY = new Qwen3Shape(40, 16, 24, 2, 2, 1, 16, 64, 1e-6f, 1e6f);
+    private static final Qwen3Shape TINY =
+            new Qwen3Shape(40, 16, 24, 2, 2, 1, 16, 64, 1e-6f, 1e6f, null);
 
     private static String string(ByteBuffer in) {
         byte[] bytes = new byte[Math.toIntExact(in.getLong())];
@@ -118,6 +125,29 @@ class GgufWriterTest {
             theirAt += bytes + GgufWriter.padding(bytes);
         }
         assertEquals(theirs.capacity(), theirAt);
+    }
+
+    /** Its routing, stacked experts and keys are what the reader of published files expects. */
+    @Test
+    void aModelWithExpertsRuns(@TempDir Path folder) throws Exception {
+        Qwen3Shape shape =
+                new Qwen3Shape(
+                        40, 64, 24, 2, 2, 1, 32, 64, 1e-6f, 1e6f, new Qwen3Shape.Experts(5, 2, 32));
+        for (BlockWeights format : List.of(BlockWeights.BF16, BlockWeights.Q8_0)) {
+            Path file = new RandomCheckpoint(shape, 5).writeBlocks(folder, format);
+            try (Engine engine = Engine.open(file, EngineOptions.defaults().threads(1));
+                    GenerationStream stream =
+                            engine.generate(RandomPrompts.request(new int[] {3, 7, 9}, 4))) {
+                GenerationEvent last = null;
+                for (GenerationEvent e = stream.next(); e != null; e = stream.next()) {
+                    last = e;
+                }
+                assertInstanceOf(GenerationEvent.Completed.class, last);
+                assertEquals(2, engine.expertLoads().size());
+                assertEquals(5, engine.expertLoads().getFirst().tokens().size());
+                assertEquals(shape.parameters(), engine.model().parameters());
+            }
+        }
     }
 
     private static ByteBuffer read(Path file) throws IOException {
