@@ -290,6 +290,7 @@ struct MoeCombineArgs {
     const void* y;
     const int32_t* ids;
     const float* weights;
+    const int32_t* present;    // nullable
     const void* shared;        // nullable
     const float* shared_gate;  // nullable
     ct_moe_combine_params p;

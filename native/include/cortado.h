@@ -957,15 +957,16 @@ typedef struct ct_moe_combine_params {
 } ct_moe_combine_params;
 
 /* out[t, :] = sum over j of weights[t, j] * y[t * top_k + j, :], in the order of j from 0 in float32; slots
- * whose id is outside [0, num_experts) are skipped, whatever y holds. Then, where there are shared experts,
+ * whose id is outside [0, num_experts), or whose expert is not present, are skipped, whatever y holds. Then, where there are shared experts,
  * + sigmoid(shared_gate[t]) * shared[t, :].
  *   out          out_dtype[num_tokens][cols], out_stride; may be shared
  *   y            y_dtype[num_tokens * top_k][cols], y_stride
  *   ids, weights as ct_moe_route wrote them
+ *   present      (nullable: all) int32[num_experts]: not 0 for the experts that y has rows of
  *   shared       (nullable) shared_dtype[num_tokens][cols], shared_stride
  *   shared_gate  (nullable: factor 1) float32[num_tokens]: logits (Qwen2-MoE) */
 CT_API int32_t ct_moe_combine(ct_buffer* out, const ct_buffer* y, const ct_buffer* ids, const ct_buffer* weights,
-                              const ct_buffer* shared, const ct_buffer* shared_gate,
+                              const ct_buffer* present, const ct_buffer* shared, const ct_buffer* shared_gate,
                               const ct_moe_combine_params* params, ct_stream* stream);
 
 #ifdef __cplusplus

@@ -25,6 +25,7 @@ struct Combine {
         r.y = at(a.y, token * p.top_k * p.y_stride + col, p.y_dtype);
         r.ids = a.ids + token * p.top_k;
         r.weights = a.weights + token * p.top_k;
+        r.present = a.present;
         r.shared = a.shared ? at(a.shared, token * p.shared_stride + col, p.shared_dtype) : nullptr;
         r.shared_factor = a.shared_gate ? 1.0f / (1.0f + std::exp(-a.shared_gate[token])) : 1.0f;
         r.y_stride = p.y_stride;
@@ -38,7 +39,7 @@ struct Combine {
 }  // namespace ct::moe
 
 extern "C" int32_t ct_moe_combine(ct_buffer* out, const ct_buffer* y, const ct_buffer* ids, const ct_buffer* weights,
-                                  const ct_buffer* shared, const ct_buffer* shared_gate,
+                                  const ct_buffer* present, const ct_buffer* shared, const ct_buffer* shared_gate,
                                   const ct_moe_combine_params* params, ct_stream* stream) {
     CT_TRY(ct::check_stream(__func__, stream));
     ct_moe_combine_params p;
@@ -53,6 +54,9 @@ extern "C" int32_t ct_moe_combine(ct_buffer* out, const ct_buffer* y, const ct_b
     CT_TRY(ct::check_matrix(__func__, "y", y, stream, slots, p.cols, p.y_stride, ct::dtype_bytes(p.y_dtype)));
     CT_TRY(ct::check_buffer(__func__, "ids", ids, stream, slots, sizeof(int32_t)));
     CT_TRY(ct::check_buffer(__func__, "weights", weights, stream, slots, sizeof(float)));
+    if (present) {
+        CT_TRY(ct::check_buffer(__func__, "present", present, stream, p.num_experts, sizeof(int32_t)));
+    }
     CT_REQUIRE(shared || !shared_gate, "shared_gate without shared");
     if (shared) {
         CT_TRY(ct::check_activation_dtype(__func__, "shared_dtype", p.shared_dtype));
@@ -72,6 +76,7 @@ extern "C" int32_t ct_moe_combine(ct_buffer* out, const ct_buffer* y, const ct_b
                                      y->data,
                                      ct::data<int32_t>(ids),
                                      ct::data<float>(weights),
+                                     ct::data<int32_t>(present),
                                      ct::data<unsigned char>(shared),
                                      ct::data<float>(shared_gate),
                                      p};

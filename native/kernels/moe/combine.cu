@@ -31,7 +31,7 @@ __global__ void combine_kernel(Combine c) {
         float sum[kRun] = {};
         for (int32_t j = 0; j < p.top_k; ++j) {
             const int32_t id = c.a.ids[token * p.top_k + j];
-            if (id < 0 || id >= p.num_experts) continue;
+            if (id < 0 || id >= p.num_experts || (c.a.present && c.a.present[id] == 0)) continue;
             const float weight = c.a.weights[token * p.top_k + j];
             float v[kRun];
             load_run(v, y + j * p.y_stride, p.cols - col, c.aligned_y);

@@ -51,7 +51,8 @@ struct CombineRow {
     const unsigned char* y;  // the token's first slot, at the first column
     const int32_t* ids;
     const float* weights;
-    const void* shared;  // nullable
+    const int32_t* present;  // nullable
+    const void* shared;      // nullable
     float shared_factor;
     int64_t y_stride;
     int32_t top_k;

@@ -49,6 +49,7 @@ void combine_row(const CombineRow& row, int64_t cols) {
         Vec sum = broadcast(0.0f);
         for (int32_t slot = 0; slot < row.top_k; ++slot) {
             if (static_cast<uint32_t>(row.ids[slot]) >= static_cast<uint32_t>(row.num_experts)) continue;
+            if (row.present && row.present[row.ids[slot]] == 0) continue;
             sum = fma(broadcast(row.weights[slot]), load_lanes(y + slot * row.y_stride + i, n), sum);
         }
         if (row.shared) {

@@ -310,14 +310,17 @@ void combinesAsPlainLoops(Device& d, int64_t tokens, int32_t top_k, int64_t cols
     Array<Out> out(d, tokens * out_stride), shared_rows(d, tokens * out_stride);
     Array<Y> y(d, slots * y_stride);
     Array<float> weights(d, slots), shared_gate(d, tokens);
-    Array<int32_t> ids(d, slots);
+    Array<int32_t> ids(d, slots), present(d, kExperts);
     fill(y, random);
     fill(weights, random);
     fill(shared_rows, random);
     fill(shared_gate, random);
+    const bool some = top_k == 3;  // experts are elsewhere
+    for (int32_t e = 0; e < kExperts; ++e) present.at[e] = some && e % 3 == 2 ? 0 : e + 1;
+    const auto counts = [&](int32_t id) { return id >= 0 && id < kExperts && present.at[id] != 0; };
     for (int64_t s = 0; s < slots; ++s) {
         ids.at[s] = static_cast<int32_t>(random.below(kExperts + 2)) - 1;
-        if (ids.at[s] >= 0 && ids.at[s] < kExperts) continue;
+        if (counts(ids.at[s])) continue;
         for (int64_t c = 0; c < y_stride; ++c) y.at[s * y_stride + c] = ct::from_float<Y>(kNan);
     }
     const std::vector<Out> before(shared_rows.at, shared_rows.at + shared_rows.size);
@@ -333,14 +336,14 @@ void combinesAsPlainLoops(Device& d, int64_t tokens, int32_t top_k, int64_t cols
     p.out_dtype = p.shared_dtype = kDtype<Out>;
     p.y_dtype = kDtype<Y>;
     Array<Out>& to = in_place ? shared_rows : out;
-    CHECK_OK(ct_moe_combine(to.buffer, y.buffer, ids.buffer, weights.buffer, shared ? shared_rows.buffer : nullptr,
-                            gated ? shared_gate.buffer : nullptr, &p, d.stream));
+    CHECK_OK(ct_moe_combine(to.buffer, y.buffer, ids.buffer, weights.buffer, some ? present.buffer : nullptr,
+                            shared ? shared_rows.buffer : nullptr, gated ? shared_gate.buffer : nullptr, &p, d.stream));
     CHECK_OK(ct_stream_synchronize(d.stream));
     for (int64_t t = 0; t < tokens; ++t) {
         for (int64_t c = 0; c < cols; ++c) {
             double sum = 0, magnitude = 0;
             for (int64_t s = t * top_k; s < (t + 1) * top_k; ++s) {
-                if (ids.at[s] < 0 || ids.at[s] >= kExperts) continue;
+                if (!counts(ids.at[s])) continue;
                 sum += value(weights.at[s]) * value(y.at[s * y_stride + c]);
                 magnitude += std::fabs(value(weights.at[s]) * value(y.at[s * y_stride + c]));
             }

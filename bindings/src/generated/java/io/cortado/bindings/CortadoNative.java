@@ -5166,6 +5166,7 @@ public class CortadoNative extends CortadoNative$shared {
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
             CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
             CortadoNative.C_POINTER
         );
 
@@ -5177,7 +5178,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
+     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *present, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
      * }
      */
     public static FunctionDescriptor ct_moe_combine$descriptor() {
@@ -5187,7 +5188,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
+     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *present, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
      * }
      */
     public static MethodHandle ct_moe_combine$handle() {
@@ -5197,7 +5198,7 @@ public class CortadoNative extends CortadoNative$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
+     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *present, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
      * }
      */
     public static MemorySegment ct_moe_combine$address() {
@@ -5206,16 +5207,16 @@ public class CortadoNative extends CortadoNative$shared {
 
     /**
      * {@snippet lang=c :
-     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
+     * int32_t ct_moe_combine(ct_buffer *out, const ct_buffer *y, const ct_buffer *ids, const ct_buffer *weights, const ct_buffer *present, const ct_buffer *shared, const ct_buffer *shared_gate, const ct_moe_combine_params *params, ct_stream *stream)
      * }
      */
-    public static int ct_moe_combine(MemorySegment out, MemorySegment y, MemorySegment ids, MemorySegment weights, MemorySegment shared, MemorySegment shared_gate, MemorySegment params, MemorySegment stream) {
+    public static int ct_moe_combine(MemorySegment out, MemorySegment y, MemorySegment ids, MemorySegment weights, MemorySegment present, MemorySegment shared, MemorySegment shared_gate, MemorySegment params, MemorySegment stream) {
         var mh$ = ct_moe_combine.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("ct_moe_combine", out, y, ids, weights, shared, shared_gate, params, stream);
+                traceDowncall("ct_moe_combine", out, y, ids, weights, present, shared, shared_gate, params, stream);
             }
-            return (int)mh$.invokeExact(out, y, ids, weights, shared, shared_gate, params, stream);
+            return (int)mh$.invokeExact(out, y, ids, weights, present, shared, shared_gate, params, stream);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -97,6 +97,7 @@ class MoeKernelsTest {
                         weights,
                         null,
                         null,
+                        null,
                         new MoeCombineParams(device)
                                 .numTokens(2)
                                 .cols(HIDDEN)

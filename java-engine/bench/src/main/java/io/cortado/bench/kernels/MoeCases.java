@@ -150,7 +150,7 @@ final class MoeCases {
         }
 
         void after() {
-            MoeKernels.combine(out, y, ids, weights, null, null, combine, bed.stream());
+            MoeKernels.combine(out, y, ids, weights, null, null, null, combine, bed.stream());
         }
 
         /** Of x, what is between the products, y (written and read) and out. */
