@@ -11,6 +11,11 @@ import java.util.Map;
  *     CPU, for tests)
  * @param expertDevice {@code cpu}: the experts of the model are in host memory and the CPU computes
  *     them, while all else is on the device, which is another; empty: they are there too
+ * @param expertCacheBytes of the device that experts may take all the same, those that were chosen
+ *     most; with an expertDevice
+ * @param expertLoads file that says how often they were: what {@code GET /debug/experts} of a
+ *     server answered; empty without expertCacheBytes. Which experts are where does not change
+ *     while the engine runs, so that its answers do not
  * @param threads threads that compute; 0: one per core
  * @param isa instruction set of the CPU device: {@code auto}, {@code avx512}, {@code avx2}, {@code
  *     scalar}
@@ -57,6 +62,8 @@ import java.util.Map;
 public record EngineOptions(
         String device,
         String expertDevice,
+        long expertCacheBytes,
+        String expertLoads,
         int threads,
         String isa,
         Activations activations,
@@ -112,6 +119,7 @@ public record EngineOptions(
         tenantWeights = Map.copyOf(tenantWeights);
         logitsProcessors = List.copyOf(logitsProcessors);
         requireExpertDevice(device, expertDevice);
+        requireExpertCache(expertDevice, expertCacheBytes, expertLoads);
         requireRange("threads", threads, 0, 1024);
         requireRange("max-model-len", maxModelLen, 0, 1 << 24);
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
@@ -152,6 +160,23 @@ public record EngineOptions(
             throw EngineException.invalid(
                     "expert-device",
                     "expert-device=cpu needs another device for all else: device=cpu");
+        }
+    }
+
+    private static void requireExpertCache(String expertDevice, long bytes, String loads) {
+        if (bytes < 0) {
+            throw EngineException.invalid(
+                    "expert-cache-gb", "expert-cache-gb must not be negative: bytes=" + bytes);
+        }
+        if (bytes > 0 && expertDevice.isEmpty()) {
+            throw EngineException.invalid(
+                    "expert-cache-gb", "expert-cache-gb needs expert-device=cpu: bytes=" + bytes);
+        }
+        if ((bytes > 0) == loads.isEmpty()) {
+            throw EngineException.invalid(
+                    "expert-loads",
+                    "expert-cache-gb and expert-loads need each other: bytes=%d file=%s"
+                            .formatted(bytes, loads));
         }
     }
 
@@ -220,6 +245,8 @@ public record EngineOptions(
                 "cpu",
                 "",
                 0,
+                "",
+                0,
                 "auto",
                 Activations.BF16,
                 KvCacheDtype.AUTO,
@@ -250,6 +277,8 @@ public record EngineOptions(
     private static final class Fields {
         private String device;
         private String expertDevice;
+        private long expertCacheBytes;
+        private String expertLoads;
         private int threads;
         private String isa;
         private Activations activations;
@@ -279,6 +308,8 @@ public record EngineOptions(
         Fields(EngineOptions from) {
             device = from.device;
             expertDevice = from.expertDevice;
+            expertCacheBytes = from.expertCacheBytes;
+            expertLoads = from.expertLoads;
             threads = from.threads;
             isa = from.isa;
             activations = from.activations;
@@ -310,6 +341,8 @@ public record EngineOptions(
             return new EngineOptions(
                     device,
                     expertDevice,
+                    expertCacheBytes,
+                    expertLoads,
                     threads,
                     isa,
                     activations,
@@ -347,6 +380,16 @@ public record EngineOptions(
     public EngineOptions expertDevice(String value) {
         Fields fields = new Fields(this);
         fields.expertDevice = value;
+        return fields.build();
+    }
+
+    /**
+     * @param loads file
+     */
+    public EngineOptions expertCache(long bytes, String loads) {
+        Fields fields = new Fields(this);
+        fields.expertCacheBytes = bytes;
+        fields.expertLoads = loads;
         return fields.build();
     }
 

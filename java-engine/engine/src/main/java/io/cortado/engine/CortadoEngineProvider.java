@@ -99,7 +99,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             Path folder = locate(named, options);
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
-            try (OpenDevices devices = OpenDevices.open(options, config)) {
+            try (OpenDevices devices = OpenDevices.open(options, folder, config)) {
                 return new Planner(devices, folder, config, maxModelLen, options, load)
                         .plan(device -> RateBook.open(device, false));
             }
@@ -169,7 +169,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
         Drafters drafters = Drafters.of(options, config);
-        OpenDevices devices = OpenDevices.open(options, config);
+        OpenDevices devices = OpenDevices.open(options, folder, config);
         Device device = devices.device();
         CausalLm model = null;
         Drafter drafter = null;

@@ -3,16 +3,21 @@ package io.cortado.engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.device.Device;
+import io.cortado.device.HotExperts;
 import io.cortado.device.Placement;
 import io.cortado.model.ModelConfig;
+import java.nio.file.Path;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** The devices that an engine's options name, open; the last owner closes them. */
 record OpenDevices(Placement placement) implements AutoCloseable {
     /**
-     * @throws EngineException INVALID_REQUEST if experts are to be where the model has none
+     * @param model folder or GGUF file
+     * @throws EngineException INVALID_REQUEST if experts are to be where the model has none, or if
+     *     their loads are not of this model
      */
-    static OpenDevices open(EngineOptions options, ModelConfig config) {
+    static OpenDevices open(EngineOptions options, Path model, ModelConfig config) {
         boolean isSplit = !options.expertDevice().isEmpty();
         if (!isSplit) {
             Device device = Device.open(options.device(), options.threads(), options.isa());
@@ -27,9 +32,10 @@ record OpenDevices(Placement placement) implements AutoCloseable {
         Device device = Device.open(options.device(), options.threads(), "auto");
         boolean isOpen = false;
         try {
+            HotExperts hot = HotExpertChoice.of(options, device, model, config);
             Device cpu = Device.open(options.expertDevice(), options.threads(), options.isa());
             isOpen = true;
-            return new OpenDevices(new Placement(device, cpu));
+            return new OpenDevices(Placement.split(device, cpu).hot(hot));
         } finally {
             if (!isOpen) {
                 device.close();
@@ -49,7 +55,20 @@ record OpenDevices(Placement placement) implements AutoCloseable {
     String describe() {
         Device experts = expertDevice();
         String all = device().info().describe();
-        return experts == null ? all : all + "; experts on " + experts.info().describe();
+        if (experts == null) {
+            return all;
+        }
+        String others = "; experts on " + experts.info().describe();
+        HotExperts hot = placement.hot();
+        return hot.ids().isEmpty()
+                ? all + others
+                : String.format(
+                        Locale.ROOT,
+                        "%s; %d experts, chosen %.0f%% of the time, and other%s",
+                        all,
+                        hot.ids().size(),
+                        100 * hot.share(),
+                        others.substring(1));
     }
 
     @Override

@@ -191,7 +191,8 @@ final class Planner {
                         MemoryPlan.activations(options),
                         MemoryPlan.kvType(options),
                         book::curve,
-                        book == ofExperts ? null : ofExperts::curve);
+                        book == ofExperts ? null : ofExperts::curve,
+                        devices.placement().hot().share());
         Limits limits = Limits.of(options, config, blocks);
         PlannedRun run = PlannedRun.of(options, limits, blocks, cost, load);
         long tokens = (long) load.concurrency() * load.outputTokens();

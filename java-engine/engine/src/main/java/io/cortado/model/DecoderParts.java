@@ -1,9 +1,11 @@
 package io.cortado.model;
 
+import io.cortado.device.ExpertId;
 import io.cortado.device.Weights;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** What of a decoder is stacked into one matrix, by the names that its tensors are stored under. */
 final class DecoderParts {
@@ -27,8 +29,17 @@ final class DecoderParts {
         FEATURES
     }
 
-    /** The parts stacked by rows. */
-    record Matrix(Kind kind, Weights.Use use, long cols, List<Part> parts) {
+    /**
+     * The parts stacked by rows.
+     *
+     * @param expert whose it is; null: of all tokens
+     */
+    record Matrix(
+            Kind kind, Weights.Use use, long cols, List<Part> parts, @Nullable ExpertId expert) {
+        Matrix(Kind kind, Weights.Use use, long cols, List<Part> parts) {
+            this(kind, use, cols, parts, null);
+        }
+
         long rows() {
             return parts.stream().mapToLong(Part::rows).sum();
         }
@@ -139,16 +150,20 @@ final class DecoderParts {
     }
 
     /** Gate, up and down. */
-    List<Matrix> expert(String at, int expert) {
+    List<Matrix> expert(ExpertId expert) {
         DecoderShape.Experts experts = experts();
         ExpertNames names = experts.names();
-        String in = names.expert(at, expert);
+        String in = names.expert(layer(expert.layer()), expert.number());
         long inner = experts.shape().innerSize();
         long hidden = shape.hiddenSize();
         return List.of(
-                linear(Kind.EXPERT, hidden, new Part(in + names.gate(), inner)),
-                linear(Kind.EXPERT, hidden, new Part(in + names.up(), inner)),
-                linear(Kind.EXPERT, inner, new Part(in + names.down(), hidden)));
+                ofExpert(expert, hidden, new Part(in + names.gate(), inner)),
+                ofExpert(expert, hidden, new Part(in + names.up(), inner)),
+                ofExpert(expert, inner, new Part(in + names.down(), hidden)));
+    }
+
+    private static Matrix ofExpert(ExpertId expert, long cols, Part part) {
+        return new Matrix(Kind.EXPERT, Weights.Use.LINEAR, cols, List.of(part), expert);
     }
 
     Matrix sharedGateUp(String at) {
@@ -237,7 +252,7 @@ final class DecoderParts {
         List<Matrix> all = new ArrayList<>();
         all.add(router(at));
         for (int i = 0; i < experts.shape().numExperts(); i++) {
-            all.addAll(expert(at, i));
+            all.addAll(expert(new ExpertId(layer, i)));
         }
         if (experts.sharedSize() > 0) {
             all.add(sharedGateUp(at));

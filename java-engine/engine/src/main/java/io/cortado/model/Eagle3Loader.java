@@ -170,7 +170,7 @@ final class Eagle3Loader {
                 new WeightLoader(Placement.on(device), staging, checkpoint, shape, dense, owner);
         Weights features = loader.matrix(features());
         Buffer hiddenNorm = loader.norm(layer + "hidden_norm", shape.hiddenSize());
-        DecoderWeights.Layer decoderLayer = loader.layer(parts, layer, false);
+        DecoderWeights.Layer decoderLayer = loader.layer(parts, layer, WeightLoader.DENSE);
         Buffer norm = loader.norm(prefix("norm"), shape.hiddenSize());
         Weights embedding = ownsEmbedding() ? loader.matrix(embedding()) : target.embedding();
         Weights head = ownsHead() ? loader.matrix(head()) : target.head();

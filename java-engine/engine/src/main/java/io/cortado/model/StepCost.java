@@ -47,6 +47,11 @@ public final class StepCost {
     private final Map<Curve, Double> layerWeights;
     private final Map<Curve, Double> headWeights;
     private final Map<Curve, Double> expertWeights;
+
+    /** The same on the device of all else, of which hotShare is computed there. */
+    private final Map<Curve, Double> hotWeights;
+
+    private final double hotShare;
     private final int layerMatrices;
     private final int normsPerLayer;
     private final Map<Integer, Integer> layersByWindow = new HashMap<>();
@@ -94,6 +99,7 @@ public final class StepCost {
      * @param rates measured where they are not known yet
      * @param expertRates of the experts' own device, whose copies from and to the other are not
      *     counted; null: they are on the same
+     * @param hotShare of what tokens choose, that is not on that device; it is computed meanwhile
      */
     public StepCost(
             ModelConfig config,
@@ -101,19 +107,26 @@ public final class StepCost {
             Activations activations,
             KvType kvType,
             Function<Rate, Curve> rates,
-            @Nullable Function<Rate, Curve> expertRates) {
+            @Nullable Function<Rate, Curve> expertRates,
+            double hotShare) {
         shape = config.shape();
         DType dtype = activations.dtype();
         kvDtype = kvType.dtype(activations);
         List<WeightPlan.Matrix> matrices = weights.matrices();
         layerWeights = weightsOf(matrices, StepCost::isOfLayer, dtype, rates);
         headWeights = weightsOf(matrices, kind -> kind == DecoderParts.Kind.HEAD, dtype, rates);
+        this.hotShare = hotShare;
         expertWeights =
                 weightsOf(
                         matrices,
                         kind -> kind == DecoderParts.Kind.EXPERT,
                         dtype,
                         expertRates == null ? rates : expertRates);
+        hotWeights =
+                hotShare == 0
+                        ? Map.of()
+                        : weightsOf(
+                                matrices, kind -> kind == DecoderParts.Kind.EXPERT, dtype, rates);
         layerMatrices =
                 (int)
                         matrices.stream()
@@ -275,7 +288,10 @@ public final class StepCost {
         return expertPeak == null
                 ? peak.seconds(weightBytes + read + kvBytes, flops + expertFlops)
                 : peak.seconds(weightBytes + kvBytes, flops)
-                        + expertPeak.seconds(read, expertFlops);
+                        + Math.max(
+                                expertPeak.seconds(
+                                        (1 - hotShare) * read, (1 - hotShare) * expertFlops),
+                                peak.seconds(hotShare * read, hotShare * expertFlops));
     }
 
     private static double elements(Map<Curve, Double> weights) {
@@ -313,7 +329,10 @@ public final class StepCost {
             return 0;
         }
         int rowsOfOne = (int) Math.max(1, Math.round(tokens * chosenShare() / read));
-        return read * weighted(expertWeights, rowsOfOne);
+        return read
+                * Math.max(
+                        (1 - hotShare) * weighted(expertWeights, rowsOfOne),
+                        hotShare * weighted(hotWeights, rowsOfOne));
     }
 
     private static double weighted(Map<Curve, Double> weights, int count) {

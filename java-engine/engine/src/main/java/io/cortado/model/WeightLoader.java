@@ -3,6 +3,7 @@ package io.cortado.model;
 import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.ExpertId;
 import io.cortado.device.ExpertWeights;
 import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
@@ -10,6 +11,7 @@ import io.cortado.device.Staging;
 import io.cortado.device.Weights;
 import io.cortado.model.DecoderParts.Part;
 import io.cortado.moe.ExpertLayer;
+import io.cortado.moe.ExpertMatrices;
 import io.cortado.moe.ExpertShape;
 import io.cortado.moe.Routing;
 import java.lang.foreign.MemorySegment;
@@ -19,10 +21,14 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Takes tensors by their published names, checks them, and packs them for the device. */
 final class WeightLoader {
+    /** A layer without experts. */
+    static final int DENSE = -1;
+
     private final Placement placement;
     private final TensorSource source;
     private final DecoderShape shape;
@@ -55,7 +61,8 @@ final class WeightLoader {
         Weights embedding = matrix(parts.embedding());
         List<DecoderWeights.Layer> layers = new ArrayList<>();
         for (int i = 0; i < shape.numLayers(); i++) {
-            layers.add(layer(parts, DecoderParts.layer(i), shape.layers().get(i).hasExperts()));
+            boolean hasExperts = shape.layers().get(i).hasExperts();
+            layers.add(layer(parts, DecoderParts.layer(i), hasExperts ? i : DENSE));
         }
         Buffer norm = norm("model.norm", shape.hiddenSize());
         Weights head = tied ? embedding : matrix(parts.head());
@@ -77,8 +84,9 @@ final class WeightLoader {
 
     /**
      * @param at the layer's prefix
+     * @param number of a layer with experts, or {@link #DENSE}
      */
-    DecoderWeights.Layer layer(DecoderParts parts, String at, boolean hasExperts) {
+    DecoderWeights.Layer layer(DecoderParts parts, String at, int number) {
         long hidden = shape.hiddenSize();
         DecoderParts.Matrix qkv = parts.qkv(at);
         DecoderParts.Matrix output = parts.output(at);
@@ -96,7 +104,9 @@ final class WeightLoader {
                 biasIf(biases.output(), output),
                 normIf(at, norms.attentionOut(), hidden),
                 normIf(at, norms.mlpIn(), hidden),
-                hasExperts ? experts(parts, at) : dense(parts.gateUp(at), parts.down(at)),
+                number == DENSE
+                        ? dense(parts.gateUp(at), parts.down(at))
+                        : experts(parts, at, number),
                 normIf(at, norms.mlpOut(), hidden));
     }
 
@@ -122,54 +132,85 @@ final class WeightLoader {
                 matrix(gateUp), biasIf(hasBias, gateUp), matrix(down), biasIf(hasBias, down));
     }
 
-    private DecoderWeights.Experts experts(DecoderParts parts, String at) {
+    private DecoderWeights.Experts experts(DecoderParts parts, String at, int number) {
         DecoderShape.Experts experts = Objects.requireNonNull(shape.experts());
         boolean hasShared = experts.sharedSize() > 0;
-        ExpertLayer chosen = chosen(parts, at, experts.shape());
+        ExpertLayer chosen = chosen(parts, at, number, experts.shape());
         return new DecoderWeights.Experts(
                 chosen,
                 hasShared ? dense(parts.sharedGateUp(at), parts.sharedDown(at)) : null,
                 experts.hasSharedGate() ? matrix(parts.sharedGate(at)) : null);
     }
 
-    private ExpertLayer chosen(DecoderParts parts, String at, ExpertShape experts) {
-        Device device = placement.ofExperts();
+    private ExpertLayer chosen(DecoderParts parts, String at, int number, ExpertShape experts) {
         Routing routing = experts.routing();
         DecoderParts.Matrix router = parts.router(at);
+        List<ExpertId> all =
+                IntStream.range(0, routing.numExperts())
+                        .mapToObj(i -> new ExpertId(number, i))
+                        .toList();
         Weights routerWeights = matrix(router);
-        List<Part> gates = new ArrayList<>();
-        List<Part> ups = new ArrayList<>();
-        List<Part> downs = new ArrayList<>();
-        List<ExpertWeights.@Nullable Expert> all = new ArrayList<>();
-        for (int i = 0; i < routing.numExperts(); i++) {
-            List<DecoderParts.Matrix> expert = parts.expert(at, i);
-            DecoderParts.Matrix gate = expert.get(0);
-            DecoderParts.Matrix up = expert.get(1);
-            DecoderParts.Matrix down = expert.get(2);
-            all.add(
-                    new ExpertWeights.Expert(
-                            matrix(device, gate), matrix(device, up), matrix(device, down)));
-            gates.addAll(gate.parts());
-            ups.addAll(up.parts());
-            downs.addAll(down.parts());
-        }
-        ExpertWeights weights = device.createExperts(all);
-        owner.push(weights::close);
-        boolean hasBiases = experts.hasBiases();
+        Set<ExpertId> hot = new HashSet<>(all);
+        hot.retainAll(placement.hot().ids());
+        Set<ExpertId> others = new HashSet<>(all);
+        others.removeAll(hot);
         return new ExpertLayer(
                 routerWeights,
                 biasIf(routing.hasBias(), router),
                 routing.hasCorrection() ? vector(DecoderParts.CORRECTION, 0, router.parts()) : null,
-                weights,
-                hasBiases ? expertBias(gates) : null,
-                hasBiases ? expertBias(ups) : null,
-                hasBiases ? expertBias(downs) : null);
+                matrices(parts, experts, all, others, placement.ofExperts()),
+                hot.isEmpty() ? null : matrices(parts, experts, all, hot, placement.device()));
     }
 
-    private Buffer expertBias(List<Part> parts) {
-        try (Staging toExperts = new Staging(placement.ofExperts())) {
-            return vector(toExperts, "bias", 0, parts);
+    /**
+     * @param all experts of a layer
+     * @param present those of them that the device has
+     */
+    private ExpertMatrices matrices(
+            DecoderParts parts,
+            ExpertShape shape,
+            List<ExpertId> all,
+            Set<ExpertId> present,
+            Device device) {
+        List<List<Part>> biases = List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+        List<ExpertWeights.@Nullable Expert> matrices = new ArrayList<>();
+        for (ExpertId id : all) {
+            List<DecoderParts.Matrix> expert = parts.expert(id);
+            for (int i = 0; i < biases.size(); i++) {
+                biases.get(i).addAll(expert.get(i).parts());
+            }
+            matrices.add(
+                    present.contains(id)
+                            ? new ExpertWeights.Expert(
+                                    matrix(device, expert.get(0)),
+                                    matrix(device, expert.get(1)),
+                                    matrix(device, expert.get(2)))
+                            : null);
         }
+        ExpertWeights weights = device.createExperts(matrices);
+        owner.push(weights::close);
+        try (Staging to = new Staging(device)) {
+            return new ExpertMatrices(
+                    weights,
+                    shape.hasBiases() ? vector(to, "bias", 0, biases.get(0)) : null,
+                    shape.hasBiases() ? vector(to, "bias", 0, biases.get(1)) : null,
+                    shape.hasBiases() ? vector(to, "bias", 0, biases.get(2)) : null,
+                    present.size() == all.size() ? null : present(to, all, present));
+        }
+    }
+
+    private Buffer present(Staging to, List<ExpertId> all, Set<ExpertId> present) {
+        Buffer buffer =
+                to.create(
+                        (long) Integer.BYTES * all.size(),
+                        bytes -> {
+                            for (int i = 0; i < all.size(); i++) {
+                                int is = present.contains(all.get(i)) ? 1 : 0;
+                                bytes.setAtIndex(ValueLayout.JAVA_INT, i, is);
+                            }
+                        });
+        owner.push(buffer::close);
+        return buffer;
     }
 
     private boolean hasQkNorm() {

@@ -2,11 +2,14 @@ package io.cortado.model;
 
 import io.cortado.device.DType;
 import io.cortado.device.Device;
+import io.cortado.device.ExpertId;
+import io.cortado.device.HotExperts;
 import io.cortado.device.Placement;
 import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,6 +28,7 @@ public final class WeightPlan {
 
     private final List<Matrix> matrices = new ArrayList<>();
     private final Map<WeightFormat, Long> bytesByFormat = new EnumMap<>(WeightFormat.class);
+    private final Map<ExpertId, Long> expertBytes = new LinkedHashMap<>();
     private long onExpertDevice;
 
     private WeightPlan() {}
@@ -55,6 +59,7 @@ public final class WeightPlan {
         WeightPlan plan = of(placement, source, matrices, shape.numVectorElements(), dense);
         if (placement.expertDevice() != null) {
             plan.onExpertDevice += 4 * shape.numExpertBiasElements();
+            plan.addHot(placement.hot(), shape);
         }
         return plan;
     }
@@ -75,17 +80,32 @@ public final class WeightPlan {
         return plan;
     }
 
+    /** Biases lie on both devices, and so does which experts are there. */
+    private void addHot(HotExperts hot, DecoderShape shape) {
+        DecoderShape.Experts experts = shape.experts();
+        long layers = hot.ids().stream().map(ExpertId::layer).distinct().count();
+        if (experts == null || layers == 0) {
+            return;
+        }
+        long present = 4 * layers * experts.shape().numExperts();
+        count(WeightFormat.F32, 2 * present + 4 * layers * experts.shape().numBiasElements());
+        onExpertDevice += present;
+    }
+
     private void add(
             Placement placement, TensorSource source, DecoderParts.Matrix matrix, DType dense) {
-        boolean isExpert = matrix.kind() == DecoderParts.Kind.EXPERT;
-        Device device = isExpert ? placement.ofExperts() : placement.device();
+        ExpertId expert = matrix.expert();
+        Device device = expert == null ? placement.device() : placement.of(expert);
         long cols = matrix.cols();
         List<Weights.Shape> shapes =
                 matrix.parts().stream()
                         .map(part -> source.shapeOf(part.prefix() + ".weight", part.rows(), cols))
                         .toList();
         long bytes = device.packedBytes(shapes, cols, dense, matrix.use());
-        onExpertDevice += isExpert && placement.expertDevice() != null ? bytes : 0;
+        if (expert != null) {
+            expertBytes.merge(expert, bytes, Long::sum);
+            onExpertDevice += placement.isApart(expert) ? bytes : 0;
+        }
         Map<WeightFormat, List<Weights.Shape>> byFormat = new LinkedHashMap<>();
         List<Stored> parts = new ArrayList<>();
         for (Weights.Shape shape : shapes) {
@@ -115,6 +135,11 @@ public final class WeightPlan {
 
     List<Matrix> matrices() {
         return matrices;
+    }
+
+    /** Of each expert's matrices, in the model's order. */
+    public Map<ExpertId, Long> expertBytes() {
+        return Collections.unmodifiableMap(expertBytes);
     }
 
     /** Of experts that are on a device of their own. */

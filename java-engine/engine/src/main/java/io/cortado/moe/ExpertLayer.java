@@ -1,41 +1,34 @@
 package io.cortado.moe;
 
 import io.cortado.device.Buffer;
-import io.cortado.device.ExpertWeights;
 import io.cortado.device.Weights;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The experts of one layer on a device, and what chooses among them.
+ * The experts of one layer, and what chooses among them.
  *
  * @param router [experts][hidden]
  * @param correction of the choice alone, float32[experts]
- * @param gateBias float32[experts][inner], as upBias; downBias [experts][hidden]
+ * @param experts those on the device of the experts
+ * @param hot those that are on the device of all else instead; null: none
  */
 public record ExpertLayer(
         Weights router,
         @Nullable Buffer routerBias,
         @Nullable Buffer correction,
-        ExpertWeights experts,
-        @Nullable Buffer gateBias,
-        @Nullable Buffer upBias,
-        @Nullable Buffer downBias) {
+        ExpertMatrices experts,
+        @Nullable ExpertMatrices hot) {
 
     /** Of all of it. */
     public long bytes() {
-        long bytes = router.bytes();
-        for (int i = 0; i < experts.numExperts(); i++) {
-            bytes += experts.bytes(i);
-        }
-        return bytes
+        return router.bytes()
                 + bytes(routerBias)
                 + bytes(correction)
-                + bytes(gateBias)
-                + bytes(upBias)
-                + bytes(downBias);
+                + experts.bytes()
+                + (hot == null ? 0 : hot.bytes());
     }
 
-    private static long bytes(@Nullable Buffer vector) {
+    static long bytes(@Nullable Buffer vector) {
         return vector == null ? 0 : vector.bytes();
     }
 }

@@ -29,14 +29,14 @@ final class ExpertProducts implements AutoCloseable {
 
     /**
      * @param outDtype of the sum; all else is of dtype
-     * @param layers all whose experts this will compute, on this device
+     * @param layers whose experts on this device this will compute
      */
     ExpertProducts(
             Device device,
             ExpertShape shape,
             DType dtype,
             DType outDtype,
-            List<ExpertLayer> layers,
+            List<ExpertMatrices> layers,
             int maxTokens) {
         this.device = device;
         this.shape = shape;
@@ -58,8 +58,8 @@ final class ExpertProducts implements AutoCloseable {
         boolean built = false;
         try {
             long most = workspaceBytes(shape, dtype, maxTokens);
-            for (ExpertLayer layer : layers) {
-                most = Math.max(most, layer.experts().workspaceBytes(products));
+            for (ExpertMatrices layer : layers) {
+                most = Math.max(most, layer.weights().workspaceBytes(products));
             }
             plan = create(planBytes(device, shape, maxTokens));
             slots = create((long) maxTokens * shape.topK() * hidden * dtype.bytes());
@@ -109,7 +109,8 @@ final class ExpertProducts implements AutoCloseable {
     }
 
     /**
-     * Enqueues: out = the weighted sum of each token's experts, and what shared experts add.
+     * Enqueues: out = the weighted sum of each token's experts that are here, and what shared
+     * experts add.
      *
      * @param out [tokens][hidden]; may be shared
      * @param ids int32[tokens][topK], as weights float32
@@ -119,7 +120,7 @@ final class ExpertProducts implements AutoCloseable {
             Buffer x,
             Buffer ids,
             Buffer weights,
-            ExpertLayer layer,
+            ExpertMatrices layer,
             @Nullable Buffer shared,
             @Nullable Buffer sharedGate,
             int numTokens,
@@ -129,7 +130,7 @@ final class ExpertProducts implements AutoCloseable {
                 slots,
                 x,
                 plan,
-                layer.experts(),
+                layer.weights(),
                 layer.gateBias(),
                 layer.upBias(),
                 layer.downBias(),
@@ -137,7 +138,15 @@ final class ExpertProducts implements AutoCloseable {
                 products.numTokens(numTokens),
                 stream);
         MoeKernels.combine(
-                out, slots, ids, weights, shared, sharedGate, sums.numTokens(numTokens), stream);
+                out,
+                slots,
+                ids,
+                weights,
+                layer.present(),
+                shared,
+                sharedGate,
+                sums.numTokens(numTokens),
+                stream);
     }
 
     @Override

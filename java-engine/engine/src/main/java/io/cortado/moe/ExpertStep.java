@@ -69,16 +69,17 @@ public final class ExpertStep implements AutoCloseable {
                 onHost = null;
                 ids = own(device.createBuffer(4 * slots));
                 weights = own(device.createBuffer(4 * slots));
-                products = new ExpertProducts(device, shape, dtype, dtype, layers, maxTokens);
+                List<ExpertMatrices> all = layers.stream().map(ExpertLayer::experts).toList();
+                products = new ExpertProducts(device, shape, dtype, dtype, all, maxTokens);
                 owned.push(products::close);
                 bytes = loads.bytes() + logits.bytes() + 8 * slots + products.bytes();
             } else {
                 products = null;
-                onHost = new HostExperts(device, cpu, shape, dtype, layers, maxTokens);
+                onHost = new HostExperts(placement, cpu, shape, dtype, layers, maxTokens);
                 owned.push(onHost::close);
                 ids = onHost.ids();
                 weights = onHost.weights();
-                bytes = loads.bytes() + logits.bytes() + HostExperts.deviceBytes(maxTokens);
+                bytes = loads.bytes() + logits.bytes() + onHost.deviceBytes();
             }
             built = true;
         } finally {
@@ -105,7 +106,7 @@ public final class ExpertStep implements AutoCloseable {
                 ExpertLoads.bytes(numLayers, shape.numExperts())
                         + 4L * maxTokens * shape.numExperts();
         return placement.expertDevice() != null
-                ? routed + HostExperts.deviceBytes(maxTokens)
+                ? routed + HostExperts.deviceBytes(placement, shape, dtype, maxTokens)
                 : routed
                         + 8L * maxTokens * shape.topK()
                         + ExpertProducts.bytes(placement.device(), shape, dtype, maxTokens);
@@ -169,7 +170,8 @@ public final class ExpertStep implements AutoCloseable {
         if (onHost != null) {
             onHost.enqueue(out, x, layer, shared, sharedGate, numTokens, stream);
         } else if (products != null) {
-            products.enqueue(out, x, ids, weights, layer, shared, sharedGate, numTokens, stream);
+            products.enqueue(
+                    out, x, ids, weights, layer.experts(), shared, sharedGate, numTokens, stream);
         }
     }
 

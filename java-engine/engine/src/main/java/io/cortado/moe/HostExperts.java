@@ -7,17 +7,20 @@ import io.cortado.device.Event;
 import io.cortado.device.Kernels;
 import io.cortado.device.MoeCombineParams;
 import io.cortado.device.MoeKernels;
+import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Experts that the CPU computes while all else runs on another device. A layer's rows and choices
  * go to host memory and the weighted sums, in float32, come back from it, so that the arithmetic is
- * that of one device. The two wait for each other's events and not for the caller.
+ * that of one device. The two wait for each other's events and not for the caller. Experts that are
+ * on the other device all the same it computes meanwhile, and their sums in float32 are added.
  */
 final class HostExperts implements AutoCloseable {
     private static final long FOR_A_WHILE_MS = 600_000;
@@ -28,6 +31,17 @@ final class HostExperts implements AutoCloseable {
     private final DType dtype;
     private final ExpertProducts products;
     private final MoeCombineParams addition;
+
+    /** To the sums of hot experts. */
+    private final MoeCombineParams additionToHot;
+
+    /** Of hot experts; null: there are none. */
+    private final @Nullable ExpertProducts hotProducts;
+
+    /** float32[tokens][hidden]. */
+    private final @Nullable Buffer hotSums;
+
+    private final long deviceBytes;
     private final Stream cpuStream;
 
     /** Host memory that both devices reach. */
@@ -50,28 +64,39 @@ final class HostExperts implements AutoCloseable {
     private int turn;
 
     HostExperts(
-            Device device,
+            Placement placement,
             Device cpu,
             ExpertShape shape,
             DType dtype,
             List<ExpertLayer> layers,
             int maxTokens) {
+        Device device = placement.device();
         this.shape = shape;
         this.dtype = dtype;
         int hidden = shape.hiddenSize();
-        addition =
-                new MoeCombineParams(device)
-                        .cols(hidden)
-                        .strides(hidden, hidden, hidden)
-                        .experts(1, 1)
-                        .dtypes(dtype, DType.F32, dtype);
+        addition = addition(device, dtype);
+        additionToHot = addition(device, DType.F32);
+        List<ExpertMatrices> cold = layers.stream().map(ExpertLayer::experts).toList();
+        List<ExpertMatrices> hot =
+                layers.stream().map(ExpertLayer::hot).filter(Objects::nonNull).toList();
         long slots = (long) maxTokens * shape.topK();
         ready = new Event[STEPS_UNDER_WAY * Math.max(1, layers.size())];
         done = new Event[ready.length];
         boolean built = false;
         try (Staging staging = new Staging(device)) {
-            products = new ExpertProducts(cpu, shape, dtype, DType.F32, layers, maxTokens);
+            products = new ExpertProducts(cpu, shape, dtype, DType.F32, cold, maxTokens);
             owned.push(products::close);
+            long bytes = (long) maxTokens * (Integer.BYTES + Float.BYTES);
+            if (placement.hot().ids().isEmpty()) {
+                hotProducts = null;
+                hotSums = null;
+            } else {
+                hotProducts = new ExpertProducts(device, shape, dtype, DType.F32, hot, maxTokens);
+                owned.push(hotProducts::close);
+                hotSums = own(device.createBuffer((long) maxTokens * hidden * Float.BYTES));
+                bytes += hotProducts.bytes() + hotSums.bytes();
+            }
+            deviceBytes = bytes;
             x = share(device, cpu, (long) maxTokens * hidden * dtype.bytes());
             ids = share(device, cpu, slots * Integer.BYTES);
             weights = share(device, cpu, slots * Float.BYTES);
@@ -103,6 +128,15 @@ final class HostExperts implements AutoCloseable {
         }
     }
 
+    private MoeCombineParams addition(Device device, DType sharedDtype) {
+        int hidden = shape.hiddenSize();
+        return new MoeCombineParams(device)
+                .cols(hidden)
+                .strides(hidden, hidden, hidden)
+                .experts(1, 1)
+                .dtypes(dtype, DType.F32, sharedDtype);
+    }
+
     private Shared share(Device device, Device cpu, long bytes) {
         Buffer ofDevice = own(device.createHostBuffer(bytes));
         return new Shared(ofDevice, own(ofDevice.shareWith(cpu)));
@@ -114,8 +148,18 @@ final class HostExperts implements AutoCloseable {
     }
 
     /** On the device that runs all else. */
-    static long deviceBytes(int maxTokens) {
-        return (long) maxTokens * (Integer.BYTES + Float.BYTES);
+    static long deviceBytes(Placement placement, ExpertShape shape, DType dtype, int maxTokens) {
+        long bytes = (long) maxTokens * (Integer.BYTES + Float.BYTES);
+        return placement.hot().ids().isEmpty()
+                ? bytes
+                : bytes
+                        + (long) maxTokens * shape.hiddenSize() * Float.BYTES
+                        + ExpertProducts.bytes(placement.device(), shape, dtype, maxTokens);
+    }
+
+    /** What was made of it. */
+    long deviceBytes() {
+        return deviceBytes;
     }
 
     /** In host memory. */
@@ -156,18 +200,46 @@ final class HostExperts implements AutoCloseable {
         isReady.record(stream);
         cpuStream.await(isReady);
         products.enqueue(
-                sums.cpu, x.cpu, ids.cpu, weights.cpu, layer, null, null, numTokens, cpuStream);
+                sums.cpu,
+                x.cpu,
+                ids.cpu,
+                weights.cpu,
+                layer.experts(),
+                null,
+                null,
+                numTokens,
+                cpuStream);
         isDone.record(cpuStream);
-        stream.await(isDone);
-        MoeKernels.combine(
-                out,
-                sums.device,
-                first,
-                one,
-                shared,
-                sharedGate,
-                addition.numTokens(numTokens),
-                stream);
+        ExpertMatrices hot = layer.hot();
+        if (hot != null && hotProducts != null && hotSums != null) {
+            hotProducts.enqueue(
+                    hotSums,
+                    rows,
+                    ids.device,
+                    weights.device,
+                    hot,
+                    shared,
+                    sharedGate,
+                    numTokens,
+                    stream);
+            stream.await(isDone);
+            add(out, hotSums, null, additionToHot, numTokens, stream);
+        } else {
+            stream.await(isDone);
+            add(out, shared, sharedGate, addition, numTokens, stream);
+        }
+    }
+
+    /** out = the CPU's sums and what else there is. */
+    private void add(
+            Buffer out,
+            @Nullable Buffer other,
+            @Nullable Buffer otherGate,
+            MoeCombineParams how,
+            int numTokens,
+            Stream stream) {
+        how.numTokens(numTokens);
+        MoeKernels.combine(out, sums.device, first, one, null, other, otherGate, how, stream);
     }
 
     @Override

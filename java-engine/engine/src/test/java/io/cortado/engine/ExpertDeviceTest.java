@@ -10,20 +10,29 @@ import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineOptions.Activations;
 import io.cortado.api.EnginePlan;
+import io.cortado.api.ExpertLoad;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.PlanLoad;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
+import io.cortado.device.ExpertId;
+import io.cortado.device.HotExperts;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -103,6 +112,89 @@ class ExpertDeviceTest {
         EngineOptions plain = split(Activations.F32);
         Speculation ngram = Speculation.ngram(4).adaptive(false);
         assertEquals(ids(ask(plain)), ids(ask(plain.speculation(ngram))));
+    }
+
+    /** Half of the experts, by what the goldens have chosen. */
+    @ParameterizedTest
+    @EnumSource(Activations.class)
+    void hotExpertsOnTheDeviceGiveTheSameTokens(Activations activations, @TempDir Path folder)
+            throws Exception {
+        Path loads = folder.resolve("loads.json");
+        long expert = 3L * 192 * 192 * 2; // bf16, whatever the activations
+        try (Engine engine = Engine.open(DemoEngine.moeFolder(), all("cpu", activations))) {
+            int[] prompt = DemoEngine.goldens(DemoEngine.moeFolder()).getFirst().prompt();
+            DemoEngine.ask(engine, prompt, PARAMS);
+            Files.writeString(loads, json(ExpertLoadsTest.await(engine, 2L * prompt.length)));
+        }
+        EngineOptions hot = split(activations).expertCache(20 * expert, loads.toString());
+        assertEquals(ids(ask(split(activations))), ids(ask(hot)));
+        PlanLoad load = new PlanLoad(32, 8, 2);
+        EnginePlan plan = Engine.plan(DemoEngine.moeFolder(), hot, load);
+        EnginePlan cold = Engine.plan(DemoEngine.moeFolder(), split(activations), load);
+        assertTrue(plan.device().contains("20 experts"), plan.device());
+        long onHost = Objects.requireNonNull(plan.memory().onHost()).weightBytes();
+        long before = Objects.requireNonNull(cold.memory().onHost()).weightBytes();
+        long present = 5 * 8 * 4;
+        assertEquals(before - 20 * expert + present, onHost);
+        assertEquals(
+                cold.memory().weightBytes() + 20 * expert + present, plan.memory().weightBytes());
+    }
+
+    private static String json(List<ExpertLoad> loads) {
+        return loads.stream()
+                .map(load -> "{\"layer\":" + load.layer() + ",\"tokens\":" + load.tokens() + "}")
+                .collect(Collectors.joining(",", "{\"layers\":[", "]}"));
+    }
+
+    @Test
+    void hotExpertsAreThoseOfMostChoicesForTheirBytes() {
+        Map<ExpertId, Long> bytes = new LinkedHashMap<>();
+        Map<ExpertId, Long> loads = new LinkedHashMap<>();
+        for (int layer = 0; layer < 2; layer++) {
+            for (int i = 0; i < 4; i++) {
+                bytes.put(new ExpertId(layer, i), layer == 0 ? 10L : 20L);
+                loads.put(new ExpertId(layer, i), 10L * (i + 1));
+            }
+        }
+        HotExperts hot = HotExpertChoice.of(loads, bytes, 45);
+        assertEquals(
+                Set.of(
+                        new ExpertId(0, 3),
+                        new ExpertId(0, 2),
+                        new ExpertId(0, 1),
+                        // 3 of layer 1 has as many for its bytes as 1 of layer 0, and does not fit
+                        new ExpertId(0, 0)),
+                Set.copyOf(HotExpertChoice.of(loads, withSix(bytes), 45).ids()));
+        assertEquals(Set.of(new ExpertId(0, 3), new ExpertId(0, 2), new ExpertId(0, 1)), hot.ids());
+        assertEquals(90.0 / 200, hot.share());
+        assertEquals(6, HotExpertChoice.of(loads, bytes, 1000).ids().size(), "one of each stays");
+        assertEquals(Set.of(), HotExpertChoice.of(Map.of(), bytes, 1000).ids(), "nothing counted");
+    }
+
+    /** With two more experts in the first layer, which nobody has chosen. */
+    private static Map<ExpertId, Long> withSix(Map<ExpertId, Long> bytes) {
+        Map<ExpertId, Long> more = new LinkedHashMap<>(bytes);
+        more.put(new ExpertId(0, 4), 10L);
+        more.put(new ExpertId(0, 5), 10L);
+        return more;
+    }
+
+    @Test
+    void refusesLoadsOfAnotherModel(@TempDir Path folder) throws Exception {
+        Path loads = Files.writeString(folder.resolve("loads.json"), "{\"layers\":[]}");
+        EngineOptions options = split(Activations.F32);
+        for (EngineOptions wrong :
+                List.of(
+                        options.expertCache(1000, loads.toString()),
+                        options.expertCache(1000, folder.resolve("none").toString()))) {
+            EngineException e =
+                    assertThrows(
+                            EngineException.class,
+                            () -> Engine.open(DemoEngine.moeFolder(), wrong).close());
+            assertEquals("expert-loads", e.param());
+        }
+        assertThrows(EngineException.class, () -> options.expertCache(1000, ""));
+        assertThrows(EngineException.class, () -> all(SIMT, Activations.F32).expertCache(1, "x"));
     }
 
     @Test

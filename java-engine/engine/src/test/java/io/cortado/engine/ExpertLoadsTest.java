@@ -26,7 +26,7 @@ class ExpertLoadsTest {
     private static final int OUTPUT = 6;
 
     /** Once the loop has told all it knows. */
-    private static List<ExpertLoad> await(Engine engine, long total) throws InterruptedException {
+    static List<ExpertLoad> await(Engine engine, long total) throws InterruptedException {
         for (int i = 0; i < 500 && engine.expertLoads().getLast().total() < total; i++) {
             Thread.sleep(10);
         }

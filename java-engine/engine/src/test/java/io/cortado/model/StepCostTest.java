@@ -50,7 +50,7 @@ class StepCostTest {
         try (Device device = Device.open("cpu", 1, "auto")) {
             WeightPlan plan =
                     WeightPlan.read(Placement.on(device), folder, config, Activations.BF16, true);
-            return new StepCost(config, plan, Activations.BF16, KvType.AUTO, this::rate, null);
+            return new StepCost(config, plan, Activations.BF16, KvType.AUTO, this::rate, null, 0);
         }
     }
 

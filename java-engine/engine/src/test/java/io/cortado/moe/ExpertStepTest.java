@@ -94,7 +94,8 @@ class ExpertStepTest {
         owner.push(all::close);
         Weights router = matrix(placement.device(), EXPERTS, HIDDEN, router());
         owner.push(router::close);
-        return new ExpertLayer(router, null, null, all, null, null, null);
+        ExpertMatrices matrices = new ExpertMatrices(all, null, null, null, null);
+        return new ExpertLayer(router, null, null, matrices, null);
     }
 
     /** Token t is the unit vector t modulo 8; each layer reads it and has outputs of its own. */
@@ -167,7 +168,7 @@ class ExpertStepTest {
         try (Device device = Device.open("cpu", 2, "auto");
                 Device other = Device.open("cpu", 1, "auto")) {
             Outcome one = run(Placement.on(device));
-            Outcome two = run(new Placement(device, other));
+            Outcome two = run(Placement.split(device, other));
             assertArrayEquals(one.loads, two.loads);
             for (int i = 0; i < one.out.length; i++) {
                 assertEquals(
@@ -185,7 +186,7 @@ class ExpertStepTest {
         try (Device device = Device.open(simt, 2, "auto");
                 Device cpu = Device.open("cpu", 2, "auto")) {
             Outcome whole = run(Placement.on(device));
-            Outcome split = run(new Placement(device, cpu));
+            Outcome split = run(Placement.split(device, cpu));
             assertArrayEquals(whole.loads, split.loads);
             assertArrayEquals(whole.out, split.out, 1e-5f);
         }

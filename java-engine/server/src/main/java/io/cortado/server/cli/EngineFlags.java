@@ -148,6 +148,22 @@ final class EngineFlags {
                             + " --device, cuda:N or simt:0; default: all on the device")
     String expertDevice = EngineOptions.defaults().expertDevice();
 
+    @Option(
+            names = "--expert-cache-gb",
+            paramLabel = "GB",
+            description =
+                    "memory of the --device for experts that are chosen often, with --expert-device;"
+                            + " default: none")
+    double expertCacheGb = 0;
+
+    @Option(
+            names = "--expert-loads",
+            paramLabel = "FILE",
+            description =
+                    "how often experts were chosen, for --expert-cache-gb: what GET /debug/experts of"
+                            + " a server answered")
+    String expertLoads = "";
+
     @Option(names = "--isa", paramLabel = "NAME", description = "auto, avx512, avx2 or scalar")
     String isa = EngineOptions.defaults().isa();
 
@@ -187,6 +203,7 @@ final class EngineFlags {
         return EngineOptions.defaults()
                 .device(device)
                 .expertDevice(expertDevice)
+                .expertCache(offloadBytes("expert-cache-gb", expertCacheGb), expertLoads)
                 .threads(threads)
                 .isa(isa)
                 .activations(activations)
