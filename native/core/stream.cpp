@@ -277,7 +277,7 @@ int32_t call_await(const DeviceRuntime& runtime, ct_stream* stream, const Record
     auto waiter = std::make_unique<Recording>(recording);
     const auto wait = [](void* argument) { std::unique_ptr<Recording>(static_cast<Recording*>(argument))->await(); };
     const int32_t status = runtime.host_call(stream->device->context, stream->native, wait, waiter.get());
-    if (status == CT_OK) waiter.release();
+    [[maybe_unused]] const Recording* of_queue = status == CT_OK ? waiter.release() : nullptr;
     return settle(stream->device, status);
 }
 
