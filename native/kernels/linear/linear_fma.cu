@@ -126,7 +126,7 @@ __device__ __forceinline__ void multiply_tile(float (&sums)[kThreadRows][kThread
 }
 
 template <typename X, typename W, bool HEADS>
-__global__ void __launch_bounds__(kTileThreads, 2) linear_fma_tiles(Arguments p) {
+__global__ void __launch_bounds__(kTileThreads, 2) linear_fma_tiles(ArgumentsOf<HEADS> p) {
     auto& s = shared<TileShared>();
     const TilePlace place = tile_place(blockIdx.x, ceil_div(p.a.rows, int64_t{kTile}), ceil_div(p.a.n, int64_t{kTile}));
     const int64_t row0 = place.row * kTile;
@@ -185,7 +185,7 @@ __global__ void __launch_bounds__(kTileThreads, 2) linear_fma_tiles(Arguments p)
         for (int j = 0; j < kThreadCols; ++j) {
             const int64_t y_row = row0 + row + 8 * i;
             const int64_t y_col = col0 + col + 16 * j;
-            if (y_row < p.a.rows && y_col < p.a.n) store(p, m.y, y_row, y_col, totals[i][j]);
+            if (y_row < p.a.rows && y_col < p.a.n) store<HEADS>(p, y_row, y_col, totals[i][j]);
         }
     }
 }
@@ -279,7 +279,7 @@ struct RowsRange {
 };
 
 template <typename X, typename W, int ROWS, bool HEADS>
-__global__ void __launch_bounds__(kMostRanges* kWarp) linear_fma_rows(Arguments p) {
+__global__ void __launch_bounds__(kMostRanges* kWarp) linear_fma_rows(ArgumentsOf<HEADS> p) {
     using Shared = RowsShared<W, ROWS>;
     auto& s = shared<Shared>();
     const Matrices m = matrices<HEADS>(p);
@@ -312,25 +312,25 @@ __global__ void __launch_bounds__(kMostRanges* kWarp) linear_fma_rows(Arguments 
         for (int i = 0; i < p.ranges.count; ++i) total += s.warps[i].sums[r][lane()];
         const int64_t row = range.row0 + r;
         const int64_t col = range.col0 + lane();
-        if (row < p.a.rows && col < p.a.n) store(p, m.y, row, col, total);
+        if (row < p.a.rows && col < p.a.n) store<HEADS>(p, row, col, total);
     }
 }
 
 // ---- launchers -----------------------------------------------------------------------------------------------------
 
 template <typename X, typename W, int ROWS, bool HEADS>
-int32_t launch_rows(const LaunchContext& context, const Arguments& p) {
+int32_t launch_rows(const LaunchContext& context, const HeadArguments& p) {
     LaunchShape shape;
     shape.blocks_x = ceil_div(p.a.n, int64_t{kWarp});
     shape.blocks_y = static_cast<int32_t>(ceil_div(p.a.rows, int64_t{ROWS}));
     shape.blocks_z = p.num_heads;
     shape.threads = p.ranges.count * kWarp;
     shape.shared_bytes = sizeof(RowsShared<W, ROWS>);
-    return GPU_LAUNCH(context, shape, linear_fma_rows<X, W, ROWS, HEADS>, p);
+    return GPU_LAUNCH(context, shape, linear_fma_rows<X, W, ROWS, HEADS>, static_cast<const ArgumentsOf<HEADS>&>(p));
 }
 
 template <typename X, typename W, bool HEADS>
-int32_t launch_dtypes(const LaunchContext& context, const Arguments& p) {
+int32_t launch_dtypes(const LaunchContext& context, const HeadArguments& p) {
     if (p.a.rows == 1) return launch_rows<X, W, 1, HEADS>(context, p);
     if (p.a.rows <= kFewRows) return launch_rows<X, W, kRowsAtOnce, HEADS>(context, p);
     LaunchShape shape;
@@ -338,12 +338,12 @@ int32_t launch_dtypes(const LaunchContext& context, const Arguments& p) {
     shape.blocks_z = p.num_heads;
     shape.threads = kTileThreads;
     shape.shared_bytes = sizeof(TileShared);
-    return GPU_LAUNCH(context, shape, linear_fma_tiles<X, W, HEADS>, p);
+    return GPU_LAUNCH(context, shape, linear_fma_tiles<X, W, HEADS>, static_cast<const ArgumentsOf<HEADS>&>(p));
 }
 
 template <bool HEADS>
 int32_t launch(const LaunchContext& context, const ct::LinearHeadsArgs& args) {
-    const Arguments p = arguments(args, cut(args.a.k, kMostRanges));
+    const HeadArguments p = arguments(args, cut(args.a.k, kMostRanges));
     if (p.a.x_dtype == CT_F32) {
         return p.a.w_dtype == CT_F32 ? launch_dtypes<float, float, HEADS>(context, p)
                                      : launch_dtypes<float, bf16, HEADS>(context, p);

@@ -1,6 +1,8 @@
 // linear_gpu.h: what the two families of GPU kernels for y = x W^T + bias share. linear.cu tells the whole story.
 #pragma once
 
+#include <type_traits>
+
 #include "gpu/gpu.h"
 
 namespace gpu::gemm {
@@ -26,27 +28,32 @@ inline constexpr int kFmaRanges = 4;
 
 struct Arguments {
     ct::LinearArgs a;  // of one head
-    int64_t y_head_stride, x_head_stride;
-    int32_t num_heads;
     Ranges ranges;
     bool wide_x;  // every row of x begins at a multiple of 16 bytes
     bool wide_y;  // pairs of y's columns, the first of which is even, are aligned to their size
 };
 
+struct HeadArguments : Arguments {
+    int64_t y_head_stride, x_head_stride;
+    int32_t num_heads;
+};
+
+// What a kernel takes: heads have a struct of their own, for what ct_linear's does not need costs its kernels registers.
+template <bool HEADS>
+using ArgumentsOf = std::conditional_t<HEADS, HeadArguments, Arguments>;
+
 inline bool aligned(const void* at, int64_t row_bytes, int64_t alignment) {
     return reinterpret_cast<uintptr_t>(at) % alignment == 0 && row_bytes % alignment == 0;
 }
 
-inline Arguments arguments(const ct::LinearHeadsArgs& h, Ranges ranges) {
+inline HeadArguments arguments(const ct::LinearHeadsArgs& h, Ranges ranges) {
     const ct::LinearArgs& a = h.a;
     const int64_t x_bytes = ct::dtype_bytes(a.x_dtype), y_bytes = ct::dtype_bytes(a.y_dtype);
-    return {a,
+    return {{a, ranges, aligned(a.x, a.x_stride * x_bytes, 16) && h.x_head_stride * x_bytes % 16 == 0,
+             aligned(a.y, a.y_stride * y_bytes, 2 * y_bytes) && h.y_head_stride % 2 == 0},
             h.y_head_stride,
             h.x_head_stride,
-            h.num_heads,
-            ranges,
-            aligned(a.x, a.x_stride * x_bytes, 16) && h.x_head_stride * x_bytes % 16 == 0,
-            aligned(a.y, a.y_stride * y_bytes, 2 * y_bytes) && h.y_head_stride % 2 == 0};
+            h.num_heads};
 }
 
 // ct_linear: one head.
@@ -56,23 +63,32 @@ inline ct::LinearHeadsArgs one_head(const ct::LinearArgs& a) { return {a, 0, 0, 
 struct Matrices {
     const void* x;
     const void* w;
-    void* y;
     // Rows of w that there are, from the first on. Without HEADS its padding makes all rows of a tile valid.
     int64_t w_rows;
 };
 
+template <typename Byte>
+__device__ __forceinline__ Byte* of_head(Byte* first, int64_t head_stride, int32_t dtype) {
+    return first + blockIdx.z * head_stride * (dtype == CT_F32 ? 4 : 2);
+}
+
 template <bool HEADS>
-__device__ __forceinline__ Matrices matrices(const Arguments& p) {
+__device__ __forceinline__ Matrices matrices(const ArgumentsOf<HEADS>& p) {
     if constexpr (HEADS) {
-        const int64_t head = blockIdx.z;
-        const auto shift = [](const void* at, int64_t elements, int32_t dtype) {
-            return static_cast<const unsigned char*>(at) + elements * (dtype == CT_F32 ? 4 : 2);
-        };
-        return {shift(p.a.x, head * p.x_head_stride, p.a.x_dtype),
-                shift(p.a.w, head * p.a.n * p.a.w_stride, p.a.w_dtype),
-                const_cast<unsigned char*>(shift(p.a.y, head * p.y_head_stride, p.a.y_dtype)), p.a.n};
+        return {of_head(static_cast<const unsigned char*>(p.a.x), p.x_head_stride, p.a.x_dtype),
+                of_head(static_cast<const unsigned char*>(p.a.w), p.a.n * p.a.w_stride, p.a.w_dtype), p.a.n};
     } else {
-        return {p.a.x, p.a.w, p.a.y, ceil_div(p.a.n, ct::kWeightsPadding) * ct::kWeightsPadding};
+        return {p.a.x, p.a.w, ceil_div(p.a.n, ct::kWeightsPadding) * ct::kWeightsPadding};
+    }
+}
+
+// Where the block's y begins; asked for when the products are done, so that no register holds it until then.
+template <bool HEADS>
+__device__ __forceinline__ void* results(const ArgumentsOf<HEADS>& p) {
+    if constexpr (HEADS) {
+        return of_head(static_cast<unsigned char*>(p.a.y), p.y_head_stride, p.a.y_dtype);
+    } else {
+        return p.a.y;
     }
 }
 
@@ -87,13 +103,14 @@ __device__ __forceinline__ int64_t range_steps(const Arguments& p, int range) {
 
 __device__ __forceinline__ float bias_of(const Arguments& p, int64_t col) { return p.a.bias ? p.a.bias[col] : 0.0f; }
 
-__device__ __forceinline__ void store(const Arguments& p, void* y, int64_t row, int64_t col, float sum) {
+template <bool HEADS>
+__device__ __forceinline__ void store(const ArgumentsOf<HEADS>& p, int64_t row, int64_t col, float sum) {
     const int64_t at = row * p.a.y_stride + col;
     const float value = sum + bias_of(p, col);
     if (p.a.y_dtype == CT_F32) {
-        static_cast<float*>(y)[at] = value;
+        static_cast<float*>(results<HEADS>(p))[at] = value;
     } else {
-        static_cast<bf16*>(y)[at] = from_float<bf16>(value);
+        static_cast<bf16*>(results<HEADS>(p))[at] = from_float<bf16>(value);
     }
 }
 

@@ -34,7 +34,7 @@ namespace {
 // ---- up to 16 rows -------------------------------------------------------------------------------------------------
 
 template <int XT, int WT, int STAGES, bool HEADS>
-__global__ void __launch_bounds__(kMostRanges* kWarp) linear_mma_rows(Arguments p) {
+__global__ void __launch_bounds__(kMostRanges* kWarp) linear_mma_rows(ArgumentsOf<HEADS> p) {
     using Shared = RowsShared<XT, WT, STAGES>;
     auto* warps = shared<Shared>().warps;
     auto& s = warps[warp()];
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kMostRanges* kWarp) linear_mma_rows(Arguments 
         if (row >= p.a.rows || col >= p.a.n) continue;
         float total = 0;
         for (int range = 0; range < p.ranges.count; ++range) total += warps[range].sums()[i];
-        store(p, m.y, row, col, total);
+        store<HEADS>(p, row, col, total);
     }
 }
 
@@ -93,25 +93,26 @@ struct alignas(4) [[gnu::may_alias]] Bf16Pair {
 };
 
 // Columns col (even) and col + 1.
-__device__ __forceinline__ void store_pair(const Arguments& p, void* y, int64_t row, int64_t col, float low,
+template <bool HEADS>
+__device__ __forceinline__ void store_pair(const ArgumentsOf<HEADS>& p, int64_t row, int64_t col, float low,
                                            float high) {
     if (!p.wide_y || col + 1 >= p.a.n) {
-        if (col < p.a.n) store(p, y, row, col, low);
-        if (col + 1 < p.a.n) store(p, y, row, col + 1, high);
+        if (col < p.a.n) store<HEADS>(p, row, col, low);
+        if (col + 1 < p.a.n) store<HEADS>(p, row, col + 1, high);
         return;
     }
     const int64_t at = row * p.a.y_stride + col;
     low += bias_of(p, col);
     high += bias_of(p, col + 1);
     if (p.a.y_dtype == CT_F32) {
-        *reinterpret_cast<FloatPair*>(static_cast<float*>(y) + at) = {low, high};
+        *reinterpret_cast<FloatPair*>(static_cast<float*>(results<HEADS>(p)) + at) = {low, high};
     } else {
-        *reinterpret_cast<Bf16Pair*>(static_cast<bf16*>(y) + at) = {pack_bf16(low, high)};
+        *reinterpret_cast<Bf16Pair*>(static_cast<bf16*>(results<HEADS>(p)) + at) = {pack_bf16(low, high)};
     }
 }
 
 template <typename T, bool HEADS>
-__global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
+__global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(ArgumentsOf<HEADS> p) {
     auto& s = shared<typename T::Shared>();
     const TilePlace place =
         tile_place(blockIdx.x, ceil_div(p.a.rows, int64_t{T::kRows}), ceil_div(p.a.n, int64_t{T::kCols}));
@@ -177,7 +178,7 @@ __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
 #pragma unroll
             for (int j = 0; j < WarpTile<T>::kN; ++j) {
                 const int64_t col = col0 + tile.col0 + j * 8 + lane() % 4 * 2;
-                store_pair(p, m.y, row, col, tile.total(i, j, half * 2), tile.total(i, j, half * 2 + 1));
+                store_pair<HEADS>(p, row, col, tile.total(i, j, half * 2), tile.total(i, j, half * 2 + 1));
             }
         }
     }
@@ -186,19 +187,20 @@ __global__ void __launch_bounds__(T::kThreads) linear_mma_tiles(Arguments p) {
 // ---- launchers -----------------------------------------------------------------------------------------------------
 
 template <int XT, int WT, int STAGES, bool HEADS>
-int32_t launch_rows(const LaunchContext& context, const Arguments& p) {
+int32_t launch_rows(const LaunchContext& context, const HeadArguments& p) {
     using Shared = RowsShared<XT, WT, STAGES>;
     LaunchShape shape;
     shape.blocks_x = ceil_div(p.a.n, int64_t{Shared::kCols});
     shape.blocks_z = p.num_heads;
     shape.threads = p.ranges.count * kWarp;
     shape.shared_bytes = p.ranges.count * static_cast<int64_t>(sizeof(Shared));
-    return GPU_LAUNCH(context, shape, linear_mma_rows<XT, WT, STAGES, HEADS>, p);
+    return GPU_LAUNCH(context, shape, linear_mma_rows<XT, WT, STAGES, HEADS>,
+                      static_cast<const ArgumentsOf<HEADS>&>(p));
 }
 
 // Wide tiles of W need less of x; narrow ones give more blocks where N is small.
 template <int XT, bool HEADS>
-int32_t launch_rows(const LaunchContext& context, const Arguments& p) {
+int32_t launch_rows(const LaunchContext& context, const HeadArguments& p) {
     if (p.ranges.count <= 2) return launch_rows<XT, 2, 8, HEADS>(context, p);  // 96 KB at most
     const int64_t deep_bytes = p.ranges.count * static_cast<int64_t>(sizeof(RowsShared<XT, 1, 6>));
     return deep_bytes <= context.limits->max_shared_bytes ? launch_rows<XT, 1, 6, HEADS>(context, p)
@@ -211,18 +213,18 @@ int64_t tiles(const Arguments& p) {
 }
 
 template <typename T, bool HEADS>
-int32_t launch_tiles(const LaunchContext& context, const Arguments& p) {
+int32_t launch_tiles(const LaunchContext& context, const HeadArguments& p) {
     LaunchShape shape;
     shape.blocks_x = tiles<T>(p);
     shape.blocks_z = p.num_heads;
     shape.threads = T::kThreads;
     shape.shared_bytes = sizeof(typename T::Shared);
-    return GPU_LAUNCH(context, shape, linear_mma_tiles<T, HEADS>, p);
+    return GPU_LAUNCH(context, shape, linear_mma_tiles<T, HEADS>, static_cast<const ArgumentsOf<HEADS>&>(p));
 }
 
 template <bool HEADS>
 int32_t launch(const LaunchContext& context, const ct::LinearHeadsArgs& args) {
-    const Arguments p = arguments(args, cut(args.a.k, wanted_ranges(args.a.n, args.a.k)));
+    const HeadArguments p = arguments(args, cut(args.a.k, wanted_ranges(args.a.n, args.a.k)));
     if (p.a.rows <= 8) return launch_rows<1, HEADS>(context, p);
     if (p.a.rows <= kRowsMost) return launch_rows<2, HEADS>(context, p);
     // A multiprocessor does about 0.6 as much on small tiles, so large ones may leave some of them idle.
