@@ -6,7 +6,7 @@
  *               for tests).
  *   ct_buffer   bytes on a device, or a view of another buffer's bytes. The caller owns it and destroys it.
  *   ct_stream   a queue of operations that run one after the other, asynchronously to the caller.
- *   ct_event    a point in a stream that a thread can wait for.
+ *   ct_event    a point in a stream that a thread, or a stream of another device, can wait for.
  *   ct_graph    a recorded list of operations that one call runs again.
  *   ct_weights  a matrix packed once, at load, for the device.
  *   ct_experts  the matrices of a layer's experts.

@@ -111,7 +111,9 @@ final class ServeCommand implements Callable<Integer> {
 
     @Option(
             names = "--debug-requests",
-            description = "GET /debug/requests for explain, POST /reset_prefix_cache")
+            description =
+                    "GET /debug/requests for explain, GET /debug/experts (and .txt), POST"
+                            + " /reset_prefix_cache")
     boolean debugRequests;
 
     @Spec CommandSpec spec = CommandSpec.create(); // picocli puts the command's own here
