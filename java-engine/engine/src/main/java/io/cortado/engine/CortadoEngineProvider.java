@@ -167,7 +167,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
-        Drafters drafters = Drafters.of(options, config);
+        Drafters drafters = Drafters.of(options, folder, config);
         Device device = Device.open(options.device(), options.threads(), options.isa());
         CausalLm model = null;
         Drafter drafter = null;

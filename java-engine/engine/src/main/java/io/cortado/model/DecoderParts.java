@@ -204,15 +204,23 @@ final class DecoderParts {
         List<Matrix> all = new ArrayList<>();
         all.add(embedding());
         for (int i = 0; i < shape.numLayers(); i++) {
-            String at = layer(i);
-            all.add(qkv(at));
-            all.addAll(latent(at));
-            all.add(output(at));
-            all.addAll(mlp(i));
+            all.addAll(layer(layer(i), shape.layers().get(i).hasExperts()));
         }
         if (!shape.tiedEmbeddings()) {
             all.add(head());
         }
+        return all;
+    }
+
+    /**
+     * @param at the layer's prefix
+     */
+    List<Matrix> layer(String at, boolean hasExperts) {
+        List<Matrix> all = new ArrayList<>();
+        all.add(qkv(at));
+        all.addAll(latent(at));
+        all.add(output(at));
+        all.addAll(mlp(at, hasExperts));
         return all;
     }
 
@@ -228,10 +236,9 @@ final class DecoderParts {
                 : List.of(keyUp, valueUp);
     }
 
-    private List<Matrix> mlp(int layer) {
-        String at = layer(layer);
+    private List<Matrix> mlp(String at, boolean hasExperts) {
         DecoderShape.Experts experts = shape.experts();
-        if (experts == null || !shape.layers().get(layer).hasExperts()) {
+        if (experts == null || !hasExperts) {
             return List.of(gateUp(at), down(at));
         }
         List<Matrix> all = new ArrayList<>();
