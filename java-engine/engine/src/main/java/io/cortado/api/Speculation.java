@@ -41,7 +41,9 @@ public record Speculation(
         /** A smaller model with the same vocabulary. */
         DRAFT_MODEL,
         /** A head trained on the model's inner states, in EAGLE-3's form. */
-        EAGLE3
+        EAGLE3,
+        /** A layer of the model's own files that was trained to predict a further token. */
+        MTP
     }
 
     public Speculation {
@@ -77,6 +79,11 @@ public record Speculation(
     /** By a head in EAGLE-3's form. */
     public static Speculation eagle3(String model, int tokens) {
         return OFF.with(Method.EAGLE3, model).tokens(tokens);
+    }
+
+    /** By the model's own layer that predicts a further token. */
+    public static Speculation mtp(int tokens) {
+        return OFF.with(Method.MTP, "").tokens(tokens);
     }
 
     public boolean isOff() {

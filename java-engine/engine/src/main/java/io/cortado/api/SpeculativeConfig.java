@@ -21,7 +21,9 @@ public final class SpeculativeConfig {
                     "[ngram]", Speculation.Method.NGRAM,
                     "suffix", Speculation.Method.SUFFIX,
                     "draft_model", Speculation.Method.DRAFT_MODEL,
-                    "eagle3", Speculation.Method.EAGLE3);
+                    "eagle3", Speculation.Method.EAGLE3,
+                    "mtp", Speculation.Method.MTP,
+                    "deepseek_mtp", Speculation.Method.MTP);
 
     private SpeculativeConfig() {}
 
@@ -92,7 +94,7 @@ public final class SpeculativeConfig {
             throw EngineException.invalid(
                     PARAM,
                     PARAM
-                            + " must have a method of ngram, suffix, draft_model or eagle3: method="
+                            + " must have a method of ngram, suffix, draft_model, eagle3 or mtp: method="
                             + name);
         }
         return method;

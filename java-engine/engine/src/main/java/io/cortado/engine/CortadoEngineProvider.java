@@ -168,7 +168,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule) {
-        Drafters drafters = Drafters.of(options, config);
+        Drafters drafters = Drafters.of(options, folder, config);
         OpenDevices devices = OpenDevices.open(options, folder, config);
         Device device = devices.device();
         CausalLm model = null;

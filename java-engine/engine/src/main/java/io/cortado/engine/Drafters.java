@@ -5,34 +5,56 @@ import io.cortado.api.EngineOptions;
 import io.cortado.api.Speculation;
 import io.cortado.device.Device;
 import io.cortado.device.Placement;
+import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
+import io.cortado.model.DraftHead;
 import io.cortado.model.Eagle3Config;
 import io.cortado.model.Eagle3Head;
 import io.cortado.model.FolderCheck;
+import io.cortado.model.KvType;
 import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelFolder;
+import io.cortado.model.MtpHead;
 import io.cortado.model.WeightPlan;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** Finds, plans and loads what drafts on the device: a smaller model, or a head on the target. */
+/**
+ * Finds, plans and loads what drafts on the device: a smaller model, or a head on the target, of
+ * its own files or another's.
+ */
 sealed interface Drafters {
     /**
      * What the options ask for; null where nothing on the device drafts.
      *
      * @throws EngineException if it cannot draft for this target
      */
-    static @Nullable Drafters of(EngineOptions options, ModelConfig target) {
+    static @Nullable Drafters of(EngineOptions options, Path targetFolder, ModelConfig target) {
         Speculation how = options.speculation();
-        boolean isHead = how.method() == Speculation.Method.EAGLE3;
-        if (!isHead && how.method() != Speculation.Method.DRAFT_MODEL) {
-            return null;
+        return switch (how.method()) {
+            case OFF, NGRAM, SUFFIX -> null;
+            case DRAFT_MODEL -> model(folder(how), options, target);
+            case EAGLE3 -> new Eagle3(folder(how), Eagle3Config.read(folder(how), target));
+            case MTP -> ownLayer(targetFolder, target);
+        };
+    }
+
+    private static Path folder(Speculation how) {
+        return ModelFolder.locate(Path.of(how.model()), "", System::getenv);
+    }
+
+    private static Drafters ownLayer(Path targetFolder, ModelConfig target) {
+        if (target.numDraftLayers() == 0) {
+            throw EngineException.invalid(
+                    "speculative-config",
+                    "the speculative method mtp needs a model with a layer that predicts further"
+                            + " tokens: num_nextn_predict_layers=0");
         }
-        Path folder = ModelFolder.locate(Path.of(how.model()), "", System::getenv);
-        if (isHead) {
-            return new Head(folder, Eagle3Config.read(folder, target));
-        }
+        return new Mtp(targetFolder, target);
+    }
+
+    private static Drafters model(Path folder, EngineOptions options, ModelConfig target) {
         if (!Files.isRegularFile(folder)) {
             FolderCheck.require(folder, !options.dummyWeights());
         }
@@ -127,7 +149,7 @@ sealed interface Drafters {
     }
 
     /** A head in EAGLE-3's form. */
-    record Head(Path folder, Eagle3Config config) implements Drafters {
+    record Eagle3(Path folder, Eagle3Config config) implements Drafters {
         @Override
         public MemoryPlan plan(
                 Device device, EngineOptions options, int maxModelLen, MemoryPlan target) {
@@ -163,16 +185,63 @@ sealed interface Drafters {
                 int blocksPerSeq,
                 int vocabSize) {
             Eagle3Head head = Eagle3Head.load(device, folder, config, target);
-            boolean made = false;
-            try {
-                head.allocate(limits.maxNumSeqs());
-                Drafter drafter = new Eagle3Drafter(device, head, limits, blocksPerSeq);
-                made = true;
-                return drafter;
-            } finally {
-                if (!made) {
-                    head.close();
-                }
+            return drafter(device, head, limits, blocksPerSeq);
+        }
+    }
+
+    /** The target's own layer that predicts a further token. */
+    record Mtp(Path folder, ModelConfig target) implements Drafters {
+        @Override
+        public MemoryPlan plan(
+                Device device, EngineOptions options, int maxModelLen, MemoryPlan ofTarget) {
+            int seqs = Math.min(options.maxNumSeqs(), options.maxNumBatchedTokens());
+            Activations activations = MemoryPlan.activations(options);
+            KvType kvType = MemoryPlan.kvType(options);
+            return ofTarget.with(
+                    MtpHead.weightBytes(
+                            device, folder, target, activations, options.dummyWeights()),
+                    MtpHead.workspaceBytes(
+                            device,
+                            target,
+                            activations,
+                            kvType,
+                            seqs,
+                            options.maxNumBatchedTokens(),
+                            ofTarget.blocksPerSeq(),
+                            seqs,
+                            options.deterministic()),
+                    MtpHead.kvBytesPerBlock(target, activations, kvType));
+        }
+
+        @Override
+        public void prepare(CausalLm model) {
+            model.keepStates(MtpHead.layerIds(target));
+        }
+
+        @Override
+        public Drafter load(
+                Device device,
+                CausalLm model,
+                EngineOptions options,
+                Limits limits,
+                int numBlocks,
+                int blocksPerSeq,
+                int vocabSize) {
+            MtpHead head = MtpHead.load(device, folder, model, options.dummyWeights());
+            return drafter(device, head, limits, blocksPerSeq);
+        }
+    }
+
+    private static Drafter drafter(Device device, DraftHead head, Limits limits, int blocksPerSeq) {
+        boolean made = false;
+        try {
+            head.allocate(limits.maxNumSeqs());
+            Drafter drafter = new HeadDrafter(device, head, limits, blocksPerSeq);
+            made = true;
+            return drafter;
+        } finally {
+            if (!made) {
+                head.close();
             }
         }
     }

@@ -198,7 +198,7 @@ public final class CausalLm implements AutoCloseable {
      * The same, the keys and values of a draft head on this model included: its layer is part of
      * every block.
      */
-    public KvTiers createTiers(int hostBlocks, Eagle3Head head) {
+    public KvTiers createTiers(int hostBlocks, DraftHead head) {
         List<Buffer> blocks = caches();
         blocks.addAll(head.caches());
         return tiersOf(blocks, hostBlocks);

@@ -219,15 +219,21 @@ final class DecoderParts {
         List<Matrix> all = new ArrayList<>();
         all.add(embedding());
         for (int i = 0; i < shape.numLayers(); i++) {
-            String at = layer(i);
-            all.add(qkv(at));
-            all.addAll(latent(at));
-            all.add(output(at));
-            all.addAll(mlp(i));
+            all.addAll(layer(i, shape.layers().get(i).hasExperts()));
         }
         if (!shape.tiedEmbeddings()) {
             all.add(head());
         }
+        return all;
+    }
+
+    List<Matrix> layer(int number, boolean hasExperts) {
+        String at = layer(number);
+        List<Matrix> all = new ArrayList<>();
+        all.add(qkv(at));
+        all.addAll(latent(at));
+        all.add(output(at));
+        all.addAll(mlp(number, hasExperts));
         return all;
     }
 
@@ -243,10 +249,10 @@ final class DecoderParts {
                 : List.of(keyUp, valueUp);
     }
 
-    private List<Matrix> mlp(int layer) {
+    private List<Matrix> mlp(int layer, boolean hasExperts) {
         String at = layer(layer);
         DecoderShape.Experts experts = shape.experts();
-        if (experts == null || !shape.layers().get(layer).hasExperts()) {
+        if (experts == null || !hasExperts) {
             return List.of(gateUp(at), down(at));
         }
         List<Matrix> all = new ArrayList<>();

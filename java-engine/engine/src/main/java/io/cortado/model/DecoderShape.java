@@ -130,6 +130,30 @@ record DecoderShape(
         return layers.size();
     }
 
+    /** Of the first layer behind the decoder's, with an embedding and a head of its own. */
+    DecoderShape draftShape() {
+        return new DecoderShape(
+                vocabSize,
+                hiddenSize,
+                intermediateSize,
+                numQHeads,
+                numKvHeads,
+                headDim,
+                latent,
+                hasSinks,
+                experts,
+                List.of(layers.getLast()),
+                norms,
+                scores,
+                biases,
+                fusion,
+                isParallel,
+                activation,
+                multipliers,
+                false,
+                0);
+    }
+
     List<Integer> windows() {
         return layers.stream().map(Layer::window).toList();
     }

@@ -36,7 +36,7 @@ public final class DraftInputs implements AutoCloseable {
 
     /**
      * int32[maxNumBatchedTokens]: where a row's feature comes from: a row of the target's last step
-     * or one of the head's last pass, as {@link Eagle3Head.Features} says.
+     * or one of the head's last pass, as {@link DraftHead.Features} says.
      */
     public MemorySegment featureRows() {
         return features.host(FEATURE_ROWS);

@@ -208,6 +208,11 @@ public final class ModelConfig {
         return shape.numLayers();
     }
 
+    /** Layers behind those, in the same files, that predict further tokens. */
+    public int numDraftLayers() {
+        return shape.numDraftLayers();
+    }
+
     /** Ids that end a generation, of both files. */
     public List<Integer> endTokenIds() {
         return endTokenIds;

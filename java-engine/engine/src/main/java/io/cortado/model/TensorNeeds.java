@@ -32,6 +32,13 @@ final class TensorNeeds {
         return needs.shapes;
     }
 
+    /** Of a shape's one layer, whatever stands around it. */
+    static Map<String, List<Long>> ofLayer(DecoderShape shape, String at) {
+        var needs = new TensorNeeds(shape);
+        needs.layer(at, shape.layers().getFirst().hasExperts());
+        return needs.shapes;
+    }
+
     private void layer(String at, boolean hasExperts) {
         long hidden = shape.hiddenSize();
         attention(at + "self_attn.");

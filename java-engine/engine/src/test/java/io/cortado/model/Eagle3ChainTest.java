@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.device.SampleRow;
 import io.cortado.engine.Devices;
+import io.cortado.model.DraftHead.Features;
 import io.cortado.model.Eagle3Bed.Rows;
-import io.cortado.model.Eagle3Head.Features;
 import io.cortado.sampling.Sampler;
 import java.io.IOException;
 import java.util.ArrayList;

@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.demo.DemoModel;
 import io.cortado.device.Device;
+import io.cortado.model.DraftHead.Features;
 import io.cortado.model.Eagle3Bed.Rows;
-import io.cortado.model.Eagle3Head.Features;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;

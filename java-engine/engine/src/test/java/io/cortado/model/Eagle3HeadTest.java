@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.engine.Devices;
+import io.cortado.model.DraftHead.Features;
 import io.cortado.model.Eagle3Bed.Rows;
-import io.cortado.model.Eagle3Head.Features;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,7 +1,7 @@
 package io.cortado.bench.conformance;
 
 import io.cortado.bench.conformance.Eagle3Run.Step;
-import io.cortado.model.Eagle3Head.Features;
+import io.cortado.model.DraftHead.Features;
 import io.cortado.model.ModelException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -32,7 +32,7 @@ final class Eagle3Golden {
     /** A draft that leads by less may be another one with bf16 activations. */
     private static final double BF16_SURE = 1;
 
-    private final Eagle3Driver driver;
+    private final HeadDriver driver;
     private final boolean isExact;
     private double largest;
     private double squares;
@@ -40,7 +40,7 @@ final class Eagle3Golden {
     private int tokens;
     private int targetSteps;
 
-    private Eagle3Golden(Eagle3Driver driver, boolean isExact) {
+    private Eagle3Golden(HeadDriver driver, boolean isExact) {
         this.driver = driver;
         this.isExact = isExact;
     }
@@ -65,7 +65,7 @@ final class Eagle3Golden {
             tally.refused("golden.json: judged with kv-cache-dtype auto only", 2 * count);
             return "";
         }
-        try (Eagle3Driver driver = Eagle3Driver.open(target, folder, options.engine())) {
+        try (HeadDriver driver = HeadDriver.eagle3(target, folder, options.engine())) {
             Eagle3Golden golden = new Eagle3Golden(driver, model.isExact());
             for (int i = 0; i < count; i++) {
                 golden.judge("prompt " + i, prompts.path(i), tally);
@@ -140,12 +140,12 @@ final class Eagle3Golden {
     }
 
     private void compareStates(JsonNode goldens, float[][] rows, List<String> faults) {
-        int width = rows[0].length / driver.config().layerIds().size();
+        int width = rows[0].length / driver.layerIds().size();
         for (int i = 0; i < goldens.size(); i++) {
             JsonNode golden = goldens.path(i);
             int id = golden.path("layer_id").asInt();
-            if (driver.config().layerIds().get(i) != id) {
-                faults.add("states are those of " + driver.config().layerIds());
+            if (driver.layerIds().get(i) != id) {
+                faults.add("states are those of " + driver.layerIds());
                 return;
             }
             double sum = 0;

@@ -1,6 +1,6 @@
 package io.cortado.bench.conformance;
 
-import io.cortado.model.Eagle3Head.Features;
+import io.cortado.model.DraftHead.Features;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -11,9 +11,9 @@ import java.util.List;
 final class Eagle3Run {
     static final int NUM_DRAFTS = 4;
 
-    private final Eagle3Driver driver;
+    private final HeadDriver driver;
 
-    Eagle3Run(Eagle3Driver driver) {
+    Eagle3Run(HeadDriver driver) {
         this.driver = driver;
     }
 

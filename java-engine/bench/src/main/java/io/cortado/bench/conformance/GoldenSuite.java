@@ -15,7 +15,8 @@ import java.util.stream.Stream;
 /**
  * Tiny models of each family, their logits and greedy runs, as Hugging Face transformers gave them;
  * for some the log-probabilities of prompts and pooled hidden states as well. An EAGLE-3 head is
- * judged by what it drafts for the model beside it.
+ * judged by what it drafts for the model beside it, a model's own layer that predicts further
+ * tokens by its drafts too.
  */
 public final class GoldenSuite implements Suite {
     private static final String GOLDEN = "golden.json";
@@ -98,6 +99,9 @@ public final class GoldenSuite implements Suite {
             GoldenModel model = GoldenModel.read(folder, options);
             for (String file : files) {
                 remarks.add(runFile(model, file, golden, options.limit(), tally));
+            }
+            if (model.config().numDraftLayers() > 0 && files.contains(GOLDEN)) {
+                remarks.add(MtpGolden.run(model, folder.resolve(GOLDEN), options.limit(), tally));
             }
         } catch (ModelException e) {
             count(e, Math.max(1, golden.prompts().size()), tally);

@@ -184,8 +184,9 @@ final class EngineFlags {
             paramLabel = "JSON",
             description =
                     "who drafts tokens ahead, as vLLM says it: {\"method\": \"ngram\","
-                            + " \"num_speculative_tokens\": 4}; methods: ngram, suffix, draft_model"
-                            + " and eagle3, these two with \"model\": a folder, demo-draft or demo-eagle3")
+                            + " \"num_speculative_tokens\": 4}; methods: ngram, suffix, mtp (the"
+                            + " model's own layer), and draft_model and eagle3, these two with"
+                            + " \"model\": a folder, demo-draft or demo-eagle3")
     String speculativeConfig = "";
 
     @Option(

@@ -11,23 +11,23 @@ import io.cortado.device.Stream;
 import io.cortado.kv.BlockTable;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
+import io.cortado.model.DraftHead;
 import io.cortado.model.DraftInputs;
 import io.cortado.model.DraftTokens;
-import io.cortado.model.Eagle3Head;
 import io.cortado.model.KvTiers;
 import io.cortado.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
 
 /**
- * An EAGLE-3 head that drafts. It reads a prompt along with the target, but for the last token,
- * behind which nothing is known yet; that one, and the tokens that were accepted, it reads from the
- * states of the target's last step when it drafts next. Tokens of steps that it missed, because
- * drafts rested, it does not read: drafts are poorer for a while, and nothing is wrong.
+ * A head on the target that drafts. It reads a prompt along with the target, but for the last
+ * token, behind which nothing is known yet; that one, and the tokens that were accepted, it reads
+ * from the states of the target's last step when it drafts next. Tokens of steps that it missed,
+ * because drafts rested, it does not read: drafts are poorer for a while, and nothing is wrong.
  *
  * <p>Draft tokens are drawn as {@link DraftModel} does it, from the head's vocabulary.
  */
-final class Eagle3Drafter implements Drafter {
-    private static final System.Logger LOG = System.getLogger(Eagle3Drafter.class.getName());
+final class HeadDrafter implements Drafter {
+    private static final System.Logger LOG = System.getLogger(HeadDrafter.class.getName());
     private static final int SAMPLING_TAG = 0;
     private static final long FOR_A_WHILE_MS = 60_000;
 
@@ -35,7 +35,7 @@ final class Eagle3Drafter implements Drafter {
     private static final int STEPS = 2;
 
     private final ResourceStack owned = new ResourceStack();
-    private final Eagle3Head head;
+    private final DraftHead head;
 
     /** What goes along with steps; these take turns as the steps do. */
     private final DraftInputs[] along = new DraftInputs[STEPS];
@@ -60,7 +60,7 @@ final class Eagle3Drafter implements Drafter {
      *
      * @param head that is allocated, with a row of logits for each sequence
      */
-    Eagle3Drafter(Device device, Eagle3Head head, Limits limits, int maxBlocksPerSeq) {
+    HeadDrafter(Device device, DraftHead head, Limits limits, int maxBlocksPerSeq) {
         this.head = head;
         this.maxBlocksPerSeq = maxBlocksPerSeq;
         int seqs = limits.maxNumSeqs();
@@ -116,7 +116,7 @@ final class Eagle3Drafter implements Drafter {
         }
         if (numActive > 0) {
             to.upload(numTokens, numActive, stream);
-            var features = Eagle3Head.Features.TARGET;
+            var features = DraftHead.Features.TARGET;
             head.forward(to, features, numTokens, numActive, 0, maxQLen, stream);
         }
     }
@@ -135,7 +135,7 @@ final class Eagle3Drafter implements Drafter {
     public void draft(Sequence[] sequences, int count, Stream stream) {
         catchUp(sequences, count);
         for (int round = 0; numActive > 0; round++) {
-            run(round == 0 ? Eagle3Head.Features.TARGET : Eagle3Head.Features.OWN, round, stream);
+            run(round == 0 ? DraftHead.Features.TARGET : DraftHead.Features.OWN, round, stream);
             next(round + 1);
         }
     }
@@ -221,7 +221,7 @@ final class Eagle3Drafter implements Drafter {
         endSequence(inputs, sequence, length);
     }
 
-    private void run(Eagle3Head.Features features, int round, Stream stream) {
+    private void run(DraftHead.Features features, int round, Stream stream) {
         inputs.upload(numTokens, numActive, stream);
         head.forward(inputs, features, numTokens, numActive, numActive, maxQLen, stream);
         sampler.enqueue(head.logits(), 0, stream);

@@ -13,15 +13,18 @@ import io.cortado.device.Stream;
 import io.cortado.model.Activations;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
+import io.cortado.model.DraftHead;
 import io.cortado.model.DraftInputs;
 import io.cortado.model.Eagle3Config;
 import io.cortado.model.Eagle3Head;
 import io.cortado.model.KvType;
 import io.cortado.model.ModelConfig;
+import io.cortado.model.MtpHead;
 import java.nio.file.Path;
+import java.util.List;
 
-/** Runs a target and its EAGLE-3 head on one sequence, without an engine. */
-final class Eagle3Driver implements AutoCloseable {
+/** Runs a target and a head that drafts for it on one sequence, without an engine. */
+final class HeadDriver implements AutoCloseable {
     private static final int BLOCK_SIZE = 16;
     private static final int MAX_TOKENS = 1024;
     private static final int MAX_BLOCKS = MAX_TOKENS / BLOCK_SIZE;
@@ -30,17 +33,24 @@ final class Eagle3Driver implements AutoCloseable {
     private final Stream stream;
     private final Staging staging;
     private final CausalLm target;
-    private final Eagle3Head head;
-    private final Eagle3Config config;
+    private final DraftHead head;
+    private final List<Integer> layerIds;
     private final BatchInputs inputs;
     private final DraftInputs draftInputs;
 
-    private Eagle3Driver(Device device, Path targetFolder, Path folder, EngineOptions options) {
+    /** What drafts, and what it asks its target for. */
+    private interface Kind {
+        List<Integer> layerIds(ModelConfig target);
+
+        DraftHead load(Device device, CausalLm target);
+    }
+
+    private HeadDriver(Device device, Path targetFolder, Kind kind, EngineOptions options) {
         owned.push(device::close);
         boolean opened = false;
         try {
             ModelConfig model = ModelConfig.read(targetFolder);
-            config = Eagle3Config.read(folder, model);
+            layerIds = kind.layerIds(model);
             target =
                     CausalLm.load(
                             device,
@@ -54,9 +64,9 @@ final class Eagle3Driver implements AutoCloseable {
             owned.push(stream::close);
             staging = new Staging(device);
             owned.push(staging::close);
-            target.keepStates(config.layerIds());
+            target.keepStates(layerIds);
             target.allocate(MAX_BLOCKS, 1, MAX_TOKENS, MAX_BLOCKS, MAX_TOKENS, true);
-            head = Eagle3Head.load(device, folder, config, target);
+            head = kind.load(device, target);
             owned.push(head::close);
             head.allocate(1);
             inputs = target.createInputs();
@@ -71,13 +81,51 @@ final class Eagle3Driver implements AutoCloseable {
         }
     }
 
-    static Eagle3Driver open(Path target, Path folder, EngineOptions options) {
-        Device device = Device.open(options.device(), options.threads(), options.isa());
-        return new Eagle3Driver(device, target, folder, options);
+    /** With an EAGLE-3 head. */
+    static HeadDriver eagle3(Path target, Path folder, EngineOptions options) {
+        return open(
+                target,
+                new Kind() {
+                    @Override
+                    public List<Integer> layerIds(ModelConfig model) {
+                        return Eagle3Config.read(folder, model).layerIds();
+                    }
+
+                    @Override
+                    public DraftHead load(Device device, CausalLm model) {
+                        Eagle3Config config = Eagle3Config.read(folder, model.config());
+                        return Eagle3Head.load(device, folder, config, model);
+                    }
+                },
+                options);
     }
 
-    Eagle3Config config() {
-        return config;
+    /** With the target's own layer that predicts a further token. */
+    static HeadDriver mtp(Path target, EngineOptions options) {
+        return open(
+                target,
+                new Kind() {
+                    @Override
+                    public List<Integer> layerIds(ModelConfig model) {
+                        return MtpHead.layerIds(model);
+                    }
+
+                    @Override
+                    public DraftHead load(Device device, CausalLm model) {
+                        return MtpHead.load(device, target, model, false);
+                    }
+                },
+                options);
+    }
+
+    private static HeadDriver open(Path target, Kind kind, EngineOptions options) {
+        Device device = Device.open(options.device(), options.threads(), options.isa());
+        return new HeadDriver(device, target, kind, options);
+    }
+
+    /** Of {@link #states}. */
+    List<Integer> layerIds() {
+        return layerIds;
     }
 
     int maxTokens() {
@@ -98,7 +146,7 @@ final class Eagle3Driver implements AutoCloseable {
 
     /** What the target has kept of each of the last step's tokens; of float32 activations. */
     float[][] states(int numTokens) {
-        int cols = config.layerIds().size() * target.config().hiddenSize();
+        int cols = layerIds.size() * target.config().hiddenSize();
         return rows(target.keptStates(), numTokens, cols);
     }
 
@@ -109,7 +157,7 @@ final class Eagle3Driver implements AutoCloseable {
      * @param nextIds of each row the token after its position
      * @param firstRow where the first row's feature is
      */
-    float[] pass(Eagle3Head.Features features, int position, int[] nextIds, int firstRow) {
+    float[] pass(DraftHead.Features features, int position, int[] nextIds, int firstRow) {
         describe(draftInputs.batch(), position, nextIds);
         for (int i = 0; i < nextIds.length; i++) {
             draftInputs.featureRows().setAtIndex(JAVA_INT, i, firstRow + i);
