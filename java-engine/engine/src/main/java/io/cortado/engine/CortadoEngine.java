@@ -48,7 +48,8 @@ final class CortadoEngine implements Engine {
             Executor executor,
             KvCache cache,
             Limits limits,
-            EngineOptions options) {
+            EngineOptions options,
+            MaskThreads maskThreads) {
         this.model = model;
         this.texts = texts;
         this.executor = executor;
@@ -65,7 +66,10 @@ final class CortadoEngine implements Engine {
                                 texts.tokenizer(),
                                 Processors.of(options.logitsProcessors()),
                                 new Constraints(
-                                        texts.tokenizer(), model.vocabSize(), model.endTokenIds())),
+                                        texts.tokenizer(),
+                                        model.vocabSize(),
+                                        model.endTokenIds(),
+                                        maskThreads)),
                         new PrefixKeys(
                                 model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);
