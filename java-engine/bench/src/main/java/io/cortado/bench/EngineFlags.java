@@ -40,6 +40,9 @@ public final class EngineFlags {
     @Option(names = "--itl-target-ms", description = "time between tokens to keep; 0: any")
     int itlTargetMs = EngineOptions.defaults().itlTargetMs();
 
+    @Option(names = "--mask-wait-ms", description = "time that a step waits for a mask")
+    int maskWaitMs = EngineOptions.defaults().maskWaitMs();
+
     @Option(names = "--kv-cache-memory", description = "bytes of KV cache; 0: chosen")
     long kvCacheBytes;
 
@@ -125,6 +128,7 @@ public final class EngineFlags {
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .itlTargetMs(itlTargetMs)
+                .maskWaitMs(maskWaitMs)
                 .kvCacheBytes(kvCacheBytes)
                 .memoryUtilization(memoryUtilization)
                 .prefixCaching(prefixCaching)

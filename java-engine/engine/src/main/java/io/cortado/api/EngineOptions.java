@@ -28,6 +28,8 @@ import java.util.Map;
  * @param itlTargetMs time between tokens that running answers should keep while prompts enter:
  *     these then enter in chunks so small that a step takes no longer; 0: whatever the token budget
  *     gives. Which tokens are drawn does not depend on it
+ * @param maskWaitMs how long a step waits for the mask of a constraint once all else of it is on
+ *     its way: after that the others go on without it. Which tokens are drawn does not depend on it
  * @param maxWaiting requests that may wait before QUEUE_FULL
  * @param maxWaitingTokens tokens of prompts that may wait before QUEUE_FULL, unless a prompt alone
  *     has more; 0: any number
@@ -72,6 +74,7 @@ public record EngineOptions(
         int maxNumSeqs,
         int maxNumBatchedTokens,
         int itlTargetMs,
+        int maskWaitMs,
         int maxWaiting,
         long maxWaitingTokens,
         long stepTimeoutMs,
@@ -91,6 +94,7 @@ public record EngineOptions(
         String revision) {
 
     private static final int MAX_TENANT_WEIGHTS = 10_000;
+    private static final int MASK_WAIT_MS = 5;
     private static final long TEN_MINUTES_MS = 600_000;
     private static final long LEAST_STEP_TIMEOUT_MS = 100;
     private static final long WEEK_MS = 7L * 24 * 3600 * 1000;
@@ -125,6 +129,7 @@ public record EngineOptions(
         requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
         requireRange("max-num-batched-tokens", maxNumBatchedTokens, 16, 65536);
         requireRange("itl-target-ms", itlTargetMs, 0, 600_000);
+        requireRange("mask-wait-ms", maskWaitMs, 0, 600_000);
         requireRange("max-waiting", maxWaiting, 0, 1_000_000);
         requireRange("max-waiting-tokens", maxWaitingTokens, 0, 1L << 40);
         if (stepTimeoutMs != 0) {
@@ -254,6 +259,7 @@ public record EngineOptions(
                 64,
                 2048,
                 0,
+                MASK_WAIT_MS,
                 1024,
                 0,
                 TEN_MINUTES_MS,
@@ -287,6 +293,7 @@ public record EngineOptions(
         private int maxNumSeqs;
         private int maxNumBatchedTokens;
         private int itlTargetMs;
+        private int maskWaitMs;
         private int maxWaiting;
         private long maxWaitingTokens;
         private long stepTimeoutMs;
@@ -318,6 +325,7 @@ public record EngineOptions(
             maxNumSeqs = from.maxNumSeqs;
             maxNumBatchedTokens = from.maxNumBatchedTokens;
             itlTargetMs = from.itlTargetMs;
+            maskWaitMs = from.maskWaitMs;
             maxWaiting = from.maxWaiting;
             maxWaitingTokens = from.maxWaitingTokens;
             stepTimeoutMs = from.stepTimeoutMs;
@@ -351,6 +359,7 @@ public record EngineOptions(
                     maxNumSeqs,
                     maxNumBatchedTokens,
                     itlTargetMs,
+                    maskWaitMs,
                     maxWaiting,
                     maxWaitingTokens,
                     stepTimeoutMs,
@@ -438,6 +447,12 @@ public record EngineOptions(
     public EngineOptions itlTargetMs(int value) {
         Fields fields = new Fields(this);
         fields.itlTargetMs = value;
+        return fields.build();
+    }
+
+    public EngineOptions maskWaitMs(int value) {
+        Fields fields = new Fields(this);
+        fields.maskWaitMs = value;
         return fields.build();
     }
 

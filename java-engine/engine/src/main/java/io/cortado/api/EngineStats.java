@@ -21,6 +21,7 @@ import java.util.List;
  * @param stepTokens steps by their number of tokens, since the start
  * @param cache the KV cache and the prefixes in it
  * @param drafts what came of speculation
+ * @param lateMasks what came of constraints whose masks took long
  * @param guards what keeps the engine safe from too much work and from a stuck device
  */
 public record EngineStats(
@@ -39,6 +40,7 @@ public record EngineStats(
         StepTokens stepTokens,
         Cache cache,
         Drafts drafts,
+        LateMasks lateMasks,
         Guards guards) {
 
     /**
@@ -106,6 +108,18 @@ public record EngineStats(
         public double tokensPerStep() {
             return verified == 0 ? 1 : 1 + (double) accepted / verified;
         }
+    }
+
+    /**
+     * Rows whose mask was not made when their step would not wait any longer, since the start.
+     *
+     * @param held rows that were not drawn: their answers sat out until there was a mask
+     * @param kept rows drawn without it whose token the constraint allows
+     * @param redrawn rows drawn without it whose token was thrown away
+     */
+    public record LateMasks(long held, long kept, long redrawn) {
+        /** None was late. */
+        public static final LateMasks NONE = new LateMasks(0, 0, 0);
     }
 
     /**

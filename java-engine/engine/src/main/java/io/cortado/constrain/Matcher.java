@@ -54,21 +54,16 @@ public final class Matcher {
      * @param mask {@link TokenTable#words} long
      */
     public void allowed(int[] mask) {
-        if (mask.length != automaton.vocabulary().words()) {
-            throw new IllegalArgumentException(
-                    "mask must have a bit for each logit: words="
-                            + mask.length
-                            + " needed="
-                            + automaton.vocabulary().words());
-        }
+        nextMask().allowed(mask);
+    }
+
+    /** The same as work of its own, of the present state whatever comes after it. */
+    public NextMask nextMask() {
         if (isEnded) {
-            Arrays.fill(mask, 0);
-            for (int end : automaton.vocabulary().endIds()) {
-                mask[end >> 5] |= 1 << end;
-            }
-            return;
+            return new NextMask(automaton, walker, null);
         }
-        present().copyTo(mask);
+        follow();
+        return new NextMask(automaton, walker, configs[numTokens]);
     }
 
     /** Whether no token is allowed: the output cannot go on, and is not complete. */

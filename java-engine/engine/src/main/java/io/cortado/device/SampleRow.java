@@ -15,6 +15,8 @@ public final class SampleRow {
     /** As {@code forced}, {@code stateSlot}, {@code maskRow} and {@code allowedRow}. */
     public static final int NONE = -1;
 
+    private static final float GREEDY_BELOW = 1e-5f;
+
     private final MemorySegment struct;
 
     /** Of a request. */
@@ -65,6 +67,12 @@ public final class SampleRow {
             order.set(CortadoNative.C_CHAR, i, (byte) steps[i].code());
         }
         return this;
+    }
+
+    /** Whether it takes the first of the order, whatever else there is. */
+    public boolean isGreedy() {
+        return ct_sample_row.temperature(struct) < GREEDY_BELOW
+                && !(ct_sample_row.dynatemp_range(struct) > 0);
     }
 
     /** Below 1e-5 greedy. */

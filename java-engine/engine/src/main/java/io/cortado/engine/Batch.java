@@ -21,6 +21,16 @@ final class Batch {
     /** In {@link #fedRows}: the id is known. */
     static final int KNOWN = -1;
 
+    /** How the mask of a row's constraint comes in. */
+    enum Masking {
+        /** By the row's draw, or there is none. */
+        DRAWN,
+        /** It was late: the row draws without, and the token is checked behind it. */
+        CHECKED,
+        /** It was late: what the row draws is nobody's. */
+        HELD
+    }
+
     final int[] ids;
 
     /**
@@ -48,6 +58,8 @@ final class Batch {
 
     /** The draft behind which the row draws; {@link DraftTree#ROOT}: behind what is known. */
     final int[] rowNode;
+
+    final Masking[] rowMasking;
 
     final int[] token;
     final float[] logprob;
@@ -114,6 +126,7 @@ final class Batch {
         rowResets = new boolean[rows];
         rowNode = new int[rows];
         guidedRows = new int[rows];
+        rowMasking = new Masking[rows];
         drafts = new int[seqs];
         faults = new @Nullable EngineException[rows];
         token = new int[rows];
@@ -196,6 +209,13 @@ final class Batch {
     @Nullable EngineException fault(int row) {
         EngineException why = faults[row];
         return why != null ? why : SampleStatus.fault(status[row], rowPosition[row]);
+    }
+
+    /** True if the row draws the token after those that are known. */
+    boolean drawsBehindKnown(int row) {
+        return rowForced[row] == DRAW
+                && rowNode[row] == DraftTree.ROOT
+                && rowMasking[row] != Masking.HELD;
     }
 
     int tokensLeft() {
@@ -438,6 +458,7 @@ final class Batch {
         rowToken[numRows] = tokenIndex;
         rowSequence[numRows] = numSeqs;
         rowForced[numRows] = forced;
+        rowMasking[numRows] = Masking.DRAWN;
         rowPosition[numRows] = position;
         numRows++;
     }

@@ -31,6 +31,7 @@ final class Constraints {
     private final @Nullable Tokenizer tokenizer;
     private final int width;
     private final int[] endIds;
+    private final MaskThreads threads;
     private final GrammarCache cache = new GrammarCache(CACHE_BYTES);
 
     /** Of the last requests: to find what goes beyond a marker takes a look at each token. */
@@ -50,8 +51,11 @@ final class Constraints {
     /**
      * @param width logits of a row
      * @param endIds the model's
+     * @param threads where masks are made
      */
-    Constraints(@Nullable Tokenizer tokenizer, int width, List<Integer> endIds) {
+    Constraints(
+            @Nullable Tokenizer tokenizer, int width, List<Integer> endIds, MaskThreads threads) {
+        this.threads = threads;
         this.tokenizer = tokenizer;
         this.width = width;
         int known = tokenizer == null ? 0 : Math.min(width, tokenizer.vocabSize());
@@ -70,9 +74,9 @@ final class Constraints {
         if (constraint instanceof Constraint.AfterReasoning(var answer, var reasoning)) {
             CompiledGrammar grammar = grammar(answer, vocabulary);
             ReasoningRegion region = region(reasoning, vocabulary);
-            return new GuideRules(grammar, region, region.start(prompt));
+            return new GuideRules(grammar, threads, region, region.start(prompt));
         }
-        return GuideRules.of(grammar(constraint, vocabulary));
+        return GuideRules.of(grammar(constraint, vocabulary), threads);
     }
 
     private CompiledGrammar grammar(Constraint constraint, TokenTable vocabulary) {

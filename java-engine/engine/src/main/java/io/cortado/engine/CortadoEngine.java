@@ -49,7 +49,8 @@ final class CortadoEngine implements Engine {
             Executor executor,
             KvCache cache,
             Limits limits,
-            EngineOptions options) {
+            EngineOptions options,
+            MaskThreads maskThreads) {
         this.model = model;
         this.texts = texts;
         this.executor = executor;
@@ -66,7 +67,10 @@ final class CortadoEngine implements Engine {
                                 texts.tokenizer(),
                                 Processors.of(options.logitsProcessors()),
                                 new Constraints(
-                                        texts.tokenizer(), model.vocabSize(), model.endTokenIds())),
+                                        texts.tokenizer(),
+                                        model.vocabSize(),
+                                        model.endTokenIds(),
+                                        maskThreads)),
                         new PrefixKeys(
                                 model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);

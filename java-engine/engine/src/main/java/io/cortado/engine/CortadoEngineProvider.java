@@ -49,7 +49,13 @@ public final class CortadoEngineProvider implements EngineProvider {
 
     @Override
     public Engine open(Path folder, EngineOptions options) {
-        return open(folder, options, _ -> {}, executor -> executor, TierRates.Rule.MEASURED);
+        return open(
+                folder,
+                options,
+                _ -> {},
+                executor -> executor,
+                TierRates.Rule.MEASURED,
+                MaskThreads.of(options));
     }
 
     @Override
@@ -75,7 +81,18 @@ public final class CortadoEngineProvider implements EngineProvider {
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap) {
-        return open(named, options, onOpen, wrap, TierRates.Rule.ALWAYS);
+        return open(named, options, onOpen, wrap, TierRates.Rule.ALWAYS, MaskThreads.of(options));
+    }
+
+    /** The same, for tests that make masks when they please. */
+    static Engine open(Path named, EngineOptions options, Consumer<Runnable> masks) {
+        return open(
+                named,
+                options,
+                _ -> {},
+                executor -> executor,
+                TierRates.Rule.ALWAYS,
+                new MaskThreads(masks, MaskThreads.waitOf(options)));
     }
 
     private static Engine open(
@@ -83,13 +100,14 @@ public final class CortadoEngineProvider implements EngineProvider {
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
-            TierRates.Rule rule) {
+            TierRates.Rule rule,
+            MaskThreads masks) {
         return told(() -> {
             Path folder = locate(named, options);
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             Texts texts = Texts.open(folder);
-            return load(folder, options, config, maxModelLen, texts, onOpen, wrap, rule);
+            return load(folder, options, config, maxModelLen, texts, onOpen, wrap, rule, masks);
         });
     }
 
@@ -167,7 +185,8 @@ public final class CortadoEngineProvider implements EngineProvider {
             Texts texts,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
-            TierRates.Rule rule) {
+            TierRates.Rule rule,
+            MaskThreads masks) {
         Drafters drafters = Drafters.of(options, folder, config);
         OpenDevices devices = OpenDevices.open(options, folder, config);
         Device device = devices.device();
@@ -232,7 +251,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                             tiers(model, drafter, options, rule));
             executor = wrap.apply(onDevice);
             KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks(), onDevice.diskBlocks());
-            return new CortadoEngine(info, texts, executor, cache, limits, options);
+            return new CortadoEngine(info, texts, executor, cache, limits, options, masks);
         } catch (RuntimeException | Error e) {
             if (executor != null) {
                 closeAfter(e, executor);

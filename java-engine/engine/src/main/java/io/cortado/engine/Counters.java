@@ -14,6 +14,7 @@ final class Counters {
     private final Door door;
     private final StepWatch watch;
     private final DraftCounts drafts;
+    private final LateMasks masks;
     private long steps;
     private long scheduledSeqs;
     private long hostNanos;
@@ -40,7 +41,14 @@ final class Counters {
     private volatile long sharedDeviceNanos;
     private volatile long unread;
 
-    Counters(Scheduler scheduler, KvCache cache, Door door, StepWatch watch, DraftCounts drafts) {
+    Counters(
+            Scheduler scheduler,
+            KvCache cache,
+            Door door,
+            StepWatch watch,
+            DraftCounts drafts,
+            LateMasks masks) {
+        this.masks = masks;
         this.drafts = drafts;
         this.scheduler = scheduler;
         this.cache = cache;
@@ -124,6 +132,7 @@ final class Counters {
                         sharedDiskBlocks,
                         sharedFromDisk),
                 drafts.snapshot(),
+                masks.snapshot(),
                 new EngineStats.Guards(
                         door.waitingTokens(),
                         door.refusedByRequests(),

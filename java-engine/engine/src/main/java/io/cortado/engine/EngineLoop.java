@@ -95,7 +95,8 @@ final class EngineLoop implements Runnable, StepResults.Ends {
         results = new StepResults(scheduler, speculator, clock, this);
         toWake = new ArrayList<>(limits.maxNumSeqs());
         batches = new Batch[] {new Batch(limits), new Batch(limits)};
-        counters = new Counters(scheduler, cache, door, watch, speculator.counts());
+        counters =
+                new Counters(scheduler, cache, door, watch, speculator.counts(), results.masks());
         DiskTier disk = cache.disk();
         traffic = disk == null ? null : new DiskTraffic(cache, disk, executor);
         executor.onEnded(this::unpark);
@@ -182,6 +183,7 @@ final class EngineLoop implements Runnable, StepResults.Ends {
         executor.submit(next, cache);
         watch.end();
         next.submittedNanos = clock.getAsLong();
+        Guides.sitOut(next);
         scheduler.advance(next);
         turn = 1 - turn;
         return next;
@@ -313,6 +315,9 @@ final class EngineLoop implements Runnable, StepResults.Ends {
         for (Sequence sequence : request.sequences) {
             speculator.begin(sequence);
             scheduler.add(sequence);
+            if (sequence.guide != null && sequence.index == 0) {
+                sequence.guide.ask(); // it is made while the prompt is computed
+            }
         }
     }
 

@@ -7,23 +7,40 @@ import io.cortado.constrain.GrammarException;
 import io.cortado.constrain.Matcher;
 import io.cortado.speculate.DraftTree;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
  * How a constraint leads one answer: before each row the mask of what may be drawn, after it the
  * token. It follows the answer's tokens on the host, so that nothing the device loses is missed. A
- * failure is its request's alone, and ends it.
+ * failure is its request's alone, and ends it. The loop's, but for the making of masks.
+ *
+ * <p>A mask is asked for as soon as the tokens before it are known, and made by another thread; the
+ * guide has one of these at a time, which makes whatever was asked last. So a mask that takes long
+ * keeps no step waiting, and no more than one thread busy.
  *
  * <p>While a model reasons, the matcher waits: it gets no token of the reasoning nor of its
  * markers.
  */
 final class Guide {
     private final Matcher matcher;
+    private final MaskThreads threads;
+    private final Runnable maker = this::makeAll;
 
-    /** Behind what is known, then behind each draft. */
-    private final List<int[]> masks = new ArrayList<>();
+    /** Behind what is known, then behind each draft. Under the lock of this. */
+    private final List<RowMask> masks = new ArrayList<>();
+
+    private final int words;
+
+    /** A thread makes masks, or will. Under the lock of this. */
+    private boolean isMaking;
+
+    /** Who is to hear of a mask that was made. */
+    private volatile @Nullable Thread waiter;
+
+    /** Its sequence waits for the mask behind what is known: a step has gone without it. */
+    private boolean isLate;
 
     /** Null once the answer has begun. */
     private @Nullable ReasoningPhase reasoning;
@@ -34,45 +51,133 @@ final class Guide {
     /**
      * @param reasoning null: the answer begins at once
      */
-    Guide(CompiledGrammar grammar, @Nullable ReasoningPhase reasoning) {
+    Guide(CompiledGrammar grammar, MaskThreads threads, @Nullable ReasoningPhase reasoning) {
         matcher = grammar.matcher();
-        masks.add(new int[grammar.vocabulary().words()]);
+        words = grammar.vocabulary().words();
+        masks.add(new RowMask(words));
+        this.threads = threads;
         this.reasoning = reasoning;
     }
 
-    /**
-     * Of the last look behind a draft, or behind {@link DraftTree#ROOT}; all ones where it has
-     * failed, as the row is drawn all the same.
-     */
-    int[] mask(int node) {
+    /** Behind a draft, or behind {@link DraftTree#ROOT}. */
+    RowMask mask(int node) {
         return masks.get(1 + node);
     }
 
-    /** Finds what may be drawn next; why the answer cannot go on, or null. */
-    @Nullable EngineException look() {
-        return look(mask(DraftTree.ROOT));
+    /** Has the mask of the next token made, unless that was asked before. */
+    void ask() {
+        if (!mask(DraftTree.ROOT).isAsked()) {
+            ask(DraftTree.ROOT, look());
+        }
     }
 
-    /** Finds what may be drawn behind a draft, all drafts before it being looked at already. */
-    @Nullable EngineException look(DraftTree tree, int node) {
-        if (masks.size() == 1 + node) {
-            masks.add(new int[mask(DraftTree.ROOT).length]);
-        }
-        int[] mask = mask(node);
+    /** Has the mask behind a draft made as well, all drafts before it being asked for already. */
+    void ask(DraftTree tree, int node) {
         int before = matcher.numTokens();
         ReasoningPhase phase = leave();
+        RowMask.Ask ask;
         try {
-            if (follow(tree, node)) {
-                return look(mask);
-            }
-            Arrays.fill(mask, -1); // nobody gets there: the row before does not draw it
-            return null;
+            // Where it does not follow nobody gets there: the row before does not draw it.
+            ask = follow(tree, node) ? look() : new RowMask.Open(null);
         } catch (RuntimeException | Error fault) {
-            Arrays.fill(mask, -1);
-            return failed(fault);
+            ask = new RowMask.Open(failed(matcher.numTokens(), fault));
         } finally {
             comeBack(phase, before);
         }
+        ask(node, ask);
+    }
+
+    private RowMask.Ask look() {
+        ReasoningPhase phase = reasoning == null ? null : reasoning.copy();
+        try {
+            return new RowMask.Look(
+                    mayAnswer ? matcher.nextMask() : null, phase, matcher.numTokens());
+        } catch (GrammarException e) {
+            return new RowMask.Open(Constraints.refused(e));
+        } catch (RuntimeException | Error fault) {
+            return new RowMask.Open(failed(matcher.numTokens(), fault));
+        }
+    }
+
+    private void ask(int node, RowMask.Ask ask) {
+        synchronized (this) {
+            if (masks.size() == 1 + node) {
+                masks.add(new RowMask(words));
+            }
+            RowMask mask = mask(node);
+            mask.ask(ask);
+            if (isMaking) {
+                return;
+            }
+            if (ask.isKnown()) {
+                mask.make(ask);
+                return;
+            }
+            isMaking = true;
+        }
+        threads.run().accept(maker);
+    }
+
+    private void makeAll() {
+        for (RowMask mask = nextWanted(); mask != null; mask = nextWanted()) {
+            RowMask.Ask ask = mask.wanted();
+            if (ask != null) {
+                mask.make(ask);
+            }
+            LockSupport.unpark(waiter);
+        }
+    }
+
+    private synchronized @Nullable RowMask nextWanted() {
+        for (RowMask mask : masks) {
+            if (mask.wanted() != null) {
+                return mask;
+            }
+        }
+        isMaking = false;
+        return null;
+    }
+
+    /**
+     * Waits for the masks of a row and of so many drafts behind it until a time; the caller is
+     * woken up later too if one is still not made then.
+     */
+    void await(int drafts, long deadlineNanos) {
+        if (areMade(drafts)) {
+            return;
+        }
+        waiter = Thread.currentThread();
+        while (!areMade(drafts)) {
+            long left = deadlineNanos - System.nanoTime();
+            if (left <= 0) {
+                return;
+            }
+            LockSupport.parkNanos(this, left);
+        }
+        waiter = null;
+    }
+
+    private boolean areMade(int drafts) {
+        for (int node = DraftTree.ROOT; node < drafts; node++) {
+            if (!mask(node).isMade()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    long waitNanos() {
+        return threads.waitNanos();
+    }
+
+    /** The sequence does not go on before its mask is made. */
+    void sitOut() {
+        isLate = true;
+    }
+
+    boolean sitsOut() {
+        isLate &= !mask(DraftTree.ROOT).isMade();
+        return isLate;
     }
 
     /** Drops drafts from the first on that the constraint does not let through. */
@@ -121,52 +226,39 @@ final class Guide {
         return (reasoning != null || !matcher.isEnded()) && isTaken(token);
     }
 
-    private @Nullable EngineException look(int[] mask) {
-        EngineException failure = tryLook(mask);
-        if (failure != null) {
-            Arrays.fill(mask, -1);
-        }
-        return failure;
+    /** True if {@link #allows} can tell of a token that was drawn without its mask. */
+    boolean canTell() {
+        return reasoning == null;
     }
 
-    private @Nullable EngineException tryLook(int[] mask) {
-        ReasoningPhase phase = reasoning;
-        if (phase != null && phase.isInside()) {
-            phase.inside(mask);
-            return null;
-        }
+    /** Whether the mask of the next token has this one. */
+    boolean allows(int token) {
+        int before = matcher.numTokens();
         try {
-            if (mayAnswer) {
-                matcher.allowed(mask);
-            } else {
-                Arrays.fill(mask, 0);
-            }
-            if (phase != null) {
-                phase.addOpening(mask);
-            }
-        } catch (GrammarException e) {
-            return Constraints.refused(e);
+            return matcher.accept(token);
         } catch (RuntimeException | Error fault) {
-            return failed(fault);
+            return false; // the mask tells what is wrong
+        } finally {
+            matcher.rollback(matcher.numTokens() - before);
         }
-        for (int word : mask) {
-            if (word != 0) {
-                return null;
-            }
-        }
-        return EngineException.invalid(
-                Constraint.PARAM,
-                "no token of the model's can go on with the output: tokens=" + matcher.numTokens());
     }
 
     /** Takes the token that was drawn; why the answer cannot go on, or null. */
     @Nullable EngineException accept(int token) {
+        forgetMasks();
         try {
-            return isTaken(token) ? null : failed(null);
+            return isTaken(token) ? null : failed(matcher.numTokens(), null);
         } catch (GrammarException e) {
             return Constraints.refused(e);
         } catch (RuntimeException | Error fault) {
-            return failed(fault);
+            return failed(matcher.numTokens(), fault);
+        }
+    }
+
+    private void forgetMasks() {
+        isLate = false;
+        for (RowMask mask : masks) {
+            mask.ask(null);
         }
     }
 
@@ -200,11 +292,11 @@ final class Guide {
         return true;
     }
 
-    private EngineException failed(@Nullable Throwable fault) {
+    static EngineException failed(int numTokens, @Nullable Throwable fault) {
         return new EngineException(
                 EngineException.Code.INTERNAL,
                 "the constraint has failed at token %d: %s"
-                        .formatted(matcher.numTokens(), fault == null ? "not allowed" : fault),
+                        .formatted(numTokens, fault == null ? "not allowed" : fault),
                 Constraint.PARAM,
                 fault);
     }

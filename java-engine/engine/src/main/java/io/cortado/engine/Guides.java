@@ -2,49 +2,67 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineException;
 import io.cortado.speculate.DraftTree;
-import java.util.stream.IntStream;
 
-/** The masks of a batch, made while the device computes its logits. */
+/**
+ * The masks of a batch, which others make while the device computes its logits. A step does not
+ * wait for one that takes long. Where what a row draws can be checked behind it and is then, bit
+ * for bit, what it draws under its mask, it is drawn without; else it is not drawn, and its
+ * sequence sits out until there is a mask.
+ */
 final class Guides {
-    /** So many are made in parallel: one alone is most often a copy of what is known. */
-    private static final int PARALLEL_FROM = 4;
-
     private Guides() {}
 
-    /** Each guided row's mask, or its fault. */
+    /** Each guided row's mask, or its fault, or what becomes of it without one. */
     static void look(Batch batch) {
-        int count = batch.numGuided();
-        if (count >= PARALLEL_FROM) {
-            IntStream.range(0, count).parallel().forEach(i -> look(batch, i));
-            return;
+        for (int i = 0; i < batch.numGuided(); i++) {
+            int row = batch.guidedRow(i);
+            Sequence sequence = batch.sequence(batch.rowSequence[row]);
+            ask(sequence, batch.rowNode[row]);
         }
-        for (int i = 0; i < count; i++) {
-            look(batch, i);
+        long start = System.nanoTime();
+        for (int i = 0; i < batch.numGuided(); i++) {
+            int row = batch.guidedRow(i);
+            Sequence sequence = batch.sequence(batch.rowSequence[row]);
+            Guide guide = sequence.guiding();
+            if (batch.rowNode[row] == DraftTree.ROOT) {
+                int drafts = batch.draftsOf(batch.rowSequence[row]);
+                guide.await(drafts, start + guide.waitNanos());
+            }
+            take(batch, row, sequence, guide.mask(batch.rowNode[row]));
         }
     }
 
-    private static void look(Batch batch, int index) {
-        int row = batch.guidedRow(index);
-        if (batch.rowNode[row] != DraftTree.ROOT) {
-            return; // with its sequence's first row
+    private static void ask(Sequence sequence, int node) {
+        if (node == DraftTree.ROOT) {
+            sequence.guiding().ask();
+        } else {
+            sequence.guiding().ask(sequence.drafting().tree(), node);
         }
-        Sequence sequence = batch.sequence(batch.rowSequence[row]);
-        Guide guide = sequence.guide;
-        if (guide == null) {
-            return;
-        }
-        EngineException failure = guide.look();
-        if (failure != null) {
-            batch.fault(row, failure);
-        }
-        Drafts drafts = sequence.drafts;
-        for (int node = 0;
-                drafts != null && node < batch.draftsOf(batch.rowSequence[row]);
-                node++) {
-            EngineException behind = guide.look(drafts.tree(), node);
-            if (behind != null) {
-                batch.fault(row + 1 + node, behind);
+    }
+
+    /** The last token of a sequence that does not draw is computed again when it does. */
+    static void sitOut(Batch batch) {
+        for (int i = 0; i < batch.numGuided(); i++) {
+            int row = batch.guidedRow(i);
+            boolean isHeld = batch.rowMasking[row] == Batch.Masking.HELD;
+            if (isHeld && batch.rowNode[row] == DraftTree.ROOT) {
+                Sequence sequence = batch.sequence(batch.rowSequence[row]);
+                sequence.computed--;
+                sequence.guiding().sitOut();
             }
+        }
+    }
+
+    private static void take(Batch batch, int row, Sequence sequence, RowMask mask) {
+        if (mask.isMade()) {
+            EngineException failure = mask.failure();
+            if (failure != null) {
+                batch.fault(row, failure);
+            }
+        } else if (sequence.mayDrawUnmasked()) {
+            batch.rowMasking[row] = Batch.Masking.CHECKED;
+        } else {
+            batch.rowMasking[row] = Batch.Masking.HELD;
         }
     }
 }

@@ -92,7 +92,10 @@ final class ProcessedRows implements AutoCloseable {
             int place = batch.processedRow(i);
             Sequence sequence = batch.sequence(batch.rowSequence[place]);
             // One that has ended may have lost its slot to another.
-            boolean isWanted = !sequence.hasEnded() && batch.status[place] == SampleStatus.OK;
+            boolean isWanted =
+                    !sequence.hasEnded()
+                            && batch.rowMasking[place] != Batch.Masking.HELD
+                            && batch.status[place] == SampleStatus.OK;
             if (isWanted && process(batch, place, sequence, i, count)) {
                 writer.draw(batch, place);
                 places[count++] = place;

@@ -56,6 +56,15 @@ record RowParams(
                 && processors.isEmpty();
     }
 
+    /**
+     * True if the token that is drawn without a constraint's mask, where the mask has it, is the
+     * one that is drawn with it: the first of an order in which each token stands by itself. And
+     * nothing else learns of a draw that is thrown away.
+     */
+    boolean mayDrawUnmasked() {
+        return row.isGreedy() && !hasState && processors.isEmpty();
+    }
+
     /** True if the host has to know the last token before the next can be drawn. */
     boolean followsTokens() {
         return badWords != null || dry != null || guide != null || !processors.isEmpty();

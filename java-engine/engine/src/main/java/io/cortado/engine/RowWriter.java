@@ -3,6 +3,7 @@ package io.cortado.engine;
 import io.cortado.device.SampleRow;
 import io.cortado.sampling.Sampler;
 import io.cortado.speculate.DraftTree;
+import org.jspecify.annotations.Nullable;
 
 /** Adds rows of a batch to a sampler, with what their rules ask for at this very place. */
 final class RowWriter {
@@ -22,7 +23,8 @@ final class RowWriter {
         for (int row = 0; row < batch.numRows(); row++) {
             if (batch.rowForced[row] != Batch.DRAW) {
                 score(batch, row);
-            } else if (batch.sequence(batch.rowSequence[row]).hasProcessors()) {
+            } else if (batch.rowMasking[row] == Batch.Masking.HELD
+                    || batch.sequence(batch.rowSequence[row]).hasProcessors()) {
                 addUnread();
             } else {
                 draw(batch, row);
@@ -50,7 +52,8 @@ final class RowWriter {
         SampleRow added = sampler.add(params.row());
         added.random(sequence.seed, position, SAMPLING_TAG);
         text.set(sequence, batch.rowNode[row]);
-        addMasks(added, params, sequence, batch.rowNode[row]);
+        boolean isMasked = batch.rowMasking[row] == Batch.Masking.DRAWN;
+        addMasks(added, params, isMasked ? sequence.guide : null, batch.rowNode[row]);
         addBias(params, sequence, (int) position - sequence.prompt.length);
         DryRule dry = params.dry();
         if (dry != null) {
@@ -88,12 +91,11 @@ final class RowWriter {
         }
     }
 
-    private void addMasks(SampleRow added, RowParams params, Sequence sequence, int node) {
-        Guide guide = sequence.guide;
+    private void addMasks(SampleRow added, RowParams params, @Nullable Guide guide, int node) {
         int[] allowed = params.allowedMask();
         if (guide != null || allowed != null) {
             added.masks(
-                    guide == null ? SampleRow.NONE : sampler.mask(guide.mask(node)),
+                    guide == null ? SampleRow.NONE : sampler.mask(guide.mask(node).bits()),
                     allowed == null ? SampleRow.NONE : sampler.mask(allowed));
         }
     }

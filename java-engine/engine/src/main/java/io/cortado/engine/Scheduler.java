@@ -3,7 +3,6 @@ package io.cortado.engine;
 import io.cortado.kv.BlockHasher;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
-import io.cortado.speculate.DraftTree;
 import java.util.Objects;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -211,7 +210,7 @@ final class Scheduler {
             }
         }
         for (int row = 0; row < batch.numRows(); row++) {
-            if (batch.rowForced[row] == Batch.DRAW && batch.rowNode[row] == DraftTree.ROOT) {
+            if (batch.drawsBehindKnown(row)) {
                 Sequence sequence = batch.sequence(batch.rowSequence[row]);
                 sequence.drawing++;
                 sequence.drawingRow = row;

@@ -33,6 +33,9 @@ final class Sequence implements TokenSource {
     /** Tokens without a choice are appended without being drawn. */
     private final boolean mayForce;
 
+    /** A mask that is late may be applied to what was drawn. */
+    private final boolean drawsUnmasked;
+
     /** Of its full blocks; null where nothing is to be shared. */
     final @Nullable BlockKeys keys;
 
@@ -120,6 +123,7 @@ final class Sequence implements TokenSource {
         guide = rules == null ? null : rules.guide();
         followsTokens = request.rowParams.followsTokens();
         mayForce = request.rowParams.mayForce() && request.logprobs < 0;
+        drawsUnmasked = request.rowParams.mayDrawUnmasked() && request.logprobs < 0;
     }
 
     private static LogitsProcessor made(LogitsProcessorFactory factory) {
@@ -150,14 +154,32 @@ final class Sequence implements TokenSource {
 
     /**
      * Tokens to compute before the next one can be drawn; 1 while decoding, 0 where the steps under
-     * way are the last, or where the next one waits for what they draw.
+     * way are the last, or where the next one waits for what they draw or for its mask.
      */
     int pending() {
-        return drawing > 0 && followsTokens() ? 0 : cachedLength() - computed;
+        int left = drawing > 0 && followsTokens() ? 0 : cachedLength() - computed;
+        return left == 1 && guide != null && guide.sitsOut() ? 0 : left;
+    }
+
+    /** True if its greedy draw is checked as well behind it: only bans of tokens come before it. */
+    boolean mayDrawUnmasked() {
+        return drawsUnmasked && guiding().canTell();
+    }
+
+    /** What the newest step has drawn is not taken: its last token is computed again. */
+    void takeBack() {
+        drawing--;
+        computed--;
+        guiding().sitOut();
     }
 
     private boolean followsTokens() {
         return followsTokens || drafts != null && !drafts.acceptance().isResting();
+    }
+
+    /** Of a sequence that a constraint leads. */
+    Guide guiding() {
+        return Objects.requireNonNull(guide);
     }
 
     /** Of a sequence that is drafted for. */

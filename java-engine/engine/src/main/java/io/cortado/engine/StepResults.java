@@ -29,6 +29,7 @@ final class StepResults {
     private final Speculator speculator;
     private final LongSupplier clock;
     private final Ends ends;
+    private final LateMasks masks = new LateMasks();
 
     StepResults(Scheduler scheduler, Speculator speculator, LongSupplier clock, Ends ends) {
         this.scheduler = scheduler;
@@ -36,6 +37,10 @@ final class StepResults {
         this.speculator = speculator;
         this.clock = clock;
         this.ends = ends;
+    }
+
+    LateMasks masks() {
+        return masks;
     }
 
     /** Takes all that a step has given. */
@@ -58,6 +63,14 @@ final class StepResults {
     /** What goes wrong with the text, scores or memory of one request leaves the others alone. */
     private void acceptOrFail(Batch batch, int row, Sequence sequence) {
         try {
+            if (batch.rowMasking[row] == Batch.Masking.HELD) {
+                masks.held();
+                return; // it waits for its mask
+            }
+            if (!stands(batch, row, sequence)) {
+                sequence.takeBack();
+                return;
+            }
             int drafts = batch.draftsOf(batch.rowSequence[row]);
             if (drafts > 0) {
                 sequence.request.ledger.drafted(drafts); // it may end with this token
@@ -69,9 +82,23 @@ final class StepResults {
             if (batch.rowForced[row] == Batch.DRAW) {
                 appendForced(sequence);
             }
+            if (sequence.guide != null && !sequence.hasEnded()) {
+                sequence.guide.ask();
+            }
         } catch (RuntimeException | OutOfMemoryError | StackOverflowError fault) {
             ends.fail(sequence.request, fault);
         }
+    }
+
+    /** False if a row that was drawn without its mask has drawn what the mask bans. */
+    private boolean stands(Batch batch, int row, Sequence sequence) {
+        if (batch.rowMasking[row] != Batch.Masking.CHECKED) {
+            return true;
+        }
+        boolean stands =
+                batch.status[row] == SampleStatus.OK && sequence.guiding().allows(batch.token[row]);
+        masks.checked(stands);
+        return stands;
     }
 
     private void accept(Batch batch, int row, Sequence sequence) {
@@ -111,10 +138,17 @@ final class StepResults {
         int accepted = 0;
         int node = drafts.tree().child(DraftTree.ROOT, batch.token[root]);
         while (node != DraftTree.NONE && !sequence.hasEnded()) {
+            int row = root + 1 + node;
+            if (batch.rowMasking[row] == Batch.Masking.HELD) {
+                masks.held();
+                break;
+            }
+            if (!stands(batch, row, sequence)) {
+                break;
+            }
             accepted++;
             sequence.acceptDraft();
             sequence.request.ledger.draftStands();
-            int row = root + 1 + node;
             accept(batch, row, sequence);
             node = drafts.tree().child(node, batch.token[row]);
         }

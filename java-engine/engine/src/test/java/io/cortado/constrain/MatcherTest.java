@@ -43,6 +43,8 @@ class MatcherTest {
         Matcher matcher = grammar.matcher();
         List<Integer> output = new ArrayList<>();
         for (int step = 0; step < 60; step++) {
+            NextMask asked = matcher.nextMask();
+            List<Integer> before = List.copyOf(output);
             if (random.nextInt(3) == 0 && !output.isEmpty()) {
                 int back = 1 + random.nextInt(output.size());
                 matcher.rollback(back);
@@ -53,6 +55,11 @@ class MatcherTest {
                     output.add(token);
                 }
             }
+            Matcher then = grammar.matcher();
+            before.forEach(token -> assertTrue(then.accept(token)));
+            int[] mask = new int[vocabulary.words()];
+            asked.allowed(mask);
+            assertArrayEquals(Masks.mask(then, vocabulary), mask, "asked before the step");
             Matcher fresh = grammar.matcher();
             output.forEach(token -> assertTrue(fresh.accept(token)));
             assertArrayEquals(Masks.mask(fresh, vocabulary), Masks.mask(matcher, vocabulary));

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.Constraint;
 import io.cortado.api.Engine;
+import io.cortado.api.EngineOptions;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.Penalties;
 import io.cortado.api.Prompt;
@@ -81,7 +82,8 @@ class ForcedTokensTest {
 
     @Test
     void theTokensAreThoseThatAreDrawnInFewerSteps() throws Exception {
-        try (Engine engine = DemoEngine.open(DemoEngine.options())) {
+        EngineOptions patient = DemoEngine.options().maskWaitMs(600_000); // no step goes without
+        try (Engine engine = DemoEngine.open(patient)) {
             List<String> expected = run(engine, drawn(params()));
             long drawn = engine.stats().steps();
             assertEquals(expected, run(engine, params()));

@@ -23,6 +23,7 @@ final class EngineMetrics {
         metrics.cache();
         metrics.steps();
         metrics.drafts();
+        metrics.lateMasks();
         metrics.guards();
         new ExpertMetrics(engine).register(registry);
     }
@@ -148,6 +149,17 @@ final class EngineMetrics {
                 "draft_seconds_total",
                 "Time that the proposer on the device took.",
                 stats -> stats.drafts().draftNanos() / 1e9);
+    }
+
+    private void lateMasks() {
+        Map<String, DoubleSupplier> outcomes = new LinkedHashMap<>();
+        outcomes.put("outcome=\"held\"", () -> read(stats -> stats.lateMasks().held()));
+        outcomes.put("outcome=\"kept\"", () -> read(stats -> stats.lateMasks().kept()));
+        outcomes.put("outcome=\"redrawn\"", () -> read(stats -> stats.lateMasks().redrawn()));
+        registry.countersOf(
+                "Rows whose mask was late: not drawn, or drawn without it and kept or redrawn.",
+                outcomes,
+                "cortado_late_masks_total");
     }
 
     private void guards() {

@@ -227,6 +227,7 @@ final class FakeEngine implements Engine {
                 new EngineStats.StepTokens(Collections.nCopies(14, 1L), 70),
                 new EngineStats.Cache(16, 2, 0, 4, 1, 9, 6, 2, 3, 5),
                 new EngineStats.Drafts(4, 12, 7, List.of(4L, 2L, 1L), 500),
+                new EngineStats.LateMasks(3, 2, 1),
                 new EngineStats.Guards(11, 2, 1, 0, isSlow ? 1_500_000_000L : 0, isSlow, 0));
     }
 

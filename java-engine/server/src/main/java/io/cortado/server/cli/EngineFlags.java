@@ -56,6 +56,14 @@ final class EngineFlags {
     int itlTargetMs = EngineOptions.defaults().itlTargetMs();
 
     @Option(
+            names = "--mask-wait-ms",
+            paramLabel = "MS",
+            description =
+                    "time that a step waits for the mask of a constraint; then others go on;"
+                            + " default: ${DEFAULT-VALUE}")
+    int maskWaitMs = EngineOptions.defaults().maskWaitMs();
+
+    @Option(
             names = "--max-waiting",
             paramLabel = "N",
             description = "requests that may wait; more get 429")
@@ -213,6 +221,7 @@ final class EngineFlags {
                 .maxNumSeqs(maxNumSeqs)
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .itlTargetMs(itlTargetMs)
+                .maskWaitMs(maskWaitMs)
                 .maxWaiting(maxWaiting)
                 .maxWaitingTokens(maxWaitingTokens)
                 .stepTimeoutMs((long) Math.ceil(stepTimeoutS * 1e3))

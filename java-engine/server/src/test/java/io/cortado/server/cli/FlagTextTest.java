@@ -21,6 +21,7 @@ class FlagTextTest {
                 "--no-enable-prefix-caching",
                 "--deterministic=false",
                 "--itl-target-ms=80",
+                "--mask-wait-ms=12",
                 "--scheduling-policy=FAIR",
                 "--tenant-weights=a=2,b=1.5",
                 "--kv-cache-memory-bytes",
@@ -33,7 +34,8 @@ class FlagTextTest {
         assertEquals(false, again.deterministic());
         assertEquals(1.5, again.tenantWeights().get("b"));
         assertEquals(80, again.itlTargetMs());
-        assertEquals(7, given.size(), given.toString());
+        assertEquals(12, again.maskWaitMs());
+        assertEquals(8, given.size(), given.toString());
         assertEquals(5, FlagText.parse(List.of("--threads=3", "--threads=5")).threads);
         assertEquals(EngineOptions.defaults(), FlagText.parse(List.of()).options());
     }
