@@ -70,7 +70,8 @@ __global__ void __launch_bounds__(kThreads) latent_kernel(Latent k) {
     for (int64_t part = blockIdx.x; part < p.num_tokens * k.blocks; part += gridDim.x) {
         const int64_t token = part / k.blocks, h = part % k.blocks * kWarps + warp();
         const int64_t position = k.a.positions[token];
-        const float* angles = position >= 0 && position < p.num_positions ? k.a.cos_sin + position * p.rope_dim : nullptr;
+        const float* angles =
+            position >= 0 && position < p.num_positions ? k.a.cos_sin + position * p.rope_dim : nullptr;
         if (h < p.num_heads) {
             T* y = static_cast<T*>(k.a.q) + token * p.q_stride + h * key_dim + p.latent_dim;
             const T* x = static_cast<const T*>(k.a.queries) + token * p.queries_stride + h * query_dim + p.nope_dim;
