@@ -17,6 +17,7 @@ final class PlanText {
     static List<String> lines(String name, EnginePlan plan) {
         List<String> lines = new ArrayList<>();
         EnginePlan.Memory memory = plan.memory();
+        EnginePlan.OnHost onHost = memory.onHost();
         PlanLoad load = plan.load();
         lines.add(
                 "model      %s (%s), %,d parameters, sequences of at most %d tokens"
@@ -31,7 +32,9 @@ final class PlanText {
         lines.add(
                 "weights    %s: %s"
                         .formatted(
-                                ByteSize.text(memory.weightBytes()),
+                                ByteSize.text(
+                                        memory.weightBytes()
+                                                + (onHost == null ? 0 : onHost.weightBytes())),
                                 memory.weightsByFormat().entrySet().stream()
                                         .map(entry ->
                                                 entry.getKey()
@@ -39,10 +42,9 @@ final class PlanText {
                                                         + ByteSize.text(entry.getValue()))
                                         .collect(Collectors.joining(", "))));
         lines.add("workspace  " + ByteSize.text(memory.workspaceBytes()));
-        EnginePlan.OnHost onHost = memory.onHost();
         if (onHost != null) {
             lines.add(
-                    "on host    experts %s, workspace %s, of %s free there"
+                    "on host    experts, %s of the weights, and workspace %s, of %s free there"
                             .formatted(
                                     ByteSize.text(onHost.weightBytes()),
                                     ByteSize.text(onHost.workspaceBytes()),
