@@ -105,13 +105,13 @@ final class Automaton {
     }
 
     /** {@link SliceProofs#reach}; unknown also in an older generation. */
-    synchronized int reach(Space in, LexState state, Slice slice, Fuel fuel) {
+    synchronized int reach(Space in, LexState state, int slice, Fuel fuel) {
         if (in != space) {
             return SliceProofs.UNKNOWN;
         }
         regexes.fuel().takeOver(fuel);
         try {
-            return proofs.reach(state, slice);
+            return proofs.reach(state.rests[0], vocabulary.slices().get(slice), in.clamps(slice));
         } finally {
             fuel.takeOver(regexes.fuel());
         }
@@ -128,13 +128,17 @@ final class Automaton {
     }
 
     /**
-     * A rest from which tokens of at most so many bytes go where they go from this one, and which
-     * counts that they cannot tell apart share.
+     * A rest from which the tokens of a trie go where they go from this one, and which counts that
+     * they cannot tell apart share.
      */
-    synchronized LexState shared(Space in, LexState part, int maxBytes, Fuel fuel) {
+    LexState shared(Space in, LexState part, int trie, Fuel fuel) {
+        return part.rests[0].isCounted ? clamped(in, part, trie, fuel) : part;
+    }
+
+    private synchronized LexState clamped(Space in, LexState part, int trie, Fuel fuel) {
         regexes.fuel().takeOver(fuel);
         try {
-            return in.lexer.alone(clamped(part.rests[0], maxBytes));
+            return in.lexer.alone(in.clamps(trie).of(part.rests[0]));
         } finally {
             fuel.takeOver(regexes.fuel());
         }
@@ -156,19 +160,6 @@ final class Automaton {
         } finally {
             fuel.takeOver(regexes.fuel());
         }
-    }
-
-    /** Each copy has a byte at least, so counts above the bytes of a token are never reached. */
-    private Regex clamped(Regex rest, int maxBytes) {
-        boolean isConcat = rest.kind == Regex.Kind.CONCAT;
-        Regex head = isConcat ? rest.parts[0] : rest;
-        if (head.kind != Regex.Kind.REPEAT || head.part().isNullable) {
-            return rest;
-        }
-        int min = Math.min(head.min, maxBytes + 1);
-        int max = head.max > maxBytes ? Regexes.UNBOUNDED : head.max;
-        Regex counted = regexes.repeat(head.part(), min, max);
-        return isConcat ? regexes.concat(counted, rest.parts[1]) : counted;
     }
 
     /** A rest of a lexeme, alone. */
@@ -203,6 +194,13 @@ final class Automaton {
         }
     }
 
+    synchronized void keepLong(LexState state, LexMask mask) {
+        if (state.longMask == null && makeRoom(mask.sizeBytes())) {
+            state.longMask = mask;
+            lexMasks.add(state);
+        }
+    }
+
     synchronized void keep(Config config, TokenMask mask) {
         if (config.mask == null && makeRoom(mask.sizeBytes())) {
             config.mask = mask;
@@ -225,6 +223,7 @@ final class Automaton {
         for (LexState state : lexMasks) {
             state.mask = null;
             state.shortMask = null;
+            state.longMask = null;
         }
         configMasks.forEach(config -> config.mask = null);
         lexMasks.clear();

@@ -36,6 +36,9 @@ final class LexState {
     /** The same of the short tokens that are in no slice. */
     volatile @Nullable LexMask shortMask;
 
+    /** The same of the longer ones. */
+    volatile @Nullable LexMask longMask;
+
     /** Of a rest alone: the bytes that it cannot tell apart. Under the lock of its space. */
     private ByteSet[] classes = {};
 

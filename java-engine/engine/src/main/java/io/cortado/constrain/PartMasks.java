@@ -43,7 +43,7 @@ final class PartMasks {
         if (known != null) {
             return known;
         }
-        LexState shared = automaton.shared(space, part, vocabulary.all().maxDepth, fuel);
+        LexState shared = automaton.shared(space, part, TokenTable.ALL, fuel);
         LexMask mask = shared == part ? common(space, part, fuel) : mask(space, shared, fuel);
         automaton.keep(part, mask);
         return mask;
@@ -97,7 +97,7 @@ final class PartMasks {
             boolean mayReach =
                     goesOn(space, part, slice.lowAscii(), fuel)
                             && goesOn(space, part, slice.highAscii(), fuel);
-            reaches[i] = mayReach ? automaton.reach(space, part, slice, fuel) : SliceProofs.UNKNOWN;
+            reaches[i] = mayReach ? automaton.reach(space, part, i, fuel) : SliceProofs.UNKNOWN;
             takesSlices |= reaches[i] > 0;
         }
         return takesSlices ? reaches : null;
@@ -109,29 +109,53 @@ final class PartMasks {
 
     private LexMask bySlices(Space space, LexState part, int[] reaches, Fuel fuel) {
         LexMask shorts = shortMask(space, part, fuel);
+        LexState forLongs = automaton.shared(space, part, TokenTable.LONG_REST, fuel);
+        LexMask longs = forLongs == part ? null : longMask(space, forLongs, fuel);
         begin();
+        if (longs == null) {
+            note(space, TokenTable.LONG_REST, part, fuel);
+        }
         for (int i = 0; i < reaches.length; i++) {
             if (reaches[i] == SliceProofs.UNKNOWN) {
-                note(space, i, part, fuel);
+                note(space, i, automaton.shared(space, part, i, fuel), fuel);
             }
         }
-        note(space, TokenTable.LONG_REST, part, fuel);
         spill();
         for (int i = 0; i < reaches.length; i++) {
             if (reaches[i] != SliceProofs.UNKNOWN) {
                 vocabulary.slices().get(i).orInto(reaches[i], bits);
             }
         }
-        shorts.mask().orInto(bits);
-        for (int node : shorts.exitNodes()) {
-            noteExit(TokenTable.SHORT_REST, node);
+        addRest(TokenTable.SHORT_REST, shorts);
+        if (longs != null) {
+            addRest(TokenTable.LONG_REST, longs);
         }
         return noted();
     }
 
+    private void addRest(int trie, LexMask mask) {
+        mask.mask().orInto(bits);
+        for (int node : mask.exitNodes()) {
+            noteExit(trie, node);
+        }
+    }
+
+    /** Of the longer tokens in no slice, from a state that some share. */
+    private LexMask longMask(Space space, LexState shared, Fuel fuel) {
+        LexMask known = shared.longMask;
+        if (known != null) {
+            return known;
+        }
+        begin();
+        note(space, TokenTable.LONG_REST, shared, fuel);
+        LexMask mask = noted();
+        automaton.keepLong(shared, mask);
+        return mask;
+    }
+
     /** Of the short tokens in no slice: the same for many counts. */
     private LexMask shortMask(Space space, LexState part, Fuel fuel) {
-        LexState shared = automaton.shared(space, part, TokenTable.SHORT_BYTES, fuel);
+        LexState shared = automaton.shared(space, part, TokenTable.SHORT_REST, fuel);
         LexMask known = shared.shortMask;
         if (known != null) {
             return known;

@@ -40,6 +40,9 @@ public final class Regex {
         NO
     }
 
+    /** Bytes of a character are counted so far. */
+    private static final int FEW = 8;
+
     private static final Regex[] NO_PARTS = {};
     private static final byte[] NO_BYTES = {};
 
@@ -74,6 +77,9 @@ public final class Regex {
     /** Whether it is known to hold no more than finitely many strings. */
     final boolean isFinite;
 
+    /** Whether more than a few copies of something are counted within it. */
+    final boolean isCounted;
+
     /** No string of it is shorter. */
     final int minLength;
 
@@ -101,6 +107,7 @@ public final class Regex {
         this.isNullable = isNullable;
         isBoolean = isBoolean(kind, parts);
         isFinite = isFinite(kind, parts, max);
+        isCounted = isCounted(kind, parts, min, max);
         minLength = minLength();
         inhabited = inhabited();
         int code = kind.ordinal() * 31 + set.hashCode() + Arrays.hashCode(literal);
@@ -147,6 +154,14 @@ public final class Regex {
         boolean is = kind == Kind.AND || kind == Kind.NOT || kind == Kind.SHORTEST;
         for (Regex part : parts) {
             is |= part.isBoolean;
+        }
+        return is;
+    }
+
+    private static boolean isCounted(Kind kind, Regex[] parts, int min, int max) {
+        boolean is = kind == Kind.REPEAT && (min > FEW || max > FEW && max != Regexes.UNBOUNDED);
+        for (Regex part : parts) {
+            is |= part.isCounted;
         }
         return is;
     }

@@ -42,18 +42,21 @@ final class SliceProofs {
     }
 
     /**
-     * The number n so that every string of at most n of the slice's characters may follow, and none
-     * of more; at least the slice's longest where all may; {@link #UNKNOWN}.
+     * The number n so that of the slice's tokens every string of at most n of the slice's
+     * characters may follow, and none of more; at least the slice's longest where all may; {@link
+     * #UNKNOWN}.
      *
-     * @param state of a rest alone
+     * @param clamps of the slice's tokens, which the answer is about
      */
-    int reach(LexState state, Slice slice) {
-        int byShape = reach(state.rests[0], slice);
+    int reach(Regex rest, Slice slice, Clamps clamps) {
+        int byShape = reach(rest, slice);
         if (byShape != UNKNOWN && slice.knows(byShape)) {
             return byShape;
         }
-        boolean isWorth = slice.trie().numNodes() >= MIN_NODES;
-        return isWorth && admitsAll(state, slice) ? slice.maxChars() : UNKNOWN;
+        if (slice.trie().numNodes() < MIN_NODES) {
+            return UNKNOWN;
+        }
+        return admitsAll(lexer.alone(clamps.of(rest)), slice) ? slice.maxChars() : UNKNOWN;
     }
 
     private int reach(Regex rest, Slice slice) {

@@ -31,15 +31,22 @@ final class Space {
     final Config start;
     final Config dead;
     private final TokenTable vocabulary;
+    private final Regexes regexes;
+    private final Map<Integer, Clamps> clamps = new HashMap<>();
     private final Map<Key, Config> configs = new HashMap<>();
 
     Space(RuleState root, Regexes regexes, TokenTable vocabulary, GrammarLimits limits) {
         this.vocabulary = vocabulary;
+        this.regexes = regexes;
         lexer = new Lexer(regexes, footprint);
         var network = new Network(regexes, footprint);
         parser = new Parser(network, lexer, regexes.fuel(), footprint, limits.maxItems());
         dead = new Config(this, new Config.Thread[0], new Row[0], false);
         start = config(Set.of(), List.of(parser.start(root)));
+    }
+
+    Clamps clamps(int trie) {
+        return clamps.computeIfAbsent(trie, key -> new Clamps(regexes, vocabulary, key));
     }
 
     /** After a byte. */

@@ -10,10 +10,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * A vocabulary as masks see it: the bytes of each token, the tokens that end an output, and the
- * width of a row of logits. Made once per model; immutable but for a memo of common masks.
+ * width of a row of logits. Made once per model; immutable but for memos.
  */
 public final class TokenTable {
     private static final byte[] NO_BYTES = {};
@@ -28,7 +29,7 @@ public final class TokenTable {
     private static final int LONG = 30;
 
     /** The most bytes of a token of the short rest. */
-    static final int SHORT_BYTES = 8;
+    private static final int SHORT_BYTES = 8;
 
     /** The number of the trie of all tokens; slices have theirs from 0 on. */
     static final int ALL = -1;
@@ -41,7 +42,12 @@ public final class TokenTable {
 
     private static final long COMMON_BYTES = 16L << 20;
 
+    private static final int MAX_RUNS = 1_000;
+
+    private record Run(int trie, ByteSet of) {}
+
     private final CommonMasks commonMasks = new CommonMasks(COMMON_BYTES);
+    private final Map<Run, Integer> runs = new ConcurrentHashMap<>();
     private final byte[][] bytes;
     private final int width;
     private final int[] endIds;
@@ -215,6 +221,14 @@ public final class TokenTable {
             case LONG_REST -> longRest;
             default -> slices.get(number).trie();
         };
+    }
+
+    /** The most bytes of a set that follow each other in a token of a trie. */
+    int longestRun(int trie, ByteSet of) {
+        if (runs.size() > MAX_RUNS) {
+            runs.clear();
+        }
+        return runs.computeIfAbsent(new Run(trie, of), key -> trie(trie).longestRun(of));
     }
 
     /** All tokens that text produces. */

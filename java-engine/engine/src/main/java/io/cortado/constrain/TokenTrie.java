@@ -140,6 +140,17 @@ final class TokenTrie {
         return path;
     }
 
+    /** The most bytes of a set that follow each other on a path. */
+    int longestRun(ByteSet of) {
+        var runs = new int[value.length];
+        int longest = 0;
+        for (int node = 1; node < value.length; node++) {
+            runs[node] = of.contains(value[node] & 0xFF) ? runs[parent[node]] + 1 : 0;
+            longest = Math.max(longest, runs[node]);
+        }
+        return longest;
+    }
+
     /** The node of these bytes below the root, or {@link #NONE}. */
     int find(byte[] text, int from, int to) {
         int node = 0;
