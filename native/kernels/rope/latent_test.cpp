@@ -11,6 +11,7 @@ void refusesWrongArguments() {
         norm(d, 16);
     Array<int32_t> positions(d, 4);
     Array<int64_t> slots(d, 4);
+    for (int64_t t = 0; t < 4; ++t) slots.at[t] = t;
     const ct_latent_params good{sizeof good,        4,      10,     32, 64, 64, 32, 512, 2, 16, 16, 16,
                                 CT_ROPE_NEIGHBOURS, CT_F32, CT_F32, 0,  0,  0};
     const auto call = [&](const ct_latent_params* p, ct_buffer* cos_sin, ct_buffer* kv_norm) {

@@ -7,12 +7,14 @@ using namespace testing;
 
 void refusesWrongArguments() {
     Device d;
-    Array<float> qkv(d, 4 * 64), q(d, 4 * 32), cache(d, 16 * 16), angles(d, 10 * 16), norm(d, 16);
+    Array<float> qkv(d, 4 * 64), q(d, 4 * 32), k_cache(d, 16 * 16), v_cache(d, 16 * 16), angles(d, 10 * 16),
+        norm(d, 16);
     Array<int32_t> positions(d, 4);
     Array<int64_t> slots(d, 4);
+    for (int64_t t = 0; t < 4; ++t) slots.at[t] = t;
     ct_rope_params good{sizeof good, 4, 10, 16, 32, 64, 256, 2, 1, 16, 16, CT_ROPE_HALVES, CT_F32, CT_F32, 0, 0, 0, 0};
     auto call = [&](const ct_rope_params* p, ct_buffer* k_norm, ct_buffer* cos_sin) {
-        return ct_rope_kv_write(q.buffer, cache.buffer, cache.buffer, qkv.buffer, positions.buffer, slots.buffer,
+        return ct_rope_kv_write(q.buffer, k_cache.buffer, v_cache.buffer, qkv.buffer, positions.buffer, slots.buffer,
                                 cos_sin, norm.buffer, k_norm, p, d.stream);
     };
     auto refused = [&](auto change) {

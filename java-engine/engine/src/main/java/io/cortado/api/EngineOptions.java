@@ -1,7 +1,6 @@
 package io.cortado.api;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -93,7 +92,6 @@ public record EngineOptions(
         Speculation speculation,
         String revision) {
 
-    private static final int MAX_TENANT_WEIGHTS = 10_000;
     private static final int MASK_WAIT_MS = 5;
     private static final long TEN_MINUTES_MS = 600_000;
     private static final long LEAST_STEP_TIMEOUT_MS = 100;
@@ -122,20 +120,21 @@ public record EngineOptions(
     public EngineOptions {
         tenantWeights = Map.copyOf(tenantWeights);
         logitsProcessors = List.copyOf(logitsProcessors);
-        requireExpertDevice(device, expertDevice);
-        requireExpertCache(expertDevice, expertCacheBytes, expertLoads);
-        requireRange("threads", threads, 0, 1024);
-        requireRange("max-model-len", maxModelLen, 0, 1 << 24);
-        requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
-        requireRange("max-num-batched-tokens", maxNumBatchedTokens, 16, 65536);
-        requireRange("itl-target-ms", itlTargetMs, 0, 600_000);
-        requireRange("mask-wait-ms", maskWaitMs, 0, 600_000);
-        requireRange("max-waiting", maxWaiting, 0, 1_000_000);
-        requireRange("max-waiting-tokens", maxWaitingTokens, 0, 1L << 40);
+        OptionRules.requireExpertDevice(device, expertDevice);
+        OptionRules.requireExpertCache(expertDevice, expertCacheBytes, expertLoads);
+        OptionRules.requireRange("threads", threads, 0, 1024);
+        OptionRules.requireRange("max-model-len", maxModelLen, 0, 1 << 24);
+        OptionRules.requireRange("max-num-seqs", maxNumSeqs, 1, 4096);
+        OptionRules.requireRange("max-num-batched-tokens", maxNumBatchedTokens, 16, 65536);
+        OptionRules.requireRange("itl-target-ms", itlTargetMs, 0, 600_000);
+        OptionRules.requireRange("mask-wait-ms", maskWaitMs, 0, 600_000);
+        OptionRules.requireRange("max-waiting", maxWaiting, 0, 1_000_000);
+        OptionRules.requireRange("max-waiting-tokens", maxWaitingTokens, 0, 1L << 40);
         if (stepTimeoutMs != 0) {
-            requireRange("step-timeout-ms", stepTimeoutMs, LEAST_STEP_TIMEOUT_MS, WEEK_MS);
+            OptionRules.requireRange(
+                    "step-timeout-ms", stepTimeoutMs, LEAST_STEP_TIMEOUT_MS, WEEK_MS);
         }
-        requireRange("unread-timeout-ms", unreadTimeoutMs, 0, WEEK_MS);
+        OptionRules.requireRange("unread-timeout-ms", unreadTimeoutMs, 0, WEEK_MS);
         if (kvCacheBytes < 0) {
             throw EngineException.invalid(
                     "kv-cache-memory",
@@ -148,101 +147,9 @@ public record EngineOptions(
                             + " gpu-memory-utilization="
                             + memoryUtilization);
         }
-        requireOffload(prefixCaching, kvOffloadBytes);
-        requireDisk(kvOffloadBytes, kvOffloadDiskBytes, kvOffloadDir);
-        requireWeights(schedulingPolicy, tenantWeights);
-    }
-
-    private static void requireExpertDevice(String device, String expertDevice) {
-        if (expertDevice.isEmpty()) {
-            return;
-        }
-        if (!expertDevice.equals("cpu")) {
-            throw EngineException.invalid(
-                    "expert-device", "expert-device must be cpu: expert-device=" + expertDevice);
-        }
-        if (device.equals("cpu")) {
-            throw EngineException.invalid(
-                    "expert-device",
-                    "expert-device=cpu needs another device for all else: device=cpu");
-        }
-    }
-
-    private static void requireExpertCache(String expertDevice, long bytes, String loads) {
-        if (bytes < 0) {
-            throw EngineException.invalid(
-                    "expert-cache-gb", "expert-cache-gb must not be negative: bytes=" + bytes);
-        }
-        if (bytes > 0 && expertDevice.isEmpty()) {
-            throw EngineException.invalid(
-                    "expert-cache-gb", "expert-cache-gb needs expert-device=cpu: bytes=" + bytes);
-        }
-        if ((bytes > 0) == loads.isEmpty()) {
-            throw EngineException.invalid(
-                    "expert-loads",
-                    "expert-cache-gb and expert-loads need each other: bytes=%d file=%s"
-                            .formatted(bytes, loads));
-        }
-    }
-
-    private static void requireOffload(boolean prefixCaching, long bytes) {
-        if (bytes < 0) {
-            throw EngineException.invalid(
-                    "kv-offload-gb", "kv-offload-gb must not be negative: bytes=" + bytes);
-        }
-        if (bytes > 0 && !prefixCaching) {
-            throw EngineException.invalid(
-                    "kv-offload-gb",
-                    "kv-offload-gb needs prefix caching, which is off: bytes=" + bytes);
-        }
-    }
-
-    private static void requireDisk(long hostBytes, long bytes, String folder) {
-        if (bytes < 0) {
-            throw EngineException.invalid(
-                    "kv-offload-disk-gb",
-                    "kv-offload-disk-gb must not be negative: bytes=" + bytes);
-        }
-        if (bytes > 0 && hostBytes == 0) {
-            throw EngineException.invalid(
-                    "kv-offload-disk-gb",
-                    "kv-offload-disk-gb needs kv-offload-gb, the tier before it: bytes=" + bytes);
-        }
-        if ((bytes > 0) == folder.isEmpty()) {
-            throw EngineException.invalid(
-                    "kv-offload-dir",
-                    "kv-offload-disk-gb and kv-offload-dir need each other: bytes=%d dir=%s"
-                            .formatted(bytes, folder));
-        }
-    }
-
-    private static void requireWeights(SchedulingPolicy policy, Map<String, Double> weights) {
-        if (!weights.isEmpty() && policy != SchedulingPolicy.FAIR) {
-            throw EngineException.invalid(
-                    "tenant-weights",
-                    "tenant-weights need scheduling-policy fair: scheduling-policy="
-                            + policy.name().toLowerCase(Locale.ROOT));
-        }
-        if (weights.size() > MAX_TENANT_WEIGHTS) {
-            throw EngineException.invalid(
-                    "tenant-weights",
-                    "tenant-weights must name at most %d tenants: %d"
-                            .formatted(MAX_TENANT_WEIGHTS, weights.size()));
-        }
-        weights.forEach((tenant, weight) -> {
-            if (!(weight >= 1e-6 && weight <= 1e6)) {
-                throw EngineException.invalid(
-                        "tenant-weights",
-                        "tenant-weights must be in [1e-6, 1e6]: " + tenant + "=" + weight);
-            }
-        });
-    }
-
-    private static void requireRange(String name, long value, long low, long high) {
-        if (value < low || value > high) {
-            throw EngineException.invalid(
-                    name, name + " must be in [" + low + ", " + high + "]: " + name + "=" + value);
-        }
+        OptionRules.requireOffload(prefixCaching, kvOffloadBytes);
+        OptionRules.requireDisk(kvOffloadBytes, kvOffloadDiskBytes, kvOffloadDir);
+        OptionRules.requireWeights(schedulingPolicy, tenantWeights);
     }
 
     public static EngineOptions defaults() {
