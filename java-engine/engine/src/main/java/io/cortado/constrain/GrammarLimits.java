@@ -22,7 +22,8 @@ public record GrammarLimits(
         long automatonBytes,
         long maskBytes) {
     public static final GrammarLimits DEFAULT =
-            new GrammarLimits(4 << 20, 1_000_000, 1_000_000, 1_000_000, 20_000, 64L << 20, 32L << 20);
+            new GrammarLimits(
+                    4 << 20, 1_000_000, 1_000_000, 1_000_000, 20_000, 64L << 20, 32L << 20);
 
     public GrammarLimits {
         if (maxInputChars < 1
