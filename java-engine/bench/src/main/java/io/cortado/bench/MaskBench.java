@@ -36,6 +36,11 @@ final class MaskBench extends BenchCommand {
 
     @Override
     void run(Results results) throws Exception {
+        if (model != null) {
+            throw new BenchException(
+                    "masks are measured with the vocabulary of the suite, not of a model: MODEL="
+                            + model);
+        }
         require(limit >= 1, "limit", "positive", limit);
         require(batch >= 0 && batch <= 1024, "batch", "in [0, 1024]", batch);
         require(stepMs > 0 && stepMs <= 10_000, "step-ms", "in (0, 10000]", stepMs);
