@@ -52,6 +52,11 @@ final class StateNode {
         this.id = id;
     }
 
+    @Override
+    public int hashCode() {
+        return id * 0x9E37_79B9;
+    }
+
     /** Whether the rule can only end here. */
     boolean isEnd() {
         return accepts && numEdges() == 0;
