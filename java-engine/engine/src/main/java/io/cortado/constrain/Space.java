@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * without.
  */
 final class Space {
-    private static final int CONFIG_BYTES = 1_300;
+    private static final int CONFIG_BYTES = 400;
     private static final Comparator<Config.Thread> BY_IDS =
             Comparator.<Config.Thread>comparingInt(thread -> thread.row().id)
                     .thenComparingInt(thread -> thread.lex().id)
@@ -68,7 +68,7 @@ final class Space {
             }
         }
         Config after = config(threads, fresh);
-        config.remember(value, after);
+        footprint.add(config.remember(value, after));
         return after;
     }
 
@@ -140,8 +140,7 @@ final class Space {
         return merged;
     }
 
-    private Config interned(
-            List<Config.Thread> threads, Set<Row> tokenRows, boolean isAccepting) {
+    private Config interned(List<Config.Thread> threads, Set<Row> tokenRows, boolean isAccepting) {
         if (threads.isEmpty() && tokenRows.isEmpty() && !isAccepting) {
             return dead;
         }
@@ -151,7 +150,7 @@ final class Space {
         return configs.computeIfAbsent(
                 new Key(sorted, rows, isAccepting),
                 unused -> {
-                    footprint.add(CONFIG_BYTES + 40L * sorted.size());
+                    footprint.add(CONFIG_BYTES + 56L * sorted.size());
                     return new Config(
                             this,
                             sorted.toArray(new Config.Thread[0]),
