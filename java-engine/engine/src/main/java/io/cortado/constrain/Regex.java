@@ -37,7 +37,11 @@ public final class Regex {
     enum Inhabited {
         UNKNOWN,
         YES,
-        NO
+        NO;
+
+        static Inhabited of(boolean is) {
+            return is ? YES : NO;
+        }
     }
 
     /** Bytes of a character are counted so far. */
