@@ -136,7 +136,8 @@ public final class Regex {
 
     private static long mixed(long print, long value) {
         long product = (print ^ value) * 0x9E37_79B9_7F4A_7C15L;
-        return product ^ product >>> 32;
+        product = (product ^ product >>> 32) * 0xBF58_476D_1CE4_E5B9L;
+        return product ^ product >>> 29;
     }
 
     /** By its number: it is interned. */
