@@ -11,10 +11,13 @@ final class DraftGate {
     private static final int PLAIN = 6;
 
     /** Turns after which a trial that is far too slow ends. */
-    private static final int SHORT_TRIAL = 4;
+    private static final int SHORT_TRIAL = 6;
 
     private static final int TRIAL = 16;
     private static final double HOPELESS = 0.85;
+
+    /** What drafts may seem to lose, as times are never exact. */
+    private static final double PAYS = 0.98;
 
     /** Of what was before, at each turn: some thirty turns count. */
     private static final double KEPT = 0.97;
@@ -26,13 +29,19 @@ final class DraftGate {
      */
     private static final int FIRST_REFRESH = 64;
 
-    private static final int REFRESH = 512;
+    private static final int REFRESH = 128;
+
+    /** Of those without drafts. */
+    private static final int REFRESHES = 4;
 
     /** Turns in which prompts are not read, where it is not known what prompts take then. */
     private static final int UNREAD = 16;
 
-    /** A turn that took longer than this many times what is expected counts as so long. */
-    private static final double MOST = 4;
+    /** The first turn of a trial counts for at most so many times what it would take without. */
+    private static final double MOST_FIRST = 4;
+
+    /** A later one for at most so many times what it would take as those before it did. */
+    private static final double MOST = 2;
 
     private static final class Level {
         int plainTurns;
@@ -116,12 +125,16 @@ final class DraftGate {
         if (turn.nanos == 0 || Double.isNaN(without)) {
             return;
         }
-        level.with = KEPT * level.with + Math.min(turn.nanos, MOST * without);
+        double most =
+                level.turns == 0
+                        ? MOST_FIRST * without
+                        : MOST * without * level.with / level.without;
+        level.with = KEPT * level.with + Math.min(turn.nanos, most);
         level.without = KEPT * level.without + without;
         level.turns++;
         boolean isSlow =
                 level.turns >= TRIAL
-                        ? level.without < level.with
+                        ? level.without < PAYS * level.with
                         : level.turns >= SHORT_TRIAL && level.without < HOPELESS * level.with;
         if (isSlow) {
             rest(level, level.nextRest);
@@ -129,7 +142,7 @@ final class DraftGate {
         } else if (level.turns >= level.nextRefresh) {
             level.nextRest = FIRST_REST;
             level.nextRefresh = REFRESH;
-            level.plainTurns = 0;
+            level.plainTurns = PLAIN - REFRESHES;
             level.turns = 0;
             level.rest = prompts.isEmpty() ? UNREAD : 0;
         }

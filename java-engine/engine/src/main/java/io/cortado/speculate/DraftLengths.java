@@ -22,7 +22,7 @@ public final class DraftLengths {
     /**
      * Turns until drafts that have not paid are tried again; text that foresees itself asks little.
      */
-    private static final int LONGEST_REST = 2048;
+    private static final int LONGEST_REST = 1024;
 
     private static final int LONGEST_REST_OF_TEXT = 256;
 
