@@ -3,6 +3,7 @@ package io.cortado.engine;
 import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvTiers;
@@ -113,7 +114,13 @@ final class DraftModel implements Drafter {
     }
 
     @Override
+    public void moved(KvCache cache) {
+        blocks.moved(cache);
+    }
+
+    @Override
     public KvTiers createTiers(CausalLm target, int hostBlocks) {
+        blocks.host(hostBlocks);
         return target.createTiers(hostBlocks, model);
     }
 
