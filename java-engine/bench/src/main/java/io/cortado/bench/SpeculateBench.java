@@ -1,5 +1,6 @@
 package io.cortado.bench;
 
+import com.sun.management.OperatingSystemMXBean;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
@@ -12,7 +13,7 @@ import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
 import io.cortado.demo.DemoModel;
 import java.io.IOException;
-import java.nio.file.Files;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,8 +25,6 @@ import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** What speculation gives: tokens a step, and tokens a second against none in the same run. */
 @Command(
@@ -33,6 +32,10 @@ import tools.jackson.databind.json.JsonMapper;
         description = "Acceptance, tokens per target step, and speed against no speculation.",
         mixinStandardHelpOptions = true)
 final class SpeculateBench extends BenchCommand {
+    /** Whose CPU time other programs do not change. */
+    private static final OperatingSystemMXBean PROCESS =
+            ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+
     @Option(
             names = "--proposers",
             split = ",",
@@ -52,25 +55,35 @@ final class SpeculateBench extends BenchCommand {
     float temperature;
 
     @Option(
+            names = "--without-gain",
+            description =
+                    "as well: prompts and answers of random tokens, whose drafts do not stand")
+    boolean withoutGain;
+
+    @Option(
             names = "--repeating",
             description =
                     "as well: a target of 0.5 B parameters with random weights, whose output repeats")
     boolean repeating;
 
+    private boolean ignoresEnd;
+
     @Override
     void run(Results results) throws Exception {
         require(outputLen >= 2, "output-len", "at least 2", outputLen);
         Path folder = engine.modelFolder(model);
-        List<int[]> prompts = prompts(folder);
+        List<Prompt> prompts = prompts();
         if (engine.dummyWeights == null) {
             measure(folder, prompts, results);
         }
         if (repeating) {
+            temperature = 0;
+            ignoresEnd = true;
             repeating(results);
         }
     }
 
-    private void measure(Path folder, List<int[]> prompts, Results results) throws Exception {
+    private void measure(Path folder, List<Prompt> prompts, Results results) throws Exception {
         EngineOptions options = engine.options();
         Table chains =
                 new Table("chains of " + draftTokens, "tokens/step", "accepted at 1, 2, ...");
@@ -88,13 +101,28 @@ final class SpeculateBench extends BenchCommand {
             }
         }
         chains.print(out);
-        Table speeds = new Table("adaptive", "batch", "speed-up", "spread", "drafted", "accepted");
+        speeds("adaptive", "speedup_", prompts, results);
+        if (withoutGain) {
+            temperature = 2;
+            ignoresEnd = true;
+            speeds("adaptive, without gain", "speedup_without_gain_", random(8, 64), results);
+        }
+    }
+
+    private void speeds(String title, String metric, List<Prompt> prompts, Results results)
+            throws Exception {
+        Path folder = engine.modelFolder(model);
+        EngineOptions options = engine.options();
+        Table speeds =
+                new Table(
+                        title, "batch", "speed-up", "spread", "of CPU time", "drafted", "accepted");
         try (Engine plain = Engine.open(folder, options)) {
             for (String proposer : proposers) {
                 Speculation how = speculation(proposer);
                 try (Engine drafting = Engine.open(folder, options.speculation(how))) {
                     for (int batch : batches) {
-                        compare(proposer, batch, plain, drafting, prompts, speeds, results);
+                        String name = metric + proposer + "_b" + batch;
+                        compare(name, proposer, batch, plain, drafting, prompts, speeds, results);
                     }
                 }
             }
@@ -103,15 +131,16 @@ final class SpeculateBench extends BenchCommand {
     }
 
     private void compare(
+            String metric,
             String proposer,
             int batch,
             Engine plain,
             Engine drafting,
-            List<int[]> prompts,
+            List<Prompt> prompts,
             Table table,
             Results results)
             throws Exception {
-        List<int[]> asked = new ArrayList<>();
+        List<Prompt> asked = new ArrayList<>();
         while (asked.size() < Math.max(batch, prompts.size())) {
             asked.add(prompts.get(asked.size() % prompts.size()));
         }
@@ -119,11 +148,16 @@ final class SpeculateBench extends BenchCommand {
         runAll(drafting, asked, batch);
         EngineStats.Drafts before = drafting.stats().drafts();
         double[] ratios = new double[runs];
+        double[] ofCpu = new double[runs];
         for (int run = 0; run < runs; run++) {
+            long start = PROCESS.getProcessCpuTime();
             double without = runAll(plain, asked, batch);
+            long middle = PROCESS.getProcessCpuTime();
             double with = runAll(drafting, asked, batch);
             ratios[run] = without / with;
+            ofCpu[run] = (double) (middle - start) / (PROCESS.getProcessCpuTime() - middle);
         }
+        Arrays.sort(ofCpu);
         EngineStats.Drafts after = drafting.stats().drafts();
         Arrays.sort(ratios);
         double median = ratios[runs / 2];
@@ -132,9 +166,10 @@ final class SpeculateBench extends BenchCommand {
                 Integer.toString(batch),
                 String.format(Locale.ROOT, "%.2f", median),
                 String.format(Locale.ROOT, "%.2f-%.2f", ratios[0], ratios[runs - 1]),
+                String.format(Locale.ROOT, "%.2f", ofCpu[runs / 2]),
                 Long.toString(after.tokens() - before.tokens()),
                 Long.toString(after.accepted() - before.accepted()));
-        results.put("speedup_" + proposer + "_b" + batch, median, "x");
+        results.put(metric, median, "x");
     }
 
     /** A greedy output of random weights soon repeats: what was said before comes again. */
@@ -142,15 +177,29 @@ final class SpeculateBench extends BenchCommand {
         EngineOptions options = engine.options().dummyWeights(true).maxModelLen(2048);
         Path folder = Shapes.halfBillion();
         Table table =
-                new Table("0.5 B, repeating", "batch", "speed-up", "spread", "drafted", "accepted");
-        List<int[]> prompts = new ArrayList<>();
+                new Table(
+                        "0.5 B, repeating",
+                        "batch",
+                        "speed-up",
+                        "spread",
+                        "of CPU time",
+                        "drafted",
+                        "accepted");
+        List<Prompt> prompts = new ArrayList<>();
         for (int i = 0; i < 2; i++) {
-            prompts.add(new RandomPrompts(1000, seed + i).next(64));
+            prompts.add(new Prompt.Tokens(new RandomPrompts(1000, seed + i).next(64)));
         }
         Speculation how = Speculation.ngram(draftTokens);
+        EngineOptions always = options.speculation(how.adaptive(false));
+        try (Engine drafting = Engine.open(folder, always)) {
+            runAll(drafting, prompts, 1);
+            double perStep = tokensPerStep(drafting.stats(), prompts.size());
+            results.put("tokens_per_step_ngram_repeating", perStep, "tokens");
+        }
         try (Engine plain = Engine.open(folder, options);
                 Engine drafting = Engine.open(folder, options.speculation(how))) {
-            compare("ngram_repeating", 1, plain, drafting, prompts, table, results);
+            String name = "speedup_ngram_repeating_b1";
+            compare(name, "ngram", 1, plain, drafting, prompts, table, results);
         }
         table.print(out);
     }
@@ -176,30 +225,26 @@ final class SpeculateBench extends BenchCommand {
         };
     }
 
-    /** The prompts of the model's golden file: chats of its own. */
-    private List<int[]> prompts(Path folder) throws IOException {
-        Path file = folder.resolve("golden.json");
-        List<int[]> prompts = new ArrayList<>();
-        if (Files.isRegularFile(file)) {
-            JsonNode root = JsonMapper.shared().readTree(Files.readString(file));
-            for (JsonNode prompt : root.get("prompts")) {
-                prompts.add(prompt.get("ids").valueStream().mapToInt(JsonNode::asInt).toArray());
-            }
-        } else {
-            RandomPrompts random = new RandomPrompts(1000, seed);
-            for (int i = 0; i < 8; i++) {
-                prompts.add(random.next(128));
-            }
+    /** Chats of the demo model's kinds; random ids for another model. */
+    private List<Prompt> prompts() throws IOException {
+        return model == null ? DemoChats.read() : random(8, 128);
+    }
+
+    private List<Prompt> random(int count, int length) {
+        List<Prompt> prompts = new ArrayList<>();
+        RandomPrompts random = new RandomPrompts(1000, seed);
+        for (int i = 0; i < count; i++) {
+            prompts.add(new Prompt.Tokens(random.next(length)));
         }
         return prompts;
     }
 
     /** Seconds that all prompts take, so many at once. */
-    private double runAll(Engine engine, List<int[]> prompts, int batch) throws Exception {
+    private double runAll(Engine engine, List<Prompt> prompts, int batch) throws Exception {
         long start = System.nanoTime();
         try (ExecutorService callers = Executors.newFixedThreadPool(batch)) {
             List<Future<@Nullable Object>> running = new ArrayList<>();
-            for (int[] prompt : prompts) {
+            for (Prompt prompt : prompts) {
                 running.add(
                         callers.submit(() -> {
                             read(engine, prompt);
@@ -213,7 +258,7 @@ final class SpeculateBench extends BenchCommand {
         return (System.nanoTime() - start) / 1e9;
     }
 
-    private void read(Engine engine, int[] prompt) throws InterruptedException {
+    private void read(Engine engine, Prompt prompt) throws InterruptedException {
         try (GenerationStream stream = engine.generate(request(prompt))) {
             for (GenerationEvent e = stream.next(); e != null; e = stream.next()) {
                 if (e instanceof GenerationEvent.Failed(EngineException error)) {
@@ -223,14 +268,14 @@ final class SpeculateBench extends BenchCommand {
         }
     }
 
-    private GenerationRequest request(int[] prompt) {
+    private GenerationRequest request(Prompt prompt) {
         return new GenerationRequest(
-                new Prompt.Tokens(prompt),
+                prompt,
                 SamplingParams.builder()
                         .temperature(temperature)
                         .seed(seed)
                         .maxTokens(outputLen)
-                        .ignoreEos(repeating)
+                        .ignoreEos(ignoresEnd)
                         .build());
     }
 

@@ -28,7 +28,7 @@ public record Speculation(
     private static final int ANY_LOAD = 1 << 20;
 
     /** Nobody drafts. */
-    public static final Speculation OFF = new Speculation(Method.OFF, "", 4, 2, 5, true, ANY_LOAD);
+    public static final Speculation OFF = new Speculation(Method.OFF, "", 4, 1, 5, true, ANY_LOAD);
 
     /** Who drafts. */
     public enum Method {
@@ -38,7 +38,7 @@ public record Speculation(
         NGRAM,
         /** The same, and what followed in earlier answers of the same tenant. */
         SUFFIX,
-        /** A smaller model with the same vocabulary. */
+        /** A smaller model, whose vocabulary has the same tokens or some of them. */
         DRAFT_MODEL,
         /** A head trained on the model's inner states, in EAGLE-3's form. */
         EAGLE3,

@@ -9,8 +9,8 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * Reads {@link Speculation} from vLLM's {@code --speculative-config}: a JSON object with {@code
  * method}, {@code model}, {@code num_speculative_tokens}, {@code prompt_lookup_min}, {@code
- * prompt_lookup_max}, {@code disable_by_batch_size}, and ours, {@code adaptive}. What is not known
- * is refused.
+ * prompt_lookup_max}, {@code disable_by_batch_size}, {@code rejection_sample_method}, and ours,
+ * {@code adaptive}. What is not known is refused.
  */
 public final class SpeculativeConfig {
     private static final String PARAM = "speculative-config";
@@ -65,6 +65,7 @@ public final class SpeculativeConfig {
                     max = number(field);
                     min = root.has("prompt_lookup_min") ? min : Math.min(min, max);
                 }
+                case "rejection_sample_method" -> requireStandard(text(field));
                 case "disable_by_batch_size" -> offAbove = number(field);
                 case "adaptive" -> {
                     if (!value.isBoolean()) {
@@ -82,6 +83,18 @@ public final class SpeculativeConfig {
             model = "";
         }
         return new Speculation(method(method, model), model, tokens, min, max, adaptive, offAbove);
+    }
+
+    /** Other rules draw other tokens than without drafts, be it by the same law. */
+    private static void requireStandard(String rule) {
+        if (!rule.equals("standard")) {
+            throw EngineException.invalid(
+                    PARAM,
+                    PARAM
+                            + " must have standard as rejection_sample_method (a draft stands where"
+                            + " it is what the model itself draws): rejection_sample_method="
+                            + rule);
+        }
     }
 
     /** One that is not named drafts with the model that is. */

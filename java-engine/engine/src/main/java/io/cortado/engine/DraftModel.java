@@ -1,84 +1,77 @@
 package io.cortado.engine;
 
-import static java.lang.System.Logger.Level.INFO;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 import io.cortado.device.Device;
-import io.cortado.device.Event;
 import io.cortado.device.ResourceStack;
-import io.cortado.device.SampleRow;
 import io.cortado.device.Stream;
-import io.cortado.kv.BlockTable;
+import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvTiers;
 import io.cortado.sampling.Sampler;
-import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A smaller model that drafts. Its keys and values lie in blocks of the same numbers as the
  * target's, so what the target shares, keeps, moves or finds again, it does as well. It reads
- * prompts in the target's own steps, and what comes after when it drafts next.
- *
- * <p>Draft tokens are drawn by the request's rule with the random numbers of their places: the same
- * numbers with which the target draws there, so that both often draw the same.
+ * prompts in the target's own steps while drafts are made, and all else when it drafts next.
  */
 final class DraftModel implements Drafter {
-    private static final System.Logger LOG = System.getLogger(DraftModel.class.getName());
-
-    /** Of the target's draws: sharing it is what makes drafts stand, and harms nothing. */
-    private static final int SAMPLING_TAG = 0;
-
-    private static final long FOR_A_WHILE_MS = 60_000;
-
-    /** Tokens that a sequence may be behind to be drafted for at once. */
-    private static final int MAX_BEHIND = 64;
+    /** Tokens that are read before drafts, of all sequences; who is further behind drafts later. */
+    private static final int MOST_AT_ONCE = 512;
 
     private final ResourceStack owned = new ResourceStack();
     private final CausalLm model;
-    private final BatchInputs inputs;
-    private final Sampler sampler;
-    private final Event done;
-    private final int maxTokens;
-    private final int maxBlocksPerSeq;
-    private final int[] tokens;
-    private final float[] logprobs;
-    private final int[] ranks;
-    private final int[] statuses;
+    private final BatchInputs[] inputs;
+    private final DraftRounds rounds;
+    private final ReadBlocks blocks;
+    private final int mostTokens;
 
-    /** Those that draft in this round. */
-    private final Sequence[] active;
+    /** Null: its ids are the target's. */
+    private final @Nullable IdMap ids;
 
-    private int numActive;
-    private int numTokens;
-    private int maxQLen;
+    private final Passes passes = new Passes();
+
+    // Of the draft under way.
+    private Sequence[] sequences = {};
+    private int count;
 
     /**
      * Owns the model from here on; not if this throws.
      *
      * @param model that has allocated what the target has, with a row of logits for each sequence
-     * @param vocabSize ids that may be drawn
+     * @param vocabSize ids of the target that may be drawn
+     * @param ids null: they are the target's
      */
-    DraftModel(Device device, CausalLm model, Limits limits, int maxBlocksPerSeq, int vocabSize) {
+    DraftModel(
+            Device device,
+            CausalLm model,
+            Limits limits,
+            int numBlocks,
+            int maxBlocksPerSeq,
+            int vocabSize,
+            @Nullable IdMap ids) {
         this.model = model;
-        this.maxBlocksPerSeq = maxBlocksPerSeq;
-        maxTokens = limits.maxNumBatchedTokens();
-        int seqs = limits.maxNumSeqs();
-        tokens = new int[seqs];
-        logprobs = new float[seqs];
-        ranks = new int[seqs];
-        statuses = new int[seqs];
-        active = new Sequence[seqs];
+        this.ids = ids;
+        blocks = new ReadBlocks(numBlocks);
+        mostTokens = Math.min(MOST_AT_ONCE, limits.maxNumBatchedTokens());
+        inputs = new BatchInputs[limits.maxDrafts()];
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
-            inputs = model.createInputs();
-            made.push(inputs::close);
-            sampler = new Sampler(device, seqs, 1, vocabSize, model.config().vocabSize());
-            made.push(sampler::close);
-            done = device.createEvent();
-            made.push(done::close);
+            for (int round = 0; round < inputs.length; round++) {
+                inputs[round] = model.createInputs();
+                made.push(inputs[round]::close);
+            }
+            int width = model.config().vocabSize();
+            rounds =
+                    new DraftRounds(
+                            device,
+                            round -> inputs[round],
+                            limits,
+                            maxBlocksPerSeq,
+                            ids == null ? Math.min(vocabSize, width) : width,
+                            width);
+            made.push(rounds::close);
             built = true;
         } finally {
             if (!built) {
@@ -92,31 +85,42 @@ final class DraftModel implements Drafter {
     /** Reads the tokens of the step where prompts are among them. */
     @Override
     public void follow(Batch batch, BatchInputs ofTarget, Stream stream) {
-        if (!noteRead(batch)) {
-            return;
+        boolean reads = false;
+        for (int i = 0; i < batch.numSeqs(); i++) {
+            Drafts drafts = batch.sequence(i).drafts;
+            if (drafts != null && drafts.takeFresh()) {
+                drafts.computed(blocks.readable(batch.sequence(i), drafts.computed()));
+            }
+            reads |= ids == null && drafts != null && drafts.reads() && batch.isChunk(i);
         }
-        int seqs = batch.numSeqs();
-        model.forward(ofTarget, batch.numTokens(), seqs, 0, batch.maxQLen(), stream);
+        for (int i = 0; i < batch.numSeqs(); i++) {
+            note(batch.sequence(i), batch.seqlensKv[i] - batch.tokensOf(i), batch, i, reads);
+        }
+        if (reads) {
+            int seqs = batch.numSeqs();
+            model.forward(ofTarget, batch.numTokens(), seqs, 0, batch.maxQLen(), stream);
+        }
     }
 
-    /** What this model has computed after the step; false if it can as well wait. */
-    private static boolean noteRead(Batch batch) {
-        boolean hasPrompts = false;
-        for (int i = 0; i < batch.numSeqs(); i++) {
-            hasPrompts |= batch.sequence(i).drafts != null && batch.isChunk(i);
+    private void note(Sequence sequence, int start, Batch batch, int index, boolean reads) {
+        Drafts drafts = sequence.drafts;
+        int end = batch.seqlensKv[index];
+        int computed = drafts == null ? 0 : drafts.computed();
+        blocks.wrote(sequence, Math.max(start, computed), end);
+        if (reads && drafts != null && computed >= start) {
+            blocks.read(sequence, start, end);
+            drafts.computed(Math.max(computed, end));
         }
-        for (int i = 0; hasPrompts && i < batch.numSeqs(); i++) {
-            Drafts drafts = batch.sequence(i).drafts;
-            int end = batch.seqlensKv[i];
-            if (drafts != null && drafts.computed() >= end - batch.tokensOf(i)) {
-                drafts.computed(end);
-            }
-        }
-        return hasPrompts;
+    }
+
+    @Override
+    public void moved(KvCache cache) {
+        blocks.moved(cache);
     }
 
     @Override
     public KvTiers createTiers(CausalLm target, int hostBlocks) {
+        blocks.host(hostBlocks);
         return target.createTiers(hostBlocks, model);
     }
 
@@ -126,97 +130,69 @@ final class DraftModel implements Drafter {
     }
 
     @Override
-    public void draft(Sequence[] sequences, int count, Stream stream) {
-        catchUp(sequences, count);
-        for (int round = 0; numActive > 0; round++) {
-            run(stream);
-            take(round);
-            next(round + 1);
-        }
+    public void draft(Sequence[] all, int number, Stream stream) {
+        sequences = all;
+        count = number;
+        rounds.run(passes, stream);
     }
 
-    /** The first round: all that the model has not computed. */
-    private void catchUp(Sequence[] sequences, int count) {
-        begin();
-        for (int i = 0; i < count; i++) {
-            Sequence sequence = sequences[i];
-            Drafts drafts = sequence.drafting();
-            int from = drafts.computed();
-            int behind = drafts.size() - from;
-            if (behind <= Math.min(MAX_BEHIND, maxTokens - numTokens)) {
-                for (int position = from; position < drafts.size(); position++) {
-                    addToken(sequence, position, sequence.token(position));
+    private final class Passes implements DraftRounds.Passes {
+        /** All that the model has not read, as far as there is room. */
+        @Override
+        public void first(DraftPass pass) {
+            for (int i = 0; i < count; i++) {
+                Sequence sequence = sequences[i];
+                Drafts drafts = sequence.drafting();
+                int from = drafts.computed();
+                int end = Math.min(drafts.size(), from + mostTokens - pass.numTokens());
+                drafts.behind(end < drafts.size());
+                for (int position = from; position < end; position++) {
+                    add(pass, sequence, position, known(sequence.token(position)));
                 }
-                endSequence(sequence, behind, drafts.size());
+                if (from < end) {
+                    end(pass, 0, sequence, from, end);
+                }
             }
         }
-    }
 
-    /** The later ones: the token that the last one drafted. */
-    private void next(int round) {
-        int before = numActive;
-        begin();
-        for (int i = 0; i < before; i++) {
-            Sequence sequence = active[i];
-            Drafts drafts = sequence.drafting();
-            if (drafts.tree().size() == round && round < drafts.wanted()) {
-                int position = drafts.size() + round - 1;
-                addToken(sequence, position, drafts.tree().token(round - 1));
-                endSequence(sequence, 1, position + 1);
-            }
+        @Override
+        public void later(DraftPass pass, int round, Sequence sequence, DraftPass before, int row) {
+            int position = sequence.drafting().size() + round - 1;
+            add(pass, sequence, position, 0);
+            pass.feed(row);
+            end(pass, round, sequence, position, position + 1);
         }
-    }
 
-    private void begin() {
-        numActive = 0;
-        numTokens = 0;
-        maxQLen = 0;
-        sampler.begin(null);
-        inputs.cuSeqlensQ().setAtIndex(JAVA_INT, 0, 0);
-    }
-
-    private void addToken(Sequence sequence, int position, int id) {
-        int angles = sequence.isLong ? model.firstLongPosition() : 0;
-        inputs.ids().setAtIndex(JAVA_INT, numTokens, id);
-        inputs.positions().setAtIndex(JAVA_INT, numTokens, position + angles);
-        inputs.slotMapping().setAtIndex(JAVA_LONG, numTokens, sequence.table.slot(position));
-        numTokens++;
-    }
-
-    /**
-     * @param length tokens of the sequence with those of this round
-     */
-    private void endSequence(Sequence sequence, int count, int length) {
-        BlockTable table = sequence.table;
-        long at = (long) numActive * maxBlocksPerSeq * Integer.BYTES;
-        MemorySegment.copy(table.array(), 0, inputs.blockTable(), JAVA_INT, at, table.size());
-        inputs.cuSeqlensQ().setAtIndex(JAVA_INT, numActive + 1, numTokens);
-        inputs.seqlensKv().setAtIndex(JAVA_INT, numActive, length);
-        inputs.logitRows().setAtIndex(JAVA_INT, numActive, numTokens - 1);
-        SampleRow row = sampler.add(sequence.request.rowParams.row()).withoutCounts();
-        row.random(sequence.seed, length, SAMPLING_TAG);
-        sequence.drafting().computed(length);
-        maxQLen = Math.max(maxQLen, count);
-        active[numActive++] = sequence;
-    }
-
-    private void run(Stream stream) {
-        inputs.upload(numActive, stream);
-        model.forward(inputs, numTokens, numActive, numActive, maxQLen, stream);
-        sampler.enqueue(model.logits(), 0, stream);
-        done.record(stream);
-        while (!done.await(FOR_A_WHILE_MS)) {
-            LOG.log(INFO, "the draft model still runs"); // how long it may is the watchdog's to say
+        private void add(DraftPass pass, Sequence sequence, int position, int id) {
+            int angles = sequence.isLong ? model.firstLongPosition() : 0;
+            pass.add(sequence, position, angles, id);
         }
-        sampler.read(numActive, tokens, logprobs, ranks, statuses);
-    }
 
-    /** A row that failed drafts nothing. */
-    private void take(int round) {
-        for (int i = 0; i < numActive; i++) {
-            if (statuses[i] == SampleStatus.OK && round < active[i].drafting().wanted()) {
-                active[i].drafting().tree().append(tokens[i]);
+        private void end(DraftPass pass, int round, Sequence sequence, int from, int to) {
+            sequence.drafting().computed(to);
+            blocks.read(sequence, from, to);
+            rounds.draw(pass, round, sequence, to, to);
+        }
+
+        @Override
+        public void enqueue(DraftPass pass, int round, Sampler sampler, Stream stream) {
+            BatchInputs to = inputs[round];
+            int seqs = pass.numSeqs();
+            to.upload(seqs, stream);
+            if (round > 0) {
+                to.feed(rounds.drawn(round - 1), pass.numTokens(), stream);
             }
+            model.forward(to, pass.numTokens(), seqs, seqs, pass.maxQLen(), stream);
+            sampler.enqueue(model.logits(), 0, stream);
+        }
+
+        @Override
+        public int drafted(int round, int row, int drawn) {
+            return ids == null ? drawn : ids.toTarget(drawn);
+        }
+
+        private int known(int id) {
+            return ids == null ? id : ids.toDraft(id);
         }
     }
 

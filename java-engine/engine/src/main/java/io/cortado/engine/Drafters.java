@@ -16,6 +16,7 @@ import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelFolder;
 import io.cortado.model.MtpHead;
 import io.cortado.model.WeightPlan;
+import io.cortado.text.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -34,7 +35,7 @@ sealed interface Drafters {
         Speculation how = options.speculation();
         return switch (how.method()) {
             case OFF, NGRAM, SUFFIX -> null;
-            case DRAFT_MODEL -> model(folder(how), options, target);
+            case DRAFT_MODEL -> model(folder(how), options, targetFolder, target);
             case EAGLE3 -> new Eagle3(folder(how), Eagle3Config.read(folder(how), target));
             case MTP -> ownLayer(targetFolder, target);
         };
@@ -54,17 +55,30 @@ sealed interface Drafters {
         return new Mtp(targetFolder, target);
     }
 
-    private static Drafters model(Path folder, EngineOptions options, ModelConfig target) {
+    private static Drafters model(
+            Path folder, EngineOptions options, Path targetFolder, ModelConfig target) {
         if (!Files.isRegularFile(folder)) {
             FolderCheck.require(folder, !options.dummyWeights());
         }
         ModelConfig config = ModelConfig.read(folder);
-        requireSame("vocab_size", config.vocabSize(), target.vocabSize());
+        Tokenizer ofDraft = Texts.open(folder).tokenizer();
+        Tokenizer ofTarget = Texts.open(targetFolder).tokenizer();
+        IdMap ids = null;
+        if (ofDraft == null || ofTarget == null) {
+            requireSame("vocab_size", config.vocabSize(), target.vocabSize());
+        } else {
+            ids = IdMap.of(ofDraft, ofTarget);
+        }
+        if (ids != null && ids.shared() == 0) {
+            throw EngineException.invalid(
+                    "speculative-config",
+                    "the draft model must have tokens of the model's vocabulary: shared=0");
+        }
         requireSame(
                 "tokens at which the angles change",
                 config.otherAnglesAbove(),
                 target.otherAnglesAbove());
-        return new Model(folder, config);
+        return new Model(folder, config, ids);
     }
 
     private static void requireSame(String what, int value, int ofTarget) {
@@ -92,8 +106,12 @@ sealed interface Drafters {
             int blocksPerSeq,
             int vocabSize);
 
-    /** A smaller model. */
-    record Model(Path folder, ModelConfig config) implements Drafters {
+    /**
+     * A smaller model.
+     *
+     * @param ids null: they are the target's
+     */
+    record Model(Path folder, ModelConfig config, @Nullable IdMap ids) implements Drafters {
         @Override
         public MemoryPlan plan(
                 Device device, EngineOptions options, int maxModelLen, MemoryPlan target) {
@@ -137,7 +155,9 @@ sealed interface Drafters {
                         blocksPerSeq,
                         limits.maxNumSeqs(),
                         options.deterministic());
-                Drafter drafter = new DraftModel(device, model, limits, blocksPerSeq, vocabSize);
+                Drafter drafter =
+                        new DraftModel(
+                                device, model, limits, numBlocks, blocksPerSeq, vocabSize, ids);
                 made = true;
                 return drafter;
             } finally {
@@ -185,7 +205,7 @@ sealed interface Drafters {
                 int blocksPerSeq,
                 int vocabSize) {
             Eagle3Head head = Eagle3Head.load(device, folder, config, target);
-            return drafter(device, head, limits, blocksPerSeq);
+            return drafter(device, head, limits, numBlocks, blocksPerSeq);
         }
     }
 
@@ -228,15 +248,16 @@ sealed interface Drafters {
                 int blocksPerSeq,
                 int vocabSize) {
             MtpHead head = MtpHead.load(device, folder, model, options.dummyWeights());
-            return drafter(device, head, limits, blocksPerSeq);
+            return drafter(device, head, limits, numBlocks, blocksPerSeq);
         }
     }
 
-    private static Drafter drafter(Device device, DraftHead head, Limits limits, int blocksPerSeq) {
+    private static Drafter drafter(
+            Device device, DraftHead head, Limits limits, int numBlocks, int blocksPerSeq) {
         boolean made = false;
         try {
             head.allocate(limits.maxNumSeqs());
-            Drafter drafter = new HeadDrafter(device, head, limits, blocksPerSeq);
+            Drafter drafter = new HeadDrafter(device, head, limits, numBlocks, blocksPerSeq);
             made = true;
             return drafter;
         } finally {

@@ -1,8 +1,9 @@
 package io.cortado.engine;
 
 import io.cortado.speculate.Acceptance;
+import io.cortado.speculate.DraftLengths;
 import io.cortado.speculate.DraftTree;
-import io.cortado.speculate.NgramIndex;
+import io.cortado.speculate.Lookup;
 import io.cortado.speculate.TokenText;
 import org.jspecify.annotations.Nullable;
 
@@ -12,8 +13,22 @@ final class Drafts implements TokenText {
     private final DraftTree tree;
     private final Acceptance acceptance;
 
-    /** Of the sequence's own text; null where something else drafts. */
-    private final @Nullable NgramIndex ngrams;
+    private final DraftLengths lengths;
+
+    /** Null where what drafts is no text. */
+    private final @Nullable Lookup lookup;
+
+    /** Its last token has to be known before the next step is chosen. */
+    private boolean isOn;
+
+    /** What drafts reads its prompt along with the target. */
+    private boolean reads;
+
+    /** What drafts still has to read tokens before it can draft. */
+    private boolean isBehind;
+
+    /** It has begun, or begun again, since what drafts has last looked. */
+    private boolean isFresh;
 
     /** The most that may be drafted in this step. */
     private int wanted;
@@ -27,10 +42,11 @@ final class Drafts implements TokenText {
     private int stepRow;
     private int stepStart;
 
-    Drafts(Sequence sequence, int most, Acceptance acceptance, @Nullable NgramIndex ngrams) {
+    Drafts(Sequence sequence, int most, DraftLengths lengths, @Nullable Lookup lookup) {
         this.sequence = sequence;
-        this.acceptance = acceptance;
-        this.ngrams = ngrams;
+        this.lengths = lengths;
+        this.lookup = lookup;
+        acceptance = lengths.acceptance();
         tree = new DraftTree(most);
     }
 
@@ -42,8 +58,40 @@ final class Drafts implements TokenText {
         return acceptance;
     }
 
-    @Nullable NgramIndex ngrams() {
-        return ngrams;
+    @Nullable Lookup lookup() {
+        return lookup;
+    }
+
+    boolean isOn() {
+        return isOn;
+    }
+
+    void turn(boolean on) {
+        isOn = on;
+    }
+
+    boolean reads() {
+        return reads;
+    }
+
+    /** What drafts cannot read its prompt, or the beginning of it. */
+    void cannotRead() {
+        reads = false;
+    }
+
+    boolean isBehind() {
+        return isBehind;
+    }
+
+    void behind(boolean is) {
+        isBehind = is;
+    }
+
+    /** True once after each {@link #restart}. */
+    boolean takeFresh() {
+        boolean was = isFresh;
+        isFresh = false;
+        return was;
     }
 
     int wanted() {
@@ -90,6 +138,8 @@ final class Drafts implements TokenText {
     void restart(int reused) {
         tree.clear();
         computed = reused;
+        reads = lengths.isReading();
+        isFresh = true;
     }
 
     /** A step begins: what is computed of drafts that did not stand does not count. */

@@ -135,6 +135,7 @@ final class EngineLoop implements Runnable, StepResults.Ends {
             scheduler.ran(ended, nanos);
             speculator.ran(ended, nanos);
             results.accept(ended);
+            speculator.accepted();
             counters.host(clock.getAsLong() - ran);
             counters.step(ended);
         }
@@ -142,6 +143,7 @@ final class EngineLoop implements Runnable, StepResults.Ends {
         boolean isIdle = ended == null && running == null;
         if (isIdle) {
             executor.idle();
+            speculator.idle();
         }
         return !isIdle;
     }

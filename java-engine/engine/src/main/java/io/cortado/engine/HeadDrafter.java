@@ -1,14 +1,12 @@
 package io.cortado.engine;
 
-import static java.lang.System.Logger.Level.INFO;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.cortado.device.Device;
-import io.cortado.device.Event;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
-import io.cortado.kv.BlockTable;
+import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
 import io.cortado.model.DraftHead;
@@ -16,21 +14,15 @@ import io.cortado.model.DraftInputs;
 import io.cortado.model.DraftTokens;
 import io.cortado.model.KvTiers;
 import io.cortado.sampling.Sampler;
-import java.lang.foreign.MemorySegment;
 
 /**
  * A head on the target that drafts. It reads a prompt along with the target, but for the last
  * token, behind which nothing is known yet; that one, and the tokens that were accepted, it reads
  * from the states of the target's last step when it drafts next. Tokens of steps that it missed,
- * because drafts rested, it does not read: drafts are poorer for a while, and nothing is wrong.
- *
- * <p>Draft tokens are drawn as {@link DraftModel} does it, from the head's vocabulary.
+ * because drafts rested, it does not read: drafts are poorer for a while, and nothing is wrong. A
+ * prompt that it has not read it does not draft behind.
  */
 final class HeadDrafter implements Drafter {
-    private static final System.Logger LOG = System.getLogger(HeadDrafter.class.getName());
-    private static final int SAMPLING_TAG = 0;
-    private static final long FOR_A_WHILE_MS = 60_000;
-
     /** Steps of the target that may be under way. */
     private static final int STEPS = 2;
 
@@ -40,48 +32,52 @@ final class HeadDrafter implements Drafter {
     /** What goes along with steps; these take turns as the steps do. */
     private final DraftInputs[] along = new DraftInputs[STEPS];
 
-    private final DraftInputs inputs;
+    private final DraftPass[] alongPasses = new DraftPass[STEPS];
+    private final DraftInputs[] inputs;
+    private final DraftRounds rounds;
     private final DraftTokens drafted;
-    private final Sampler sampler;
-    private final Event done;
-    private final int maxBlocksPerSeq;
-    private final Sequence[] active;
-
-    /** Where the last row of each of them is in the pass under way. */
-    private final int[] lastRows;
-
+    private final ReadBlocks blocks;
+    private final Passes passes = new Passes();
     private long steps;
-    private int numActive;
-    private int numTokens;
-    private int maxQLen;
+
+    // Of the draft under way.
+    private Sequence[] sequences = {};
+    private int count;
 
     /**
      * Owns the head from here on; not if this throws.
      *
      * @param head that is allocated, with a row of logits for each sequence
      */
-    HeadDrafter(Device device, DraftHead head, Limits limits, int maxBlocksPerSeq) {
+    HeadDrafter(Device device, DraftHead head, Limits limits, int numBlocks, int maxBlocksPerSeq) {
         this.head = head;
-        this.maxBlocksPerSeq = maxBlocksPerSeq;
+        blocks = new ReadBlocks(numBlocks);
         int seqs = limits.maxNumSeqs();
-        active = new Sequence[seqs];
-        lastRows = new int[seqs];
+        inputs = new DraftInputs[limits.maxDrafts()];
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
             for (int i = 0; i < STEPS; i++) {
                 along[i] = head.createInputs();
                 made.push(along[i]::close);
+                alongPasses[i] = new DraftPass(along[i].batch(), seqs, maxBlocksPerSeq);
             }
-            inputs = head.createInputs();
-            made.push(inputs::close);
-            drafted = head.createDrafts(1);
+            for (int round = 0; round < inputs.length; round++) {
+                inputs[round] = head.createInputs();
+                made.push(inputs[round]::close);
+            }
+            drafted = head.createDrafts(inputs.length);
             made.push(drafted::close);
             int vocab = head.draftVocabSize();
-            sampler = new Sampler(device, seqs, 1, vocab, vocab);
-            made.push(sampler::close);
-            done = device.createEvent();
-            made.push(done::close);
+            rounds =
+                    new DraftRounds(
+                            device,
+                            round -> inputs[round].batch(),
+                            limits,
+                            maxBlocksPerSeq,
+                            vocab,
+                            vocab);
+            made.push(rounds::close);
             built = true;
         } finally {
             if (!built) {
@@ -97,32 +93,59 @@ final class HeadDrafter implements Drafter {
     public void follow(Batch batch, BatchInputs ofTarget, Stream stream) {
         steps++;
         DraftInputs to = along[(int) (steps % STEPS)];
-        begin(to);
+        DraftPass pass = alongPasses[(int) (steps % STEPS)];
+        pass.begin();
         for (int i = 0; i < batch.numSeqs(); i++) {
             Sequence sequence = batch.sequence(i);
             Drafts drafts = sequence.drafts;
-            if (drafts == null) {
-                continue;
-            }
             int row = batch.cuSeqlensQ[i];
             int start = batch.seqlensKv[i] - batch.tokensOf(i);
+            if (drafts == null) {
+                blocks.wrote(sequence, start, batch.seqlensKv[i]);
+                continue;
+            }
             drafts.ranIn(steps, row, start);
+            lookAtReused(sequence, drafts);
+            blocks.wrote(sequence, Math.max(start, drafts.computed()), batch.seqlensKv[i]);
             int end = Math.min(batch.seqlensKv[i] - batch.draftsOf(i), drafts.size() - 1);
-            if (batch.isChunk(i) && end > start) {
-                addRows(to, sequence, start, end, row);
-                endSequence(to, sequence, end);
-                drafts.computed(end);
+            if (drafts.reads() && batch.isChunk(i) && end > start) {
+                addRows(to, pass, sequence, start, end, row);
+                pass.end(sequence, end);
+                read(sequence, start, end);
             }
         }
-        if (numActive > 0) {
-            to.upload(numTokens, numActive, stream);
-            var features = DraftHead.Features.TARGET;
-            head.forward(to, features, numTokens, numActive, 0, maxQLen, stream);
+        if (pass.numSeqs() > 0) {
+            int tokens = pass.numTokens();
+            int seqs = pass.numSeqs();
+            to.upload(tokens, seqs, stream);
+            head.forward(to, DraftHead.Features.TARGET, tokens, seqs, 0, pass.maxQLen(), stream);
         }
+    }
+
+    /** What the cache held of the beginning may lack the head's part of it. */
+    private void lookAtReused(Sequence sequence, Drafts drafts) {
+        if (drafts.takeFresh()) {
+            int reused = drafts.computed();
+            drafts.computed(blocks.readable(sequence, reused));
+            if (drafts.computed() < reused - BlockPool.BLOCK_TOKENS) {
+                drafts.cannotRead();
+            }
+        }
+    }
+
+    private void read(Sequence sequence, int from, int end) {
+        sequence.drafting().computed(end);
+        blocks.read(sequence, from, end);
+    }
+
+    @Override
+    public void moved(KvCache cache) {
+        blocks.moved(cache);
     }
 
     @Override
     public KvTiers createTiers(CausalLm target, int hostBlocks) {
+        blocks.host(hostBlocks);
         return target.createTiers(hostBlocks, head);
     }
 
@@ -132,111 +155,75 @@ final class HeadDrafter implements Drafter {
     }
 
     @Override
-    public void draft(Sequence[] sequences, int count, Stream stream) {
-        catchUp(sequences, count);
-        for (int round = 0; numActive > 0; round++) {
-            run(round == 0 ? DraftHead.Features.TARGET : DraftHead.Features.OWN, round, stream);
-            next(round + 1);
-        }
-    }
-
-    /** The first round: what the target's last step has computed and stands. */
-    private void catchUp(Sequence[] sequences, int count) {
-        begin(inputs);
-        sampler.begin(null);
-        for (int i = 0; i < count; i++) {
-            Sequence sequence = sequences[i];
-            Drafts drafts = sequence.drafting();
-            int from = Math.max(drafts.computed(), drafts.stepStart());
-            int end = drafts.size() - 1;
-            if (drafts.step() == steps && from < end) {
-                addRows(inputs, sequence, from, end, drafts.stepRow() + from - drafts.stepStart());
-                drafts.computed(end);
-                endDrafting(sequence, end);
-            }
-        }
-    }
-
-    /** The later ones: the token that the last one drafted, with the state that it left. */
-    private void next(int round) {
-        int before = numActive;
-        begin(inputs);
-        sampler.begin(null);
-        for (int i = 0; i < before; i++) {
-            Sequence sequence = active[i];
-            Drafts drafts = sequence.drafting();
-            if (drafts.tree().size() == round && round < drafts.wanted()) {
-                int position = drafts.size() - 2 + round;
-                addRow(inputs, sequence, position, drafts.tree().token(round - 1), lastRows[i]);
-                endDrafting(sequence, position + 1);
-            }
-        }
-    }
-
-    private void begin(DraftInputs to) {
-        numActive = 0;
-        numTokens = 0;
-        maxQLen = 0;
-        to.batch().cuSeqlensQ().setAtIndex(JAVA_INT, 0, 0);
+    public void draft(Sequence[] all, int number, Stream stream) {
+        sequences = all;
+        count = number;
+        rounds.run(passes, stream);
     }
 
     /** Rows of known tokens at positions [from, end), whose states begin at a row. */
-    private void addRows(DraftInputs to, Sequence sequence, int from, int end, int row) {
+    private static void addRows(
+            DraftInputs to, DraftPass pass, Sequence sequence, int from, int end, int row) {
         for (int position = from; position < end; position++) {
-            addRow(to, sequence, position, sequence.token(position + 1), row + position - from);
+            feature(to, pass, row + position - from);
+            pass.add(sequence, position, 0, sequence.token(position + 1));
         }
     }
 
-    private void addRow(
-            DraftInputs to, Sequence sequence, int position, int nextId, int featureRow) {
-        BatchInputs batch = to.batch();
-        batch.ids().setAtIndex(JAVA_INT, numTokens, nextId);
-        batch.positions().setAtIndex(JAVA_INT, numTokens, position);
-        batch.slotMapping().setAtIndex(JAVA_LONG, numTokens, sequence.table.slot(position));
-        to.featureRows().setAtIndex(JAVA_INT, numTokens, featureRow);
-        numTokens++;
+    /** Where the next row of a pass has its feature. */
+    private static void feature(DraftInputs to, DraftPass pass, int row) {
+        to.featureRows().setAtIndex(JAVA_INT, pass.numTokens(), row);
     }
 
-    /**
-     * @param length tokens of the sequence with those of this pass
-     */
-    private void endSequence(DraftInputs to, Sequence sequence, int length) {
-        BatchInputs batch = to.batch();
-        BlockTable table = sequence.table;
-        long at = (long) numActive * maxBlocksPerSeq * Integer.BYTES;
-        MemorySegment.copy(table.array(), 0, batch.blockTable(), JAVA_INT, at, table.size());
-        int first = batch.cuSeqlensQ().getAtIndex(JAVA_INT, numActive);
-        batch.cuSeqlensQ().setAtIndex(JAVA_INT, numActive + 1, numTokens);
-        batch.seqlensKv().setAtIndex(JAVA_INT, numActive, length);
-        maxQLen = Math.max(maxQLen, numTokens - first);
-        active[numActive++] = sequence;
-    }
-
-    private void endDrafting(Sequence sequence, int length) {
-        inputs.batch().logitRows().setAtIndex(JAVA_INT, numActive, numTokens - 1);
-        lastRows[numActive] = numTokens - 1;
-        sampler.add(sequence.request.rowParams.row())
-                .withoutCounts()
-                .random(sequence.seed, length + 1, SAMPLING_TAG);
-        endSequence(inputs, sequence, length);
-    }
-
-    private void run(DraftHead.Features features, int round, Stream stream) {
-        inputs.upload(numTokens, numActive, stream);
-        head.forward(inputs, features, numTokens, numActive, numActive, maxQLen, stream);
-        sampler.enqueue(head.logits(), 0, stream);
-        head.translate(drafted, 0, sampler.tokens(), numActive, stream);
-        drafted.download(1, stream);
-        done.record(stream);
-        while (!done.await(FOR_A_WHILE_MS)) {
-            LOG.log(INFO, "the draft head still runs"); // how long it may is the watchdog's to say
-        }
-        for (int i = 0; i < numActive; i++) {
-            int token = drafted.token(0, i);
-            Drafts drafts = active[i].drafting();
-            if (token >= 0 && round < drafts.wanted()) {
-                drafts.tree().append(token);
+    private final class Passes implements DraftRounds.Passes {
+        /** What the target's last step has computed and stands. */
+        @Override
+        public void first(DraftPass pass) {
+            for (int i = 0; i < count; i++) {
+                Sequence sequence = sequences[i];
+                Drafts drafts = sequence.drafting();
+                int from = Math.max(drafts.computed(), drafts.stepStart());
+                int end = drafts.size() - 1;
+                boolean isThere = drafts.step() == steps && from < end;
+                drafts.behind(!isThere);
+                if (isThere) {
+                    int row = drafts.stepRow() + from - drafts.stepStart();
+                    addRows(inputs[0], pass, sequence, from, end, row);
+                    read(sequence, from, end);
+                    rounds.draw(pass, 0, sequence, end, end + 1);
+                }
             }
+        }
+
+        /** The token that was drafted, with the state that it left. */
+        @Override
+        public void later(DraftPass pass, int round, Sequence sequence, DraftPass before, int row) {
+            int position = sequence.drafting().size() - 2 + round;
+            feature(inputs[round], pass, before.lastToken(row));
+            pass.add(sequence, position, 0, 0);
+            pass.feed(row);
+            rounds.draw(pass, round, sequence, position + 1, position + 2);
+        }
+
+        @Override
+        public void enqueue(DraftPass pass, int round, Sampler sampler, Stream stream) {
+            DraftInputs to = inputs[round];
+            int tokens = pass.numTokens();
+            int seqs = pass.numSeqs();
+            to.upload(tokens, seqs, stream);
+            if (round > 0) {
+                to.batch().feed(drafted.pass(round - 1), tokens, stream);
+            }
+            DraftHead.Features features =
+                    round == 0 ? DraftHead.Features.TARGET : DraftHead.Features.OWN;
+            head.forward(to, features, tokens, seqs, seqs, pass.maxQLen(), stream);
+            sampler.enqueue(head.logits(), 0, stream);
+            head.translate(drafted, round, sampler.tokens(), seqs, stream);
+        }
+
+        @Override
+        public int drafted(int round, int row, int drawn) {
+            return head.targetId(drawn);
         }
     }
 

@@ -176,7 +176,7 @@ final class Sequence implements TokenSource {
     }
 
     private boolean followsTokens() {
-        return followsTokens || drafts != null && !drafts.acceptance().isResting();
+        return followsTokens || drafts != null && drafts.isOn();
     }
 
     /** Of a sequence that a constraint leads. */
@@ -191,7 +191,7 @@ final class Sequence implements TokenSource {
 
     /** True if it waits for its token so that more can be drafted behind it. */
     boolean awaitsDrafts() {
-        return drawing > 0 && drafts != null && !drafts.acceptance().isResting();
+        return drawing > 0 && drafts != null && drafts.isOn();
     }
 
     /** True if the next step computes its last token, which is known. */

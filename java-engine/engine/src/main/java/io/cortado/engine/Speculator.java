@@ -5,9 +5,12 @@ import static java.lang.System.Logger.Level.WARNING;
 import io.cortado.api.Speculation;
 import io.cortado.device.NativeException;
 import io.cortado.device.Status;
+import io.cortado.speculate.Acceptance;
 import io.cortado.speculate.DraftLengths;
+import io.cortado.speculate.Lookup;
 import io.cortado.speculate.NgramIndex;
 import io.cortado.speculate.SuffixIndex;
+import io.cortado.speculate.Turn;
 import java.util.Arrays;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +31,12 @@ final class Speculator {
     private final DraftLengths lengths;
     private final @Nullable SuffixIndex answers;
     private final DraftCounts counts;
+    private final boolean looksUp;
+
+    /** A head of the target: it reads a prompt along with the target or never. */
+    private final boolean isHead;
+
+    private final Turn turn = new Turn();
 
     /** When the last step had run, and what the device's proposer took after it. */
     private long ranNanos;
@@ -50,7 +59,12 @@ final class Speculator {
         this.scheduler = scheduler;
         this.executor = executor;
         this.clock = clock;
-        lengths = new DraftLengths(how.tokens(), how.adaptive(), how.offAbove());
+        looksUp =
+                how.method() == Speculation.Method.NGRAM
+                        || how.method() == Speculation.Method.SUFFIX;
+        isHead =
+                how.method() == Speculation.Method.EAGLE3 || how.method() == Speculation.Method.MTP;
+        lengths = new DraftLengths(how.tokens(), how.adaptive(), how.offAbove(), looksUp);
         counts = new DraftCounts(limits.maxDrafts());
         drafting = new Sequence[limits.maxNumSeqs()];
         answers =
@@ -75,13 +89,13 @@ final class Speculator {
                 || sequence.maxOutput < 2) {
             return;
         }
-        boolean ownText = how.method() == Speculation.Method.NGRAM || answers != null;
         sequence.drafts =
-                new Drafts(
-                        sequence,
-                        how.tokens(),
-                        lengths.acceptance(),
-                        ownText ? new NgramIndex(how.lookupMin(), how.lookupMax()) : null);
+                new Drafts(sequence, how.tokens(), lengths, looksUp ? lookup(request) : null);
+    }
+
+    private Lookup lookup(Request request) {
+        NgramIndex own = new NgramIndex(how.lookupMin(), how.lookupMax());
+        return new Lookup(own, answers, request.owner);
     }
 
     /** A sequence has ended. */
@@ -118,7 +132,7 @@ final class Speculator {
         if (count == 0) {
             return;
         }
-        if (how.method() == Speculation.Method.NGRAM || answers != null) {
+        if (looksUp) {
             for (int i = 0; i < count; i++) {
                 lookUp(drafting[i]);
             }
@@ -155,6 +169,9 @@ final class Speculator {
     private int choose() {
         int count = 0;
         int left = limits.maxDraftRows();
+        lengths.choose(scheduler.running());
+        boolean isOpen = lengths.isOpen() && enoughCanBeDraftedFor();
+        boolean anyOn = false;
         for (int i = 0; i < scheduler.running(); i++) {
             Sequence sequence = scheduler.running(i);
             Drafts drafts = sequence.drafts;
@@ -162,22 +179,55 @@ final class Speculator {
                 continue;
             }
             drafts.begin();
-            if (drafts.acceptance().isResting()) {
-                drafts.acceptance().rested();
-            } else if (sequence.canBeDraftedFor()) {
-                int wanted = Math.min(left, wanted(sequence, drafts));
-                if (wanted > 0 && scheduler.growForDrafts(sequence, wanted)) {
-                    drafts.want(wanted);
-                    left -= wanted;
-                    drafting[count++] = sequence;
-                }
+            foresee(drafts);
+            int wanted = isOpen ? wanted(sequence, drafts) : 0;
+            drafts.turn(wanted > 0);
+            anyOn |= wanted > 0;
+            wanted = Math.min(left, wanted);
+            if (wanted > 0
+                    && sequence.canBeDraftedFor()
+                    && scheduler.growForDrafts(sequence, wanted)) {
+                drafts.want(wanted);
+                left -= wanted;
+                drafting[count++] = sequence;
             }
         }
+        turn.chosen(anyOn, !looksUp && lengths.isReading());
         return count;
     }
 
+    /** A head drafts once it has read the prompts of half of the sequences, not for the first. */
+    private boolean enoughCanBeDraftedFor() {
+        if (!isHead || !how.adaptive()) {
+            return true;
+        }
+        int all = 0;
+        int ready = 0;
+        for (int i = 0; i < scheduler.running(); i++) {
+            Drafts drafts = scheduler.running(i).drafts;
+            all += drafts == null ? 0 : 1;
+            ready += drafts != null && drafts.reads() ? 1 : 0;
+        }
+        return 2 * ready >= all;
+    }
+
+    private void foresee(Drafts drafts) {
+        Lookup lookup = drafts.lookup();
+        if (lookup != null && how.adaptive()) {
+            lookup.follow(drafts, lengths, drafts.acceptance());
+        }
+    }
+
     private int wanted(Sequence sequence, Drafts drafts) {
-        int wanted = lengths.wanted(drafts.acceptance(), scheduler.running());
+        Acceptance acceptance = drafts.acceptance();
+        if (isHead && !drafts.reads()) {
+            return 0;
+        }
+        if (acceptance.isResting()) {
+            acceptance.rested();
+            return 0;
+        }
+        int wanted = lengths.wanted(acceptance, scheduler.running());
         // What the step draws behind the last draft is a token as well.
         int room = sequence.maxOutput - sequence.answer.size() - 1;
         int beforeOtherAngles = limits.otherAnglesAbove() - sequence.length();
@@ -188,14 +238,10 @@ final class Speculator {
 
     private void lookUp(Sequence sequence) {
         Drafts drafts = sequence.drafting();
-        NgramIndex ngrams = drafts.ngrams();
-        int found = 0;
-        if (ngrams != null) {
-            ngrams.extend(drafts);
-            found = ngrams.propose(drafts.tree(), drafts.wanted());
-        }
-        if (found == 0 && answers != null) {
-            answers.propose(sequence.request.owner, drafts, drafts.tree(), drafts.wanted());
+        Lookup lookup = drafts.lookup();
+        if (lookup != null) {
+            lookup.follow(drafts, lengths, drafts.acceptance());
+            lookup.propose(drafts.tree(), drafts.wanted());
         }
     }
 
@@ -224,12 +270,29 @@ final class Speculator {
             return;
         }
         if (batch.promptTokens() == 0) {
-            lengths.ran(batch.numTokens(), batch.numDrafts(), nanos);
+            lengths.ran(batch.numTokens(), nanos);
         }
         if (batch.numDrafts() > 0) {
             lengths.held(Math.max(0, batch.submittedNanos - ranNanos - draftNanos));
         }
-        ranNanos = clock.getAsLong();
+        long now = clock.getAsLong();
+        turn.ran(
+                batch.numSeqs(),
+                batch.numTokens(),
+                batch.numDrafts(),
+                batch.promptTokens(),
+                ranNanos == 0 ? 0 : now - ranNanos);
+        ranNanos = now;
+    }
+
+    /** What the step has given was taken. */
+    void accepted() {
+        lengths.ran(turn);
+    }
+
+    /** Nothing runs. */
+    void idle() {
+        ranNanos = 0;
     }
 
     /** The drafts of a sequence were verified; so many of them stand. */
@@ -237,5 +300,6 @@ final class Speculator {
         int drafted = drafts.tree().size();
         lengths.verified(drafts.acceptance(), drafted, accepted);
         counts.verified(drafted, accepted);
+        turn.accepted(accepted);
     }
 }

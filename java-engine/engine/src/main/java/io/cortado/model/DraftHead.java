@@ -73,8 +73,18 @@ public abstract sealed class DraftHead implements AutoCloseable permits Eagle3He
             int keptSize,
             Activations activations,
             KvType kvType,
-            BatchLimits limits,
+            int maxNumSeqs,
+            int maxNumBatchedTokens,
+            int maxBlocksPerSeq,
+            int maxLogitRows,
             boolean isDeterministic) {
+        BatchLimits limits =
+                new BatchLimits(
+                        Math.max(1, maxBlocksPerSeq),
+                        maxNumSeqs,
+                        maxNumBatchedTokens,
+                        maxBlocksPerSeq,
+                        maxLogitRows);
         DType dtype = activations.dtype();
         DType kvDtype = kvType.dtype(activations);
         int positions = ModelConfig.MAX_POSITIONS;

@@ -67,20 +67,16 @@ public final class Eagle3Head extends DraftHead {
             int maxBlocksPerSeq,
             int maxLogitRows,
             boolean isDeterministic) {
-        BatchLimits limits =
-                new BatchLimits(
-                        Math.max(1, maxBlocksPerSeq),
-                        maxNumSeqs,
-                        maxNumBatchedTokens,
-                        maxBlocksPerSeq,
-                        maxLogitRows);
         return workspaceBytes(
                 device,
                 config.shape(),
                 config.keptSize(),
                 activations,
                 kvType,
-                limits,
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxBlocksPerSeq,
+                maxLogitRows,
                 isDeterministic);
     }
 

@@ -84,20 +84,16 @@ public final class MtpHead extends DraftHead {
             int maxBlocksPerSeq,
             int maxLogitRows,
             boolean isDeterministic) {
-        BatchLimits limits =
-                new BatchLimits(
-                        Math.max(1, maxBlocksPerSeq),
-                        maxNumSeqs,
-                        maxNumBatchedTokens,
-                        maxBlocksPerSeq,
-                        maxLogitRows);
         return workspaceBytes(
                 device,
                 target.shape().draftShape(),
                 target.hiddenSize(),
                 activations,
                 kvType,
-                limits,
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxBlocksPerSeq,
+                maxLogitRows,
                 isDeterministic);
     }
 

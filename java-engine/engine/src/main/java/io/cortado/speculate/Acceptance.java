@@ -11,34 +11,60 @@ public final class Acceptance {
     /** Drafts that the first guess weighs. */
     private static final double WEIGHT = 4;
 
+    private static final double FORESIGHT_CHANGE = 1.0 / 16;
+
+    private static final int FIRST_REST = 16;
+    private static final int LONGEST_REST = 256;
+    private static final int LOOKS = 3;
+
+    /** Whether the next token is foreseen is known without drafts. */
+    private final boolean foresees;
+
     private double stood;
     private double tried = WEIGHT;
+    private double foreseen;
 
     /** Steps without drafts until the next look whether they pay by now. */
     private int rest;
 
     private int nextRest = FIRST_REST;
 
-    /** The next drafts are to see whether they pay by now. */
-    private boolean looks;
-
-    private static final int FIRST_REST = 16;
-    private static final int LONGEST_REST = 256;
+    /** Steps that may yet make the drafts that are to tell whether they pay by now. */
+    private int looks;
 
     /**
      * @param guess of the rate, before anything is known
+     * @param foreseen the first guess of how many tokens would have been drafted right; negative:
+     *     only drafts can tell
      */
-    public Acceptance(double guess) {
+    public Acceptance(double guess, double foreseen) {
         stood = WEIGHT * guess;
+        foresees = foreseen >= 0;
+        this.foreseen = foreseen;
     }
 
-    /** In [0, 1]. */
+    /** Of drafts behind one that stands; in [0, 1]. */
     public double rate() {
         return stood / tried;
     }
 
+    /** Of first drafts. */
+    double firstRate() {
+        return foresees ? foreseen : rate();
+    }
+
+    boolean foresees() {
+        return foresees;
+    }
+
+    /** A token has come, drafted or not, and it is the one that would have been drafted or not. */
+    public void came(boolean asForeseen) {
+        foreseen += FORESIGHT_CHANGE * ((asForeseen ? 1 : 0) - foreseen);
+    }
+
     /** A step has verified a chain. */
     public void verified(int drafted, int accepted) {
+        looks = 0;
         stood = KEPT * stood + accepted;
         tried = KEPT * tried + accepted + (accepted < drafted ? 1 : 0);
         if (accepted > 0) {
@@ -55,7 +81,7 @@ public final class Acceptance {
     /** A step without drafts, while they rest. */
     public void rested() {
         rest--;
-        looks = rest == 0;
+        looks = rest == 0 ? LOOKS : 0;
     }
 
     /** True if nothing is drafted now. */
@@ -63,10 +89,10 @@ public final class Acceptance {
         return rest > 0;
     }
 
-    /** True once after each rest. */
-    boolean takeLook() {
-        boolean was = looks;
-        looks = false;
+    /** True after each rest, until drafts were verified. */
+    boolean looks() {
+        boolean was = looks > 0;
+        looks = Math.max(0, looks - 1);
         return was;
     }
 }

@@ -7,7 +7,7 @@ import java.util.Arrays;
  * within bounds. Each n has a hash table of places; a token costs a constant time (prompt lookup:
  * Saxena 2023; LLMA: Yang et al. 2023, arXiv 2304.04487).
  */
-public final class NgramIndex {
+public final class NgramIndex implements TokenText {
     /** No such place. */
     public static final int NONE = -1;
 
@@ -20,6 +20,8 @@ public final class NgramIndex {
     private final int max;
     private int[] tokens = new int[FIRST_CAPACITY];
     private int size;
+
+    private int matched;
 
     /** Tokens whose n-grams are in the tables: those that end with the last one wait. */
     private int indexed;
@@ -43,11 +45,13 @@ public final class NgramIndex {
         used = new int[tables.length];
     }
 
-    int size() {
+    @Override
+    public int size() {
         return size;
     }
 
-    int token(int index) {
+    @Override
+    public int token(int index) {
         return tokens[index];
     }
 
@@ -73,11 +77,7 @@ public final class NgramIndex {
      * @return tokens that were added
      */
     public int propose(DraftTree draft, int most) {
-        index(size - 1);
-        int from = NONE;
-        for (int n = Math.min(max, size); n >= min && from == NONE; n--) {
-            from = find(n, tokens, size);
-        }
+        int from = match();
         int count = 0;
         for (; from != NONE && count < most; count++) {
             int at = from + count;
@@ -88,6 +88,25 @@ public final class NgramIndex {
             draft.append(token);
         }
         return count;
+    }
+
+    /** The latest place behind the longest n-gram that this text ends with as well. */
+    int match() {
+        index(size - 1);
+        for (int n = Math.min(max, size); n >= min; n--) {
+            int from = find(n, tokens, size);
+            if (from != NONE) {
+                matched = n;
+                return from;
+            }
+        }
+        matched = 0;
+        return NONE;
+    }
+
+    /** Tokens of the last match. */
+    int matched() {
+        return matched;
     }
 
     /** Puts the n-grams that end before this place into the tables. */

@@ -35,9 +35,9 @@ final class StepTimes {
         }
     }
 
-    /** True if a step of about so many tokens has run. */
-    boolean knows(int tokens) {
-        return !Double.isNaN(nanos[bucket(tokens)]);
+    /** True if no step has run. */
+    boolean isEmpty() {
+        return known == 0;
     }
 
     /** NaN where no step has run. */

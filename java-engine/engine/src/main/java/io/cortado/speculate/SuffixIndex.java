@@ -18,6 +18,11 @@ public final class SuffixIndex {
     private final int min;
     private final int max;
     private final int tokensPerHalf;
+
+    /** The last tokens of a text, while it is looked up. */
+    private final int[] end;
+
+    private final DraftTree first = new DraftTree(1);
     private final Map<Owner, Halves> owners = new LinkedHashMap<>(16, 0.75f, true);
 
     /** Who may be told what an answer said: as in the prefix cache, requests of one salt. */
@@ -44,6 +49,7 @@ public final class SuffixIndex {
         this.min = min;
         this.max = max;
         this.tokensPerHalf = tokensPerHalf;
+        end = new int[max];
     }
 
     int numOwners() {
@@ -68,25 +74,32 @@ public final class SuffixIndex {
         halves.newer.index(halves.newer.size());
     }
 
+    /** The first token that {@link #propose} would add; {@link NgramIndex#NONE}. */
+    int next(Owner owner, TokenText text, int longerThan) {
+        first.clear();
+        return propose(owner, text, longerThan, first, 1) == 0 ? NgramIndex.NONE : first.token(0);
+    }
+
     /**
      * Adds to an empty draft what followed, the last time, on what a text ends with.
      *
+     * @param longerThan tokens that must match, and one more
      * @param most tokens
      * @return tokens that were added
      */
-    public int propose(Owner owner, TokenText text, DraftTree draft, int most) {
+    public int propose(Owner owner, TokenText text, int longerThan, DraftTree draft, int most) {
         Halves halves = owners.get(owner);
         if (halves == null) {
             return 0;
         }
-        int[] end = new int[Math.min(max, text.size())];
-        for (int i = 0; i < end.length; i++) {
-            end[i] = text.token(text.size() - end.length + i);
+        int size = Math.min(max, text.size());
+        for (int i = 0; i < size; i++) {
+            end[i] = text.token(text.size() - size + i);
         }
-        for (int n = end.length; n >= min; n--) {
-            int count = copy(halves.newer, n, end, draft, most);
+        for (int n = size; n >= min && n > longerThan; n--) {
+            int count = copy(halves.newer, n, size, draft, most);
             if (count == 0 && halves.older != null) {
-                count = copy(halves.older, n, end, draft, most);
+                count = copy(halves.older, n, size, draft, most);
             }
             if (count > 0) {
                 return count;
@@ -95,8 +108,8 @@ public final class SuffixIndex {
         return 0;
     }
 
-    private static int copy(NgramIndex from, int n, int[] end, DraftTree draft, int most) {
-        int place = from.find(n, end, end.length);
+    private int copy(NgramIndex from, int n, int size, DraftTree draft, int most) {
+        int place = from.find(n, end, size);
         int count = 0;
         while (place != NgramIndex.NONE
                 && count < most

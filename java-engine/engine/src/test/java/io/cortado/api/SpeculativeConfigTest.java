@@ -29,6 +29,11 @@ class SpeculativeConfigTest {
                 Speculation.eagle3("head", 4).adaptive(false),
                 SpeculativeConfig.parse(
                         "{\"method\":\"eagle3\",\"model\":\"head\",\"adaptive\":false}"));
+        assertEquals(
+                Speculation.mtp(2),
+                SpeculativeConfig.parse(
+                        "{\"method\":\"mtp\",\"num_speculative_tokens\":2,"
+                                + "\"rejection_sample_method\":\"standard\"}"));
         assertEquals(Speculation.suffix(4), SpeculativeConfig.parse("{\"method\":\"suffix\"}"));
     }
 
@@ -47,6 +52,7 @@ class SpeculativeConfigTest {
                 "{\"method\":\"ngram\",\"num_speculative_tokens\":1.5} | integer",
                 "{\"method\":\"ngram\",\"prompt_lookup_max\":2,\"prompt_lookup_min\":3} | lookup_min",
                 "{\"method\":\"ngram\",\"adaptive\":1} | true or false",
+                "{\"method\":\"ngram\",\"rejection_sample_method\":\"block\"} | method=block",
                 "{\"method\":\"ngram\",\"draft_tensor_parallel_size\":1} | draft_tensor_parallel_size"
             })
     void refusesTheRestByName(String json, String named) {

@@ -11,16 +11,22 @@ import io.cortado.api.EngineOptions;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Prompt;
+import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Queue;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** A model's own layer that predicts a further token drafts for it. */
 @Timeout(value = 300, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -46,6 +52,58 @@ class MtpTest {
 
     private static EngineOptions options(Speculation speculation) {
         return TinyModel.options("cpu").speculation(speculation);
+    }
+
+    private static List<List<Integer>> greedy(Engine engine, int prompts, int atOnce)
+            throws Exception {
+        SamplingParams params =
+                SamplingParams.builder().temperature(0).maxTokens(10).ignoreEos(true).build();
+        Random random = new Random(5);
+        List<List<Integer>> all = new ArrayList<>();
+        Queue<GenerationStream> open = new ArrayDeque<>();
+        for (int i = 0; i < prompts; i++) {
+            int[] prompt = random.ints(30, 0, 300).toArray();
+            if (open.size() == atOnce) {
+                all.add(Answers.read(open.remove()).answers.getFirst().ids);
+            }
+            open.add(engine.generate(new GenerationRequest(Prompt.tokens(prompt), params)));
+        }
+        for (GenerationStream stream : open) {
+            all.add(Answers.read(stream).answers.getFirst().ids);
+        }
+        return all;
+    }
+
+    static List<String> devices() {
+        return Devices.all();
+    }
+
+    @ParameterizedTest
+    @MethodSource("devices")
+    void greedyAnswersAreTheSame(String device) throws Exception {
+        Devices.assumePresent(device);
+        writeConfig(1);
+        int prompts = device.equals("cpu") ? 200 : 30; // what is emulated is slow
+        EngineOptions options = TinyModel.options(device).maxNumSeqs(16);
+        List<List<Integer>> plain;
+        try (Engine engine = Engine.open(folder, options)) {
+            plain = greedy(engine, prompts, 16);
+        }
+        EngineOptions drafting = options.speculation(Speculation.mtp(3).adaptive(false));
+        long perBlock;
+        try (Engine engine = Engine.open(folder, drafting.kvCacheBytes(1L << 22))) {
+            perBlock = (1L << 22) / engine.stats().blocksTotal();
+            assertEquals(plain, greedy(engine, prompts, 1), "one at a time");
+            long reused = engine.stats().cache().reusedTokens();
+            assertEquals(plain, greedy(engine, prompts, 16), "sixteen that the cache holds");
+            assertTrue(engine.stats().cache().reusedTokens() > reused);
+            assertTrue(engine.stats().drafts().tokens() > 20 * prompts, () -> "" + engine.stats());
+        }
+        EngineOptions tight = drafting.kvCacheBytes(7 * perBlock).maxModelLen(64);
+        try (Engine engine = Engine.open(folder, tight)) {
+            assertEquals(plain, greedy(engine, prompts, 16), "with few blocks");
+            assertTrue(engine.stats().preemptions() > 0, () -> "" + engine.stats());
+        }
     }
 
     private static List<List<Integer>> answers(Engine engine) throws Exception {

@@ -112,8 +112,10 @@ class SpeculationTest {
         try (Engine engine = model.open(options.speculation(speculation))) {
             assertSame(requests, without, alone(engine, requests));
             EngineStats.Drafts drafts = engine.stats().drafts();
-            assertTrue(drafts.accepted() > 20, () -> "accepted: " + drafts);
-            assertTrue(drafts.tokens() > drafts.accepted(), () -> "all accepted: " + drafts);
+            if (!speculation.adaptive()) { // else times decide
+                assertTrue(drafts.accepted() > 20, () -> "accepted: " + drafts);
+                assertTrue(drafts.tokens() > drafts.accepted(), () -> "all accepted: " + drafts);
+            }
             assertSame(requests, without, together(engine, requests));
         }
         // Few blocks: sequences are thrown out in between.

@@ -25,19 +25,23 @@ class DraftLengthsTest {
     private static double run(
             DraftLengths lengths, int numSeqs, Times times, long draftNanos, double stand) {
         Acceptance acceptance = lengths.acceptance();
+        Turn turn = new Turn();
         double carry = 0;
         double sum = 0;
         int steps = 2000;
         for (int step = 0; step < steps; step++) {
+            lengths.choose(numSeqs);
             int wanted = 0;
-            if (acceptance.isResting()) {
-                acceptance.rested();
-            } else {
-                wanted = lengths.wanted(acceptance, numSeqs);
+            if (lengths.isOpen()) {
+                if (acceptance.isResting()) {
+                    acceptance.rested();
+                } else {
+                    wanted = lengths.wanted(acceptance, numSeqs);
+                }
             }
+            int accepted = 0;
             if (wanted > 0) {
                 lengths.drafted(wanted, wanted * draftNanos);
-                int accepted = 0;
                 while (accepted < wanted) {
                     carry += stand;
                     if (carry < 1) {
@@ -49,42 +53,49 @@ class DraftLengthsTest {
                 lengths.verified(acceptance, wanted, accepted);
             }
             int tokens = numSeqs * (1 + wanted);
-            lengths.ran(tokens, numSeqs * wanted, times.of(tokens));
+            lengths.ran(tokens, times.of(tokens));
+            turn.chosen(wanted > 0, false);
+            long nanos = times.of(tokens) + wanted * draftNanos;
+            turn.ran(numSeqs, tokens, numSeqs * wanted, 0, nanos);
+            turn.accepted(numSeqs * accepted);
+            lengths.ran(turn);
             sum += step >= steps / 2 ? wanted : 0;
         }
         return sum / (steps / 2.0);
     }
 
+    private static DraftLengths adaptive() {
+        return new DraftLengths(MOST, true, 100, false);
+    }
+
     @Test
     void draftsTheMostWhereTheyAreFreeAndStand() {
-        double mean = run(new DraftLengths(MOST, true, 100), 1, _ -> 1_000_000, 0, 0.9);
+        double mean = run(adaptive(), 1, _ -> 1_000_000, 0, 0.9);
         assertTrue(mean > MOST - 1, () -> "mean=" + mean);
     }
 
     @Test
     void draftsHardlyEverWhereTheyDoNotStand() {
-        double mean = run(new DraftLengths(MOST, true, 100), 1, n -> 1_000_000 + n, 100_000, 0.01);
+        double mean = run(adaptive(), 1, n -> 1_000_000 + n, 100_000, 0.01);
         assertTrue(mean < 0.1, () -> "mean=" + mean);
     }
 
     @Test
     void draftsHardlyEverWhereEachRowCostsAsMuchAsAStep() {
-        double mean = run(new DraftLengths(MOST, true, 100), 8, n -> 1_000_000L * n, 0, 0.6);
+        double mean = run(adaptive(), 8, n -> 1_000_000L * n, 0, 0.6);
         assertTrue(mean < 0.1, () -> "mean=" + mean);
     }
 
     @Test
     void draftsLessWhereRowsCostMore() {
-        double cheap =
-                run(new DraftLengths(MOST, true, 100), 1, n -> 1_000_000 + 20_000 * n, 0, 0.7);
-        double dear =
-                run(new DraftLengths(MOST, true, 100), 1, n -> 1_000_000 + 400_000 * n, 0, 0.7);
+        double cheap = run(adaptive(), 1, n -> 1_000_000 + 20_000 * n, 0, 0.7);
+        double dear = run(adaptive(), 1, n -> 1_000_000 + 400_000 * n, 0, 0.7);
         assertTrue(cheap > dear + 0.5 && dear > 0.5, () -> "cheap=" + cheap + " dear=" + dear);
     }
 
     @Test
     void draftsAgainOnceTheyStand() {
-        DraftLengths lengths = new DraftLengths(MOST, true, 100);
+        DraftLengths lengths = adaptive();
         run(lengths, 1, _ -> 1_000_000, 100_000, 0);
         double mean = run(lengths, 1, _ -> 1_000_000, 100_000, 0.95);
         assertTrue(mean > 2, () -> "mean=" + mean);
@@ -92,13 +103,30 @@ class DraftLengthsTest {
 
     @Test
     void loadSwitchesThemOff() {
-        DraftLengths lengths = new DraftLengths(MOST, false, 8);
-        assertEquals(MOST, lengths.wanted(lengths.acceptance(), 8));
-        assertEquals(0, lengths.wanted(lengths.acceptance(), 9));
+        DraftLengths lengths = new DraftLengths(MOST, false, 8, false);
+        lengths.choose(8);
+        assertTrue(lengths.isOpen() && lengths.isReading());
+        lengths.choose(9);
+        assertTrue(!lengths.isOpen() && !lengths.isReading());
+    }
+
+    @Test
+    void whatIsForeseenIsDraftedWithoutATrial() {
+        DraftLengths lengths = new DraftLengths(MOST, true, 100, true);
+        run(lengths, 1, n -> 1_000_000 + 10_000 * n, 0, 0);
+        Acceptance acceptance = lengths.acceptance();
+        for (int i = 0; i < 200; i++) {
+            lengths.came(acceptance, false);
+        }
+        assertEquals(0, lengths.wanted(acceptance, 1));
+        for (int i = 0; i < 50; i++) {
+            lengths.came(acceptance, true);
+        }
+        assertTrue(lengths.wanted(acceptance, 1) > 0);
     }
 
     @Test
     void notAdaptiveIsAlwaysTheMost() {
-        assertEquals(MOST, run(new DraftLengths(MOST, false, 100), 4, n -> n * 1000L, 9, 0));
+        assertEquals(MOST, run(new DraftLengths(MOST, false, 100, false), 4, n -> n * 1000L, 9, 0));
     }
 }

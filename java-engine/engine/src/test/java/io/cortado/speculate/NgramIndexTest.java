@@ -114,8 +114,9 @@ class NgramIndexTest {
         DraftTree draft = new DraftTree(4);
         assertEquals(
                 0,
-                answers.propose(new SuffixIndex.Owner("a", "salt"), new Text(9, 2, 3), draft, 4));
-        assertEquals(2, answers.propose(A, new Text(9, 2, 3), draft, 4));
+                answers.propose(
+                        new SuffixIndex.Owner("a", "salt"), new Text(9, 2, 3), 0, draft, 4));
+        assertEquals(2, answers.propose(A, new Text(9, 2, 3), 0, draft, 4));
         assertEquals(List.of(4, 5), tokens(draft));
     }
 
@@ -126,10 +127,10 @@ class NgramIndexTest {
             answers.remember(A, new Text(10 * i, 10 * i + 1, 10 * i + 2, 10 * i + 3));
         }
         DraftTree draft = new DraftTree(4);
-        assertEquals(0, answers.propose(A, new Text(0, 1), draft, 4), "long ago");
-        assertEquals(2, answers.propose(A, new Text(90, 91), draft, 4), "the last");
+        assertEquals(0, answers.propose(A, new Text(0, 1), 0, draft, 4), "long ago");
+        assertEquals(2, answers.propose(A, new Text(90, 91), 0, draft, 4), "the last");
         draft.clear();
-        assertEquals(2, answers.propose(A, new Text(70, 71), draft, 4), "in the older half");
+        assertEquals(2, answers.propose(A, new Text(70, 71), 0, draft, 4), "in the older half");
     }
 
     @Test
@@ -138,8 +139,8 @@ class NgramIndexTest {
         answers.remember(A, new Text(1, 2));
         answers.remember(A, new Text(3, 4));
         DraftTree draft = new DraftTree(4);
-        assertEquals(0, answers.propose(A, new Text(1, 2), draft, 4));
-        assertEquals(0, answers.propose(A, new Text(2, 3), draft, 4));
+        assertEquals(0, answers.propose(A, new Text(1, 2), 0, draft, 4));
+        assertEquals(0, answers.propose(A, new Text(2, 3), 0, draft, 4));
     }
 
     @Test

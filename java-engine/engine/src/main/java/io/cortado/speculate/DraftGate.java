@@ -1,0 +1,157 @@
+package io.cortado.speculate;
+
+/**
+ * Whether anything is drafted at all, by what it has turned out to give: what turns with drafts
+ * took against what their tokens take without. Each number of running sequences, to a power of two,
+ * has an answer of its own. Where drafts cost more than they give they rest, each time for longer,
+ * and what drafts does not run then. One thread.
+ */
+final class DraftGate {
+    /** Turns without drafts that tell what a turn takes. */
+    private static final int PLAIN = 6;
+
+    /** Turns after which a trial that is far too slow ends. */
+    private static final int SHORT_TRIAL = 6;
+
+    private static final int TRIAL = 16;
+    private static final double HOPELESS = 0.85;
+
+    /** What drafts may seem to lose, as times are never exact. */
+    private static final double PAYS = 0.98;
+
+    /** Of what was before, at each turn: some thirty turns count. */
+    private static final double KEPT = 0.97;
+
+    private static final int FIRST_REST = 64;
+
+    /**
+     * Turns with drafts until some without them tell again what they take: the first, all later.
+     */
+    private static final int FIRST_REFRESH = 64;
+
+    private static final int REFRESH = 128;
+
+    /** Of those without drafts. */
+    private static final int REFRESHES = 4;
+
+    /** Turns in which prompts are not read, where it is not known what prompts take then. */
+    private static final int UNREAD = 16;
+
+    /** The first turn of a trial counts for at most so many times what it would take without. */
+    private static final double MOST_FIRST = 4;
+
+    /** A later one for at most so many times what it would take as those before it did. */
+    private static final double MOST = 2;
+
+    private static final class Level {
+        int plainTurns;
+        int rest;
+        int nextRest = FIRST_REST;
+
+        /** Since drafts were made again. */
+        int turns;
+
+        int nextRefresh = FIRST_REFRESH;
+
+        double with;
+        double without;
+    }
+
+    private final Level[] levels = new Level[Integer.SIZE];
+    private final int longestRest;
+
+    /** Of turns that only decode, by their sequences. */
+    private final StepTimes decodes = new StepTimes();
+
+    /** Of turns with prompts, by their tokens. */
+    private final StepTimes prompts = new StepTimes();
+
+    private boolean wasPlain;
+
+    /**
+     * @param longestRest turns until drafts are tried again
+     */
+    DraftGate(int longestRest) {
+        this.longestRest = longestRest;
+        for (int i = 0; i < levels.length; i++) {
+            levels[i] = new Level();
+        }
+    }
+
+    boolean isOpen(int numSeqs) {
+        Level level = level(numSeqs);
+        return level.plainTurns >= PLAIN && level.rest == 0;
+    }
+
+    /** True if what drafts reads prompts along: drafts are made, or will be soon. */
+    boolean isReading(int numSeqs) {
+        return level(numSeqs).rest == 0;
+    }
+
+    private Level level(int numSeqs) {
+        return levels[Integer.SIZE - 1 - Integer.numberOfLeadingZeros(Math.max(1, numSeqs))];
+    }
+
+    void ran(Turn turn) {
+        Level level = level(turn.numSeqs);
+        if (turn.isHeld || turn.drafts > 0) {
+            compare(level, turn);
+            wasPlain = false;
+        } else {
+            learn(level, turn);
+            wasPlain = true;
+        }
+    }
+
+    private void learn(Level level, Turn turn) {
+        level.rest = Math.max(0, level.rest - 1);
+        if (turn.nanos == 0) {
+            return;
+        }
+        if (turn.promptTokens > 0) {
+            if (!turn.reads) {
+                prompts.ran(turn.tokens, turn.nanos);
+            }
+        } else if (wasPlain) {
+            decodes.ran(turn.numSeqs, turn.nanos);
+            level.plainTurns++;
+        }
+    }
+
+    private void compare(Level level, Turn turn) {
+        double decode = decodes.of(turn.numSeqs);
+        double base = turn.promptTokens > 0 ? prompts.of(turn.tokens - turn.drafts) : decode;
+        double without = base + turn.accepted * decode / turn.numSeqs;
+        if (turn.nanos == 0 || Double.isNaN(without)) {
+            return;
+        }
+        double most =
+                level.turns == 0
+                        ? MOST_FIRST * without
+                        : MOST * without * level.with / level.without;
+        level.with = KEPT * level.with + Math.min(turn.nanos, most);
+        level.without = KEPT * level.without + without;
+        level.turns++;
+        boolean isSlow =
+                level.turns >= TRIAL
+                        ? level.without < PAYS * level.with
+                        : level.turns >= SHORT_TRIAL && level.without < HOPELESS * level.with;
+        if (isSlow) {
+            rest(level, level.nextRest);
+            level.nextRest = Math.min(longestRest, 2 * level.nextRest);
+        } else if (level.turns >= level.nextRefresh) {
+            level.nextRest = FIRST_REST;
+            level.nextRefresh = REFRESH;
+            level.plainTurns = PLAIN - REFRESHES;
+            level.turns = 0;
+            level.rest = prompts.isEmpty() ? UNREAD : 0;
+        }
+    }
+
+    private static void rest(Level level, int turns) {
+        level.rest = turns;
+        level.turns = 0;
+        level.with = 0;
+        level.without = 0;
+    }
+}
