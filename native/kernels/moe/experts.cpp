@@ -277,6 +277,7 @@ extern "C" int32_t ct_moe_experts(ct_buffer* y, const ct_buffer* x, const ct_buf
                "y, x and workspace must not alias");
 
     const ct_experts::Matrices& first = *experts->first;
+    const auto format_of = [](const ct_weights* w) { return ct::ExpertFormat{w->format, w->group_shift}; };
     const ct::MoeExpertsArgs args = {y->data,
                                      x->data,
                                      ct::data<int32_t>(plan),
@@ -290,9 +291,9 @@ extern "C" int32_t ct_moe_experts(ct_buffer* y, const ct_buffer* x, const ct_buf
                                      first.gate->stride,
                                      first.down->stride,
                                      experts->num_experts,
-                                     first.gate->dtype,
-                                     first.up->dtype,
-                                     first.down->dtype,
+                                     format_of(first.gate),
+                                     format_of(first.up),
+                                     format_of(first.down),
                                      p};
     if (ct::has_backend(stream)) return ct::launch(__func__, stream, &ct::Operations::moe_experts, args);
     using namespace ct::moe;

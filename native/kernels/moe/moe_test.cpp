@@ -90,7 +90,7 @@ void refusesWrongArguments() {
     CHECK_STATUS(ct_experts_create(&experts, nullptr, gates, gates, downs, 1), CT_INVALID);
     CHECK_STATUS(ct_experts_destroy(nullptr), CT_INVALID);
     Random random(1);
-    const ExpertMatrix other(d, random, 8, 16, CT_FORMAT_F32, CT_F32);
+    const ExpertMatrix other(d, random, 8, 16, CT_FORMAT_F32, CT_F32, CT_WEIGHTS_LINEAR);
     const ct_weights* mixed[] = {layer.gate[0]->weights, other.weights};
     CHECK_STATUS(create(mixed, gates, downs, 2), CT_INVALID);
 
