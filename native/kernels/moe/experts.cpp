@@ -206,14 +206,21 @@ void Experts::run_down(const PlanView& plan, const Workspace& space, int64_t row
         const Block block = division.block(&e, part);
         auto* scratch = static_cast<unsigned char*>(team.scratch(thread, product_bytes + sums_bytes));
         auto* sums = reinterpret_cast<float*>(scratch + product_bytes);
+        const int64_t col = block.panel_begin * kPanelRows;
+        const int64_t cols = std::min<int64_t>(block.panels * kPanelRows, experts->hidden - col);
+        const auto y_of = [&](int64_t row) {
+            return static_cast<unsigned char*>(a.y) + (plan.slots[row] * a.p.y_stride + col) * y_element;
+        };
+        // Rows of y lie far from each other: their lines are asked for before there is anything to write.
+        for (int64_t row = block.row_begin; row < block.row_end; ++row) {
+            for (int64_t at = 0; at < cols * y_element; at += linear::kLineBytes) __builtin_prefetch(y_of(row) + at, 1);
+        }
         Product own = down;
         use(own, *experts->matrices[e].down);
         own.run(sums, block, scratch);
-        const int64_t col = block.panel_begin * kPanelRows;
-        const int64_t cols = std::min<int64_t>(block.panels * kPanelRows, experts->hidden - col);
         const float* bias = bias_of(a.down_bias, e, experts->hidden, col);
         for (int64_t row = block.row_begin; row < block.row_end; ++row) {
-            auto* y = static_cast<unsigned char*>(a.y) + (plan.slots[row] * a.p.y_stride + col) * y_element;
+            unsigned char* y = y_of(row);
             own.kernels->finish(y, sums + (row - block.row_begin) * linear::kGroupRows, bias, cols, a.p.y_dtype);
         }
     });
