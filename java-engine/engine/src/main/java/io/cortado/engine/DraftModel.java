@@ -9,12 +9,14 @@ import io.cortado.device.Event;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.SampleRow;
 import io.cortado.device.Stream;
+import io.cortado.kv.BlockFork;
 import io.cortado.kv.BlockTable;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvTiers;
 import io.cortado.sampling.Sampler;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A smaller model that drafts. Its keys and values lie in blocks of the same numbers as the
@@ -47,6 +49,14 @@ final class DraftModel implements Drafter {
     private final int[] ranks;
     private final int[] statuses;
 
+    private final int[] topIds;
+    private final float[] topLogprobs;
+
+    /** Drafts behind one text at most. */
+    private final int children;
+
+    private final @Nullable TreeRounds trees;
+
     /** Those that draft in this round. */
     private final Sequence[] active;
 
@@ -57,14 +67,25 @@ final class DraftModel implements Drafter {
     /**
      * Owns the model from here on; not if this throws.
      *
-     * @param model that has allocated what the target has, with a row of logits for each sequence
+     * @param model that has allocated what the target has, with a row of logits for each text of a
+     *     pass
      * @param vocabSize ids that may be drawn
+     * @param shape of trees; null: chains alone
      */
-    DraftModel(Device device, CausalLm model, Limits limits, int maxBlocksPerSeq, int vocabSize) {
+    DraftModel(
+            Device device,
+            CausalLm model,
+            Limits limits,
+            int maxBlocksPerSeq,
+            int vocabSize,
+            @Nullable BeamShape shape) {
         this.model = model;
         this.maxBlocksPerSeq = maxBlocksPerSeq;
         maxTokens = limits.maxNumBatchedTokens();
-        int seqs = limits.maxNumSeqs();
+        int seqs = limits.maxTables();
+        children = shape == null ? 1 : shape.children();
+        topIds = new int[seqs * children];
+        topLogprobs = new float[seqs * children];
         tokens = new int[seqs];
         logprobs = new float[seqs];
         ranks = new int[seqs];
@@ -75,10 +96,16 @@ final class DraftModel implements Drafter {
         try {
             inputs = model.createInputs();
             made.push(inputs::close);
-            sampler = new Sampler(device, seqs, 1, vocabSize, model.config().vocabSize());
+            sampler = new Sampler(device, seqs, children, vocabSize, model.config().vocabSize());
             made.push(sampler::close);
             done = device.createEvent();
             made.push(done::close);
+            TreeRounds rounds =
+                    shape == null ? null : new TreeRounds(new Passes(), model.createTiers(0), seqs);
+            if (rounds != null) {
+                made.push(rounds::close);
+            }
+            trees = rounds;
             built = true;
         } finally {
             if (!built) {
@@ -106,7 +133,7 @@ final class DraftModel implements Drafter {
             hasPrompts |= batch.sequence(i).drafts != null && batch.isChunk(i);
         }
         for (int i = 0; hasPrompts && i < batch.numSeqs(); i++) {
-            Drafts drafts = batch.sequence(i).drafts;
+            Drafts drafts = batch.isFork(i) ? null : batch.sequence(i).drafts;
             int end = batch.seqlensKv[i];
             if (drafts != null && drafts.computed() >= end - batch.tokensOf(i)) {
                 drafts.computed(end);
@@ -127,23 +154,27 @@ final class DraftModel implements Drafter {
 
     @Override
     public void draft(Sequence[] sequences, int count, Stream stream) {
-        catchUp(sequences, count);
+        catchUp(sequences, count, false);
         for (int round = 0; numActive > 0; round++) {
-            run(stream);
+            run(0, stream);
             take(round);
             next(round + 1);
+        }
+        if (trees != null) {
+            trees.draft(sequences, count, stream);
         }
     }
 
     /** The first round: all that the model has not computed. */
-    private void catchUp(Sequence[] sequences, int count) {
+    private void catchUp(Sequence[] sequences, int count, boolean asTrees) {
         begin();
         for (int i = 0; i < count; i++) {
             Sequence sequence = sequences[i];
             Drafts drafts = sequence.drafting();
             int from = drafts.computed();
             int behind = drafts.size() - from;
-            if (behind <= Math.min(MAX_BEHIND, maxTokens - numTokens)) {
+            boolean isDrafted = behind <= Math.min(MAX_BEHIND, maxTokens - numTokens);
+            if (isDrafted && drafts.wantsTree() == asTrees) {
                 for (int position = from; position < drafts.size(); position++) {
                     addToken(sequence, position, sequence.token(position));
                 }
@@ -176,10 +207,14 @@ final class DraftModel implements Drafter {
     }
 
     private void addToken(Sequence sequence, int position, int id) {
+        addToken(sequence, position, sequence.table.slot(position), id);
+    }
+
+    private void addToken(Sequence sequence, int position, long slot, int id) {
         int angles = sequence.isLong ? model.firstLongPosition() : 0;
         inputs.ids().setAtIndex(JAVA_INT, numTokens, id);
         inputs.positions().setAtIndex(JAVA_INT, numTokens, position + angles);
-        inputs.slotMapping().setAtIndex(JAVA_LONG, numTokens, sequence.table.slot(position));
+        inputs.slotMapping().setAtIndex(JAVA_LONG, numTokens, slot);
         numTokens++;
     }
 
@@ -190,25 +225,33 @@ final class DraftModel implements Drafter {
         BlockTable table = sequence.table;
         long at = (long) numActive * maxBlocksPerSeq * Integer.BYTES;
         MemorySegment.copy(table.array(), 0, inputs.blockTable(), JAVA_INT, at, table.size());
+        sequence.drafting().computed(length);
+        endRow(sequence, count, length);
+    }
+
+    private void endRow(Sequence sequence, int count, int length) {
         inputs.cuSeqlensQ().setAtIndex(JAVA_INT, numActive + 1, numTokens);
         inputs.seqlensKv().setAtIndex(JAVA_INT, numActive, length);
         inputs.logitRows().setAtIndex(JAVA_INT, numActive, numTokens - 1);
         SampleRow row = sampler.add(sequence.request.rowParams.row()).withoutCounts();
         row.random(sequence.seed, length, SAMPLING_TAG);
-        sequence.drafting().computed(length);
+        if (sequence.drafting().wantsTree()) {
+            row.logprobs(children, false);
+        }
         maxQLen = Math.max(maxQLen, count);
         active[numActive++] = sequence;
     }
 
-    private void run(Stream stream) {
+    private void run(int tops, Stream stream) {
         inputs.upload(numActive, stream);
         model.forward(inputs, numTokens, numActive, numActive, maxQLen, stream);
-        sampler.enqueue(model.logits(), 0, stream);
+        sampler.enqueue(model.logits(), tops, stream);
         done.record(stream);
         while (!done.await(FOR_A_WHILE_MS)) {
             LOG.log(INFO, "the draft model still runs"); // how long it may is the watchdog's to say
         }
         sampler.read(numActive, tokens, logprobs, ranks, statuses);
+        sampler.readTops(numActive, tops, topIds, topLogprobs);
     }
 
     /** A row that failed drafts nothing. */
@@ -217,6 +260,62 @@ final class DraftModel implements Drafter {
             if (statuses[i] == SampleStatus.OK && round < active[i].drafting().wanted()) {
                 active[i].drafting().tree().append(tokens[i]);
             }
+        }
+    }
+
+    /** Passes for trees. */
+    private final class Passes implements DraftPasses {
+        @Override
+        public void catchUp(Sequence[] sequences, int count) {
+            DraftModel.this.catchUp(sequences, count, true);
+        }
+
+        @Override
+        public void begin() {
+            DraftModel.this.begin();
+        }
+
+        @Override
+        public void add(Sequence sequence, BlockFork fork, int depth, int token, int before) {
+            int position = origin(sequence.drafting()) + depth;
+            BlockRows.put(inputs, maxBlocksPerSeq, numActive, sequence.table, fork);
+            addToken(sequence, position, fork.slot(position), token);
+            endRow(sequence, 1, position + 1);
+        }
+
+        @Override
+        public int numRows() {
+            return numActive;
+        }
+
+        @Override
+        public Sequence sequence(int row) {
+            return active[row];
+        }
+
+        @Override
+        public void run(boolean isFirst, Stream stream) {
+            DraftModel.this.run(children, stream);
+        }
+
+        @Override
+        public int drawn(int row) {
+            return statuses[row] == SampleStatus.OK ? tokens[row] : NOTHING;
+        }
+
+        @Override
+        public int top(int row, int rank) {
+            return topIds[row * children + rank];
+        }
+
+        @Override
+        public double topLogprob(int row, int rank) {
+            return topLogprobs[row * children + rank];
+        }
+
+        @Override
+        public int origin(Drafts drafts) {
+            return drafts.size() - 1;
         }
     }
 

@@ -132,12 +132,14 @@ sealed interface Drafters {
             try {
                 model.allocate(
                         numBlocks,
-                        limits.maxNumSeqs(),
+                        limits.maxTables(),
                         limits.maxNumBatchedTokens(),
                         blocksPerSeq,
-                        limits.maxNumSeqs(),
+                        limits.maxTables(),
                         options.deterministic());
-                Drafter drafter = new DraftModel(device, model, limits, blocksPerSeq, vocabSize);
+                Drafter drafter =
+                        new DraftModel(
+                                device, model, limits, blocksPerSeq, vocabSize, shape(options));
                 made = true;
                 return drafter;
             } finally {
@@ -153,7 +155,7 @@ sealed interface Drafters {
         @Override
         public MemoryPlan plan(
                 Device device, EngineOptions options, int maxModelLen, MemoryPlan target) {
-            int seqs = Math.min(options.maxNumSeqs(), options.maxNumBatchedTokens());
+            int seqs = Limits.tables(options);
             return target.with(
                     Eagle3Head.weightBytes(device, folder, config, MemoryPlan.activations(options)),
                     Eagle3Head.workspaceBytes(
@@ -185,7 +187,7 @@ sealed interface Drafters {
                 int blocksPerSeq,
                 int vocabSize) {
             Eagle3Head head = Eagle3Head.load(device, folder, config, target);
-            return drafter(device, head, limits, blocksPerSeq);
+            return drafter(device, head, limits, blocksPerSeq, shape(options));
         }
     }
 
@@ -194,7 +196,7 @@ sealed interface Drafters {
         @Override
         public MemoryPlan plan(
                 Device device, EngineOptions options, int maxModelLen, MemoryPlan ofTarget) {
-            int seqs = Math.min(options.maxNumSeqs(), options.maxNumBatchedTokens());
+            int seqs = Limits.tables(options);
             Activations activations = MemoryPlan.activations(options);
             KvType kvType = MemoryPlan.kvType(options);
             return ofTarget.with(
@@ -228,15 +230,26 @@ sealed interface Drafters {
                 int blocksPerSeq,
                 int vocabSize) {
             MtpHead head = MtpHead.load(device, folder, model, options.dummyWeights());
-            return drafter(device, head, limits, blocksPerSeq);
+            return drafter(device, head, limits, blocksPerSeq, shape(options));
         }
     }
 
-    private static Drafter drafter(Device device, DraftHead head, Limits limits, int blocksPerSeq) {
+    /** Null: chains alone. */
+    private static @Nullable BeamShape shape(EngineOptions options) {
+        Speculation how = options.speculation();
+        return how.hasTrees() ? BeamShape.of(how.shape(), how.tokens()) : null;
+    }
+
+    private static Drafter drafter(
+            Device device,
+            DraftHead head,
+            Limits limits,
+            int blocksPerSeq,
+            @Nullable BeamShape shape) {
         boolean made = false;
         try {
-            head.allocate(limits.maxNumSeqs());
-            Drafter drafter = new HeadDrafter(device, head, limits, blocksPerSeq);
+            head.allocate(limits.maxTables());
+            Drafter drafter = new HeadDrafter(device, head, limits, blocksPerSeq, shape);
             made = true;
             return drafter;
         } finally {

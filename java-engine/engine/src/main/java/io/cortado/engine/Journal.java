@@ -198,7 +198,7 @@ final class Journal {
         charge(batch, nanos);
         FlightEvents on = events;
         if (on != null && on.step.isEnabled()) {
-            on.step.sequences = batch.numSeqs();
+            on.step.sequences = batch.numSeqs() - batch.numForks();
             on.step.tokens = batch.numTokens();
             on.step.promptTokens = batch.promptTokens();
             on.step.drafts = batch.numDrafts();
@@ -221,7 +221,9 @@ final class Journal {
             if (sequence.hasEnded()) {
                 continue; // what it draws is nobody's
             }
-            if (batch.isChunk(i)) {
+            if (batch.isFork(i)) {
+                sequence.request.ledger.charge(batch, batch.tokensOf(i), nanos);
+            } else if (batch.isChunk(i)) {
                 sequence.request.ledger.chunk(batch, batch.tokensOf(i), prompts - 1, nanos);
             } else {
                 sequence.request.ledger.decode(batch, batch.tokensOf(i), nanos);

@@ -165,7 +165,19 @@ final class Scheduler {
             refusedFree = NEVER;
         }
         waiting.ended(sequence);
+        releaseBlocks(sequence);
+    }
+
+    private void releaseBlocks(Sequence sequence) {
+        if (sequence.drafts != null) {
+            sequence.drafts.paths().release(pool);
+        }
         sequence.table.release(pool);
+    }
+
+    /** The way that stands of a sequence's drafts is known. */
+    void settle(Sequence sequence, Batch batch, int root) {
+        sequence.drafting().settle(batch, root, pool);
     }
 
     /** Fills the batch with the next step's work; false if there is nothing to do. */
@@ -203,7 +215,7 @@ final class Scheduler {
         cache.commit();
         for (int i = 0; i < batch.numSeqs(); i++) {
             Sequence sequence = batch.sequence(i);
-            sequence.computed += batch.tokensOf(i) - batch.draftsOf(i);
+            sequence.computed += batch.knownOf(i);
             offer(sequence);
             if (sequence.index == 0 && sequence.computed >= sequence.prompt.length) {
                 releaseHeld(sequence.request);
@@ -309,7 +321,7 @@ final class Scheduler {
     private void preempt(Sequence sequence) {
         journal.preempted(sequence, clock.getAsLong());
         removeRunning(sequence);
-        sequence.table.release(pool);
+        releaseBlocks(sequence);
         sequence.computed = 0;
         sequence.reused = 0;
         if (sequence.drafts != null) {
@@ -323,20 +335,34 @@ final class Scheduler {
 
     /** Drafts get what the last tokens of all sequences leave. */
     private void addDecodes(Batch batch) {
-        int left = Math.min(limits.maxDraftRows(), batch.tokensLeft() - numDecodes());
+        int left = batch.tokensLeft() - numDecodes();
+        int rows = limits.maxDraftRows();
         for (int i = 0; i < numRunning; i++) {
             Sequence sequence = running(i);
-            Drafts drafts = sequence.drafts;
             if (sequence.pending() == 1) {
-                if (drafts != null && drafts.tree().size() > 0) {
-                    drafts.tree().truncate(left);
-                    left -= drafts.tree().size();
-                    batch.addDrafted(sequence, drafts.tree());
+                Drafts drafts = sequence.drafts;
+                if (drafts != null && fits(sequence, drafts, batch, left, rows)) {
+                    rows -= drafts.tree().size();
+                    left -= drafts.paths().numTokens();
+                    batch.addDrafted(sequence, drafts.tree(), drafts.paths());
                 } else {
                     batch.add(sequence, 1);
                 }
             }
         }
+    }
+
+    /** Cuts the drafts down to what there is room for, and takes the blocks; false: to none. */
+    private boolean fits(Sequence sequence, Drafts drafts, Batch batch, int tokens, int rows) {
+        DraftPaths paths = drafts.paths();
+        paths.release(pool);
+        drafts.tree().truncate(rows);
+        int start = sequence.computed;
+        int forks = limits.maxForks() - batch.numForks();
+        int blocks = Math.max(0, pool.available() - limits.watermarkBlocks());
+        paths.fit(start, tokens, forks, blocks);
+        paths.take(sequence, cache, start);
+        return paths.count() > 0;
     }
 
     private int numDecodes() {
@@ -352,6 +378,33 @@ final class Scheduler {
         int tokens = sequence.cachedLength() + count;
         int left = pool.available() - sequence.table.missingFor(tokens);
         return left >= limits.watermarkBlocks() && sequence.table.grow(pool, tokens);
+    }
+
+    /** Nothing more is drafted for a sequence; no step with drafts of it is under way. */
+    void dropDrafts(Sequence sequence) {
+        Drafts drafts = sequence.drafting();
+        drafts.paths().release(pool);
+        if (drafts.hasTrees()) {
+            drafts.beam().release(pool);
+        }
+        sequence.drafts = null;
+    }
+
+    /** Takes what a tree is drafted in; false, and nothing is taken, where others may need it. */
+    boolean takeBeam(Sequence sequence, int depth) {
+        Drafts drafts = sequence.drafting();
+        int from = drafts.size() - 1;
+        return drafts.beam().begin(pool, from, depth, limits.watermarkBlocks());
+    }
+
+    /** Trees were drafted. */
+    void releaseBeams(Sequence[] sequences, int count) {
+        for (int i = 0; i < count; i++) {
+            Drafts drafts = sequences[i].drafts;
+            if (drafts != null && drafts.hasTrees()) {
+                drafts.beam().release(pool);
+            }
+        }
     }
 
     /**

@@ -44,6 +44,57 @@ public final class DraftTree {
         size = Math.min(size, nodes);
     }
 
+    /** Drops a node and all behind it; those that came later move up. */
+    public void cut(int node) {
+        int[] moved = new int[size];
+        int kept = node;
+        moved[node] = NONE;
+        for (int i = node + 1; i < size; i++) {
+            int parent = parents[i];
+            int at = parent < node ? parent : moved[parent];
+            moved[i] = at == NONE ? NONE : kept;
+            if (at != NONE) {
+                tokens[kept] = tokens[i];
+                parents[kept++] = at;
+            }
+        }
+        size = kept;
+    }
+
+    /** True if nothing stands behind the node. */
+    public boolean isLeaf(int node) {
+        return firstChild(node) == NONE;
+    }
+
+    /** The first that was added behind a node, the likeliest; {@link #NONE}: nothing was. */
+    public int firstChild(int parent) {
+        for (int node = parent + 1; node < size; node++) {
+            if (parents[node] == parent) {
+                return node;
+            }
+        }
+        return NONE;
+    }
+
+    /** How far the way to a node is that of the first children. */
+    public int firstsOnTheWayTo(int node) {
+        int depth = 0;
+        int first = firstChild(ROOT);
+        while (first != NONE && isOnTheWay(first, node)) {
+            depth++;
+            first = firstChild(first);
+        }
+        return depth;
+    }
+
+    private boolean isOnTheWay(int node, int end) {
+        int at = end;
+        while (at > node) {
+            at = parents[at];
+        }
+        return at == node;
+    }
+
     /** Adds what may follow a node. */
     public int add(int parent, int token) {
         if (parent < ROOT || parent >= size) {
