@@ -94,6 +94,14 @@ class SpeculationTest {
                 Arguments.of(DemoEngine.Model.DENSE, Speculation.draftModel(draft, 2)),
                 Arguments.of(DemoEngine.Model.DENSE, Speculation.eagle3(head, 4).adaptive(false)),
                 Arguments.of(DemoEngine.Model.DENSE, Speculation.eagle3(head, 3)),
+                Arguments.of(
+                        DemoEngine.Model.DENSE,
+                        Speculation.draftModel(draft, 4).tree(10, 3).adaptive(false)),
+                Arguments.of(DemoEngine.Model.DENSE, Speculation.draftModel(draft, 3).tree(8, 2)),
+                Arguments.of(
+                        DemoEngine.Model.DENSE,
+                        Speculation.eagle3(head, 4).tree(16, 4).adaptive(false)),
+                Arguments.of(DemoEngine.Model.DENSE, Speculation.eagle3(head, 5).tree(12, 3)),
                 Arguments.of(DemoEngine.Model.EXPERTS, ngram),
                 Arguments.of(DemoEngine.Model.EXPERTS, suffix));
     }
@@ -154,7 +162,8 @@ class SpeculationTest {
                 .flatMap(device ->
                         Stream.of(
                                 Arguments.of(device, "ngram"),
-                                Arguments.of(device, "draft_model")));
+                                Arguments.of(device, "draft_model"),
+                                Arguments.of(device, "trees")));
     }
 
     /** On each device; the draft model is the target itself: but for penalties all drafts stand. */
@@ -169,6 +178,9 @@ class SpeculationTest {
                 isNgram
                         ? Speculation.ngram(3).lookup(1, 3)
                         : Speculation.draftModel(folder.toString(), 3);
+        if (method.equals("trees")) {
+            how = how.tree(7, 3);
+        }
         EngineOptions options = TinyModel.options(device);
         List<GenerationRequest> requests = new ArrayList<>();
         for (int i = 0; i < 6; i++) {
