@@ -110,6 +110,7 @@ final class Batch {
     private int numTokens;
     private int numSeqs;
     private int numRows;
+    private int numDraws;
     private int numSegments;
     private int numFinishedSums;
     private int scoreRowsLeft;
@@ -170,6 +171,7 @@ final class Batch {
         numTokens = 0;
         numSeqs = 0;
         numRows = 0;
+        numDraws = 0;
         numSegments = 0;
         numFinishedSums = 0;
         tops = 0;
@@ -327,15 +329,7 @@ final class Batch {
 
     /** True if each sequence has one token and one drawn row: the shape that a graph replays. */
     boolean isPureDecode() {
-        return numTokens == numSeqs && numRows == numSeqs && scoringRows() == 0;
-    }
-
-    private int scoringRows() {
-        int rows = 0;
-        for (int row = 0; row < numRows; row++) {
-            rows += rowForced[row] == DRAW ? 0 : 1;
-        }
-        return rows;
+        return numTokens == numSeqs && numRows == numSeqs && numDraws == numRows;
     }
 
     /**
@@ -362,7 +356,7 @@ final class Batch {
         int first = numSeqs;
         int token = numTokens;
         for (int path = 0; path < paths.count(); path++) {
-            addPath(sequence, tree, paths, path);
+            addPath(sequence, paths, path);
         }
         known[first] = 1;
         drafts[first] = tree.size();
@@ -375,28 +369,13 @@ final class Batch {
         numForks += paths.count() - 1;
     }
 
-    private void addPath(Sequence sequence, DraftTree tree, DraftPaths paths, int path) {
+    private void addPath(Sequence sequence, DraftPaths paths, int path) {
         int start = sequence.computed;
         int depth = paths.depth(path);
-        BlockFork fork = path == 0 ? null : paths.fork(path);
-        int node = paths.leaf(path);
-        for (int position = start + depth; position >= start; position--) {
-            int at = numTokens + position - start;
-            boolean isDraft = position > start;
-            ids[at] = isDraft ? tree.token(node) : sequence.token(start);
-            fedRows[at] = KNOWN;
-            positions[at] = position;
-            slots[at] = fork == null ? sequence.table.slot(position) : fork.slot(position);
-            if (isDraft) {
-                if (paths.pathOf(node) == path) {
-                    draftTokens[node] = at;
-                }
-                node = tree.parent(node);
-            }
-        }
+        paths.write(this, numTokens, path, sequence, draftTokens);
         numTokens += 1 + depth;
         sequences[numSeqs] = sequence;
-        forks[numSeqs] = fork;
+        forks[numSeqs] = path == 0 ? null : paths.fork(path);
         drafts[numSeqs] = 0;
         known[numSeqs] = 0;
         seqlensKv[numSeqs] = start + 1 + depth;
@@ -469,6 +448,7 @@ final class Batch {
         if (sequence.guide != null) {
             guidedRows[numGuided++] = numRows;
         }
+        numDraws++;
         rowState[numRows] = sequence.stateSlot;
         rowResets[numRows] = sequence.isStateNew;
         rowNode[numRows] = node;

@@ -149,6 +149,41 @@ final class DraftPaths {
         }
     }
 
+    /**
+     * Writes the tokens of a way to a batch, the last known one first.
+     *
+     * @param first its place there
+     * @param draftTokens to note in where each draft is computed whose way this is
+     */
+    void write(Batch to, int first, int path, Sequence sequence, int[] draftTokens) {
+        int start = sequence.computed;
+        BlockFork fork = path == 0 ? null : fork(path);
+        int node = leaves[path];
+        for (int i = depth(path); i >= 0; i--) {
+            int at = first + i;
+            int position = start + i;
+            to.ids[at] = i == 0 ? sequence.token(start) : tree.token(node);
+            to.fedRows[at] = Batch.KNOWN;
+            to.positions[at] = position;
+            to.slots[at] = fork == null ? sequence.table.slot(position) : fork.slot(position);
+            if (i > 0) {
+                if (pathOf[node] == path) {
+                    draftTokens[node] = at;
+                }
+                node = tree.parent(node);
+            }
+        }
+    }
+
+    /** Blocks that the forks hold. */
+    int numHeld() {
+        int blocks = 0;
+        for (BlockFork fork : forks) {
+            blocks += fork.size();
+        }
+        return blocks;
+    }
+
     /** Gives back what no way needs any more; again is harmless. */
     void release(BlockPool pool) {
         for (BlockFork fork : forks) {

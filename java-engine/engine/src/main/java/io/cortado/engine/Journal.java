@@ -193,7 +193,9 @@ final class Journal {
         stepSizes.add(batch.numTokens());
         for (int i = 0; i < scheduler.running(); i++) {
             Sequence sequence = scheduler.running(i);
-            sequence.request.ledger.hold(sequence.table.size(), nanos);
+            Drafts drafts = sequence.drafts;
+            int forked = drafts == null ? 0 : drafts.paths().numHeld();
+            sequence.request.ledger.hold(sequence.table.size() + forked, nanos);
         }
         charge(batch, nanos);
         FlightEvents on = events;

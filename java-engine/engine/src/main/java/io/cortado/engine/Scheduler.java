@@ -37,6 +37,7 @@ final class Scheduler {
     private final BlockHasher hasher = new BlockHasher();
     private final Limits limits;
     private final LongSupplier clock;
+    private final DraftBlocks draftBlocks;
     private final Journal journal;
     private final Pace pace;
     private final @Nullable Sequence[] running;
@@ -79,6 +80,7 @@ final class Scheduler {
         this.limits = limits;
         this.waiting = waiting;
         pool = cache.pool();
+        draftBlocks = new DraftBlocks(cache, limits);
         journal = new Journal(cache);
         pace = new Pace(limits.itlTargetNanos());
         running = new @Nullable Sequence[limits.maxNumSeqs()];
@@ -88,6 +90,10 @@ final class Scheduler {
 
     Journal journal() {
         return journal;
+    }
+
+    DraftBlocks draftBlocks() {
+        return draftBlocks;
     }
 
     int running() {
@@ -165,19 +171,7 @@ final class Scheduler {
             refusedFree = NEVER;
         }
         waiting.ended(sequence);
-        releaseBlocks(sequence);
-    }
-
-    private void releaseBlocks(Sequence sequence) {
-        if (sequence.drafts != null) {
-            sequence.drafts.paths().release(pool);
-        }
-        sequence.table.release(pool);
-    }
-
-    /** The way that stands of a sequence's drafts is known. */
-    void settle(Sequence sequence, Batch batch, int root) {
-        sequence.drafting().settle(batch, root, pool);
+        draftBlocks.releaseAll(sequence);
     }
 
     /** Fills the batch with the next step's work; false if there is nothing to do. */
@@ -321,7 +315,7 @@ final class Scheduler {
     private void preempt(Sequence sequence) {
         journal.preempted(sequence, clock.getAsLong());
         removeRunning(sequence);
-        releaseBlocks(sequence);
+        draftBlocks.releaseAll(sequence);
         sequence.computed = 0;
         sequence.reused = 0;
         if (sequence.drafts != null) {
@@ -341,7 +335,7 @@ final class Scheduler {
             Sequence sequence = running(i);
             if (sequence.pending() == 1) {
                 Drafts drafts = sequence.drafts;
-                if (drafts != null && fits(sequence, drafts, batch, left, rows)) {
+                if (drafts != null && draftBlocks.fit(sequence, batch, left, rows)) {
                     rows -= drafts.tree().size();
                     left -= drafts.paths().numTokens();
                     batch.addDrafted(sequence, drafts.tree(), drafts.paths());
@@ -352,59 +346,12 @@ final class Scheduler {
         }
     }
 
-    /** Cuts the drafts down to what there is room for, and takes the blocks; false: to none. */
-    private boolean fits(Sequence sequence, Drafts drafts, Batch batch, int tokens, int rows) {
-        DraftPaths paths = drafts.paths();
-        paths.release(pool);
-        drafts.tree().truncate(rows);
-        int start = sequence.computed;
-        int forks = limits.maxForks() - batch.numForks();
-        int blocks = Math.max(0, pool.available() - limits.watermarkBlocks());
-        paths.fit(start, tokens, forks, blocks);
-        paths.take(sequence, cache, start);
-        return paths.count() > 0;
-    }
-
     private int numDecodes() {
         int count = 0;
         for (int i = 0; i < numRunning; i++) {
             count += running(i).pending() == 1 ? 1 : 0;
         }
         return count;
-    }
-
-    /** Takes blocks for drafts; false, and none is taken, where others may need them. */
-    boolean growForDrafts(Sequence sequence, int count) {
-        int tokens = sequence.cachedLength() + count;
-        int left = pool.available() - sequence.table.missingFor(tokens);
-        return left >= limits.watermarkBlocks() && sequence.table.grow(pool, tokens);
-    }
-
-    /** Nothing more is drafted for a sequence; no step with drafts of it is under way. */
-    void dropDrafts(Sequence sequence) {
-        Drafts drafts = sequence.drafting();
-        drafts.paths().release(pool);
-        if (drafts.hasTrees()) {
-            drafts.beam().release(pool);
-        }
-        sequence.drafts = null;
-    }
-
-    /** Takes what a tree is drafted in; false, and nothing is taken, where others may need it. */
-    boolean takeBeam(Sequence sequence, int depth) {
-        Drafts drafts = sequence.drafting();
-        int from = drafts.size() - 1;
-        return drafts.beam().begin(pool, from, depth, limits.watermarkBlocks());
-    }
-
-    /** Trees were drafted. */
-    void releaseBeams(Sequence[] sequences, int count) {
-        for (int i = 0; i < count; i++) {
-            Drafts drafts = sequences[i].drafts;
-            if (drafts != null && drafts.hasTrees()) {
-                drafts.beam().release(pool);
-            }
-        }
     }
 
     /**

@@ -24,6 +24,7 @@ final class Speculator {
     private final Speculation how;
     private final Limits limits;
     private final Scheduler scheduler;
+    private final DraftBlocks blocks;
     private final Executor executor;
     private final StepWatch watch;
     private final LongSupplier clock;
@@ -55,6 +56,7 @@ final class Speculator {
         this.how = how;
         this.limits = limits;
         this.scheduler = scheduler;
+        blocks = scheduler.draftBlocks();
         this.executor = executor;
         this.clock = clock;
         lengths = new DraftLengths(how.tokens(), how.adaptive(), how.offAbove());
@@ -145,7 +147,7 @@ final class Speculator {
             }
         } else {
             draftOnDevice(next, count);
-            scheduler.releaseBeams(drafting, count);
+            blocks.releaseBeams(drafting, count);
         }
         prune(count);
         Arrays.fill(drafting, 0, count, null);
@@ -163,7 +165,7 @@ final class Speculator {
             }
             LOG.log(WARNING, "nothing more is drafted for " + count + " sequences", fault);
             for (int i = 0; i < count; i++) {
-                scheduler.dropDrafts(drafting[i]);
+                blocks.drop(drafting[i]);
             }
         }
         watch.end();
@@ -220,10 +222,10 @@ final class Speculator {
                         && trees.wantsTree(
                                 drafts.trees(), drafts.acceptance(), chain, scheduler.running());
         int depth = pays ? Math.min(how.tokens(), Math.min(left, most(sequence))) : chain;
-        if (!scheduler.growForDrafts(sequence, depth)) {
+        if (!blocks.grow(sequence, depth)) {
             return false;
         }
-        boolean asTree = pays && scheduler.takeBeam(sequence, depth);
+        boolean asTree = pays && blocks.takeBeam(sequence, depth);
         drafts.want(asTree ? depth : chain, asTree);
         return true;
     }

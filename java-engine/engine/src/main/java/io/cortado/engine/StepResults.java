@@ -74,7 +74,7 @@ final class StepResults {
             int drafts = batch.draftsOf(batch.rowSequence[row]);
             if (drafts > 0) {
                 sequence.request.ledger.drafted(drafts); // it may end with this token
-                scheduler.settle(sequence, batch, row);
+                scheduler.draftBlocks().settle(sequence, batch, row);
             }
             accept(batch, row, sequence);
             if (drafts > 0) {

@@ -16,6 +16,10 @@ public final class DraftTree {
 
     private final int[] tokens;
     private final int[] parents;
+
+    /** Of {@link #cut}. */
+    private final int[] moved;
+
     private int size;
 
     /**
@@ -24,6 +28,7 @@ public final class DraftTree {
     public DraftTree(int maxNodes) {
         tokens = new int[maxNodes];
         parents = new int[maxNodes];
+        moved = new int[maxNodes];
     }
 
     public int size() {
@@ -46,7 +51,6 @@ public final class DraftTree {
 
     /** Drops a node and all behind it; those that came later move up. */
     public void cut(int node) {
-        int[] moved = new int[size];
         int kept = node;
         moved[node] = NONE;
         for (int i = node + 1; i < size; i++) {

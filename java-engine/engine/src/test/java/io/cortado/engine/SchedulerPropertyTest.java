@@ -17,7 +17,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -28,6 +32,19 @@ class SchedulerPropertyTest {
     private static final int STEPS = Integer.getInteger("cortado.steps", 100_000);
     private static final int STEPS_PER_WORLD = 2_000;
     private static final int VOCAB = 1000;
+
+    private static final Logger LOG = Logger.getLogger(Speculator.class.getName());
+
+    /** Proposers fail here on purpose. */
+    @BeforeAll
+    static void beQuiet() {
+        LOG.setLevel(Level.OFF);
+    }
+
+    @AfterAll
+    static void speakAgain() {
+        LOG.setLevel(null);
+    }
 
     @Test
     void keepsItsPromisesThroughARandomLife() {
@@ -349,6 +366,15 @@ class SchedulerPropertyTest {
             switch (transfer.kind()) {
                 case TO_DISK -> world.sights.toDisk++;
                 case FROM_DISK -> world.sights.fromDisk++;
+            }
+        }
+
+        /** What drafts may fail. */
+        @Override
+        public void draft(Sequence[] sequences, int count) {
+            super.draft(sequences, count);
+            if (world.random.nextInt(1000) == 0) {
+                throw new IllegalStateException("the proposer fails");
             }
         }
 

@@ -30,12 +30,12 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * With drafts every answer is, bit for bit, what it is without them: under each sampling option,
@@ -133,9 +133,11 @@ class SpeculationTest {
         }
     }
 
-    @Test
-    void eachRequestIsToldOfItsDrafts() throws Exception {
-        Speculation how = Speculation.draftModel(DemoEngine.draftFolder().toString(), 4);
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void eachRequestIsToldOfItsDrafts(boolean inTrees) throws Exception {
+        Speculation chains = Speculation.draftModel(DemoEngine.draftFolder().toString(), 4);
+        Speculation how = inTrees ? chains.tree(9, 3) : chains;
         try (Engine engine =
                 DemoEngine.open(DemoEngine.options().speculation(how.adaptive(false)))) {
             int accepted = 0;
