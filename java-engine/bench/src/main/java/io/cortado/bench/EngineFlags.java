@@ -43,6 +43,13 @@ public final class EngineFlags {
     @Option(names = "--mask-wait-ms", description = "time that a step waits for a mask")
     int maskWaitMs = EngineOptions.defaults().maskWaitMs();
 
+    @Option(
+            names = "--jump-forward",
+            description =
+                    "append all that a constraint leaves no choice about at once, cut into tokens"
+                            + " as the tokenizer does")
+    boolean isJumpingForward = EngineOptions.defaults().jumpForward();
+
     @Option(names = "--kv-cache-memory", description = "bytes of KV cache; 0: chosen")
     long kvCacheBytes;
 
@@ -129,6 +136,7 @@ public final class EngineFlags {
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .itlTargetMs(itlTargetMs)
                 .maskWaitMs(maskWaitMs)
+                .jumpForward(isJumpingForward)
                 .kvCacheBytes(kvCacheBytes)
                 .memoryUtilization(memoryUtilization)
                 .prefixCaching(prefixCaching)

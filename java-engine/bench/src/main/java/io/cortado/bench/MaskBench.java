@@ -28,6 +28,11 @@ final class MaskBench extends BenchCommand {
     @Option(names = "--limit", description = "the most schemas of each file")
     int limit = Integer.MAX_VALUE;
 
+    @Option(
+            names = "--vocab-size",
+            description = "the suite's vocabulary up to this size; 0: whole")
+    int vocabSize = 128_000;
+
     @Option(names = "--batch", description = "structured answers at once; 0: none of this")
     int batch = 64;
 
@@ -42,6 +47,11 @@ final class MaskBench extends BenchCommand {
                             + model);
         }
         require(limit >= 1, "limit", "positive", limit);
+        require(
+                vocabSize == 0 || vocabSize >= 1_000 && vocabSize <= 1 << 20,
+                "vocab-size",
+                "0 or in [1000, 1048576]",
+                vocabSize);
         require(batch >= 0 && batch <= 1024, "batch", "in [0, 1024]", batch);
         require(stepMs > 0 && stepMs <= 10_000, "step-ms", "in (0, 10000]", stepMs);
         Path root = Path.of(System.getProperty("cortado.root", "."));
@@ -49,7 +59,7 @@ final class MaskBench extends BenchCommand {
         if (!Files.exists(folder)) {
             throw new BenchException("no schemas to measure: --suite=" + folder);
         }
-        MaskTimes times = MaskTimes.measure(folder, limit);
+        MaskTimes times = MaskTimes.measure(folder, limit, vocabSize);
         Table table = new Table("what", "number", "mean", "p50", "p99", "p99.9", "max");
         put("mask", "us", times.masksUs(), table, results);
         put("first_mask", "ms", times.firstMasksMs(), table, results);
@@ -67,7 +77,7 @@ final class MaskBench extends BenchCommand {
 
     /** The masks of a step are made while the device runs it: what is longer is added to it. */
     private void batch(Path folder, Table table, Results results) throws Exception {
-        double[] millis = MaskBatch.measure(folder, limit, batch);
+        double[] millis = MaskBatch.measure(folder, limit, vocabSize, batch);
         put("batch" + batch, "ms", millis, table, results);
         double[] added =
                 Arrays.stream(millis)

@@ -29,6 +29,9 @@ import java.util.Map;
  *     gives. Which tokens are drawn does not depend on it
  * @param maskWaitMs how long a step waits for the mask of a constraint once all else of it is on
  *     its way: after that the others go on without it. Which tokens are drawn does not depend on it
+ * @param jumpForward whether all bytes that a constraint leaves no choice about are appended at
+ *     once, as the tokenizer cuts them: fewer steps, where a model might have cut them otherwise.
+ *     Without it only tokens that the mask leaves alone are appended, which changes nothing
  * @param maxWaiting requests that may wait before QUEUE_FULL
  * @param maxWaitingTokens tokens of prompts that may wait before QUEUE_FULL, unless a prompt alone
  *     has more; 0: any number
@@ -74,6 +77,7 @@ public record EngineOptions(
         int maxNumBatchedTokens,
         int itlTargetMs,
         int maskWaitMs,
+        boolean jumpForward,
         int maxWaiting,
         long maxWaitingTokens,
         long stepTimeoutMs,
@@ -167,6 +171,7 @@ public record EngineOptions(
                 2048,
                 0,
                 MASK_WAIT_MS,
+                false,
                 1024,
                 0,
                 TEN_MINUTES_MS,
@@ -201,6 +206,7 @@ public record EngineOptions(
         private int maxNumBatchedTokens;
         private int itlTargetMs;
         private int maskWaitMs;
+        private boolean jumpForward;
         private int maxWaiting;
         private long maxWaitingTokens;
         private long stepTimeoutMs;
@@ -233,6 +239,7 @@ public record EngineOptions(
             maxNumBatchedTokens = from.maxNumBatchedTokens;
             itlTargetMs = from.itlTargetMs;
             maskWaitMs = from.maskWaitMs;
+            jumpForward = from.jumpForward;
             maxWaiting = from.maxWaiting;
             maxWaitingTokens = from.maxWaitingTokens;
             stepTimeoutMs = from.stepTimeoutMs;
@@ -267,6 +274,7 @@ public record EngineOptions(
                     maxNumBatchedTokens,
                     itlTargetMs,
                     maskWaitMs,
+                    jumpForward,
                     maxWaiting,
                     maxWaitingTokens,
                     stepTimeoutMs,
@@ -360,6 +368,12 @@ public record EngineOptions(
     public EngineOptions maskWaitMs(int value) {
         Fields fields = new Fields(this);
         fields.maskWaitMs = value;
+        return fields.build();
+    }
+
+    public EngineOptions jumpForward(boolean value) {
+        Fields fields = new Fields(this);
+        fields.jumpForward = value;
         return fields.build();
     }
 

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The automaton of a grammar that its requests share, built as it is used. One lock guards whatever
- * is not known yet; above its limit of bytes it starts afresh, and requests follow at their next
- * step.
+ * is not known yet; above its limit of bytes it starts afresh, and requests follow within their
+ * next steps.
  */
 final class Automaton {
     private final RuleState root;
@@ -47,8 +47,7 @@ final class Automaton {
 
     /** Starts a new generation where the present one is too large. */
     synchronized Space renewed() {
-        if (space.footprint.bytes() > limits.automatonBytes()
-                || regexes.size() - compiled.size() > limits.maxRegexNodes() / 2) {
+        if (isFull()) {
             forgetMasks();
             regexes.forgetBut(compiled);
             regexes.fuel().refill(limits.compileFuel());
@@ -59,7 +58,13 @@ final class Automaton {
     }
 
     boolean isFull() {
-        return space.footprint.bytes() > limits.automatonBytes();
+        return space.footprint.bytes() > limits.automatonBytes()
+                || regexes.size() - compiled.size() > limits.maxRegexNodes() / 2;
+    }
+
+    /** Whether an older generation, which one output holds on to, has become much too large. */
+    boolean isOverTwice(Space in) {
+        return in != space && in.footprint.bytes() > 2 * limits.automatonBytes();
     }
 
     synchronized Config step(Config config, int value, Fuel fuel) {

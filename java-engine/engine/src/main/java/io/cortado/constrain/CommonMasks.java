@@ -1,10 +1,6 @@
 package io.cortado.constrain;
 
-import java.io.ByteArrayOutputStream;
-import java.io.DataOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -20,81 +16,106 @@ final class CommonMasks {
 
     private static final int ENTRY_BYTES = 200;
 
+    /** A mask with the structure that it is of, written as numbers. */
+    private record Entry(long[] structure, LexMask mask) {
+        long sizeBytes() {
+            return 8L * structure.length + mask.sizeBytes() + ENTRY_BYTES;
+        }
+    }
+
     private final long maxBytes;
-    private final Map<ByteBuffer, LexMask> masks = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<Long, Entry> masks = new LinkedHashMap<>(16, 0.75f, true);
     private long bytes;
 
     CommonMasks(long maxBytes) {
         this.maxBytes = maxBytes;
     }
 
-    /** What a rest is kept by; null where it is not. */
-    static @Nullable ByteBuffer key(Regex rest) {
-        var bytes = new ByteArrayOutputStream(256);
-        try {
-            int left = write(rest, MAX_NODES, new DataOutputStream(bytes));
-            return left < 0 ? null : ByteBuffer.wrap(bytes.toByteArray());
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    /** The mask of the same structure, or null. */
+    @Nullable LexMask get(Regex rest) {
+        Entry entry;
+        synchronized (this) {
+            entry = masks.get(rest.fingerprint);
+        }
+        if (entry == null) {
+            return null;
+        }
+        var structure = new Structure();
+        return structure.add(rest) && structure.isSameAs(entry.structure) ? entry.mask : null;
+    }
+
+    void put(Regex rest, LexMask mask) {
+        var structure = new Structure();
+        if (structure.add(rest)) {
+            put(rest.fingerprint, new Entry(structure.whole(), mask));
         }
     }
 
-    /** A node, then its parts; returns how many more nodes may follow, negative for too many. */
-    private static int write(Regex regex, int most, DataOutputStream out) throws IOException {
-        int left = most - 1;
-        if (left < 0) {
-            return left;
-        }
-        out.writeByte(regex.kind.ordinal());
-        switch (regex.kind) {
-            case BYTES -> {
-                out.writeLong(regex.set.word0());
-                out.writeLong(regex.set.word1());
-                out.writeLong(regex.set.word2());
-                out.writeLong(regex.set.word3());
-            }
-            case LITERAL -> {
-                out.writeInt(regex.literal.length);
-                out.write(regex.literal);
-            }
-            case REPEAT, MULTIPLE -> {
-                out.writeInt(regex.min);
-                out.writeInt(regex.max);
-            }
-            case NOTHING, EMPTY, CONCAT, OR, AND, NOT, SHORTEST -> {}
-        }
-        out.writeInt(regex.parts.length);
-        for (Regex part : regex.parts) {
-            left = write(part, left, out);
-            if (left < 0) {
-                return left;
-            }
-        }
-        return left;
-    }
-
-    synchronized @Nullable LexMask get(ByteBuffer key) {
-        return masks.get(key);
-    }
-
-    synchronized void put(ByteBuffer key, LexMask mask) {
-        if (masks.putIfAbsent(key, mask) != null) {
+    private synchronized void put(long fingerprint, Entry entry) {
+        if (masks.putIfAbsent(fingerprint, entry) != null) {
             return;
         }
-        bytes += sizeBytes(key, mask);
-        var oldest = masks.entrySet().iterator();
+        bytes += entry.sizeBytes();
+        var oldest = masks.values().iterator();
         while (bytes > maxBytes && oldest.hasNext()) {
-            var entry = oldest.next();
-            bytes -= sizeBytes(entry.getKey(), entry.getValue());
+            bytes -= oldest.next().sizeBytes();
             oldest.remove();
         }
     }
 
-    private static long sizeBytes(ByteBuffer key, LexMask mask) {
-        return key.capacity() + mask.sizeBytes() + ENTRY_BYTES;
-    }
-
     synchronized long sizeBytes() {
         return bytes;
+    }
+
+    /** Nodes, each before its parts, as numbers that tell all structures apart. */
+    private static final class Structure {
+        private long[] numbers = new long[64];
+        private int count;
+        private int numNodes;
+
+        /** False if it is too large. */
+        boolean add(Regex regex) {
+            if (++numNodes > MAX_NODES) {
+                return false;
+            }
+            add((long) regex.kind.ordinal() << 32 | regex.parts.length);
+            switch (regex.kind) {
+                case BYTES -> {
+                    add(regex.set.word0());
+                    add(regex.set.word1());
+                    add(regex.set.word2());
+                    add(regex.set.word3());
+                }
+                case LITERAL -> {
+                    add(regex.literal.length);
+                    for (byte value : regex.literal) {
+                        add(value);
+                    }
+                }
+                case REPEAT, MULTIPLE -> add((long) regex.min << 32 | regex.max & 0xFFFF_FFFFL);
+                case NOTHING, EMPTY, CONCAT, OR, AND, NOT, SHORTEST -> {}
+            }
+            for (Regex part : regex.parts) {
+                if (!add(part)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        private void add(long number) {
+            if (count == numbers.length) {
+                numbers = Arrays.copyOf(numbers, 2 * count);
+            }
+            numbers[count++] = number;
+        }
+
+        boolean isSameAs(long[] other) {
+            return Arrays.equals(numbers, 0, count, other, 0, other.length);
+        }
+
+        long[] whole() {
+            return Arrays.copyOf(numbers, count);
+        }
     }
 }

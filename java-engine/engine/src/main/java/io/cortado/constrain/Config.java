@@ -1,5 +1,6 @@
 package io.cortado.constrain;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +19,35 @@ final class Config {
 
     final boolean isAccepting;
 
-    /** By byte; null where not computed yet. */
+    private static final int FEW = 6;
+    private static final int STEP_BYTES = 24;
+    private static final int TABLE_BYTES = 1_040;
+
+    /** The few bytes that most states are left by, and where each leads; replaced as a whole. */
+    private record Steps(byte[] values, Config[] to) {
+        static final Steps NONE = new Steps(new byte[0], new Config[0]);
+
+        @Nullable Config after(int value) {
+            for (int i = 0; i < values.length; i++) {
+                if (values[i] == (byte) value) {
+                    return to[i];
+                }
+            }
+            return null;
+        }
+
+        Steps and(int value, Config after) {
+            byte[] longer = Arrays.copyOf(values, values.length + 1);
+            Config[] more = Arrays.copyOf(to, to.length + 1);
+            longer[values.length] = (byte) value;
+            more[to.length] = after;
+            return new Steps(longer, more);
+        }
+    }
+
+    private volatile Steps few = Steps.NONE;
+
+    /** By byte, once there are more; null where not computed yet. */
     private volatile @Nullable Config @Nullable [] next;
 
     volatile @Nullable TokenMask mask;
@@ -37,18 +66,27 @@ final class Config {
     /** The configuration after a byte, if it is known. */
     @Nullable Config known(int value) {
         @Nullable Config[] array = next;
-        return array == null ? null : array[value];
+        return array == null ? few.after(value) : array[value];
     }
 
-    /** Under the lock of the space. */
-    void remember(int value, Config after) {
+    /** Under the lock of the space; returns an estimate of the bytes that it takes more. */
+    int remember(int value, Config after) {
         @Nullable Config[] array = next;
-        if (array == null) {
-            array = new Config[256];
+        if (array != null) {
             array[value] = after;
-            next = array;
-        } else {
-            array[value] = after;
+            return 0;
         }
+        Steps known = few;
+        if (known.values.length < FEW) {
+            few = known.and(value, after);
+            return STEP_BYTES;
+        }
+        array = new Config[256];
+        for (int i = 0; i < FEW; i++) {
+            array[known.values[i] & 0xFF] = known.to[i];
+        }
+        array[value] = after;
+        next = array;
+        return TABLE_BYTES;
     }
 }

@@ -19,6 +19,7 @@ final class Derivatives {
     private static final ByteSet COUNTED = ByteSet.range('0', '9').or(ByteSet.of('.'));
 
     private static final int MAX_LENGTH = 200;
+    private static final int NARROW = 64;
 
     private final Regexes regexes;
     private final Fuel fuel;
@@ -193,9 +194,60 @@ final class Derivatives {
      */
     boolean isEmpty(Regex regex) {
         if (regex.inhabited == Inhabited.UNKNOWN) {
-            search(regex);
+            decide(regex);
         }
         return regex.inhabited == Inhabited.NO;
+    }
+
+    private void decide(Regex regex) {
+        switch (regex.kind) {
+            case CONCAT -> {
+                Regex rest = regex;
+                while (rest.kind == Kind.CONCAT && !isEmpty(rest.parts[0])) {
+                    rest = rest.parts[1];
+                }
+                regex.inhabited = Inhabited.of(rest.kind != Kind.CONCAT && !isEmpty(rest));
+            }
+            case OR -> regex.inhabited = Inhabited.of(holdsSome(regex.parts));
+            case REPEAT, SHORTEST -> regex.inhabited = Inhabited.of(!isEmpty(regex.part()));
+            case AND -> {
+                Regex narrowed = narrowed(regex);
+                if (narrowed != regex && !isEmpty(narrowed)) {
+                    regex.inhabited = Inhabited.YES;
+                } else {
+                    search(regex);
+                }
+            }
+            case NOTHING, EMPTY, BYTES, LITERAL, NOT, MULTIPLE -> search(regex);
+        }
+    }
+
+    private boolean holdsSome(Regex[] parts) {
+        for (Regex part : parts) {
+            if (!isEmpty(part)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * The strings of an intersection that many counts have in common, so that whether there are any
+     * is found out once.
+     */
+    private Regex narrowed(Regex regex) {
+        var parts = new ArrayList<Regex>(regex.parts.length);
+        boolean isNarrower = false;
+        for (Regex part : regex.parts) {
+            boolean is =
+                    part.kind == Kind.REPEAT
+                            && part.min <= NARROW
+                            && part.max > NARROW
+                            && part.max != Regexes.UNBOUNDED;
+            parts.add(is ? regexes.repeat(part.part(), part.min, NARROW) : part);
+            isNarrower |= is;
+        }
+        return isNarrower ? regexes.and(parts) : regex;
     }
 
     /** What is left after {@code depth} bytes; first where the least may make a whole string. */

@@ -23,7 +23,7 @@ public record GrammarLimits(
         long maskBytes) {
     public static final GrammarLimits DEFAULT =
             new GrammarLimits(
-                    4 << 20, 1_000_000, 1_000_000, 1_000_000, 20_000, 64L << 20, 32L << 20);
+                    4 << 20, 1_000_000, 1_000_000, 1_000_000, 20_000, 128L << 20, 32L << 20);
 
     public GrammarLimits {
         if (maxInputChars < 1

@@ -55,6 +55,11 @@ final class LexState {
         next = new LexState[continues ? 256 : 0];
     }
 
+    @Override
+    public int hashCode() {
+        return id * 0x9E37_79B9;
+    }
+
     /** Goes to {@code to} with all of these bytes. */
     void lead(ByteSet bytes, LexState to) {
         for (int from = bytes.next(0); from < 256; ) {

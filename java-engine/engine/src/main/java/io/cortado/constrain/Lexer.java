@@ -31,7 +31,9 @@ final class Lexer {
     /** The state before the first byte of any of these. */
     LexState start(Collection<Regex> lexemes) {
         var entries = new ArrayList<Regex>(2 * lexemes.size());
-        for (Regex lexeme : lexemes.stream().sorted((a, b) -> a.id - b.id).toList()) {
+        Regex[] sorted = lexemes.toArray(new Regex[0]);
+        Arrays.sort(sorted, Regexes.BY_ID);
+        for (Regex lexeme : sorted) {
             entries.add(lexeme);
             entries.add(lexeme);
         }

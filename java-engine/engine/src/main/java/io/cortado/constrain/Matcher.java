@@ -11,6 +11,11 @@ import java.util.function.Function;
 public final class Matcher {
     private static final int MAX_FORCED_BYTES = 4_096;
 
+    /** How many tokens a call goes through again in a new generation. */
+    private static final int TOKENS_AGAIN = 8;
+
+    private static final Config[] NONE = {};
+
     private final Automaton automaton;
     private final MaskWalker walker;
     private final Fuel fuel;
@@ -22,6 +27,11 @@ public final class Matcher {
     private int numTokens;
     private boolean isEnded;
     private Space space;
+
+    /** The same of a new generation, so far as the tokens were gone through again. */
+    private Config[] ahead = NONE;
+
+    private int numAhead;
 
     Matcher(Automaton automaton) {
         this.automaton = automaton;
@@ -120,6 +130,7 @@ public final class Matcher {
             isEnded = false;
         }
         numTokens -= count;
+        numAhead = Math.min(numAhead, numTokens);
     }
 
     /** Whether the output is complete as it stands; it may be able to go on. */
@@ -197,7 +208,7 @@ public final class Matcher {
             for (int value = 0; value < 256; value++) {
                 LexState next = thread.lex().next[value];
                 if (next == null) {
-                    next = automaton.next(space, thread.lex(), value, fuel);
+                    next = automaton.next(config.space, thread.lex(), value, fuel);
                 }
                 if (next != LexState.DEAD && value != only) {
                     if (only >= 0) {
@@ -216,7 +227,7 @@ public final class Matcher {
             return automaton.stepToken(config, token, fuel);
         }
         if (bytes.length == 0) {
-            return space.dead;
+            return config.space.dead;
         }
         Config now = config;
         for (int i = 0; i < bytes.length && !now.isDead(); i++) {
@@ -239,7 +250,10 @@ public final class Matcher {
         configs[numTokens] = after;
     }
 
-    /** Moves to a new generation of the automaton, where there is one, by its tokens. */
+    /**
+     * Moves to the automaton's present generation, a few tokens at a call: the older one serves
+     * until all tokens are gone through again.
+     */
     private void follow() {
         if (space == automaton.space() && !automaton.isFull()) {
             return;
@@ -248,17 +262,28 @@ public final class Matcher {
         if (now == space) {
             return;
         }
-        space = now;
-        configs[0] = now.start;
-        for (int i = 0; i < numTokens; i++) {
-            fuel.refill(automaton.limits().stepFuel());
-            boolean isEnd = automaton.vocabulary().isEnd(tokens[i]);
-            configs[i + 1] = isEnd ? configs[i] : after(configs[i], tokens[i]);
+        if (automaton.isOverTwice(space)) {
+            long limit = 2 * automaton.limits().automatonBytes();
+            throw GrammarException.limit("automaton bytes", space.footprint.bytes(), limit);
         }
-        Arrays.fill(configs, numTokens + 1, configs.length, now.dead);
-        if (automaton.isFull()) {
-            long limit = automaton.limits().automatonBytes();
-            throw GrammarException.limit("automaton bytes", automaton.sizeBytes(), limit);
+        if (ahead.length == 0 || ahead[0] != now.start) {
+            ahead = new Config[configs.length];
+            ahead[0] = now.start;
+            numAhead = 0;
+        } else if (ahead.length < configs.length) {
+            ahead = Arrays.copyOf(ahead, configs.length);
+        }
+        for (int i = 0; i < TOKENS_AGAIN && numAhead < numTokens; i++) {
+            fuel.refill(automaton.limits().stepFuel());
+            int token = tokens[numAhead];
+            boolean isEnd = automaton.vocabulary().isEnd(token);
+            Config before = ahead[numAhead];
+            ahead[++numAhead] = isEnd ? before : after(before, token);
+        }
+        if (numAhead == numTokens) {
+            space = now;
+            configs = ahead;
+            ahead = NONE;
         }
     }
 }

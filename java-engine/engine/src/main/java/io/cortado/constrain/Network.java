@@ -8,8 +8,8 @@ import java.util.function.IntFunction;
 
 /** Interns rule states and asks them for their edges, once each. */
 final class Network {
-    private static final int NODE_BYTES = 400;
-    private static final int EDGE_BYTES = 40;
+    private static final int NODE_BYTES = 250;
+    private static final int EDGE_BYTES = 48;
 
     /** Of a large state, so many cost about as much to make and to compare as a derivative. */
     private static final int BYTES_PER_FUEL = 512;
@@ -69,40 +69,47 @@ final class Network {
                 skip(next);
             }
             if (lexeme != Regex.EMPTY && !regexes.isEmpty(lexeme)) {
-                node.lexemes.add(new StateNode.LexemeEdge(lexeme, node(next)));
+                node.lexemes =
+                        StateNode.with(node.lexemes, new StateNode.LexemeEdge(lexeme, node(next)));
             }
         }
 
         @Override
         public void lexemes(Lexemes lexemes, BitSet which, IntFunction<RuleState> next) {
             if (!which.isEmpty()) {
-                node.manyLexemes.add(new StateNode.LexemesEdge(lexemes, which, next));
+                node.manyLexemes =
+                        StateNode.with(
+                                node.manyLexemes, new StateNode.LexemesEdge(lexemes, which, next));
             }
         }
 
         @Override
         public void call(RuleState rule, RuleState next) {
-            node.calls.add(new StateNode.CallEdge(node(rule), node(next)));
+            node.calls = StateNode.with(node.calls, new StateNode.CallEdge(node(rule), node(next)));
         }
 
         @Override
         public void skip(RuleState next) {
-            node.skips.add(node(next));
+            node.skips = StateNode.with(node.skips, node(next));
         }
 
         @Override
         public void token(TokenSet tokens, RuleState next) {
-            node.tokens.add(new StateNode.TokenEdge(tokens, node(next)));
+            node.tokens = StateNode.with(node.tokens, new StateNode.TokenEdge(tokens, node(next)));
         }
 
         @Override
         public void capture(RuleState rule, Function<byte[], RuleState> next) {
-            node.captures.add(new StateNode.CaptureEdge(node(rule), next, false));
+            node.captures =
+                    StateNode.with(
+                            node.captures, new StateNode.CaptureEdge(node(rule), next, false));
         }
 
         @Override
         public void captureAlike(RuleState rule, Function<byte[], RuleState> next) {
-            node.captures.add(new StateNode.CaptureEdge(node(rule), next, true));
+            node.captures =
+                    StateNode.with(
+                            node.captures, new StateNode.CaptureEdge(node(rule), next, true));
         }
     }
 }

@@ -1,6 +1,5 @@
 package io.cortado.constrain;
 
-import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -54,15 +53,14 @@ final class PartMasks {
         Regex rest = part.rests[0];
         Regex head = rest.kind == Regex.Kind.CONCAT ? rest.parts[0] : rest;
         boolean isCheap = head.kind == Regex.Kind.LITERAL || head.kind == Regex.Kind.BYTES;
-        ByteBuffer key = isCheap ? null : CommonMasks.key(rest);
-        LexMask known = key == null ? null : vocabulary.commonMasks().get(key);
+        LexMask known = isCheap ? null : vocabulary.commonMasks().get(rest);
         if (known != null) {
             return known;
         }
         long before = visits.count();
         LexMask mask = computed(space, part, fuel);
-        if (key != null && visits.count() - before > MIN_VISITS) {
-            vocabulary.commonMasks().put(key, mask);
+        if (!isCheap && visits.count() - before > MIN_VISITS) {
+            vocabulary.commonMasks().put(rest, mask);
         }
         return mask;
     }

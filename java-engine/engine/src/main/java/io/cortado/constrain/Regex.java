@@ -37,7 +37,11 @@ public final class Regex {
     enum Inhabited {
         UNKNOWN,
         YES,
-        NO
+        NO;
+
+        static Inhabited of(boolean is) {
+            return is ? YES : NO;
+        }
     }
 
     /** Bytes of a character are counted so far. */
@@ -88,7 +92,8 @@ public final class Regex {
 
     Inhabited inhabited;
 
-    final int structureHash;
+    /** Of the whole structure, which other grammars may have too; different ones may share it. */
+    final long fingerprint;
 
     Regex(
             Kind kind,
@@ -110,12 +115,35 @@ public final class Regex {
         isCounted = isCounted(kind, parts, min, max);
         minLength = minLength();
         inhabited = inhabited();
-        int code = kind.ordinal() * 31 + set.hashCode() + Arrays.hashCode(literal);
-        code = (code * 31 + min) * 31 + max;
-        for (Regex part : parts) {
-            code = code * 31 + System.identityHashCode(part);
+        fingerprint = fingerprint();
+    }
+
+    private long fingerprint() {
+        long print = kind.ordinal() + 1L;
+        if (kind == Kind.BYTES) {
+            print = mixed(mixed(print, set.word0()), set.word1());
+            print = mixed(mixed(print, set.word2()), set.word3());
         }
-        structureHash = code;
+        for (byte value : literal) {
+            print = mixed(print, value);
+        }
+        print = mixed(print, (long) min << 32 | max & 0xFFFF_FFFFL);
+        for (Regex part : parts) {
+            print = mixed(print, part.fingerprint);
+        }
+        return print;
+    }
+
+    private static long mixed(long print, long value) {
+        long product = (print ^ value) * 0x9E37_79B9_7F4A_7C15L;
+        product = (product ^ product >>> 32) * 0xBF58_476D_1CE4_E5B9L;
+        return product ^ product >>> 29;
+    }
+
+    /** By its number: it is interned. */
+    @Override
+    public int hashCode() {
+        return id * 0x9E37_79B9;
     }
 
     /** What the structure tells; the rest takes a search. */
@@ -220,7 +248,7 @@ public final class Regex {
 
     /** Whether both have one kind, the same parts and the same constants. */
     boolean isSameAs(Regex that) {
-        if (structureHash != that.structureHash
+        if (fingerprint != that.fingerprint
                 || kind != that.kind
                 || min != that.min
                 || max != that.max

@@ -25,7 +25,7 @@ public final class Regexes {
     /** As {@code max} of {@link #repeat}: no limit. */
     public static final int UNBOUNDED = Integer.MAX_VALUE;
 
-    private static final Comparator<Regex> BY_ID = Comparator.comparingInt(regex -> regex.id);
+    static final Comparator<Regex> BY_ID = Comparator.comparingInt(regex -> regex.id);
     private static final byte[] NO_BYTES = {};
     private static final Regex[] NO_PARTS = {};
     private static final int MAX_SPINE = 32;
@@ -45,7 +45,7 @@ public final class Regexes {
 
         @Override
         public int hashCode() {
-            return regex.structureHash;
+            return Long.hashCode(regex.fingerprint);
         }
     }
 
@@ -342,7 +342,8 @@ public final class Regexes {
 
     /** Whether every string of {@code inner} is in {@code outer}. */
     public boolean isSubset(Regex inner, Regex outer) {
-        return isEmpty(and(inner, not(outer)));
+        return StarProof.isStar(outer) && new StarProof(this, outer).holds(inner)
+                || isEmpty(and(inner, not(outer)));
     }
 
     public boolean matches(Regex regex, byte[] bytes) {

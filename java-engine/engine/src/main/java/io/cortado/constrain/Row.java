@@ -75,6 +75,11 @@ final class Row {
         this.key = key;
     }
 
+    @Override
+    public int hashCode() {
+        return id * 0x9E37_79B9;
+    }
+
     /** The row after these lexemes, if it is known; without a lock. */
     @Nullable Row known(AcceptSet accepts) {
         return successors.get(accepts);

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * without.
  */
 final class Space {
-    private static final int CONFIG_BYTES = 1_300;
+    private static final int CONFIG_BYTES = 400;
     private static final Comparator<Config.Thread> BY_IDS =
             Comparator.<Config.Thread>comparingInt(thread -> thread.row().id)
                     .thenComparingInt(thread -> thread.lex().id)
@@ -42,7 +42,7 @@ final class Space {
         var network = new Network(regexes, footprint);
         parser = new Parser(network, lexer, regexes.fuel(), footprint, limits.maxItems());
         dead = new Config(this, new Config.Thread[0], new Row[0], false);
-        start = config(Set.of(), List.of(parser.start(root)));
+        start = config(new ArrayList<>(), List.of(parser.start(root)));
     }
 
     Clamps clamps(int trie) {
@@ -55,7 +55,7 @@ final class Space {
         if (known != null) {
             return known;
         }
-        Set<Config.Thread> threads = new LinkedHashSet<>();
+        var threads = new ArrayList<Config.Thread>(config.threads.length + 1);
         List<Row> fresh = new ArrayList<>(1);
         for (Config.Thread thread : config.threads) {
             LexState lex = lexer.next(thread.lex(), value);
@@ -68,7 +68,7 @@ final class Space {
             }
         }
         Config after = config(threads, fresh);
-        config.remember(value, after);
+        footprint.add(config.remember(value, after));
         return after;
     }
 
@@ -96,22 +96,21 @@ final class Space {
         if (fresh.isEmpty()) {
             return byBytes;
         }
-        Config byId = config(Set.of(), fresh);
+        Config byId = config(new ArrayList<>(), fresh);
         return byBytes.isDead() ? byId : both(byId, byBytes);
     }
 
     private Config both(Config a, Config b) {
-        var threads = new LinkedHashSet<>(Arrays.asList(a.threads));
+        var threads = new ArrayList<>(Arrays.asList(a.threads));
         threads.addAll(Arrays.asList(b.threads));
         var tokenRows = new LinkedHashSet<>(Arrays.asList(a.tokenRows));
         tokenRows.addAll(Arrays.asList(b.tokenRows));
         return interned(threads, tokenRows, a.isAccepting || b.isAccepting);
     }
 
-    /** Lexemes under way, and rows in which one may begin. */
-    private Config config(Set<Config.Thread> underWay, List<Row> fresh) {
-        Set<Config.Thread> threads = new LinkedHashSet<>(underWay);
-        Set<Row> tokenRows = new LinkedHashSet<>();
+    /** Lexemes under way, to which it adds, and rows in which one may begin. */
+    private Config config(List<Config.Thread> threads, List<Row> fresh) {
+        Set<Row> tokenRows = fresh.isEmpty() ? Set.of() : new LinkedHashSet<>(2);
         boolean isAccepting = false;
         for (Row row : merged(fresh)) {
             isAccepting |= row.isAccepting;
@@ -141,21 +140,36 @@ final class Space {
         return merged;
     }
 
-    private Config interned(Set<Config.Thread> threads, Set<Row> tokenRows, boolean isAccepting) {
+    private Config interned(List<Config.Thread> threads, Set<Row> tokenRows, boolean isAccepting) {
         if (threads.isEmpty() && tokenRows.isEmpty() && !isAccepting) {
             return dead;
         }
-        List<Config.Thread> sorted = threads.stream().sorted(BY_IDS).toList();
-        List<Row> rows = tokenRows.stream().sorted(Comparator.comparingInt(r -> r.id)).toList();
+        List<Config.Thread> sorted = distinct(threads);
+        List<Row> rows = new ArrayList<>(tokenRows);
+        rows.sort(Comparator.comparingInt(row -> row.id));
         return configs.computeIfAbsent(
                 new Key(sorted, rows, isAccepting),
                 unused -> {
-                    footprint.add(CONFIG_BYTES + 40L * sorted.size());
+                    footprint.add(CONFIG_BYTES + 56L * sorted.size());
                     return new Config(
                             this,
                             sorted.toArray(new Config.Thread[0]),
                             rows.toArray(new Row[0]),
                             isAccepting);
                 });
+    }
+
+    private static List<Config.Thread> distinct(List<Config.Thread> threads) {
+        if (threads.size() <= 1) {
+            return threads;
+        }
+        threads.sort(BY_IDS);
+        var distinct = new ArrayList<Config.Thread>(threads.size());
+        for (Config.Thread thread : threads) {
+            if (distinct.isEmpty() || !distinct.getLast().equals(thread)) {
+                distinct.add(thread);
+            }
+        }
+        return distinct;
     }
 }

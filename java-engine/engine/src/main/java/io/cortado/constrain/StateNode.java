@@ -38,18 +38,30 @@ final class StateNode {
 
     final RuleState state;
     final int id;
-    final List<LexemeEdge> lexemes = new ArrayList<>(1);
-    final List<LexemesEdge> manyLexemes = new ArrayList<>(0);
-    final List<CallEdge> calls = new ArrayList<>(1);
-    final List<CaptureEdge> captures = new ArrayList<>(0);
-    final List<TokenEdge> tokens = new ArrayList<>(0);
-    final List<StateNode> skips = new ArrayList<>(1);
+    List<LexemeEdge> lexemes = List.of();
+    List<LexemesEdge> manyLexemes = List.of();
+    List<CallEdge> calls = List.of();
+    List<CaptureEdge> captures = List.of();
+    List<TokenEdge> tokens = List.of();
+    List<StateNode> skips = List.of();
     boolean accepts;
     boolean isExpanded;
 
     StateNode(RuleState state, int id) {
         this.state = state;
         this.id = id;
+    }
+
+    @Override
+    public int hashCode() {
+        return id * 0x9E37_79B9;
+    }
+
+    /** A list with one more, made at the first: most states have few edges, many are never left. */
+    static <T> List<T> with(List<T> list, T edge) {
+        List<T> all = list.isEmpty() ? new ArrayList<>(1) : list;
+        all.add(edge);
+        return all;
     }
 
     /** Whether the rule can only end here. */

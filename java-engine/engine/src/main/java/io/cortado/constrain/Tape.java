@@ -32,6 +32,11 @@ final class Tape {
         return new Tape(null, 0, footprint, new int[1]);
     }
 
+    @Override
+    public int hashCode() {
+        return id * 0x9E37_79B9;
+    }
+
     Tape append(int next) {
         return longer.computeIfAbsent(
                 next,

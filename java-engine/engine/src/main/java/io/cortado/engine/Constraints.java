@@ -32,6 +32,7 @@ final class Constraints {
     private final int width;
     private final int[] endIds;
     private final MaskThreads threads;
+    private final @Nullable JumpForward jumps;
     private final GrammarCache cache = new GrammarCache(CACHE_BYTES);
 
     /** Of the last requests: to find what goes beyond a marker takes a look at each token. */
@@ -52,10 +53,16 @@ final class Constraints {
      * @param width logits of a row
      * @param endIds the model's
      * @param threads where masks are made
+     * @param jumpsForward whether forced bytes are appended as the tokenizer cuts them
      */
     Constraints(
-            @Nullable Tokenizer tokenizer, int width, List<Integer> endIds, MaskThreads threads) {
+            @Nullable Tokenizer tokenizer,
+            int width,
+            List<Integer> endIds,
+            MaskThreads threads,
+            boolean jumpsForward) {
         this.threads = threads;
+        jumps = jumpsForward && tokenizer != null ? new JumpForward(tokenizer) : null;
         this.tokenizer = tokenizer;
         this.width = width;
         int known = tokenizer == null ? 0 : Math.min(width, tokenizer.vocabSize());
@@ -74,9 +81,10 @@ final class Constraints {
         if (constraint instanceof Constraint.AfterReasoning(var answer, var reasoning)) {
             CompiledGrammar grammar = grammar(answer, vocabulary);
             ReasoningRegion region = region(reasoning, vocabulary);
-            return new GuideRules(grammar, threads, region, region.start(prompt));
+            return new GuideRules(grammar, threads, jumps, region, region.start(prompt));
         }
-        return GuideRules.of(grammar(constraint, vocabulary), threads);
+        CompiledGrammar grammar = grammar(constraint, vocabulary);
+        return new GuideRules(grammar, threads, jumps, null, ReasoningRegion.Start.ANSWER);
     }
 
     private CompiledGrammar grammar(Constraint constraint, TokenTable vocabulary) {

@@ -70,7 +70,8 @@ final class CortadoEngine implements Engine {
                                         texts.tokenizer(),
                                         model.vocabSize(),
                                         model.endTokenIds(),
-                                        maskThreads)),
+                                        maskThreads,
+                                        options.jumpForward())),
                         new PrefixKeys(
                                 model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);

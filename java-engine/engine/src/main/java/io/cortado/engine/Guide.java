@@ -24,8 +24,11 @@ import org.jspecify.annotations.Nullable;
  * markers.
  */
 final class Guide {
+    private static final int[] NO_TOKENS = {};
+
     private final Matcher matcher;
     private final MaskThreads threads;
+    private final @Nullable JumpForward jumps;
     private final Runnable maker = this::makeAll;
 
     /** Behind what is known, then behind each draft. Under the lock of this. */
@@ -49,9 +52,15 @@ final class Guide {
     private boolean mayAnswer = true;
 
     /**
+     * @param jumps null: tokens are forced one by one
      * @param reasoning null: the answer begins at once
      */
-    Guide(CompiledGrammar grammar, MaskThreads threads, @Nullable ReasoningPhase reasoning) {
+    Guide(
+            CompiledGrammar grammar,
+            MaskThreads threads,
+            @Nullable JumpForward jumps,
+            @Nullable ReasoningPhase reasoning) {
+        this.jumps = jumps;
         matcher = grammar.matcher();
         words = grammar.vocabulary().words();
         masks.add(new RowMask(words));
@@ -271,6 +280,27 @@ final class Guide {
             return reasoning == null ? matcher.forcedToken() : -1;
         } catch (RuntimeException | Error fault) {
             return -1; // the look at the next mask tells
+        }
+    }
+
+    /** Whether {@link #forcedTokens} are asked for. */
+    boolean jumps() {
+        return jumps != null && reasoning == null;
+    }
+
+    /**
+     * The tokens of all bytes that must follow, but for those that what comes then may change.
+     *
+     * @param before the last tokens of the answer
+     */
+    int[] forcedTokens(int[] before) {
+        JumpForward by = jumps;
+        try {
+            return by == null
+                    ? NO_TOKENS
+                    : matcher.forcedTokens(forced -> by.tokens(forced, before));
+        } catch (RuntimeException | Error fault) {
+            return NO_TOKENS; // the look at the next mask tells
         }
     }
 

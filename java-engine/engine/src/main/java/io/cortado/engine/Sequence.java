@@ -7,6 +7,7 @@ import io.cortado.kv.BlockKeys;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.BlockTable;
 import io.cortado.kv.TokenSource;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Sequence implements TokenSource {
     static final int NO_SLOT = -1;
+    private static final int[] NO_TOKENS = {};
 
     final Request request;
     final int index;
@@ -218,6 +220,17 @@ final class Sequence implements TokenSource {
     /** The next token where the constraint leaves one only; -1 where it is to be drawn. */
     int forced() {
         return mayForce && guide != null && !hasEnded() ? guide.forced() : -1;
+    }
+
+    /** All that the constraint leaves no choice about, where it is appended so. */
+    int[] forcedTokens() {
+        if (!mayForce || guide == null || hasEnded() || !guide.jumps()) {
+            return NO_TOKENS;
+        }
+        int from = Math.max(0, answer.size() - JumpForward.CONTEXT);
+        var before = new int[answer.size() - from];
+        Arrays.setAll(before, i -> answer.id(from + i));
+        return guide.forcedTokens(before);
     }
 
     @Override

@@ -3,7 +3,6 @@ package io.cortado.engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.FinishReason;
 import io.cortado.speculate.DraftTree;
-import java.util.Objects;
 import java.util.function.LongSupplier;
 
 /**
@@ -161,16 +160,26 @@ final class StepResults {
     /** What the constraint leaves no choice about is computed with the next step, as one chunk. */
     private void appendForced(Sequence sequence) {
         for (int token = sequence.forced(); token >= 0; token = sequence.forced()) {
-            EngineException refusal = Objects.requireNonNull(sequence.guide).accept(token);
-            if (refusal != null) {
-                ends.fail(sequence.request, refusal);
+            appendForced(sequence, token);
+        }
+        for (int token : sequence.forcedTokens()) {
+            if (sequence.hasEnded()) {
                 return;
             }
-            sequence.answer.append(token);
-            scheduler.drew(sequence);
-            journal.drew();
-            stopOrGoOn(sequence, token);
+            appendForced(sequence, token);
         }
+    }
+
+    private void appendForced(Sequence sequence, int token) {
+        EngineException refusal = sequence.guiding().accept(token);
+        if (refusal != null) {
+            ends.fail(sequence.request, refusal);
+            return;
+        }
+        sequence.answer.append(token);
+        scheduler.drew(sequence);
+        journal.drew();
+        stopOrGoOn(sequence, token);
     }
 
     private void stopOrGoOn(Sequence sequence, int token) {

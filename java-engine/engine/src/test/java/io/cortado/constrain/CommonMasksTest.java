@@ -1,55 +1,61 @@
 package io.cortado.constrain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.ByteBuffer;
 import java.util.List;
-import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 class CommonMasksTest {
+    private static final LexMask MASK =
+            new LexMask(TokenMask.of(new int[10_000]), new int[500], new int[500]);
+
     @Test
-    void keysAreStructuresNotObjects() {
-        assertEquals(key("(a|bc){2,3}d"), key("(a|bc){2,3}d"));
-        assertNotEquals(key("(a|bc){2,3}d"), key("(a|bc){2,4}d"));
-        assertNotEquals(key("(a|bc){2,3}d"), key("(a|bd){2,3}d"));
-        assertNotEquals(key("[ab]{2}"), key("[ac]{2}"));
-        assertNotEquals(key("(ab)?c"), key("ab?c"));
+    void masksAreKeptByStructuresNotObjects() {
+        var masks = new CommonMasks(1 << 20);
+        masks.put(regex("(a|bc){2,3}d"), MASK);
+        masks.put(regex("[ab]{2}"), MASK);
+        masks.put(regex("(ab)?c"), MASK);
+        assertSame(MASK, masks.get(regex("(a|bc){2,3}d")));
+        assertNull(masks.get(regex("(a|bc){2,4}d")));
+        assertNull(masks.get(regex("(a|bd){2,3}d")));
+        assertSame(MASK, masks.get(regex("[ab]{2}")));
+        assertNull(masks.get(regex("[ac]{2}")));
+        assertNull(masks.get(regex("ab?c")));
     }
 
     @Test
-    void largeStructuresHaveNoKey() {
+    void largeStructuresAreNotKept() {
         var regexes = new Regexes(GrammarLimits.DEFAULT);
         Regex[] parts = new Regex[301];
         for (int i = 0; i < parts.length; i++) {
             parts[i] = regexes.literal(i + "x");
         }
-        assertNull(CommonMasks.key(regexes.or(List.of(parts))));
+        var masks = new CommonMasks(1 << 20);
+        masks.put(regexes.or(List.of(parts)), MASK);
+        assertEquals(0, masks.sizeBytes());
+        assertNull(masks.get(regexes.or(List.of(parts))));
     }
 
     @Test
     void theLeastRecentlyUsedGoFirst() {
-        LexMask mask = new LexMask(TokenMask.of(new int[10_000]), new int[500], new int[500]);
-        var masks = new CommonMasks(3 * mask.sizeBytes() + 1_000);
-        ByteBuffer first = key("a");
-        ByteBuffer second = key("b");
-        masks.put(first, mask);
-        masks.put(second, mask);
-        masks.put(key("c"), mask);
-        assertSame(mask, masks.get(first));
-        masks.put(key("d"), mask);
+        var masks = new CommonMasks(3 * MASK.sizeBytes() + 1_500);
+        Regex first = regex("a");
+        Regex second = regex("b");
+        masks.put(first, MASK);
+        masks.put(second, MASK);
+        masks.put(regex("c"), MASK);
+        assertSame(MASK, masks.get(first));
+        masks.put(regex("d"), MASK);
         assertNull(masks.get(second));
-        assertSame(mask, masks.get(first));
-        assertTrue(masks.sizeBytes() <= 3 * mask.sizeBytes() + 1_000);
+        assertSame(MASK, masks.get(first));
+        assertTrue(masks.sizeBytes() <= 3 * MASK.sizeBytes() + 1_500);
     }
 
-    private static ByteBuffer key(String pattern) {
+    private static Regex regex(String pattern) {
         var regexes = new Regexes(GrammarLimits.DEFAULT);
-        return Objects.requireNonNull(
-                CommonMasks.key(RegexParser.whole(regexes, pattern, RegexDialect.COMMON, "")));
+        return RegexParser.whole(regexes, pattern, RegexDialect.COMMON, "");
     }
 }

@@ -28,6 +28,8 @@ class MaskOracleTest {
 
     private int maxLength;
 
+    private Fuel fuel = new Fuel(0);
+
     @Test
     void allowsExactlyWhatARegexCanComplete() {
         run(NUM_REGEXES, 0);
@@ -60,6 +62,7 @@ class MaskOracleTest {
                 maxRules == 0
                         ? new Syntax.Lexeme(made.regex(3))
                         : made.grammar(1 + random.nextInt(maxRules));
+        fuel = made.regexes.fuel();
         maxLength = maxRules == 0 ? REGEX_LENGTH : GRAMMAR_LENGTH;
         Set<String> language =
                 new TreeSet<>(
@@ -136,6 +139,7 @@ class MaskOracleTest {
             List<Config> next = new ArrayList<>();
             for (Config config : reached) {
                 for (char letter : RandomGrammars.LETTERS.toCharArray()) {
+                    fuel.refill(GrammarLimits.DEFAULT.stepFuel()); // each is a step
                     Config after = config.space.step(config, letter);
                     if (!after.isDead() && seen.add(after)) {
                         next.add(after);

@@ -25,6 +25,7 @@ class SharedAutomatonTest {
         "root ::= ([0-9]{2,4} [-/])+ \"end\"",
         "root ::= (!<[3]> <[4]>)* [a-f]+"
     };
+    private static final String ENDLESS = "root ::= ([a-z]{1,300} [0-9]+ \" \")*";
     private static final int NUM_THREADS = 64;
     private static final int STEPS = 30;
 
@@ -69,6 +70,42 @@ class SharedAutomatonTest {
             }
             assertTrue(bounded.sizeBytes() < 800_000, "bytes=" + bounded.sizeBytes());
         }
+    }
+
+    /** Long outputs, so that generations follow while an output goes through its tokens again. */
+    @Test
+    void anOutputGoesOnWhileItMovesToANewGeneration() {
+        var small = new GrammarLimits(1 << 16, 100_000, 1_000_000, 400_000, 2_000, 150_000, 8_000);
+        for (String text : new String[] {ENDLESS, GRAMMARS[3], GRAMMARS[6], GRAMMARS[7]}) {
+            Matcher free = compiled(text, GrammarLimits.DEFAULT).matcher();
+            CompiledGrammar grammar = compiled(text, small);
+            Matcher bounded = grammar.matcher();
+            var random = new Random(7);
+            for (int step = 0; step < 600; step++) {
+                int[] mask = Masks.mask(free, vocabulary);
+                assertArrayEquals(mask, Masks.mask(bounded, vocabulary), text + " step=" + step);
+                int token = random.nextInt(vocabulary.size());
+                for (int i = 0; i < vocabulary.size() && !goesOn(mask, token); i++) {
+                    token = (token + 1) % vocabulary.size();
+                }
+                if (!goesOn(mask, token) || random.nextInt(10) == 0) {
+                    int count = random.nextInt(Math.min(15, free.numTokens() + 1));
+                    free.rollback(count);
+                    bounded.rollback(count);
+                    continue;
+                }
+                assertTrue(free.accept(token));
+                assertTrue(bounded.accept(token));
+                if (step % 50 == 0) { // others make it too large as well
+                    walk(grammar, step);
+                }
+            }
+            assertTrue(grammar.sizeBytes() < 400_000, "bytes=" + grammar.sizeBytes());
+        }
+    }
+
+    private static boolean goesOn(int[] mask, int token) {
+        return token != Masks.END && Masks.has(mask, token);
     }
 
     private CompiledGrammar compiled(String grammar, GrammarLimits limits) {

@@ -11,6 +11,8 @@ import io.cortado.api.GenerationRequest;
 import io.cortado.api.Penalties;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
+import io.cortado.text.AddedTokenMatch;
+import io.cortado.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -37,16 +39,27 @@ class ForcedTokensTest {
                                     + "\"additionalProperties\":false}"),
                     new Constraint.Grammar("root ::= (\"漢字\" [0-9]){2,4}"));
 
+    private static final AddedTokenMatch MATCH = AddedTokenMatch.NONE;
+
+    private static final String LONG_PATTERN = "The name of the little dog is (Max|Spot) [.]";
+
+    private static final List<Constraint> LONG = List.of(new Constraint.Regex(LONG_PATTERN));
+
     private static List<GenerationRequest> requests(SamplingParams params) {
+        return requests(params, CONSTRAINTS);
+    }
+
+    private static List<GenerationRequest> requests(
+            SamplingParams params, List<Constraint> constraints) {
         List<GenerationRequest> requests = new ArrayList<>();
-        for (int i = 0; i < 3 * CONSTRAINTS.size(); i++) {
+        for (int i = 0; i < 3 * constraints.size(); i++) {
             requests.add(
                     new GenerationRequest(
                             Prompt.text("Once upon a time " + i),
                             params.toBuilder()
                                     .seed((long) i)
                                     .n(1 + i % 2)
-                                    .constraint(CONSTRAINTS.get(i % CONSTRAINTS.size()))
+                                    .constraint(constraints.get(i % constraints.size()))
                                     .build()));
         }
         return requests;
@@ -76,6 +89,13 @@ class ForcedTokensTest {
         return all;
     }
 
+    /** Answers that share no step, so that steps count tokens whenever requests arrive. */
+    private static void oneByOne(Engine engine, SamplingParams params) throws Exception {
+        for (GenerationRequest request : requests(params)) {
+            assertNull(Answers.read(engine.generate(request)).failure);
+        }
+    }
+
     private static SamplingParams drawn(SamplingParams params) {
         return params.toBuilder().logprobs(0).build(); // whose log-probability is asked for
     }
@@ -84,12 +104,37 @@ class ForcedTokensTest {
     void theTokensAreThoseThatAreDrawnInFewerSteps() throws Exception {
         EngineOptions patient = DemoEngine.options().maskWaitMs(600_000); // no step goes without
         try (Engine engine = DemoEngine.open(patient)) {
-            List<String> expected = run(engine, drawn(params()));
-            long drawn = engine.stats().steps();
-            assertEquals(expected, run(engine, params()));
-            long steps = engine.stats().steps() - drawn;
+            assertEquals(run(engine, drawn(params())), run(engine, params()));
+            long before = engine.stats().steps();
+            oneByOne(engine, drawn(params()));
+            long drawn = engine.stats().steps() - before;
+            oneByOne(engine, params());
+            long steps = engine.stats().steps() - before - drawn;
             assertTrue(steps < 0.6 * drawn, "steps=" + steps + " drawn=" + drawn);
             assertEquals(0, DemoEngine.blocksUsedInTheEnd(engine));
+        }
+    }
+
+    /** More at once than single tokens; every answer stays one that the constraint lets through. */
+    @Test
+    void jumpsForwardOverAllThatIsForced() throws Exception {
+        EngineOptions patient = DemoEngine.options().maskWaitMs(600_000);
+        try (Engine single = DemoEngine.open(patient);
+                Engine jumping = DemoEngine.open(patient.jumpForward(true))) {
+            Tokenizer tokenizer = Tokenizer.open(DemoEngine.folder());
+            for (GenerationRequest request : requests(params().toBuilder().n(1).build(), LONG)) {
+                Answers.Answer one = Answers.read(single.generate(request)).answers.getFirst();
+                Answers.Answer all = Answers.read(jumping.generate(request)).answers.getFirst();
+                assertTrue(all.text().matches(LONG_PATTERN), all.text());
+                assertTrue(one.text().matches(LONG_PATTERN), one.text());
+                int[] cut = tokenizer.encode("The name of the little dog", false, MATCH);
+                for (int i = 0; i < cut.length; i++) {
+                    assertEquals(cut[i], all.ids.get(i), "as the tokenizer cuts: " + all.ids);
+                }
+            }
+            long few = jumping.stats().steps();
+            assertTrue(2 * few < single.stats().steps(), few + " " + single.stats().steps());
+            assertEquals(0, DemoEngine.blocksUsedInTheEnd(jumping));
         }
     }
 

@@ -64,9 +64,10 @@ public final class MaskBatch {
     }
 
     /** Milliseconds that the masks of each step took, by the clock. */
-    public static double[] measure(Path path, int limit, int numRows) throws IOException {
+    public static double[] measure(Path path, int limit, int vocabSize, int numRows)
+            throws IOException {
         List<JsonNode> schemas = MaskBenchSuite.schemas(path, limit);
-        return new MaskBatch(SchemaJudge.near(path), schemas.iterator()).steps(numRows);
+        return new MaskBatch(SchemaJudge.near(path, vocabSize), schemas.iterator()).steps(numRows);
     }
 
     /** Until there are no answers left for all rows. */

@@ -29,8 +29,8 @@ public record MaskTimes(
     private static final int WARM_UP = 300;
 
     /** Feeds the valid texts of the schemas under {@code path}. */
-    public static MaskTimes measure(Path path, int limit) throws IOException {
-        SchemaJudge judge = SchemaJudge.near(path);
+    public static MaskTimes measure(Path path, int limit, int vocabSize) throws IOException {
+        SchemaJudge judge = SchemaJudge.near(path, vocabSize);
         List<JsonNode> rows = MaskBenchSuite.schemas(path, limit);
         var warm = new Collected();
         for (JsonNode row : rows.subList(0, Math.min(WARM_UP, rows.size()))) {

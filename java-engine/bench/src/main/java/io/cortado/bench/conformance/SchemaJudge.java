@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,9 +38,33 @@ public final class SchemaJudge {
     private boolean isEmpty;
     private String reason = "";
 
-    private SchemaJudge(Tokenizer tokenizer) {
+    private SchemaJudge(Tokenizer tokenizer, TokenTable vocabulary) {
         this.tokenizer = tokenizer;
-        vocabulary = TokenTable.of(tokenizer, tokenizer.vocabSize(), end(tokenizer));
+        this.vocabulary = vocabulary;
+    }
+
+    private static SchemaJudge of(Tokenizer tokenizer) {
+        int width = tokenizer.vocabSize();
+        return new SchemaJudge(tokenizer, TokenTable.of(tokenizer, width, end(tokenizer)));
+    }
+
+    /** With that many ids, the last of which ends outputs. */
+    private static SchemaJudge ofFirst(VocabFiles.Vocabulary vocabulary, int vocabSize)
+            throws IOException {
+        Tokenizer tokenizer = vocabulary.openFirst(vocabSize - 1);
+        if (tokenizer.vocabSize() != vocabSize - 1) {
+            throw new IOException(
+                    "the suite's vocabulary is smaller: vocabSize="
+                            + vocabSize
+                            + " ranks="
+                            + tokenizer.vocabSize());
+        }
+        var bytes = new byte[vocabSize][];
+        for (int id = 0; id < vocabSize; id++) {
+            bytes[id] = id < vocabSize - 1 ? tokenizer.tokenBytes(id) : new byte[0];
+        }
+        return new SchemaJudge(
+                tokenizer, new TokenTable(bytes, Map.of(), vocabSize, vocabSize - 1));
     }
 
     /** Some control token, to end outputs. */
@@ -58,30 +83,39 @@ public final class SchemaJudge {
      * @throws IOException if there is none
      */
     public static SchemaJudge near(Path path) throws IOException {
+        return near(path, 0);
+    }
+
+    /**
+     * The same of the vocabulary's first ids.
+     *
+     * @param vocabSize how many; 0: all
+     */
+    public static SchemaJudge near(Path path, int vocabSize) throws IOException {
         Path root = Path.of(System.getProperty("cortado.root", "."));
         Path shared = root.resolve("../shared/suites/vocab");
         Path folder = path.toAbsolutePath();
         for (Path above = folder; above != null; above = above.getParent()) {
-            SchemaJudge judge = in(above.resolve("vocab"));
+            SchemaJudge judge = in(above.resolve("vocab"), vocabSize);
             if (judge != null) {
                 return judge;
             }
         }
-        SchemaJudge judge = in(shared);
+        SchemaJudge judge = in(shared, vocabSize);
         if (judge == null) {
             throw new IOException("no vocabulary to judge masks with: folder=" + shared);
         }
         return judge;
     }
 
-    private static @Nullable SchemaJudge in(Path folder) throws IOException {
+    private static @Nullable SchemaJudge in(Path folder, int vocabSize) throws IOException {
         if (!Files.isDirectory(folder)) {
             return null;
         }
         for (String name : NAMES) {
             VocabFiles.Vocabulary vocabulary = VocabFiles.named(name, folder);
             if (vocabulary != null) {
-                return new SchemaJudge(vocabulary.open());
+                return vocabSize == 0 ? of(vocabulary.open()) : ofFirst(vocabulary, vocabSize);
             }
         }
         return null;

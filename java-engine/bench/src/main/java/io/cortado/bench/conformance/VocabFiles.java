@@ -3,10 +3,12 @@ package io.cortado.bench.conformance;
 import io.cortado.text.PreTokenization;
 import io.cortado.text.Tokenizer;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +36,27 @@ final class VocabFiles {
         Tokenizer open() throws IOException {
             byte[] content = JsonLines.bytes(file);
             return isTiktoken() ? Tokenizer.parseTiktoken(content, name) : Tokenizer.parse(content);
+        }
+
+        /**
+         * Of a tiktoken file's first ranks only, which are a vocabulary of their own: a rank is
+         * made of those before it.
+         */
+        Tokenizer openFirst(int numRanks) throws IOException {
+            if (!isTiktoken()) {
+                throw new IOException("only a tiktoken file's ranks can be cut: file=" + file);
+            }
+            String content = new String(JsonLines.bytes(file), StandardCharsets.US_ASCII);
+            String cut =
+                    content.lines()
+                            .filter(line -> !line.isBlank() && rank(line) < numRanks)
+                            .collect(Collectors.joining("\n"));
+            return Tokenizer.parseTiktoken(
+                    cut.getBytes(StandardCharsets.US_ASCII), PreTokenization.named("gpt-4o"));
+        }
+
+        private static int rank(String line) {
+            return Integer.parseInt(line.substring(line.indexOf(' ') + 1).strip());
         }
 
         /** With words cut as llama.cpp's pre-tokenizer of that name cuts them. */

@@ -1,6 +1,7 @@
 package io.cortado.bench.conformance;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
@@ -110,10 +111,13 @@ class SchemaSuitesTest {
                 {"id":"one","schema":{},"tests":[\
                 {"valid":true,"text":"[1]"},{"valid":false,"text":"["}]}\
                 """);
-        MaskTimes times = MaskTimes.measure(path, 10);
-        assertEquals(3, times.masksUs().length);
-        assertEquals(1, times.firstMasksMs().length);
-        assertEquals(0, times.refused());
+        for (int vocabSize : new int[] {0, 257}) {
+            MaskTimes times = MaskTimes.measure(path, 10, vocabSize);
+            assertEquals(3, times.masksUs().length);
+            assertEquals(1, times.firstMasksMs().length);
+            assertEquals(0, times.refused());
+        }
+        assertThrows(IOException.class, () -> MaskTimes.measure(path, 10, 1 << 20));
     }
 
     @Test

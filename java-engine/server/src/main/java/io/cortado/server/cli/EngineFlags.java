@@ -64,6 +64,13 @@ final class EngineFlags {
     int maskWaitMs = EngineOptions.defaults().maskWaitMs();
 
     @Option(
+            names = "--jump-forward",
+            description =
+                    "append all that a constraint leaves no choice about at once, cut into tokens"
+                            + " as the tokenizer does")
+    boolean isJumpingForward = EngineOptions.defaults().jumpForward();
+
+    @Option(
             names = "--max-waiting",
             paramLabel = "N",
             description = "requests that may wait; more get 429")
@@ -224,6 +231,7 @@ final class EngineFlags {
                 .maxNumBatchedTokens(maxNumBatchedTokens)
                 .itlTargetMs(itlTargetMs)
                 .maskWaitMs(maskWaitMs)
+                .jumpForward(isJumpingForward)
                 .maxWaiting(maxWaiting)
                 .maxWaitingTokens(maxWaitingTokens)
                 .stepTimeoutMs((long) Math.ceil(stepTimeoutS * 1e3))
