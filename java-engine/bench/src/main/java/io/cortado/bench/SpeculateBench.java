@@ -1,5 +1,6 @@
 package io.cortado.bench;
 
+import com.sun.management.OperatingSystemMXBean;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
@@ -12,6 +13,7 @@ import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
 import io.cortado.demo.DemoModel;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -30,6 +32,10 @@ import picocli.CommandLine.Option;
         description = "Acceptance, tokens per target step, and speed against no speculation.",
         mixinStandardHelpOptions = true)
 final class SpeculateBench extends BenchCommand {
+    /** Whose CPU time other programs do not change. */
+    private static final OperatingSystemMXBean PROCESS =
+            ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+
     @Option(
             names = "--proposers",
             split = ",",
@@ -120,7 +126,9 @@ final class SpeculateBench extends BenchCommand {
     private void speeds(String title, String metric, List<Prompt> prompts, Results results)
             throws Exception {
         Path folder = engine.modelFolder(model);
-        Table speeds = new Table(title, "batch", "speed-up", "spread", "drafted", "accepted");
+        Table speeds =
+                new Table(
+                        title, "batch", "speed-up", "spread", "of CPU time", "drafted", "accepted");
         try (Engine plain = Engine.open(folder, engine.options())) {
             for (String proposer : proposers) {
                 Speculation how = speculation(proposer);
@@ -193,11 +201,16 @@ final class SpeculateBench extends BenchCommand {
         runAll(drafting, asked, batch);
         EngineStats.Drafts before = drafting.stats().drafts();
         double[] ratios = new double[runs];
+        double[] ofCpu = new double[runs];
         for (int run = 0; run < runs; run++) {
+            long start = PROCESS.getProcessCpuTime();
             double without = runAll(plain, asked, batch);
+            long middle = PROCESS.getProcessCpuTime();
             double with = runAll(drafting, asked, batch);
             ratios[run] = without / with;
+            ofCpu[run] = (double) (middle - start) / (PROCESS.getProcessCpuTime() - middle);
         }
+        Arrays.sort(ofCpu);
         EngineStats.Drafts after = drafting.stats().drafts();
         Arrays.sort(ratios);
         double median = ratios[runs / 2];
@@ -206,6 +219,7 @@ final class SpeculateBench extends BenchCommand {
                 Integer.toString(batch),
                 String.format(Locale.ROOT, "%.2f", median),
                 String.format(Locale.ROOT, "%.2f-%.2f", ratios[0], ratios[runs - 1]),
+                String.format(Locale.ROOT, "%.2f", ofCpu[runs / 2]),
                 Long.toString(after.tokens() - before.tokens()),
                 Long.toString(after.accepted() - before.accepted()));
         results.put(metric, median, "x");
@@ -216,7 +230,14 @@ final class SpeculateBench extends BenchCommand {
         EngineOptions options = engine.options().dummyWeights(true).maxModelLen(2048);
         Path folder = Shapes.halfBillion();
         Table table =
-                new Table("0.5 B, repeating", "batch", "speed-up", "spread", "drafted", "accepted");
+                new Table(
+                        "0.5 B, repeating",
+                        "batch",
+                        "speed-up",
+                        "spread",
+                        "of CPU time",
+                        "drafted",
+                        "accepted");
         List<Prompt> prompts = new ArrayList<>();
         for (int i = 0; i < 2; i++) {
             prompts.add(new Prompt.Tokens(new RandomPrompts(1000, seed + i).next(64)));
