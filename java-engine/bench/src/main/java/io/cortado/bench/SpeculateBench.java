@@ -243,6 +243,12 @@ final class SpeculateBench extends BenchCommand {
             prompts.add(new Prompt.Tokens(new RandomPrompts(1000, seed + i).next(64)));
         }
         Speculation how = Speculation.ngram(draftTokens);
+        EngineOptions always = options.speculation(how.adaptive(false));
+        try (Engine drafting = Engine.open(folder, always)) {
+            runAll(drafting, prompts, 1);
+            double perStep = tokensPerStep(drafting.stats(), prompts.size());
+            results.put("tokens_per_step_ngram_repeating", perStep, "tokens");
+        }
         try (Engine plain = Engine.open(folder, options);
                 Engine drafting = Engine.open(folder, options.speculation(how))) {
             String name = "speedup_ngram_repeating_b1";

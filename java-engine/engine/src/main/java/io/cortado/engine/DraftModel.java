@@ -4,6 +4,7 @@ import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
 import io.cortado.kv.BlockFork;
+import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvTiers;
@@ -135,7 +136,13 @@ final class DraftModel implements Drafter {
     }
 
     @Override
+    public void moved(KvCache cache) {
+        blocks.moved(cache);
+    }
+
+    @Override
     public KvTiers createTiers(CausalLm target, int hostBlocks) {
+        blocks.host(hostBlocks);
         return target.createTiers(hostBlocks, model);
     }
 

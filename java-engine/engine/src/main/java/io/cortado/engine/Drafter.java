@@ -1,12 +1,16 @@
 package io.cortado.engine;
 
 import io.cortado.device.Stream;
+import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
 import io.cortado.model.KvTiers;
 
 /** What drafts on the device, beside the target and on its stream. */
 interface Drafter extends AutoCloseable {
+    /** Blocks are moved before the next step: what they hold here is moved with it. */
+    void moved(KvCache cache);
+
     /**
      * A step of the target was enqueued: enqueues what goes along with it. Asked for each step.
      *

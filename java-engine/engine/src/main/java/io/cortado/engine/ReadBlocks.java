@@ -1,6 +1,8 @@
 package io.cortado.engine;
 
 import io.cortado.kv.BlockPool;
+import io.cortado.kv.KvCache;
+import io.cortado.kv.Moves;
 
 /**
  * How far what drafts has read the tokens of each block. The blocks are the target's, which may
@@ -12,8 +14,30 @@ final class ReadBlocks {
     /** The leading tokens of each block that were read. */
     private final byte[] read;
 
+    /** The same of those in host memory. */
+    private byte[] onHost = {};
+
     ReadBlocks(int numBlocks) {
         read = new byte[numBlocks];
+    }
+
+    /** There are so many blocks in host memory. */
+    void host(int numBlocks) {
+        onHost = new byte[numBlocks];
+    }
+
+    /** What a block holds goes where its keys and values go. */
+    void moved(KvCache cache) {
+        move(cache.toHost(), read, onHost);
+        move(cache.toDevice(), onHost, read);
+        move(cache.copies(), read, read);
+    }
+
+    private static void move(Moves moves, byte[] from, byte[] to) {
+        int[] pairs = moves.array();
+        for (int i = 0; i < moves.size(); i++) {
+            to[pairs[2 * i + 1]] = from[pairs[2 * i]];
+        }
     }
 
     /** The target alone has written tokens of a sequence: [from, to). */

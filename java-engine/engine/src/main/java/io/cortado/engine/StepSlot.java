@@ -185,6 +185,9 @@ final class StepSlot implements AutoCloseable {
         pairs.toDevice(cache.toDevice().array(), cache.toDevice().size());
         pairs.within(cache.copies().array(), cache.copies().size());
         tiers.enqueue(pairs, stream);
+        if (drafter != null) {
+            drafter.moved(cache);
+        }
     }
 
     /** Waits for the step; false if the time was over before. */
