@@ -5,7 +5,6 @@ import io.cortado.speculate.Acceptance;
 import io.cortado.speculate.DraftTree;
 import io.cortado.speculate.NgramIndex;
 import io.cortado.speculate.TokenText;
-import io.cortado.speculate.TreeChoice;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -21,8 +20,6 @@ final class Drafts implements TokenText {
 
     /** Null where chains alone are drafted. */
     private final @Nullable DraftBeam beam;
-
-    private final TreeChoice.@Nullable Trees trees;
 
     /** The most that may be drafted in this step; of a tree, on one way. */
     private int wanted;
@@ -45,7 +42,6 @@ final class Drafts implements TokenText {
         this.acceptance = acceptance;
         this.ngrams = ngrams;
         beam = null;
-        trees = null;
         tree = new DraftTree(most);
         paths = new DraftPaths(tree, most, most, 0);
     }
@@ -55,16 +51,9 @@ final class Drafts implements TokenText {
      *
      * @param depth the most on one way
      */
-    Drafts(
-            Sequence sequence,
-            BeamShape shape,
-            int depth,
-            int maxForks,
-            Acceptance acceptance,
-            TreeChoice.Trees trees) {
+    Drafts(Sequence sequence, BeamShape shape, int depth, int maxForks, Acceptance acceptance) {
         this.sequence = sequence;
         this.acceptance = acceptance;
-        this.trees = trees;
         ngrams = null;
         int most = Math.max(depth, shape.selected());
         beam = new DraftBeam(shape, depth);
@@ -136,10 +125,6 @@ final class Drafts implements TokenText {
 
     DraftBeam beam() {
         return Objects.requireNonNull(beam);
-    }
-
-    TreeChoice.Trees trees() {
-        return Objects.requireNonNull(trees);
     }
 
     int computed() {

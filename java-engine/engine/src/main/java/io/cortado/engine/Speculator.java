@@ -87,15 +87,10 @@ final class Speculator {
                 || sequence.maxOutput < 2) {
             return;
         }
-        if (trees != null && shape != null) {
+        if (shape != null) {
             sequence.drafts =
                     new Drafts(
-                            sequence,
-                            shape,
-                            how.tokens(),
-                            limits.maxForks(),
-                            lengths.acceptance(),
-                            trees.trees());
+                            sequence, shape, how.tokens(), limits.maxForks(), lengths.acceptance());
             return;
         }
         boolean ownText = how.method() == Speculation.Method.NGRAM || answers != null;
@@ -219,8 +214,7 @@ final class Speculator {
     private boolean take(Sequence sequence, Drafts drafts, int chain, int left) {
         boolean pays =
                 trees != null
-                        && trees.wantsTree(
-                                drafts.trees(), drafts.acceptance(), chain, scheduler.running());
+                        && trees.wantsTree(drafts.acceptance().rate(), chain, scheduler.running());
         int depth = pays ? Math.min(how.tokens(), Math.min(left, most(sequence))) : chain;
         if (!blocks.grow(sequence, depth)) {
             return false;
@@ -297,11 +291,12 @@ final class Speculator {
     void verified(Drafts drafts, int accepted, int last) {
         DraftTree tree = drafts.tree();
         int chain = tree.firstsOnTheWayTo(last);
-        boolean isWhole = chain == accepted && tree.isLeaf(last);
-        lengths.verified(drafts.acceptance(), chain + (isWhole ? 0 : 1), chain);
+        boolean isWhole = tree.isLeaf(last);
+        int tried = chain + (chain == accepted && isWhole ? 0 : 1);
+        lengths.verified(drafts.acceptance(), tried, chain);
         if (trees != null && drafts.wantsTree()) {
-            int levels = accepted + (tree.isLeaf(last) ? 0 : 1);
-            trees.verified(drafts.trees(), 1 + drafts.verifiedTokens(), levels, accepted);
+            int levels = accepted + (isWhole ? 0 : 1);
+            trees.verified(1 + drafts.verifiedTokens(), levels, accepted, tried, chain);
         }
         counts.verified(tree.size(), accepted);
     }
