@@ -88,7 +88,7 @@ final class SpeculateBench extends BenchCommand {
             perStep(folder, how, proposer, prompts, chains, results);
         }
         chains.print(out);
-        if (treeSize > 0) {
+        if (proposers.stream().anyMatch(this::draftsTrees)) {
             Table trees =
                     new Table(
                             "trees of %d, %d deep".formatted(treeSize, treeDepth),
@@ -108,7 +108,7 @@ final class SpeculateBench extends BenchCommand {
             for (String proposer : proposers) {
                 Speculation how = speculation(proposer);
                 compareAll(folder, how, proposer, plain, prompts, speeds, results);
-                if (treeSize > 0 && draftsTrees(proposer)) {
+                if (draftsTrees(proposer)) {
                     Speculation trees = how.tokens(treeDepth).tree(treeSize, treeTopK);
                     String name = proposer + "_tree";
                     compareAll(folder, trees, name, plain, prompts, speeds, results);
@@ -118,8 +118,9 @@ final class SpeculateBench extends BenchCommand {
         speeds.print(out);
     }
 
-    private static boolean draftsTrees(String proposer) {
-        return proposer.equals("draft") || proposer.equals("eagle3");
+    private boolean draftsTrees(String proposer) {
+        boolean isAsked = treeSize > 0 && engine.speculativeConfig.isEmpty();
+        return isAsked && (proposer.equals("draft") || proposer.equals("eagle3"));
     }
 
     private void perStep(

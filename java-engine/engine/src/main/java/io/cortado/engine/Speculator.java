@@ -215,13 +215,10 @@ final class Speculator {
         boolean pays =
                 trees != null
                         && trees.wantsTree(drafts.acceptance().rate(), chain, scheduler.running());
-        int depth = pays ? Math.min(how.tokens(), Math.min(left, most(sequence))) : chain;
-        if (!blocks.grow(sequence, depth)) {
-            return false;
-        }
-        boolean asTree = pays && blocks.takeBeam(sequence, depth);
+        int depth = Math.min(how.tokens(), Math.min(left, most(sequence)));
+        boolean asTree = pays && blocks.grow(sequence, depth) && blocks.takeBeam(sequence, depth);
         drafts.want(asTree ? depth : chain, asTree);
-        return true;
+        return asTree || blocks.grow(sequence, chain);
     }
 
     private int wanted(Sequence sequence, Drafts drafts) {
