@@ -20,6 +20,7 @@ import picocli.CommandLine.Command;
             FitBench.class,
             PrefixBench.class,
             PlanBench.class,
+            EplbBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
             MaskBench.class,

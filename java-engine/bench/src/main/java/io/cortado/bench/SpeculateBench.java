@@ -100,7 +100,7 @@ final class SpeculateBench extends BenchCommand {
             perStep(folder, how, proposer, prompts, chains, results);
         }
         chains.print(out);
-        if (treeSize > 0) {
+        if (proposers.stream().anyMatch(this::draftsTrees)) {
             Table trees =
                     new Table(
                             "trees of %d, %d deep".formatted(treeSize, treeDepth),
@@ -133,7 +133,7 @@ final class SpeculateBench extends BenchCommand {
             for (String proposer : proposers) {
                 Speculation how = speculation(proposer);
                 compareAll(folder, how, metric, proposer, plain, prompts, speeds, results);
-                if (treeSize > 0 && draftsTrees(proposer)) {
+                if (draftsTrees(proposer)) {
                     Speculation trees = how.tokens(treeDepth).tree(treeSize, treeTopK);
                     String name = proposer + "_tree";
                     compareAll(folder, trees, metric, name, plain, prompts, speeds, results);
@@ -143,8 +143,9 @@ final class SpeculateBench extends BenchCommand {
         speeds.print(out);
     }
 
-    private static boolean draftsTrees(String proposer) {
-        return proposer.equals("draft") || proposer.equals("eagle3");
+    private boolean draftsTrees(String proposer) {
+        boolean isAsked = treeSize > 0 && engine.speculativeConfig.isEmpty();
+        return isAsked && (proposer.equals("draft") || proposer.equals("eagle3"));
     }
 
     private void perStep(

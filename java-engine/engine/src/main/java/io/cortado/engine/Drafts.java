@@ -6,7 +6,6 @@ import io.cortado.speculate.DraftLengths;
 import io.cortado.speculate.DraftTree;
 import io.cortado.speculate.Lookup;
 import io.cortado.speculate.TokenText;
-import io.cortado.speculate.TreeChoice;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -37,8 +36,6 @@ final class Drafts implements TokenText {
     /** Null where chains alone are drafted. */
     private final @Nullable DraftBeam beam;
 
-    private final TreeChoice.@Nullable Trees trees;
-
     /** The most that may be drafted in this step; of a tree, on one way. */
     private int wanted;
 
@@ -61,7 +58,6 @@ final class Drafts implements TokenText {
         this.lookup = lookup;
         acceptance = lengths.acceptance();
         beam = null;
-        trees = null;
         tree = new DraftTree(most);
         paths = new DraftPaths(tree, most, most, 0);
     }
@@ -71,16 +67,9 @@ final class Drafts implements TokenText {
      *
      * @param depth the most on one way
      */
-    Drafts(
-            Sequence sequence,
-            BeamShape shape,
-            int depth,
-            int maxForks,
-            DraftLengths lengths,
-            TreeChoice.Trees trees) {
+    Drafts(Sequence sequence, BeamShape shape, int depth, int maxForks, DraftLengths lengths) {
         this.sequence = sequence;
         this.lengths = lengths;
-        this.trees = trees;
         acceptance = lengths.acceptance();
         lookup = null;
         int most = Math.max(depth, shape.selected());
@@ -185,10 +174,6 @@ final class Drafts implements TokenText {
 
     DraftBeam beam() {
         return Objects.requireNonNull(beam);
-    }
-
-    TreeChoice.Trees trees() {
-        return Objects.requireNonNull(trees);
     }
 
     int computed() {

@@ -101,15 +101,8 @@ final class Speculator {
                 || sequence.maxOutput < 2) {
             return;
         }
-        if (trees != null && shape != null) {
-            sequence.drafts =
-                    new Drafts(
-                            sequence,
-                            shape,
-                            how.tokens(),
-                            limits.maxForks(),
-                            lengths,
-                            trees.trees());
+        if (shape != null) {
+            sequence.drafts = new Drafts(sequence, shape, how.tokens(), limits.maxForks(), lengths);
             return;
         }
         sequence.drafts =
@@ -259,15 +252,11 @@ final class Speculator {
     private boolean take(Sequence sequence, Drafts drafts, int chain, int left) {
         boolean pays =
                 trees != null
-                        && trees.wantsTree(
-                                drafts.trees(), drafts.acceptance(), chain, scheduler.running());
-        int depth = pays ? Math.min(how.tokens(), Math.min(left, most(sequence))) : chain;
-        if (!blocks.grow(sequence, depth)) {
-            return false;
-        }
-        boolean asTree = pays && blocks.takeBeam(sequence, depth);
+                        && trees.wantsTree(drafts.acceptance().rate(), chain, scheduler.running());
+        int depth = Math.min(how.tokens(), Math.min(left, most(sequence)));
+        boolean asTree = pays && blocks.grow(sequence, depth) && blocks.takeBeam(sequence, depth);
         drafts.want(asTree ? depth : chain, asTree);
-        return true;
+        return asTree || blocks.grow(sequence, chain);
     }
 
     private int wanted(Sequence sequence, Drafts drafts) {
@@ -358,11 +347,12 @@ final class Speculator {
     void verified(Drafts drafts, int accepted, int last) {
         DraftTree tree = drafts.tree();
         int chain = tree.firstsOnTheWayTo(last);
-        boolean isWhole = chain == accepted && tree.isLeaf(last);
-        lengths.verified(drafts.acceptance(), chain + (isWhole ? 0 : 1), chain);
+        boolean isWhole = tree.isLeaf(last);
+        int tried = chain + (chain == accepted && isWhole ? 0 : 1);
+        lengths.verified(drafts.acceptance(), tried, chain);
         if (trees != null && drafts.wantsTree()) {
-            int levels = accepted + (tree.isLeaf(last) ? 0 : 1);
-            trees.verified(drafts.trees(), 1 + drafts.verifiedTokens(), levels, accepted);
+            int levels = accepted + (isWhole ? 0 : 1);
+            trees.verified(1 + drafts.verifiedTokens(), levels, accepted, tried, chain);
         }
         counts.verified(tree.size(), accepted);
         turn.accepted(accepted);

@@ -9,54 +9,61 @@ import org.junit.jupiter.api.Test;
 class TreeChoiceTest {
     private final DraftLengths lengths = new DraftLengths(4, true, 1 << 20, false);
     private final TreeChoice choice = new TreeChoice(lengths, 4, true);
-    private final TreeChoice.Trees trees = choice.trees();
-    private final Acceptance chain = lengths.acceptance();
+    private double rate;
 
     /**
      * @param perToken what a token more costs a step
      */
     private void learn(long perToken) {
+        Acceptance chain = lengths.acceptance();
         for (int i = 0; i < 50; i++) {
             for (int tokens = 1; tokens <= 32; tokens++) {
                 lengths.ran(tokens, 1000 + perToken * tokens);
             }
             lengths.drafted(4, 40);
             choice.drafted(60);
-            choice.verified(trees, 24, 4, 3);
+            choice.verified(24, 4, 3, 2, 1);
             lengths.verified(chain, 2, 1);
         }
+        rate = chain.rate();
     }
 
     @Test
     void aTreeIsTriedFirst() {
-        assertTrue(choice.wantsTree(trees, chain, 4, 1));
+        assertTrue(choice.wantsTree(0.5, 4, 1));
     }
 
     @Test
     void aTreePaysWhereTokensOfAStepCostLittle() {
         learn(1);
-        choice.wantsTree(trees, chain, 4, 1);
-        assertTrue(choice.wantsTree(trees, chain, 4, 1));
+        for (int i = 0; i < 10; i++) {
+            assertTrue(choice.wantsTree(rate, 4, 1));
+        }
+        assertFalse(choice.wantsTree(1, 4, 1), "where chains always stand, trees give nothing");
     }
 
     @Test
     void aChainPaysWhereTokensCostMuchAndATreeIsTriedNowAndThen() {
         learn(1000);
-        assertTrue(choice.wantsTree(trees, chain, 2, 1), "a sequence begins with a tree");
+        assertEquals(63, chainsUntilATree());
+        assertEquals(127, chainsUntilATree(), "after longer");
+    }
+
+    private int chainsUntilATree() {
         int chains = 0;
-        while (!choice.wantsTree(trees, chain, 2, 1)) {
+        while (!choice.wantsTree(rate, 2, 1)) {
             chains++;
         }
-        assertEquals(64, chains);
-        assertFalse(choice.wantsTree(trees, chain, 2, 1));
+        return chains;
     }
 
     @Test
     void treesAloneAreDraftedWhereNothingAdapts() {
         TreeChoice fixed = new TreeChoice(lengths, 4, false);
         learn(1000);
+        fixed.verified(24, 4, 3, 2, 1);
         for (int i = 0; i < 5; i++) {
-            assertTrue(fixed.wantsTree(fixed.trees(), chain, 4, 1));
+            assertTrue(fixed.wantsTree(rate, 4, 1));
         }
     }
 }
