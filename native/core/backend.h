@@ -264,7 +264,13 @@ struct MoePlanArgs {
     int32_t top_k, num_experts;
 };
 
-// An expert's matrices on a backend's device, as LinearArgs::w; null: not there.
+// How an expert's matrix is stored: rows as LinearArgs::w, or kernels/linear/gpu_codes.h.
+struct ExpertFormat {
+    int32_t format;  // ct_weights_format
+    int32_t group_shift;
+};
+
+// An expert's matrices on a backend's device; null: not there.
 struct ExpertMatrices {
     const void* gate;
     const void* up;
@@ -281,7 +287,8 @@ struct MoeExpertsArgs {
     const float* down_bias;
     void* workspace;  // [num_tokens * top_k][inner] of p.x_dtype
     int64_t hidden, inner, hidden_stride, inner_stride;
-    int32_t num_experts, gate_dtype, up_dtype, down_dtype;
+    int32_t num_experts;
+    ExpertFormat gate, up, down;
     ct_moe_params p;
 };
 

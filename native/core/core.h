@@ -194,7 +194,9 @@ struct WeightsSegment {
 // multiples of kWeightsPadding.
 struct ct_weights {
     ct_device* device;
-    int32_t dtype;        // of a backend's device: CT_F32 or CT_BF16 as stored
+    int32_t dtype;        // of a backend's device: CT_F32 or CT_BF16 as stored, where format is none of codes
+    int32_t format;       // of a backend's device: ct_weights_format as stored
+    int32_t group_shift;  // the same, where codes are stored: ct::linear::GpuCodes
     int32_t use;          // ct_weights_use
     int64_t rows;         // N
     int64_t cols;         // K

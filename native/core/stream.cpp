@@ -390,6 +390,7 @@ extern "C" int32_t ct_weights_device_address(void** address, int64_t* stride, co
     CT_REQUIRE(stride, "stride is null");
     CT_REQUIRE(weights, "weights is null");
     if (!ct::runtime_of(weights->device)) return ct::refuse_native(__func__, weights->device);
+    CT_REQUIRE(weights->use != CT_WEIGHTS_EXPERT, "weights are for CT_WEIGHTS_EXPERT");
     *address = weights->data;
     *stride = weights->stride;
     return ct::ok();

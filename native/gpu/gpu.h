@@ -108,6 +108,7 @@ struct LaunchShape {
 //   float to_float(bf16 | f16 | e4m3 | float);  T from_float<T>(float): nearest even; NaN stays NaN, e4m3 saturates
 //   uint32_t pack_bf16(float low, float high);  uint32_t pack_f16(float low, float high);  and their inverses
 //   void unpack_bf16(uint32_t, float& low, float& high);  void unpack_f16(uint32_t, float& low, float& high);
+//   uint32_t fma_bf16x2(uint32_t a, uint32_t b, uint32_t c);  a b + c of both, rounded once (simt: twice, by float32)
 //   uint32_t e4m3x2_to_bf16x2(uint16_t);  uint32_t e4m3x2_to_f16x2(uint16_t);   exact
 //   float exp2(float) (ex2.approx.ftz on the GPU), exp, log (of double too), rsqrt, sqrt, tanh, fma, max, min (the other
 //   operand where one is NaN), abs, floor, is_nan, infinity(), nan(), float_bits, bits_float; int ceil_div(int64_t,

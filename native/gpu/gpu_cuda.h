@@ -428,6 +428,12 @@ __device__ __forceinline__ void unpack_f16(uint32_t pair, float& low, float& hig
     high = convert::f16_value(static_cast<uint16_t>(pair >> 16));
 }
 
+__device__ __forceinline__ uint32_t fma_bf16x2(uint32_t a, uint32_t b, uint32_t c) {
+    uint32_t d;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    return d;
+}
+
 namespace detail {
 
 // The two bytes in the low halves of the two 16-bit words.
@@ -447,8 +453,8 @@ __device__ __forceinline__ uint32_t e4m3x2_to_bf16x2(uint16_t pair) {
     const uint32_t words = detail::spread(pair);
     const uint32_t nan = detail::nan_words(words);
     const uint32_t moved = ((words & 0x00800080u) << 8) | ((words & 0x007f007fu) << 4);
-    uint32_t scaled;  // moved * 2^120 - 0; sm_80 has the fma and not the product
-    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(scaled) : "r"(moved), "r"(0x7b807b80u), "r"(0x80008000u));
+    // moved * 2^120 - 0; sm_80 has the fma and not the product
+    const uint32_t scaled = fma_bf16x2(moved, 0x7b807b80u, 0x80008000u);
     return scaled | (nan * 0xffu) | (nan >> 1);  // 0x7fc0
 }
 

@@ -218,14 +218,15 @@ CT_API int32_t ct_graph_destroy(ct_graph* graph);
 
 /* What a matrix is for: decides how it is packed. */
 enum ct_weights_use {
-    CT_WEIGHTS_LINEAR = 0,   /* ct_linear, and ct_embedding (tied embeddings) */
-    CT_WEIGHTS_EMBEDDING = 1 /* ct_embedding only: rows stay as they are */
+    CT_WEIGHTS_LINEAR = 0,    /* ct_linear, and ct_embedding (tied embeddings) */
+    CT_WEIGHTS_EMBEDDING = 1, /* ct_embedding only: rows stay as they are */
+    CT_WEIGHTS_EXPERT = 2     /* ct_moe_experts only */
 };
 
 /* How the numbers of a matrix are stored. The block formats are ggml's (ggml-common.h; GGUF version 3): so many
  * consecutive columns of a row make a block of so many bytes, and cols must be a multiple of the block.
  * "kept": on the cpu such a matrix stays quantised in memory and ct_linear computes on its codes. The others are
- * dequantised once, at load, as is everything quantised on cuda and simt. */
+ * dequantised once, at load, as is everything quantised on cuda and simt but for CT_WEIGHTS_EXPERT. */
 enum ct_weights_format {
     CT_FORMAT_F32 = 0, /* the first four are also ct_dtype's */
     CT_FORMAT_BF16 = 1,
@@ -288,7 +289,8 @@ typedef struct ct_weights_part {
  *   dense_dtype  CT_F32 or CT_BF16: what a part that is dequantised becomes (rounded to nearest even). F32 and F16
  *                parts are stored as float32, BF16 parts as bf16, whatever it is
  *   On cuda and simt the whole matrix has one dtype: bf16 if every part is BF16, or quantised with dense_dtype CT_BF16;
- *   else float32.
+ *   else float32. For CT_WEIGHTS_EXPERT one part of MXFP4, INT4 or F8_E4M3 stays quantised there where scale_cols is at
+ *   least cols, or a power of two of at least 32 (F8_E4M3: 64); an F8_E4M3 code that is NaN is then refused.
  *   On the cpu a kept format stays quantised where its scales change at multiples of 32 columns at most, and cols is a
  *   multiple of 32; else it is dequantised as well. For CT_WEIGHTS_EMBEDDING every format stays as it is.
  * A block whose scale is NaN or infinite is refused. */
@@ -897,10 +899,10 @@ CT_API int32_t ct_moe_plan_bytes(int64_t* bytes, const ct_device* device, int64_
 CT_API int32_t ct_moe_plan(ct_buffer* plan, const ct_buffer* ids, int64_t num_tokens, int32_t top_k,
                            int32_t num_experts, ct_stream* stream);
 
-/* gate, up: matrices [I][H]; down: [H][I]; num_experts of each, all for CT_WEIGHTS_LINEAR and of one part (or parts of
- * one format), so that one call runs them all: the gates have one format, the ups, the downs. Keeps the handles, which
- * must outlive it; the arrays are only read during the call. An expert whose three matrices are null is not on this
- * device: its slots are skipped. At least one is. */
+/* gate, up: matrices [I][H]; down: [H][I]; num_experts of each, all for CT_WEIGHTS_EXPERT or CT_WEIGHTS_LINEAR and of
+ * one part (or parts of one format), so that one call runs them all: the gates have one format, the ups, the downs. Keeps
+ * the handles, which must outlive it; the arrays are only read during the call. An expert whose three matrices are null
+ * is not on this device: its slots are skipped. At least one is. */
 CT_API int32_t ct_experts_create(ct_experts** experts, ct_device* device, const ct_weights* const* gate,
                                  const ct_weights* const* up, const ct_weights* const* down, int32_t num_experts);
 CT_API int32_t ct_experts_destroy(ct_experts* experts);

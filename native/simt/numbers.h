@@ -36,6 +36,13 @@ inline void unpack_f16(uint32_t pair, float& low, float& high) {
     low = to_float(f16{static_cast<uint16_t>(pair)});
     high = to_float(f16{static_cast<uint16_t>(pair >> 16)});
 }
+inline uint32_t fma_bf16x2(uint32_t a, uint32_t b, uint32_t c) {
+    float low[3], high[3];
+    unpack_bf16(a, low[0], high[0]);
+    unpack_bf16(b, low[1], high[1]);
+    unpack_bf16(c, low[2], high[2]);
+    return pack_bf16(std::fma(low[0], low[1], low[2]), std::fma(high[0], high[1], high[2]));
+}
 inline uint32_t e4m3x2_to_bf16x2(uint16_t pair) {
     return pack_bf16(to_float(e4m3{static_cast<uint8_t>(pair)}), to_float(e4m3{static_cast<uint8_t>(pair >> 8)}));
 }

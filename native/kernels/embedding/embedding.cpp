@@ -61,6 +61,7 @@ extern "C" int32_t ct_embedding(ct_buffer* y, const ct_weights* table, const ct_
     CT_TRY(ct::check_stream(__func__, stream));
     CT_REQUIRE(table, "table is null");
     CT_REQUIRE(table->device == ct::device_of(stream), "table lives on another device than the stream");
+    CT_REQUIRE(table->use != CT_WEIGHTS_EXPERT, "table is for CT_WEIGHTS_EXPERT");
     CT_TRY(ct::check_activation_dtype(__func__, "dtype", dtype));
     CT_TRY(ct::check_matrix(__func__, "y", y, stream, num_tokens, table->cols, y_stride, ct::dtype_bytes(dtype)));
     CT_TRY(ct::check_buffer(__func__, "ids", ids, stream, num_tokens, 4));

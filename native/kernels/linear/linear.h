@@ -46,6 +46,8 @@ struct Kernels {
     TileKernel f32_bf16;
     TileKernel f32_f32;
     void (*expand)(float* out, const void* bf16_in, int64_t count);
+    // bf16 lines of k's [0, cols) as float32 lines, kGroupPanels of them a k; null: f32_bf16 is as fast as f32_f32.
+    void (*widen)(float* out, const unsigned char* w, int64_t w_step, int64_t cols, int panels);
     // y[0..cols) = c + bias (nullable), rounded to y_dtype.
     void (*finish)(void* y, const float* c, const float* bias, int64_t cols, int32_t y_dtype);
 };

@@ -134,6 +134,19 @@ void expand(float* out, const void* bf16_in, int64_t count) {
     }
 }
 
+void widen(float* out, const unsigned char* w, int64_t w_step, int64_t cols, int panels) {
+    const __m256i high = _mm256_set1_epi32(static_cast<int32_t>(0xffff0000u));
+    for (int64_t k = 0; k < cols; k += 2) {
+        for (int i = 0; i < panels * kPanelRows; i += kLanes) {
+            const __m256i pairs = _mm256_load_si256(reinterpret_cast<const __m256i*>(w + i * 4));
+            _mm256_store_ps(out + i, _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)));
+            if (k + 1 < cols) _mm256_store_ps(out + kGroupRows + i, _mm256_castsi256_ps(_mm256_and_si256(pairs, high)));
+        }
+        out += 2 * kGroupRows;
+        w += w_step;
+    }
+}
+
 // Round to nearest even, NaN stays NaN (core.h's to_bf16, 8 at a time): the bf16s in the low halves of the lanes.
 [[gnu::always_inline]] inline __m256i round_to_bf16(__m256 value) {
     const __m256i bits = _mm256_castps_si256(value);
@@ -174,6 +187,6 @@ void finish(void* y, const float* c, const float* bias, int64_t cols, int32_t y_
 
 }  // namespace
 
-const Kernels kAvx2Kernels = {kMaxRows, nullptr, tile_f32<true>, tile_f32<false>, expand, finish};
+const Kernels kAvx2Kernels = {kMaxRows, nullptr, tile_f32<true>, tile_f32<false>, expand, widen, finish};
 
 }  // namespace ct::linear

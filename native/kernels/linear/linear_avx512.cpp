@@ -167,12 +167,29 @@ CT_TILES(tile_f32_bf16)
 CT_TILES(tile_f32_f32)
 // clang-format on
 
+[[gnu::always_inline]] inline __m512i widened(__m256i narrow) {
+    return _mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16);
+}
+
 void expand(float* out, const void* bf16_in, int64_t count) {
     const auto* in = static_cast<const uint16_t*>(bf16_in);
-    for (int64_t i = 0; i < count; i += 16) {
-        const auto mask = static_cast<__mmask16>(count - i >= 16 ? 0xffff : (1 << (count - i)) - 1);
-        const __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, in + i));
-        _mm512_mask_storeu_epi32(out + i, mask, _mm512_slli_epi32(wide, 16));
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        _mm512_storeu_si512(out + i, widened(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(in + i))));
+    }
+    if (i == count) return;
+    const auto mask = static_cast<__mmask16>((1 << (count - i)) - 1);
+    _mm512_mask_storeu_epi32(out + i, mask, widened(_mm256_maskz_loadu_epi16(mask, in + i)));
+}
+
+void widen(float* out, const unsigned char* w, int64_t w_step, int64_t cols, int panels) {
+    for (int64_t k = 0; k < cols; k += 2) {
+        for (int p = 0; p < panels; ++p) {
+            _mm512_store_ps(out + p * kPanelRows, even_weights(w + p * kLineBytes));
+            if (k + 1 < cols) _mm512_store_ps(out + kGroupRows + p * kPanelRows, odd_weights(w + p * kLineBytes));
+        }
+        out += 2 * kGroupRows;
+        w += w_step;
     }
 }
 
@@ -193,7 +210,8 @@ void finish(void* y, const float* c, const float* bias, int64_t cols, int32_t y_
 
 }  // namespace
 
-const Kernels kAvx512Kernels = {kMaxRows, tile_bf16_bf16_any, tile_f32_bf16_any, tile_f32_f32_any, expand, finish};
-const Kernels kAvx512FloatKernels = {kMaxRows, nullptr, tile_f32_bf16_any, tile_f32_f32_any, expand, finish};
+const Kernels kAvx512Kernels = {kMaxRows, tile_bf16_bf16_any, tile_f32_bf16_any, tile_f32_f32_any, expand, widen,
+                                finish};
+const Kernels kAvx512FloatKernels = {kMaxRows, nullptr, tile_f32_bf16_any, tile_f32_f32_any, expand, widen, finish};
 
 }  // namespace ct::linear

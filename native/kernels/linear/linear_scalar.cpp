@@ -64,6 +64,6 @@ void finish(void* y, const float* c, const float* bias, int64_t cols, int32_t y_
 
 }  // namespace
 
-const Kernels kScalarKernels = {kMaxRows, nullptr, tile_f32<bf16>, tile_f32<float>, expand, finish};
+const Kernels kScalarKernels = {kMaxRows, nullptr, tile_f32<bf16>, tile_f32<float>, expand, nullptr, finish};
 
 }  // namespace ct::linear

@@ -24,7 +24,7 @@ struct Product {
     void run(float* sums, const Block& block, unsigned char* thread_scratch) const;
 
 private:
-    void run_dense(float* sums, const Block& block, float* expanded) const;
+    void run_dense(float* sums, const Block& block, unsigned char* thread_scratch) const;
     void run_kept(float* sums, const Block& block, unsigned char* thread_scratch) const;
     bool expands() const;
     TileKernel kernel() const;

@@ -11,6 +11,7 @@
 #include "core/stream.h"
 #include "kernels/linear/code_layout.h"
 #include "kernels/linear/code_pack.h"
+#include "kernels/linear/gpu_pack.h"
 #include "kernels/linear/source.h"
 #include "kernels/quant/formats.h"
 
@@ -107,7 +108,7 @@ std::vector<ct::WeightsSegment> plan(const Source& source, int32_t dense_dtype, 
         segment.first_row = first_row;
         segment.rows = part.rows;
         segment.format = part.format;
-        segment.sub_block = use == CT_WEIGHTS_LINEAR ? sub_block_of(part, source.cols) : 0;
+        segment.sub_block = use == CT_WEIGHTS_EMBEDDING ? 0 : sub_block_of(part, source.cols);
         segment.storage = use == CT_WEIGHTS_EMBEDDING ? kStoreRaw
                           : segment.sub_block != 0    ? kStoreCodes
                                                       : dense_dtype_of(part, dense_dtype);
@@ -236,6 +237,15 @@ int32_t upload_rows(ct_weights& w, const Source& source, ct::Team& team) {
     return CT_OK;
 }
 
+// The same of a matrix whose codes are kept.
+int32_t upload_codes(ct_weights& w, const Source& source, ct::Team& team) {
+    const GpuCodes codes = {w.rows, w.cols, w.format, w.group_shift};
+    const auto* runtime = ct::runtime_of(w.device);
+    std::vector<unsigned char> bytes(runtime ? static_cast<size_t>(w.data_bytes) : 0);
+    pack_gpu_codes(runtime ? bytes.data() : w.data, codes, source, team);
+    return runtime ? runtime->upload(w.device->context, w.data, bytes.data(), w.data_bytes) : CT_OK;
+}
+
 // The one dtype of a backend's matrix.
 int32_t common_dtype(const Source& source, int32_t dense_dtype) {
     const bool all_bf16 = std::all_of(source.parts, source.parts + source.num_parts, [&](const ct_weights_part& part) {
@@ -250,8 +260,19 @@ bool round_up(int64_t value, int64_t* result) {
     return true;
 }
 
-// Stride and bytes of a backend's matrix; false where they overflow.
-bool lay_out_rows(ct_weights& w) {
+// How a backend's device stores the matrix, its stride and bytes; false where they overflow.
+bool lay_out_rows(ct_weights& w, const Source& source) {
+    w.format = w.dtype;
+    GpuCodes codes;
+    if (w.use == CT_WEIGHTS_EXPERT && gpu_codes_of(&codes, source)) {
+        int64_t most = 0;  // at most 8 bytes an element, and padding
+        if (!ct::multiply(w.rows + ct::kWeightsPadding, w.cols + ct::kWeightsPadding, &most)) return false;
+        if (!ct::multiply(most, 8, &most)) return false;
+        w.format = codes.format;
+        w.group_shift = codes.group_shift;
+        w.data_bytes = codes.bytes();
+        return true;
+    }
     int64_t padded_rows = 0;
     return round_up(w.cols, &w.stride) && round_up(w.rows, &padded_rows) &&
            ct::multiply(w.stride, ct::dtype_bytes(w.dtype), &w.data_bytes) &&
@@ -284,14 +305,14 @@ int32_t lay_out(const char* function, ct_weights& w, std::vector<ct::WeightsSegm
     if (source.num_parts < 1) return refuse("num_parts must be at least 1", source.num_parts);
     if (source.cols < 1) return refuse("cols must be at least 1", source.cols);
     CT_TRY(ct::check_activation_dtype(function, "dense_dtype", dense_dtype));
-    if (use != CT_WEIGHTS_LINEAR && use != CT_WEIGHTS_EMBEDDING) return refuse("use is not a ct_weights_use", use);
+    if (use < CT_WEIGHTS_LINEAR || use > CT_WEIGHTS_EXPERT) return refuse("use is not a ct_weights_use", use);
     w.device = device;
     w.use = use;
     w.cols = w.stride = source.cols;
     CT_TRY(check_parts(function, &w.rows, source, are_read));
     w.dtype = common_dtype(source, dense_dtype);
     if (!device->backend) segments = plan(source, dense_dtype, use);
-    if (device->backend ? lay_out_rows(w) : lay_out(&w.data_bytes, segments, source)) return CT_OK;
+    if (device->backend ? lay_out_rows(w, source) : lay_out(&w.data_bytes, segments, source)) return CT_OK;
     return ct::fail(CT_INVALID, "%s: %lld rows of %lld columns are too large", function, static_cast<long long>(w.rows),
                     static_cast<long long>(w.cols));
 }
@@ -371,8 +392,12 @@ int32_t ct_weights_create(ct_weights** weights, ct_device* device, const ct_weig
     std::optional<ct::TeamLock> lock;  // a device with a runtime of its own has no queue
     if (device->queue) lock.emplace(device);
     CT_TRY(check_blocks(__func__, source, *device->team));
+    const bool keeps_codes = device->backend && GpuCodes::is(packed->format);
+    if (keeps_codes) CT_TRY(check_codes(__func__, source));
     CT_TRY(allocate(*packed));
-    if (device->backend) {
+    if (keeps_codes) {
+        CT_TRY(upload_codes(*packed, source, *device->team));
+    } else if (device->backend) {
         CT_TRY(upload_rows(*packed, source, *device->team));
     } else {
         packed->num_segments = static_cast<int64_t>(segments.size());

@@ -206,14 +206,21 @@ void Experts::run_down(const PlanView& plan, const Workspace& space, int64_t row
         const Block block = division.block(&e, part);
         auto* scratch = static_cast<unsigned char*>(team.scratch(thread, product_bytes + sums_bytes));
         auto* sums = reinterpret_cast<float*>(scratch + product_bytes);
+        const int64_t col = block.panel_begin * kPanelRows;
+        const int64_t cols = std::min<int64_t>(block.panels * kPanelRows, experts->hidden - col);
+        const auto y_of = [&](int64_t row) {
+            return static_cast<unsigned char*>(a.y) + (plan.slots[row] * a.p.y_stride + col) * y_element;
+        };
+        // Rows of y lie far from each other: their lines are asked for before there is anything to write.
+        for (int64_t row = block.row_begin; row < block.row_end; ++row) {
+            for (int64_t at = 0; at < cols * y_element; at += linear::kLineBytes) __builtin_prefetch(y_of(row) + at, 1);
+        }
         Product own = down;
         use(own, *experts->matrices[e].down);
         own.run(sums, block, scratch);
-        const int64_t col = block.panel_begin * kPanelRows;
-        const int64_t cols = std::min<int64_t>(block.panels * kPanelRows, experts->hidden - col);
         const float* bias = bias_of(a.down_bias, e, experts->hidden, col);
         for (int64_t row = block.row_begin; row < block.row_end; ++row) {
-            auto* y = static_cast<unsigned char*>(a.y) + (plan.slots[row] * a.p.y_stride + col) * y_element;
+            unsigned char* y = y_of(row);
             own.kernels->finish(y, sums + (row - block.row_begin) * linear::kGroupRows, bias, cols, a.p.y_dtype);
         }
     });
@@ -277,6 +284,7 @@ extern "C" int32_t ct_moe_experts(ct_buffer* y, const ct_buffer* x, const ct_buf
                "y, x and workspace must not alias");
 
     const ct_experts::Matrices& first = *experts->first;
+    const auto format_of = [](const ct_weights* w) { return ct::ExpertFormat{w->format, w->group_shift}; };
     const ct::MoeExpertsArgs args = {y->data,
                                      x->data,
                                      ct::data<int32_t>(plan),
@@ -290,9 +298,9 @@ extern "C" int32_t ct_moe_experts(ct_buffer* y, const ct_buffer* x, const ct_buf
                                      first.gate->stride,
                                      first.down->stride,
                                      experts->num_experts,
-                                     first.gate->dtype,
-                                     first.up->dtype,
-                                     first.down->dtype,
+                                     format_of(first.gate),
+                                     format_of(first.up),
+                                     format_of(first.down),
                                      p};
     if (ct::has_backend(stream)) return ct::launch(__func__, stream, &ct::Operations::moe_experts, args);
     using namespace ct::moe;

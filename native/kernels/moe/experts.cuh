@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/activation/activation.cuh"
+#include "kernels/linear/gpu_codes.h"
 #include "kernels/linear/linear_gpu.h"
 #include "kernels/moe/moe_gpu.h"
 
@@ -19,8 +20,14 @@ struct Product {
     int64_t num_slots, n, k, x_stride, w_stride, y_stride;
     gemm::Ranges ranges;
     int32_t num_experts, top_k, height, activation;
-    int32_t y_dtype, x_dtype, w_dtype, up_dtype;
+    int32_t y_dtype, x_dtype;
+    ct::ExpertFormat w, up;  // of the second product w alone
     float alpha, limit;
+
+    // Of matrices whose codes are kept.
+    __device__ __forceinline__ ct::linear::GpuCodes codes(ct::ExpertFormat stored) const {
+        return {n, k, stored.format, stored.group_shift};
+    }
 };
 
 inline Product first_product(const ct::MoeExpertsArgs& a, int32_t wanted_ranges) {
@@ -43,8 +50,8 @@ inline Product first_product(const ct::MoeExpertsArgs& a, int32_t wanted_ranges)
             a.p.activation,
             a.p.x_dtype,
             a.p.x_dtype,
-            a.gate_dtype,
-            a.up_dtype,
+            a.gate,
+            a.up,
             a.p.alpha,
             a.p.limit};
 }
@@ -62,7 +69,7 @@ inline Product second_product(const ct::MoeExpertsArgs& a, int32_t wanted_ranges
     p.y_stride = a.p.y_stride;
     p.ranges = gemm::cut(a.inner, wanted_ranges);
     p.y_dtype = a.p.y_dtype;
-    p.w_dtype = a.down_dtype;
+    p.w = a.down;
     return p;
 }
 
@@ -131,10 +138,12 @@ __device__ __forceinline__ void store(const Product& p, const Place& place, int 
     }
 }
 
-
-// experts_mma.cu: each product where ct_linear takes the tensor cores for it; experts_fma.cu: all else.
+// experts_mma.cu: each product where ct_linear takes the tensor cores for it; experts_codes.cu: the same where the codes
+// of W are kept; experts_fma.cu: all else.
 int32_t launch_first_mma(const LaunchContext& context, const ct::MoeExpertsArgs& args);
 int32_t launch_second_mma(const LaunchContext& context, const ct::MoeExpertsArgs& args);
+int32_t launch_first_codes(const LaunchContext& context, const ct::MoeExpertsArgs& args);
+int32_t launch_second_codes(const LaunchContext& context, const ct::MoeExpertsArgs& args);
 int32_t launch_first_fma(const LaunchContext& context, const ct::MoeExpertsArgs& args);
 int32_t launch_second_fma(const LaunchContext& context, const ct::MoeExpertsArgs& args);
 

@@ -1,5 +1,5 @@
-// experts_fma.cu: the experts' products with float32 products and sums, of any dtypes and alignment: the strict mode
-// (float32 activations). The order of sums is linear_fma.cu's.
+// experts_fma.cu: the experts' products with float32 products and sums, of any formats and alignment: the strict mode
+// (float32 activations). The order of sums is linear_fma.cu's; kept codes are taken as the float32 that they stand for.
 //
 // A block of 128 threads computes 16 rows at a time of a tile times 32 columns, four rows a thread; 64 columns of x and W
 // are staged in shared memory as float32. Of 5 loads from shared memory come 4 FMAs (8 of 6 with two matrices): bound by
@@ -33,6 +33,13 @@ struct FmaTile {
     FmaShared& s;
     int row0;  // of the tile
 
+    __device__ __forceinline__ float weight(const void* matrix, int row, int64_t k, ct::ExpertFormat stored) const {
+        if (ct::linear::GpuCodes::is(stored.format)) {
+            return ct::linear::gpu_code_value(p.codes(stored), matrix, place.col0 + row, k);
+        }
+        return element(matrix, (place.col0 + row) * p.w_stride + k, stored.format);
+    }
+
     // W's padding makes all of its rows and columns valid; beyond K and the tile's rows x counts as zero.
     __device__ __forceinline__ void stage(int64_t k) const {
         const ct::ExpertMatrices& m = p.experts[place.expert];
@@ -44,9 +51,8 @@ struct FmaTile {
                 valid ? element(p.x, x_row<GATED>(p, place, row0 + row) * p.x_stride + col, p.x_dtype) : 0.0f;
         }
         for (int i = static_cast<int>(threadIdx.x); i < kCols * kStep; i += kThreads) {
-            const int64_t at = (place.col0 + i / kStep) * p.w_stride + k + i % kStep;
-            s.w[0][i / kStep][i % kStep] = element(GATED ? m.gate : m.down, at, p.w_dtype);
-            if constexpr (GATED) s.w[1][i / kStep][i % kStep] = element(m.up, at, p.up_dtype);
+            s.w[0][i / kStep][i % kStep] = weight(GATED ? m.gate : m.down, i / kStep, k + i % kStep, p.w);
+            if constexpr (GATED) s.w[1][i / kStep][i % kStep] = weight(m.up, i / kStep, k + i % kStep, p.up);
         }
     }
 

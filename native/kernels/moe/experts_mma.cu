@@ -13,47 +13,13 @@
 //                      blocks a multiprocessor of an H200. Bound by ldmatrix (a warp of 32 x 32 reads 2 KB for 32 kFLOP) at
 //                      about 0.35 of the tensor rate; predicted 0.30 of it for T = 4096, 0.80 of copy bandwidth at T = 128.
 // Never run on a GPU.
-#include "kernels/linear/linear_mma.cuh"
-#include "kernels/moe/experts.cuh"
+#include "kernels/moe/experts_mma.cuh"
 
 namespace gpu::moe {
 namespace {
 
 using gemm::kMostRanges;
-using gemm::kRowBytes;
-using gemm::kRowUnits;
 using gemm::kStepK;
-using gemm::kUnit;
-
-// As gemm::Staging, of rows that each have an address; null: zeros.
-template <int ROWS, int THREADS>
-struct RowStaging {
-    static constexpr int kPasses = ROWS * kRowUnits / THREADS;
-    static constexpr int kApart = THREADS / kRowUnits;
-    const bf16* from[kPasses];  // the thread's unit of each of its rows, first column
-    int cols;                   // that there are, from the thread's unit on
-    int row, unit;
-
-    template <typename RowOf>
-    __device__ __forceinline__ RowStaging(int64_t num_cols, int thread, const RowOf& row_of)
-        : row(thread / kRowUnits), unit(thread % kRowUnits) {
-        cols = static_cast<int>(num_cols) - unit * kUnit;
-#pragma unroll
-        for (int i = 0; i < kPasses; ++i) {
-            const bf16* at = row_of(row + i * kApart);
-            from[i] = at ? at + unit * kUnit : nullptr;
-        }
-    }
-
-    __device__ __forceinline__ void copy(unsigned char* to, int64_t k) const {
-#pragma unroll
-        for (int i = 0; i < kPasses; ++i) {
-            const int r = row + i * kApart;
-            const bool valid = from[i] && k < cols;
-            copy_async16_or_zero(to + r * kRowBytes + (unit ^ (r % 8)) * 16, valid ? from[i] + k : nullptr, valid);
-        }
-    }
-};
 
 // Addresses of the rows of a tile of W and of x. COLS rows of W: the first half gate's, the second up's, or all down's.
 template <bool GATED, int COLS>
@@ -67,10 +33,7 @@ struct Rows {
         const void* matrix = !GATED ? m.down : row < kOutCols ? m.gate : m.up;
         return static_cast<const bf16*>(matrix) + (place.col0 + row % kOutCols) * p.w_stride;
     }
-    __device__ __forceinline__ const bf16* x(int row) const {
-        if (row >= place.rows) return nullptr;
-        return static_cast<const bf16*>(p.x) + x_row<GATED>(p, place, row) * p.x_stride;
-    }
+    __device__ __forceinline__ const bf16* x(int row) const { return x_address<GATED>(p, place, row); }
 };
 
 // ---- few rows ------------------------------------------------------------------------------------------------------

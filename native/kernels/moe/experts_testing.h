@@ -12,7 +12,7 @@ struct ExpertMatrix {
     int64_t rows, cols;
     std::vector<float> values;
 
-    ExpertMatrix(Device& d, Random& random, int64_t n, int64_t k, int32_t format, int32_t dense_dtype)
+    ExpertMatrix(Device& d, Random& random, int64_t n, int64_t k, int32_t format, int32_t dense_dtype, int32_t use)
         : rows(n), cols(k), values(static_cast<size_t>(n * k)) {
         std::vector<unsigned char> bytes;
         std::vector<float> scales;
@@ -36,7 +36,7 @@ struct ExpertMatrix {
         } else if (format == CT_FORMAT_INT4 || format == CT_FORMAT_F8_E4M3) {
             const bool int4 = format == CT_FORMAT_INT4;
             part.scale_rows = int4 ? 1 : 128;
-            part.scale_cols = int4 ? 32 : 128;
+            part.scale_cols = !int4 || k % 128 == 0 ? 128 : 32;
             const int64_t across = (k + part.scale_cols - 1) / part.scale_cols;
             part.num_scales = (n + part.scale_rows - 1) / part.scale_rows * across;
             for (int64_t i = 0; i < part.num_scales; ++i) {
@@ -44,7 +44,9 @@ struct ExpertMatrix {
                 zeros.push_back(static_cast<uint8_t>(6 + random.below(5)));
             }
             bytes.resize(int4 ? values.size() / 2 : values.size());
-            for (unsigned char& byte : bytes) byte = static_cast<unsigned char>(random.below(int4 ? 256 : 0x48));
+            for (unsigned char& byte : bytes) {
+                byte = static_cast<unsigned char>(int4 ? random.below(256) : random.below(0x48) | random.below(2) << 7);
+            }
             CHECK_OK(ct_dequantize(values.data(), bytes.data(), n * k, static_cast<int64_t>(bytes.size()), format));
             for (int64_t i = 0; i < n * k; ++i) {
                 const auto at = static_cast<size_t>(i / k / part.scale_rows * across + i % k / part.scale_cols);
@@ -68,7 +70,7 @@ struct ExpertMatrix {
         }
         part.data = bytes.data();
         part.data_bytes = static_cast<int64_t>(bytes.size());
-        CHECK_OK(ct_weights_create(&weights, d.device, &part, 1, k, dense_dtype, CT_WEIGHTS_LINEAR));
+        CHECK_OK(ct_weights_create(&weights, d.device, &part, 1, k, dense_dtype, use));
     }
     ~ExpertMatrix() { CHECK_OK(ct_weights_destroy(weights)); }
     ExpertMatrix(const ExpertMatrix&) = delete;
@@ -87,14 +89,14 @@ struct Layer {
 
     // absent: an expert that is not there; -1: none.
     Layer(Device& d, int32_t e, int64_t h, int64_t i, int32_t format, int32_t down_format, int32_t dense_dtype,
-          int32_t absent = -1)
+          int32_t absent = -1, int32_t use = CT_WEIGHTS_LINEAR)
         : num_experts(e), hidden(h), inner(i), gate_bias(d, e * i), up_bias(d, e * i), down_bias(d, e * h) {
         Random random(static_cast<uint64_t>(h * 31 + i + format));
         std::vector<const ct_weights*> gates, ups, downs;
         for (int32_t n = 0; n < e; ++n) {
-            gate.push_back(std::make_unique<ExpertMatrix>(d, random, i, h, format, dense_dtype));
-            up.push_back(std::make_unique<ExpertMatrix>(d, random, i, h, format, dense_dtype));
-            down.push_back(std::make_unique<ExpertMatrix>(d, random, h, i, down_format, dense_dtype));
+            gate.push_back(std::make_unique<ExpertMatrix>(d, random, i, h, format, dense_dtype, use));
+            up.push_back(std::make_unique<ExpertMatrix>(d, random, i, h, format, dense_dtype, use));
+            down.push_back(std::make_unique<ExpertMatrix>(d, random, h, i, down_format, dense_dtype, use));
             gates.push_back(n == absent ? nullptr : gate.back()->weights);
             ups.push_back(n == absent ? nullptr : up.back()->weights);
             downs.push_back(n == absent ? nullptr : down.back()->weights);
@@ -322,6 +324,17 @@ inline void expertsAreLinear(Device& d, const Layer& layer, const ExpertsCall& g
             CHECK(std::memcmp(own_y.at + r * y_row, y.data() + s * y_row, static_cast<size_t>(y_row)) == 0);
         }
     }
+}
+
+// With float32 activations codes that are kept give the bits that they give where they are dequantised at load.
+inline void keptExpertsAreAsDequantized(Device& d, int32_t format, int64_t hidden, int64_t inner) {
+    const Layer kept(d, 3, hidden, inner, format, format, CT_F32, -1, CT_WEIGHTS_EXPERT);
+    const Layer dense(d, 3, hidden, inner, format, format, CT_F32);
+    Random random(41);
+    const std::vector<unsigned char> x = random_elements(random, 19 * hidden, CT_F32);
+    const std::vector<int32_t> ids = random_ids(random, 19, 2, 3);
+    const ExpertsCall call = {.x_dtype = CT_F32, .activation = CT_MOE_SILU_CLAMPED, .biases = true};
+    CHECK(run_experts(d, kept, x.data(), ids, call) == run_experts(d, dense, x.data(), ids, call));
 }
 
 // A token's rows in batches of other sizes, among other tokens, one of which is NaN.

@@ -35,7 +35,7 @@ struct Destroy {
 // Whether one call can run both: the same shape, stored in the same way.
 bool is_alike(const ct_weights& a, const ct_weights& b) {
     if (a.rows != b.rows || a.cols != b.cols || a.dtype != b.dtype) return false;
-    if (a.device->backend) return true;
+    if (a.device->backend) return a.format == b.format && a.group_shift == b.group_shift;
     const ct::WeightsSegment& s = a.segments[0];
     const ct::WeightsSegment& t = b.segments[0];
     return s.storage == t.storage &&
@@ -49,7 +49,7 @@ int32_t check_matrix(const char* function, const ct_experts& experts, int32_t e,
     };
     if (!w) return refuse("is null, but not all three matrices of the expert");
     if (w->device != experts.device) return refuse("is of another device");
-    if (w->use != CT_WEIGHTS_LINEAR) return refuse("is not for CT_WEIGHTS_LINEAR");
+    if (w->use == CT_WEIGHTS_EMBEDDING) return refuse("is for CT_WEIGHTS_EMBEDDING");
     if (!w->device->backend && w->num_segments != 1) return refuse("has parts of different formats");
     if (!is_alike(*w, *(experts.first->*role.matrix))) return refuse("has not the shape and format of the others");
     return CT_OK;

@@ -90,11 +90,16 @@ void refusesWrongArguments() {
     CHECK_STATUS(ct_experts_create(&experts, nullptr, gates, gates, downs, 1), CT_INVALID);
     CHECK_STATUS(ct_experts_destroy(nullptr), CT_INVALID);
     Random random(1);
-    const ExpertMatrix other(d, random, 8, 16, CT_FORMAT_F32, CT_F32);
+    const ExpertMatrix other(d, random, 8, 16, CT_FORMAT_F32, CT_F32, CT_WEIGHTS_LINEAR);
     const ct_weights* mixed[] = {layer.gate[0]->weights, other.weights};
     CHECK_STATUS(create(mixed, gates, downs, 2), CT_INVALID);
 
     Array<float> x(d, 64), y(d, 128), floats(d, 64);
+    const ExpertMatrix of_expert(d, random, 8, 16, CT_FORMAT_F32, CT_F32, CT_WEIGHTS_EXPERT);
+    const Array<int32_t> token(d, 1);
+    CHECK_STATUS(ct_linear(y.buffer, x.buffer, of_expert.weights, nullptr, 1, 8, 16, CT_F32, CT_F32, d.stream),
+                 CT_INVALID);
+    CHECK_STATUS(ct_embedding(y.buffer, of_expert.weights, token.buffer, 1, 16, CT_F32, 1, d.stream), CT_INVALID);
     Array<int32_t> ids(d, 8), plan(d, 64);
     Array<unsigned char> workspace(d, 4096);
     int64_t bytes = 0;

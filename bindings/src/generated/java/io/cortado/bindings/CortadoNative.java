@@ -2098,6 +2098,15 @@ public class CortadoNative extends CortadoNative$shared {
     public static int CT_WEIGHTS_EMBEDDING() {
         return CT_WEIGHTS_EMBEDDING;
     }
+    private static final int CT_WEIGHTS_EXPERT = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_weights_use.CT_WEIGHTS_EXPERT = 2
+     * }
+     */
+    public static int CT_WEIGHTS_EXPERT() {
+        return CT_WEIGHTS_EXPERT;
+    }
     private static final int CT_FORMAT_F32 = (int)0L;
     /**
      * {@snippet lang=c :

@@ -17,6 +17,7 @@ import picocli.CommandLine.Command;
             ChaosBench.class,
             SchedulerBench.class,
             SimBench.class,
+            ScaleBench.class,
             FitBench.class,
             PrefixBench.class,
             PlanBench.class,

@@ -22,6 +22,7 @@ final class MoeBench extends KernelsBench {
     private static final String LLAMA_CPP = "llamacpp";
     private static final int PROMPT_LEN = 512;
     private static final int OUTPUT_LEN = 64;
+    private static final int QUICK_RUNS = 3;
 
     @Option(
             names = "--vs",
@@ -37,6 +38,11 @@ final class MoeBench extends KernelsBench {
             description = "beside --vs: bf16, q8_0, q4_0 or q4_k; default: ${DEFAULT-VALUE}")
     String weights = "q8_0";
 
+    @Option(
+            names = "--quick",
+            description = "beside --vs: three layers and at most three runs, within minutes")
+    boolean isQuick;
+
     @Override
     List<KernelCase> cases() {
         return KernelCase.moe();
@@ -46,6 +52,7 @@ final class MoeBench extends KernelsBench {
     void run(Results results) throws Exception {
         require(vs == null || vs.equals(LLAMA_CPP), "vs", LLAMA_CPP, String.valueOf(vs));
         if (vs == null) {
+            require(!isQuick, "quick", "used with --vs", "true");
             super.run(results);
             return;
         }
@@ -53,12 +60,14 @@ final class MoeBench extends KernelsBench {
         LlamaCppComparison.run(
                 new LlamaCppComparison.Setup(
                         engine.dummyWeights,
-                        LlamaCppComparison.Bundled.EXPERTS,
+                        isQuick
+                                ? LlamaCppComparison.Bundled.FEW_EXPERTS
+                                : LlamaCppComparison.Bundled.EXPERTS,
                         BlockWeights.of(weights),
                         engine.options().dummyWeights(false),
                         PROMPT_LEN,
                         OUTPUT_LEN,
-                        runs,
+                        isQuick ? Math.min(QUICK_RUNS, runs) : runs,
                         seed),
                 results,
                 out);

@@ -38,6 +38,14 @@ public sealed interface Rate {
         }
     }
 
+    /** Seconds of a copy from the device to host memory that it reaches, by bytes. */
+    record HostCopy() implements Rate {
+        @Override
+        public String name() {
+            return "host-copy";
+        }
+    }
+
     /** Seconds for one weight of a matrix that lies in memory, by rows of activations. */
     record Linear(WeightFormat format, DType dtype) implements Rate {
         @Override

@@ -17,6 +17,7 @@ public final class RateMeter {
     private static final int[] LINEAR_ROWS = {1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 128, 256, 512};
     private static final int[] ROWS = {1, 2, 4, 16, 64, 256, 1024};
     private static final int[] DRAWN_ROWS = {1, 2, 4, 16, 64};
+    private static final int[] COPIED_BYTES = {1 << 12, 1 << 16, 1 << 20, 1 << 24};
 
     /**
      * Rows and columns of the matrices, or columns and rows, as a layer has both wide and tall
@@ -51,6 +52,7 @@ public final class RateMeter {
             case Rate.Peak peak -> Curve.constant(device.probe(peak.probe()));
             case Rate.Overhead overhead -> Curve.constant(overhead(overhead.isShared()));
             case Rate.Turnaround _ -> Curve.constant(turnaround());
+            case Rate.HostCopy _ -> hostCopy();
             case Rate.Linear linear -> linear(linear);
             case Rate.Rows rows -> rows(rows);
             case Rate.Decode decode -> {
@@ -188,6 +190,18 @@ public final class RateMeter {
             }
             Arrays.sort(runs);
             return runs[runs.length / 2];
+        }
+    }
+
+    private Curve hostCopy() {
+        int most = COPIED_BYTES[COPIED_BYTES.length - 1];
+        try (Bed bed = new Bed(device)) {
+            Buffer from = bed.filled(most);
+            Buffer to = device.createHostBuffer(most);
+            bed.own(to::close);
+            return rising(
+                    COPIED_BYTES,
+                    bytes -> bed.seconds(1, _ -> Kernels.copy(to, from, 0, 0, bytes, bed.stream)));
         }
     }
 

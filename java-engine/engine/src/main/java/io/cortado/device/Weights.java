@@ -16,7 +16,9 @@ public final class Weights extends NativeHandle {
         /** Linear, and embedding (tied). */
         LINEAR(CortadoNative.CT_WEIGHTS_LINEAR()),
         /** Embedding only. */
-        EMBEDDING(CortadoNative.CT_WEIGHTS_EMBEDDING());
+        EMBEDDING(CortadoNative.CT_WEIGHTS_EMBEDDING()),
+        /** Experts of {@link Experts} only. */
+        EXPERT(CortadoNative.CT_WEIGHTS_EXPERT());
 
         private final int code;
 
@@ -167,7 +169,9 @@ public final class Weights extends NativeHandle {
     public static WeightFormat storedFormat(
             Shape part, List<Shape> all, long cols, DType dense, Use use, boolean onCpu) {
         if (!onCpu) {
-            return WeightFormat.of(dtypeOnGpu(all, dense));
+            boolean isKept =
+                    use == Use.EXPERT && all.size() == 1 && staysQuantizedOnGpu(part, cols);
+            return isKept ? part.format : WeightFormat.of(dtypeOnGpu(all, dense));
         }
         if (use == Use.EMBEDDING || staysQuantized(part, cols)) {
             return part.format;
@@ -184,6 +188,20 @@ public final class Weights extends NativeHandle {
         }
         long width = Math.min(part.blockCols, cols);
         return !part.hasScales() || Long.lowestOneBit(width | cols) >= LEAST_KEPT_COLS;
+    }
+
+    /** Of experts. */
+    private static boolean staysQuantizedOnGpu(Shape part, long cols) {
+        return switch (part.format) {
+            case MXFP4 -> true;
+            case INT4 -> isRunOnGpu(part.blockCols, cols, LEAST_KEPT_COLS);
+            case F8_E4M3 -> isRunOnGpu(part.blockCols, cols, 2 * LEAST_KEPT_COLS);
+            default -> false;
+        };
+    }
+
+    private static boolean isRunOnGpu(long width, long cols, long least) {
+        return width >= cols || width >= least && Long.bitCount(width) == 1;
     }
 
     private static void fill(MemorySegment entry, Part part) {

@@ -163,7 +163,7 @@ final class DecoderParts {
     }
 
     private static Matrix ofExpert(ExpertId expert, long cols, Part part) {
-        return new Matrix(Kind.EXPERT, Weights.Use.LINEAR, cols, List.of(part), expert);
+        return new Matrix(Kind.EXPERT, Weights.Use.EXPERT, cols, List.of(part), expert);
     }
 
     Matrix sharedGateUp(String at) {

@@ -41,6 +41,8 @@ final class GgufConfig {
         config.rope();
         if (family.isGemma()) {
             config.gemma();
+        } else if (family == GgufFamily.GPT_OSS) {
+            config.gptOss();
         } else {
             config.others();
         }
@@ -52,7 +54,7 @@ final class GgufConfig {
     private boolean hasExperts() {
         int experts = keys.integer("expert_count", 0, Integer.MAX_VALUE, 0);
         keys.integer("expert_used_count", 0, Integer.MAX_VALUE, 0);
-        boolean isKnown = experts > 0 ? family.mayHaveExperts() : family != GgufFamily.QWEN3MOE;
+        boolean isKnown = experts > 0 ? family.mayHaveExperts() : !family.mustHaveExperts();
         if (!isKnown) {
             throw ModelException.unsupported(
                     "%s must be %s in this architecture: %d"
@@ -65,16 +67,19 @@ final class GgufConfig {
     }
 
     /**
-     * llama.cpp softens all logits and renormalises the chosen in both families (build_moe_ffn's
-     * arguments in llama.cpp and qwen3moe.cpp).
+     * llama.cpp softens all logits and renormalises the chosen in two of the families, and softens
+     * the chosen alone in gpt-oss, which comes to the same (build_moe_ffn's arguments in llama.cpp,
+     * qwen3moe.cpp and openai-moe-iswa.cpp).
      */
     private void experts() {
         int count = keys.integer("expert_count", 1, 512);
         json.put("num_local_experts", count);
         json.put("num_experts_per_tok", keys.integer("expert_used_count", 1, count));
-        keys.require("expert_weights_norm", true);
+        if (family != GgufFamily.GPT_OSS) {
+            keys.require("expert_weights_norm", true);
+        }
         keys.require("expert_weights_scale", 1);
-        keys.require("expert_gating_func", 1);
+        keys.require("expert_gating_func", family == GgufFamily.GPT_OSS ? 3 : 1);
         keys.require("expert_group_count", 1);
         keys.require("expert_shared_count", 0);
         int inner = json.path("intermediate_size").intValue();
@@ -166,6 +171,9 @@ final class GgufConfig {
     private void rope() {
         json.put("rope_theta", keys.number("rope.freq_base", 1, 1e12, 10000));
         ObjectNode scaling = GgufRope.scaling(keys, tensors.get("rope_freqs.weight"));
+        if (scaling != null && family == GgufFamily.GPT_OSS) {
+            scaling.put("truncate", false); // as in config.json; llama.cpp rounds the ramp's ends
+        }
         if (scaling != null) {
             json.set("rope_scaling", scaling);
         }
@@ -187,6 +195,17 @@ final class GgufConfig {
                     "%s is not supported for this architecture: %d"
                             .formatted(keys.full("attention.sliding_window"), window));
         }
+        keys.require("attention.scale", (float) (1 / Math.sqrt(json.path("head_dim").intValue())));
+    }
+
+    /** Its limit and the slope of its activation no key holds: they are the family's. */
+    private void gptOss() {
+        json.put("hidden_act", "silu");
+        json.put("attention_bias", true);
+        json.put(
+                "sliding_window",
+                keys.integer("attention.sliding_window", 1, ModelConfig.MAX_POSITIONS, 128));
+        layerTypes(true);
         keys.require("attention.scale", (float) (1 / Math.sqrt(json.path("head_dim").intValue())));
     }
 
@@ -237,7 +256,7 @@ final class GgufConfig {
         return scale == 0 ? scalar : 1 / (scale * scale);
     }
 
-    /** Each second layer of Gemma 2 and each sixth of Gemma 3 sees everything. */
+    /** Each second layer of Gemma 2 and gpt-oss and each sixth of Gemma 3 sees everything. */
     private void layerTypes(boolean isWindowed) {
         int layers = json.path("num_hidden_layers").intValue();
         List<Boolean> sliding = new ArrayList<>();
@@ -253,7 +272,7 @@ final class GgufConfig {
     }
 
     private int usualPeriod() {
-        return family == GgufFamily.GEMMA2 ? 2 : 6;
+        return family == GgufFamily.GEMMA3 ? 6 : 2;
     }
 
     /** A bool for each layer, or null if the key is absent or a period. */

@@ -26,7 +26,12 @@ record GgufContent(ObjectNode config, Map<String, GgufTable.Entry> table) {
                     "<|endoftext|>",
                     "<|end_of_text|>",
                     "<|eom_id|>",
-                    "<EOT>");
+                    "<EOT>",
+                    "<|return|>",
+                    "<|call|>");
+
+    /** Of gpt-oss a message ends so, and a turn may go on with another one. */
+    private static final String END_OF_MESSAGE = "<|end|>";
 
     static GgufContent read(GgufMetadata metadata, Map<String, GgufFile.Stored> tensors) {
         String type = metadata.text("general.type");
@@ -44,7 +49,7 @@ record GgufContent(ObjectNode config, Map<String, GgufTable.Entry> table) {
         GgufTable.check(table, tensors);
         requireAlike(metadata, "tokenizer.ggml.scores");
         requireAlike(metadata, "tokenizer.ggml.token_type");
-        endTokens(metadata, config);
+        endTokens(family, metadata, config);
         return new GgufContent(config, table);
     }
 
@@ -60,7 +65,7 @@ record GgufContent(ObjectNode config, Map<String, GgufTable.Entry> table) {
     }
 
     /** Ids that keys name as ends, and control tokens that are known as such. */
-    private static void endTokens(GgufMetadata metadata, ObjectNode config) {
+    private static void endTokens(GgufFamily family, GgufMetadata metadata, ObjectNode config) {
         Set<Integer> ends = new LinkedHashSet<>();
         for (String key : List.of("eos", "eot", "eom")) {
             addId(ends, metadata, "tokenizer.ggml." + key + "_token_id");
@@ -70,7 +75,9 @@ record GgufContent(ObjectNode config, Map<String, GgufTable.Entry> table) {
         if (tokens != null && types instanceof List<?> typeOf) {
             for (int id = 0; id < tokens.size(); id++) {
                 boolean isControl = Long.valueOf(CONTROL_TOKEN).equals(typeOf.get(id));
-                if (isControl && ENDS.contains(tokens.get(id))) {
+                boolean isMessages =
+                        family == GgufFamily.GPT_OSS && tokens.get(id).equals(END_OF_MESSAGE);
+                if (isControl && ENDS.contains(tokens.get(id)) && !isMessages) {
                     ends.add(id);
                 }
             }

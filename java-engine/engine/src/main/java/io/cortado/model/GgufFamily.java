@@ -10,7 +10,8 @@ enum GgufFamily {
     QWEN3("qwen3", "Qwen3ForCausalLM"),
     QWEN3MOE("qwen3_moe", "Qwen3MoeForCausalLM"),
     GEMMA2("gemma2", "Gemma2ForCausalLM"),
-    GEMMA3("gemma3_text", "Gemma3ForCausalLM");
+    GEMMA3("gemma3_text", "Gemma3ForCausalLM"),
+    GPT_OSS("gpt_oss", "GptOssForCausalLM");
 
     private final String modelType;
     private final String modelClass;
@@ -39,7 +40,11 @@ enum GgufFamily {
 
     /** Its file may hold experts, all of a layer in one tensor. */
     boolean mayHaveExperts() {
-        return this == LLAMA || this == QWEN3MOE;
+        return this == LLAMA || mustHaveExperts();
+    }
+
+    boolean mustHaveExperts() {
+        return this == QWEN3MOE || this == GPT_OSS;
     }
 
     boolean normsHeads() {
@@ -53,13 +58,14 @@ enum GgufFamily {
 
     static GgufFamily of(String architecture) {
         for (GgufFamily family : values()) {
-            if (family.name().toLowerCase(Locale.ROOT).equals(architecture)) {
+            String name = family.name().toLowerCase(Locale.ROOT).replace('_', '-');
+            if (name.equals(architecture)) {
                 return family;
             }
         }
         throw ModelException.unsupported(
-                "general.architecture must be llama, qwen2, qwen3, qwen3moe, gemma2 or gemma3 here:"
-                        + " general.architecture="
+                "general.architecture must be llama, qwen2, qwen3, qwen3moe, gemma2, gemma3 or"
+                        + " gpt-oss here: general.architecture="
                         + SafetensorsHeader.shortened(architecture));
     }
 }

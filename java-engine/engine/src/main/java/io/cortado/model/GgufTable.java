@@ -25,7 +25,7 @@ final class GgufTable {
      *
      * @param name in the file
      * @param alternatingHeads of whose rows the halves alternate; 0: rows are in order
-     * @param expert whose matrix this is, of the many in one tensor of three dimensions
+     * @param expert whose matrix or bias this is, of all of them in one tensor
      */
     record Entry(String name, List<Long> shape, int alternatingHeads, @Nullable Integer expert) {
         /** Of the matrix or vector that is meant. */
@@ -110,6 +110,9 @@ final class GgufTable {
                 hidden);
         linear(from + "attn_v", attn + "v_proj", 0, hasQkvBias, kvHeads * dim, hidden);
         linear(from + "attn_output", attn + "o_proj", 0, hasBias, hidden, qHeads * dim);
+        if (family == GgufFamily.GPT_OSS) {
+            add(from + "attn_sinks.weight", attn + DecoderParts.SINKS, (long) qHeads);
+        }
         if (family.normsHeads()) {
             add(from + "attn_q_norm.weight", attn + "q_norm.weight", dim);
             add(from + "attn_k_norm.weight", attn + "k_norm.weight", dim);
@@ -120,7 +123,8 @@ final class GgufTable {
         long hidden = size("hidden_size");
         add(from + "attn_norm.weight", to + "input_layernorm.weight", hidden);
         if (!family.isGemma()) {
-            add(from + "ffn_norm.weight", to + "post_attention_layernorm.weight", hidden);
+            String name = family == GgufFamily.GPT_OSS ? "post_attention_norm" : "ffn_norm";
+            add(from + name + ".weight", to + "post_attention_layernorm.weight", hidden);
             return;
         }
         add(from + "post_attention_norm.weight", to + "post_attention_layernorm.weight", hidden);
@@ -138,34 +142,33 @@ final class GgufTable {
     }
 
     private void experts(String from, String to) {
-        boolean isMixtral = family == GgufFamily.LLAMA;
-        ExpertNames names = isMixtral ? Mixtral.NAMES : ExpertNames.USUAL;
+        ExpertNames names =
+                switch (family) {
+                    case LLAMA -> Mixtral.NAMES;
+                    case GPT_OSS -> GptOss.NAMES;
+                    default -> ExpertNames.USUAL;
+                };
         long hidden = size("hidden_size");
-        long inner = size(isMixtral ? "intermediate_size" : "moe_intermediate_size");
+        boolean isInnerOwn = config.has("moe_intermediate_size");
+        long inner = size(isInnerOwn ? "moe_intermediate_size" : "intermediate_size");
         int count = (int) size("num_local_experts");
-        linear(from + "ffn_gate_inp", names.router(to), 0, false, count, hidden);
+        boolean hasBias = family == GgufFamily.GPT_OSS;
+        linear(from + "ffn_gate_inp", names.router(to), 0, hasBias, count, hidden);
         for (int i = 0; i < count; i++) {
             String expert = names.expert(to, i);
-            expert(
-                    from + "ffn_gate_exps",
-                    expert + names.gate(),
-                    i,
-                    List.of((long) count, inner, hidden));
-            expert(
-                    from + "ffn_up_exps",
-                    expert + names.up(),
-                    i,
-                    List.of((long) count, inner, hidden));
-            expert(
-                    from + "ffn_down_exps",
-                    expert + names.down(),
-                    i,
-                    List.of((long) count, hidden, inner));
+            expert(from + "ffn_gate_exps", expert + names.gate(), i, hasBias, count, inner, hidden);
+            expert(from + "ffn_up_exps", expert + names.up(), i, hasBias, count, inner, hidden);
+            expert(from + "ffn_down_exps", expert + names.down(), i, hasBias, count, hidden, inner);
         }
     }
 
-    private void expert(String from, String to, int expert, List<Long> shape) {
+    private void expert(
+            String from, String to, int expert, boolean hasBias, long count, long rows, long cols) {
+        List<Long> shape = List.of(count, rows, cols);
         entries.put(to + ".weight", new Entry(from + ".weight", shape, 0, expert));
+        if (hasBias) {
+            entries.put(to + ".bias", new Entry(from + ".bias", List.of(count, rows), 0, expert));
+        }
     }
 
     private void linear(

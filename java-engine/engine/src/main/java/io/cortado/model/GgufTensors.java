@@ -36,7 +36,7 @@ final class GgufTensors implements TensorSource {
                                     "%s: %s must be F32, F16 or BF16: %s"
                                             .formatted(path, entry.name(), stored.type()));
                 };
-        return new Tensor(entry.name(), type, stored.shape(), inOrder(entry, stored));
+        return new Tensor(entry.name(), type, entry.ownShape(), inOrder(entry, stored));
     }
 
     @Override

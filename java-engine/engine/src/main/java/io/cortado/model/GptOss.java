@@ -12,7 +12,7 @@ final class GptOss {
     /** Of the reference implementation; no key holds it. */
     private static final float ALPHA = 1.702f;
 
-    private static final ExpertNames NAMES =
+    static final ExpertNames NAMES =
             new ExpertNames(
                     "mlp.",
                     "router",

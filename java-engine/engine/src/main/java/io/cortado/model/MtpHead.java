@@ -47,7 +47,9 @@ public final class MtpHead extends DraftHead {
                 TensorSource source =
                         TensorSource.open(device, folder, config, dtype, dummyWeights)) {
             LayerStates.requireAligned(config.hiddenSize(), dtype);
-            MtpWeights weights = new MtpLoader(source, config).load(device, staging, dtype, owned);
+            MtpWeights weights =
+                    new MtpLoader(source, config)
+                            .load(device, staging, dtype, target.weights(), owned);
             loaded = true;
             return new MtpHead(device, target, config.shape().draftShape(), weights, owned);
         } finally {

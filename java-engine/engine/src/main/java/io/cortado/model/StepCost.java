@@ -72,6 +72,23 @@ public final class StepCost {
     /** Of experts on a device of their own, one after the other with all else; null: there. */
     private final @Nullable Peak expertPeak;
 
+    /** To and from that device; null as it. */
+    private final @Nullable Crossing crossing;
+
+    /**
+     * A layer's way to the experts' device and back: its rows to host memory, their sums from it,
+     * at the same rate; and each device waits for the other once.
+     *
+     * @param copy seconds by bytes
+     */
+    private record Crossing(Curve copy, double bothWaits, long bytesOfRow, long bytesOfSum) {
+        double seconds(int tokens) {
+            return bothWaits
+                    + copy.at((double) tokens * bytesOfRow)
+                    + copy.at((double) tokens * bytesOfSum);
+        }
+    }
+
     /** What a device does at best. */
     private record Peak(double bytesPerSecond, double flopsPerSecond) {
         static Peak of(Function<Rate, Curve> rates, DType dtype) {
@@ -97,8 +114,8 @@ public final class StepCost {
 
     /**
      * @param rates measured where they are not known yet
-     * @param expertRates of the experts' own device, whose copies from and to the other are not
-     *     counted; null: they are on the same
+     * @param expertRates of the experts' own device, which rows and their sums are copied to and
+     *     from; null: they are on the same
      * @param hotShare of what tokens choose, that is not on that device; it is computed meanwhile
      */
     public StepCost(
@@ -158,7 +175,18 @@ public final class StepCost {
         weightBytes = bytes(matrices, kind -> isOfLayer(kind) || kind == DecoderParts.Kind.HEAD);
         expertBytes = bytes(matrices, kind -> kind == DecoderParts.Kind.EXPERT);
         peak = Peak.of(rates, dtype);
-        expertPeak = expertRates == null ? null : Peak.of(expertRates, dtype);
+        if (expertRates == null) {
+            expertPeak = null;
+            crossing = null;
+        } else {
+            expertPeak = Peak.of(expertRates, dtype);
+            crossing =
+                    new Crossing(
+                            rates.apply(new Rate.HostCopy()),
+                            turnaround + expertRates.apply(new Rate.Turnaround()).at(1),
+                            (long) shape.hiddenSize() * dtype.bytes(),
+                            (long) shape.hiddenSize() * Float.BYTES);
+        }
     }
 
     private static boolean isOfLayer(DecoderParts.Kind kind) {
@@ -329,10 +357,10 @@ public final class StepCost {
             return 0;
         }
         int rowsOfOne = (int) Math.max(1, Math.round(tokens * chosenShare() / read));
-        return read
-                * Math.max(
-                        (1 - hotShare) * weighted(expertWeights, rowsOfOne),
-                        hotShare * weighted(hotWeights, rowsOfOne));
+        double crossed = crossing == null ? 0 : sparse() * crossing.seconds(tokens);
+        return Math.max(
+                crossed + read * (1 - hotShare) * weighted(expertWeights, rowsOfOne),
+                read * hotShare * weighted(hotWeights, rowsOfOne));
     }
 
     private static double weighted(Map<Curve, Double> weights, int count) {

@@ -53,6 +53,21 @@ interface TensorSource extends AutoCloseable {
      */
     Weights.Shape shapeOf(String name, long rows, long cols);
 
+    /** Whether two matrices of this shape are stored as the same bytes; reads both. */
+    default boolean areEqual(String one, String other, long rows, long cols) {
+        if (!shapeOf(one, rows, cols).equals(shapeOf(other, rows, cols))) {
+            return false;
+        }
+        Weights.Part first = matrix(one, rows, cols);
+        Weights.Part second = matrix(other, rows, cols);
+        boolean areEqual =
+                first.scales() == null
+                        && second.scales() == null
+                        && first.data().mismatch(second.data()) < 0;
+        release();
+        return areEqual;
+    }
+
     /** Norms are stored with what their family adds to them already added. */
     default boolean normsHoldOffset() {
         return false;

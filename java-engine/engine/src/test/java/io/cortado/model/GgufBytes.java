@@ -12,6 +12,8 @@ final class GgufBytes {
     static final int F32 = 0;
     static final int F16 = 1;
     static final int Q8_0 = 8;
+    static final int BF16 = 30;
+    static final int MXFP4 = 39;
 
     private final ByteArrayOutputStream keys = new ByteArrayOutputStream();
     private final List<Tensor> tensors = new ArrayList<>();
@@ -79,6 +81,11 @@ final class GgufBytes {
         for (int i = 0; i < data.length; i++) {
             data[i] = (byte) i;
         }
+        tensors.add(new Tensor(name, type, ne, data));
+        return this;
+    }
+
+    GgufBytes tensor(String name, int type, byte[] data, long... ne) {
         tensors.add(new Tensor(name, type, ne, data));
         return this;
     }

@@ -26,6 +26,8 @@ class StepCostTest {
         return switch (rate) {
             case Rate.Peak _ -> Curve.constant(1e9);
             case Rate.Overhead _, Rate.Turnaround _ -> Curve.constant(1e-6);
+            case Rate.HostCopy _ ->
+                    new Curve(new double[] {1, 1e6}, new double[] {1e-5, 1e-5 + 1e-4});
             case Rate.Prefill _ -> Curve.constant(1e-8);
             case Rate.Linear _ -> curve(1e-10);
             case Rate.Rows _, Rate.Draw _ -> curve(1e-9);
@@ -111,6 +113,42 @@ class StepCostTest {
         assertEquals(flops / 1e9, cost.floorSeconds(), 1e-9);
         assertTrue(asked.contains("linear/bf16/bf16"), asked::toString);
         assertTrue(asked.contains("decode/4x2x32/bf16/bf16/16"), asked::toString);
+    }
+
+    private StepCost ofExperts(boolean areApart, double hotShare) throws IOException {
+        Files.writeString(
+                folder.resolve("config.json"),
+                "{\"model_type\":\"mixtral\",\"hidden_size\":64,\"num_hidden_layers\":2,"
+                        + "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":32,"
+                        + "\"vocab_size\":300,\"intermediate_size\":96,\"num_local_experts\":8,"
+                        + "\"num_experts_per_tok\":2,\"max_position_embeddings\":4096}");
+        ModelConfig config = ModelConfig.read(folder);
+        try (Device device = Device.open("cpu", 1, "auto")) {
+            WeightPlan plan =
+                    WeightPlan.read(Placement.on(device), folder, config, Activations.BF16, true);
+            return new StepCost(
+                    config,
+                    plan,
+                    Activations.BF16,
+                    KvType.AUTO,
+                    this::rate,
+                    areApart ? this::rate : null,
+                    hotShare);
+        }
+    }
+
+    @Test
+    void countsTheWayToTheExpertsDeviceAndBack() throws IOException {
+        int tokens = 16;
+        double waits = 2e-6;
+        double toHost = rate(new Rate.HostCopy()).at(tokens * 64 * 2);
+        double fromHost = rate(new Rate.HostCopy()).at(tokens * 64 * 4);
+        double together = decode(ofExperts(false, 0), tokens, 10);
+        double apart = decode(ofExperts(true, 0), tokens, 10);
+        assertEquals(together + 2 * (waits + toHost + fromHost), apart, 1e-12);
+        assertEquals(ofExperts(false, 0).floorSeconds(), ofExperts(true, 0).floorSeconds(), 1e-12);
+        // Hot experts are computed meanwhile.
+        assertTrue(decode(ofExperts(true, 0.5), tokens, 10) < apart);
     }
 
     @Test

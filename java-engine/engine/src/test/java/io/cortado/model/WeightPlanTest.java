@@ -1,5 +1,7 @@
 package io.cortado.model;
 
+import static io.cortado.device.Weights.Use.EXPERT;
+import static io.cortado.device.Weights.Use.LINEAR;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -129,6 +131,32 @@ class WeightPlanTest {
                                 ? WeightFormat.BF16
                                 : WeightFormat.F32,
                         Weights.storedFormat(shape, all, cols, DType.BF16, use, false));
+            }
+        }
+    }
+
+    @Test
+    void expertsStayQuantisedOnGpus() {
+        try (Device device = Device.open("simt:0", 1, "auto")) {
+            for (WeightFormat format :
+                    List.of(WeightFormat.F8_E4M3, WeightFormat.INT4, WeightFormat.MXFP4)) {
+                for (long width : new long[] {16, 32, 64, 96, 128, 1024}) {
+                    Weights.Shape shape =
+                            format == WeightFormat.MXFP4
+                                    ? new Weights.Shape(64, format)
+                                    : new Weights.Shape(64, format, 1, width, false);
+                    WeightFormat stored =
+                            Weights.storedFormat(
+                                    shape, List.of(shape), 256, DType.BF16, EXPERT, false);
+                    long bytes = device.packedBytes(List.of(shape), 256, DType.BF16, EXPERT);
+                    double bits = 8.0 * bytes / (64 * 256);
+                    double asStored = 8.0 * stored.blockBytes() / stored.blockElements();
+                    assertTrue(bits >= asStored && bits < asStored + 1.5, format + " " + width);
+                    assertEquals(
+                            WeightFormat.BF16,
+                            Weights.storedFormat(
+                                    shape, List.of(shape), 256, DType.BF16, LINEAR, false));
+                }
             }
         }
     }

@@ -123,9 +123,9 @@ public final class KernelBed implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             experts.add(
                     new ExpertWeights.Expert(
-                            weights(inner, hidden, format, Weights.Use.LINEAR),
-                            weights(inner, hidden, format, Weights.Use.LINEAR),
-                            weights(hidden, inner, format, Weights.Use.LINEAR)));
+                            weights(inner, hidden, format, Weights.Use.EXPERT),
+                            weights(inner, hidden, format, Weights.Use.EXPERT),
+                            weights(hidden, inner, format, Weights.Use.EXPERT)));
         }
         return own(device.createExperts(experts));
     }

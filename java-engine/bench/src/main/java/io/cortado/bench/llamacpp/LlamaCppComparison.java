@@ -39,7 +39,9 @@ public final class LlamaCppComparison {
         /** 0.5 B parameters. */
         DENSE("config.json"),
         /** The same with 16 experts a layer in half as many layers, 4 of them a token's. */
-        EXPERTS("experts.json");
+        EXPERTS("experts.json"),
+        /** Three layers of those. */
+        FEW_EXPERTS("few_experts.json");
 
         private final String file;
 
