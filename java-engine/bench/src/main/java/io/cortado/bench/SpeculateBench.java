@@ -45,6 +45,15 @@ final class SpeculateBench extends BenchCommand {
     @Option(names = "--draft-tokens", description = "tokens of a draft")
     int draftTokens = 4;
 
+    @Option(names = "--tree-size", description = "drafts of a tree; 0: no trees")
+    int treeSize = 16;
+
+    @Option(names = "--tree-depth", description = "drafts on the longest way of a tree")
+    int treeDepth = 6;
+
+    @Option(names = "--tree-top-k", description = "drafts gone on behind in a level")
+    int treeTopK = 4;
+
     @Option(names = "--batches", split = ",", description = "requests at once")
     List<Integer> batches = List.of(1, 4, 16);
 
@@ -84,23 +93,28 @@ final class SpeculateBench extends BenchCommand {
     }
 
     private void measure(Path folder, List<Prompt> prompts, Results results) throws Exception {
-        EngineOptions options = engine.options();
         Table chains =
                 new Table("chains of " + draftTokens, "tokens/step", "accepted at 1, 2, ...");
         for (String proposer : proposers) {
-            Speculation how = speculation(proposer).adaptive(false);
-            try (Engine drafting = Engine.open(folder, options.speculation(how))) {
-                runAll(drafting, prompts, 1);
-                EngineStats stats = drafting.stats();
-                double perStep = tokensPerStep(stats, prompts.size());
-                chains.row(
-                        proposer,
-                        String.format(Locale.ROOT, "%.2f", perStep),
-                        accepted(stats.drafts()));
-                results.put("tokens_per_step_" + proposer, perStep, "tokens");
-            }
+            Speculation how = speculation(proposer);
+            perStep(folder, how, proposer, prompts, chains, results);
         }
         chains.print(out);
+        if (proposers.stream().anyMatch(this::draftsTrees)) {
+            Table trees =
+                    new Table(
+                            "trees of %d, %d deep".formatted(treeSize, treeDepth),
+                            "tokens/step",
+                            "accepted at 1, 2, ...");
+            for (String proposer : proposers) {
+                if (draftsTrees(proposer)) {
+                    Speculation how = speculation(proposer).tokens(treeDepth);
+                    how = how.tree(treeSize, treeTopK);
+                    perStep(folder, how, proposer + "_tree", prompts, trees, results);
+                }
+            }
+            trees.print(out);
+        }
         speeds("adaptive", "speedup_", prompts, results);
         if (withoutGain) {
             temperature = 2;
@@ -112,22 +126,62 @@ final class SpeculateBench extends BenchCommand {
     private void speeds(String title, String metric, List<Prompt> prompts, Results results)
             throws Exception {
         Path folder = engine.modelFolder(model);
-        EngineOptions options = engine.options();
         Table speeds =
                 new Table(
                         title, "batch", "speed-up", "spread", "of CPU time", "drafted", "accepted");
-        try (Engine plain = Engine.open(folder, options)) {
+        try (Engine plain = Engine.open(folder, engine.options())) {
             for (String proposer : proposers) {
                 Speculation how = speculation(proposer);
-                try (Engine drafting = Engine.open(folder, options.speculation(how))) {
-                    for (int batch : batches) {
-                        String name = metric + proposer + "_b" + batch;
-                        compare(name, proposer, batch, plain, drafting, prompts, speeds, results);
-                    }
+                compareAll(folder, how, metric, proposer, plain, prompts, speeds, results);
+                if (draftsTrees(proposer)) {
+                    Speculation trees = how.tokens(treeDepth).tree(treeSize, treeTopK);
+                    String name = proposer + "_tree";
+                    compareAll(folder, trees, metric, name, plain, prompts, speeds, results);
                 }
             }
         }
         speeds.print(out);
+    }
+
+    private boolean draftsTrees(String proposer) {
+        boolean isAsked = treeSize > 0 && engine.speculativeConfig.isEmpty();
+        return isAsked && (proposer.equals("draft") || proposer.equals("eagle3"));
+    }
+
+    private void perStep(
+            Path folder,
+            Speculation how,
+            String name,
+            List<Prompt> prompts,
+            Table table,
+            Results results)
+            throws Exception {
+        EngineOptions options = engine.options().speculation(how.adaptive(false));
+        try (Engine drafting = Engine.open(folder, options)) {
+            runAll(drafting, prompts, 1);
+            EngineStats stats = drafting.stats();
+            double perStep = tokensPerStep(stats, prompts.size());
+            table.row(name, String.format(Locale.ROOT, "%.2f", perStep), accepted(stats.drafts()));
+            results.put("tokens_per_step_" + name, perStep, "tokens");
+        }
+    }
+
+    private void compareAll(
+            Path folder,
+            Speculation how,
+            String metric,
+            String name,
+            Engine plain,
+            List<Prompt> prompts,
+            Table table,
+            Results results)
+            throws Exception {
+        try (Engine drafting = Engine.open(folder, engine.options().speculation(how))) {
+            for (int batch : batches) {
+                String result = metric + name + "_b" + batch;
+                compare(result, name, batch, plain, drafting, prompts, table, results);
+            }
+        }
     }
 
     private void compare(

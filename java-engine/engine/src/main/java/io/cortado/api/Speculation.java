@@ -13,6 +13,7 @@ package io.cortado.api;
  * @param adaptive as many tokens as pay, down to none, by measured times and acceptance; false:
  *     always {@code tokens}
  * @param offAbove no drafts in steps of more sequences
+ * @param shape how drafts hang together; trees have {@code tokens} on the longest way
  */
 public record Speculation(
         Method method,
@@ -21,14 +22,16 @@ public record Speculation(
         int lookupMin,
         int lookupMax,
         boolean adaptive,
-        int offAbove) {
+        int offAbove,
+        DraftShape shape) {
 
     private static final int MAX_TOKENS = 32;
     private static final int MAX_LOOKUP = 16;
     private static final int ANY_LOAD = 1 << 20;
 
     /** Nobody drafts. */
-    public static final Speculation OFF = new Speculation(Method.OFF, "", 4, 1, 5, true, ANY_LOAD);
+    public static final Speculation OFF =
+            new Speculation(Method.OFF, "", 4, 1, 5, true, ANY_LOAD, DraftShape.CHAIN);
 
     /** Who drafts. */
     public enum Method {
@@ -58,6 +61,18 @@ public record Speculation(
                     isLoaded
                             ? "the speculative method " + method + " needs a model"
                             : "the speculative method " + method + " has no model: " + model);
+        }
+        boolean draftsOnDevice = isLoaded || method == Method.MTP;
+        if (!(shape instanceof DraftShape.Chain) && !draftsOnDevice && method != Method.OFF) {
+            throw EngineException.invalid(
+                    "speculative_token_tree",
+                    "trees are drafted by draft_model, eagle3 and mtp: method=" + method);
+        }
+        if (shape instanceof DraftShape.Fixed fixed && fixed.depth() != tokens) {
+            throw EngineException.invalid(
+                    "num_speculative_tokens",
+                    "the longest way of the tree must have num_speculative_tokens, %d: %d"
+                            .formatted(tokens, fixed.depth()));
         }
     }
 
@@ -91,7 +106,8 @@ public record Speculation(
     }
 
     private Speculation with(Method value, String folder) {
-        return new Speculation(value, folder, tokens, lookupMin, lookupMax, adaptive, offAbove);
+        return new Speculation(
+                value, folder, tokens, lookupMin, lookupMax, adaptive, offAbove, shape);
     }
 
     /** With the model of what drafts elsewhere. */
@@ -100,18 +116,41 @@ public record Speculation(
     }
 
     public Speculation tokens(int value) {
-        return new Speculation(method, model, value, lookupMin, lookupMax, adaptive, offAbove);
+        return new Speculation(
+                method, model, value, lookupMin, lookupMax, adaptive, offAbove, shape);
     }
 
     public Speculation lookup(int min, int max) {
-        return new Speculation(method, model, tokens, min, max, adaptive, offAbove);
+        return new Speculation(method, model, tokens, min, max, adaptive, offAbove, shape);
+    }
+
+    /** With trees of the likeliest drafts. */
+    public Speculation tree(int size, int topK) {
+        return shape(new DraftShape.TopK(size, topK));
+    }
+
+    /** With drafts that hang together so. */
+    public Speculation shape(DraftShape value) {
+        int depth = value instanceof DraftShape.Fixed fixed ? fixed.depth() : tokens;
+        return new Speculation(
+                method, model, depth, lookupMin, lookupMax, adaptive, offAbove, value);
+    }
+
+    public boolean hasTrees() {
+        return !(shape instanceof DraftShape.Chain);
+    }
+
+    /** The most drafts of a sequence in a step. */
+    public int nodes() {
+        return shape.nodes(tokens);
     }
 
     public Speculation adaptive(boolean value) {
-        return new Speculation(method, model, tokens, lookupMin, lookupMax, value, offAbove);
+        return new Speculation(method, model, tokens, lookupMin, lookupMax, value, offAbove, shape);
     }
 
     public Speculation offAbove(int numSeqs) {
-        return new Speculation(method, model, tokens, lookupMin, lookupMax, adaptive, numSeqs);
+        return new Speculation(
+                method, model, tokens, lookupMin, lookupMax, adaptive, numSeqs, shape);
     }
 }

@@ -2,6 +2,7 @@ package io.cortado.api;
 
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -9,11 +10,16 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * Reads {@link Speculation} from vLLM's {@code --speculative-config}: a JSON object with {@code
  * method}, {@code model}, {@code num_speculative_tokens}, {@code prompt_lookup_min}, {@code
- * prompt_lookup_max}, {@code disable_by_batch_size}, {@code rejection_sample_method}, and ours,
- * {@code adaptive}. What is not known is refused.
+ * prompt_lookup_max}, {@code disable_by_batch_size}, {@code rejection_sample_method}, {@code
+ * speculative_token_tree}, and ours, {@code adaptive}, {@code tree_size} and {@code tree_top_k}.
+ * What is not known is refused.
+ *
+ * <p>With {@code speculative_token_tree}, {@code num_speculative_tokens} is the number of its
+ * drafts; with {@code tree_size}, the number on the longest way.
  */
 public final class SpeculativeConfig {
     private static final String PARAM = "speculative-config";
+    private static final int TREE_TOP_K = 4;
 
     private static final Map<String, Speculation.Method> METHODS =
             Map.of(
@@ -51,6 +57,9 @@ public final class SpeculativeConfig {
         int tokens = read.tokens();
         boolean adaptive = read.adaptive();
         int offAbove = read.offAbove();
+        DraftShape.Fixed fixed = null;
+        int treeSize = 0;
+        int treeTopK = 0;
         for (Map.Entry<String, JsonNode> field : root.properties()) {
             JsonNode value = field.getValue();
             switch (field.getKey()) {
@@ -67,6 +76,9 @@ public final class SpeculativeConfig {
                 }
                 case "rejection_sample_method" -> requireStandard(text(field));
                 case "disable_by_batch_size" -> offAbove = number(field);
+                case "speculative_token_tree" -> fixed = TokenTreeText.parse(text(field));
+                case "tree_size" -> treeSize = number(field);
+                case "tree_top_k" -> treeTopK = number(field);
                 case "adaptive" -> {
                     if (!value.isBoolean()) {
                         throw wrong(field, "true or false");
@@ -82,7 +94,36 @@ public final class SpeculativeConfig {
             method = "ngram"; // vLLM's older way to say it
             model = "";
         }
-        return new Speculation(method(method, model), model, tokens, min, max, adaptive, offAbove);
+        DraftShape shape = shape(root, fixed, tokens, treeSize, treeTopK);
+        if (fixed != null) {
+            tokens = fixed.depth();
+        }
+        return new Speculation(
+                method(method, model), model, tokens, min, max, adaptive, offAbove, shape);
+    }
+
+    private static DraftShape shape(
+            JsonNode root, DraftShape.@Nullable Fixed fixed, int tokens, int size, int topK) {
+        boolean isSized = root.has("tree_size");
+        if (fixed != null) {
+            if (isSized || root.has("tree_top_k")) {
+                throw EngineException.invalid(
+                        PARAM, PARAM + " must have speculative_token_tree or tree_size, not both");
+            }
+            if (root.has("num_speculative_tokens") && tokens != fixed.paths().size()) {
+                throw EngineException.invalid(
+                        PARAM,
+                        "%s: speculative_token_tree must have num_speculative_tokens, %d: %d"
+                                .formatted(PARAM, tokens, fixed.paths().size()));
+            }
+            return fixed;
+        }
+        if (!isSized && root.has("tree_top_k")) {
+            throw EngineException.invalid(
+                    PARAM, PARAM + ": tree_top_k needs tree_size: tree_top_k=" + topK);
+        }
+        int k = root.has("tree_top_k") ? topK : TREE_TOP_K;
+        return isSized ? new DraftShape.TopK(size, k) : DraftShape.CHAIN;
     }
 
     /** Other rules draw other tokens than without drafts, be it by the same law. */

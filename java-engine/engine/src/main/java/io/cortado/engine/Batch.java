@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineException;
 import io.cortado.api.LogitsProcessor;
+import io.cortado.kv.BlockFork;
 import io.cortado.model.Pooler;
 import io.cortado.speculate.DraftTree;
 import java.util.Arrays;
@@ -88,6 +89,17 @@ final class Batch {
     /** Drafts of each sequence. */
     private final int[] drafts;
 
+    /** Tokens of each sequence that are known. */
+    private final int[] known;
+
+    /** Where the blocks are not the sequence's own: another way of its tree of drafts. */
+    private final @Nullable BlockFork[] forks;
+
+    /** Where each draft of the tree that is added is computed. */
+    private final int[] draftTokens;
+
+    private int numForks;
+
     private final @Nullable EngineException[] faults;
     private final int maxTokens;
     private int numDrafts;
@@ -98,6 +110,7 @@ final class Batch {
     private int numTokens;
     private int numSeqs;
     private int numRows;
+    private int numDraws;
     private int numSegments;
     private int numFinishedSums;
     private int scoreRowsLeft;
@@ -109,7 +122,7 @@ final class Batch {
     Batch(Limits limits) {
         maxTokens = limits.maxNumBatchedTokens();
         mostTokens = maxTokens;
-        int seqs = limits.maxNumSeqs();
+        int seqs = limits.maxTables();
         int rows = limits.maxRows();
         ids = new int[maxTokens];
         fedRows = new int[maxTokens];
@@ -128,6 +141,9 @@ final class Batch {
         guidedRows = new int[rows];
         rowMasking = new Masking[rows];
         drafts = new int[seqs];
+        known = new int[seqs];
+        forks = new @Nullable BlockFork[seqs];
+        draftTokens = new int[limits.maxDrafts()];
         faults = new @Nullable EngineException[rows];
         token = new int[rows];
         logprob = new float[rows];
@@ -142,6 +158,8 @@ final class Batch {
 
     void clear(int scoreRows) {
         Arrays.fill(sequences, 0, numSeqs, null);
+        Arrays.fill(forks, 0, numSeqs, null);
+        numForks = 0;
         if (numProcessed + numGuided > 0) {
             Arrays.fill(faults, null);
         }
@@ -153,6 +171,7 @@ final class Batch {
         numTokens = 0;
         numSeqs = 0;
         numRows = 0;
+        numDraws = 0;
         numSegments = 0;
         numFinishedSums = 0;
         tops = 0;
@@ -166,8 +185,23 @@ final class Batch {
         return numTokens;
     }
 
+    /** Sequences, and forks of them, each behind the sequence's own. */
     int numSeqs() {
         return numSeqs;
+    }
+
+    /** Ways of trees of drafts beside the sequences' own. */
+    int numForks() {
+        return numForks;
+    }
+
+    /** The blocks of the index-th where they are not its sequence's; null: they are. */
+    @Nullable BlockFork fork(int index) {
+        return forks[index];
+    }
+
+    boolean isFork(int index) {
+        return forks[index] != null;
     }
 
     int numRows() {
@@ -267,9 +301,14 @@ final class Batch {
         return cuSeqlensQ[index + 1] - cuSeqlensQ[index];
     }
 
-    /** Those of them that are drafts. */
+    /** Drafts of the index-th sequence, each counted once; none of a fork. */
     int draftsOf(int index) {
         return drafts[index];
+    }
+
+    /** Tokens of the index-th sequence in this step that are known and that it had not computed. */
+    int knownOf(int index) {
+        return known[index];
     }
 
     /** Drafts of all sequences. */
@@ -279,8 +318,8 @@ final class Batch {
 
     /** True if the index-th sequence's tokens are part of a prompt, or several at once. */
     boolean isChunk(int index) {
-        int count = tokensOf(index) - drafts[index];
-        return count > 1 || seqlensKv[index] - tokensOf(index) < sequence(index).prompt.length;
+        boolean isOfPrompt = seqlensKv[index] - tokensOf(index) < sequence(index).prompt.length;
+        return !isFork(index) && (known[index] > 1 || isOfPrompt);
     }
 
     /** True if the index-th sequence's prompt is in the cache after this step. */
@@ -290,15 +329,7 @@ final class Batch {
 
     /** True if each sequence has one token and one drawn row: the shape that a graph replays. */
     boolean isPureDecode() {
-        return numTokens == numSeqs && numRows == numSeqs && scoringRows() == 0;
-    }
-
-    private int scoringRows() {
-        int rows = 0;
-        for (int row = 0; row < numRows; row++) {
-            rows += rowForced[row] == DRAW ? 0 : 1;
-        }
-        return rows;
+        return numTokens == numSeqs && numRows == numSeqs && numDraws == numRows;
     }
 
     /**
@@ -318,37 +349,39 @@ final class Batch {
     }
 
     /**
-     * Adds the last token of a sequence and drafts behind it; each has a row that draws what comes
-     * next. The sequence has blocks for all of them.
+     * Adds the last token of a sequence and drafts behind it, way by way; each draft has a row that
+     * draws what comes next. The sequence and the forks have blocks for all of them.
      */
-    void addDrafted(Sequence sequence, DraftTree tree) {
-        int start = sequence.computed;
-        int first = numTokens;
-        addToken(sequence.token(start), start, sequence.table.slot(start));
-        for (int node = 0; node < tree.size(); node++) {
-            int place = start + 1 + node;
-            addToken(tree.token(node), start + tree.depth(node), sequence.table.slot(place));
+    void addDrafted(Sequence sequence, DraftTree tree, DraftPaths paths) {
+        int first = numSeqs;
+        int token = numTokens;
+        for (int path = 0; path < paths.count(); path++) {
+            addPath(sequence, paths, path);
         }
-        sequences[numSeqs] = sequence;
-        seqlensKv[numSeqs] = start + 1 + tree.size();
-        cuSeqlensQ[numSeqs + 1] = numTokens;
+        known[first] = 1;
+        drafts[first] = tree.size();
         for (int node = DraftTree.ROOT; node < tree.size(); node++) {
-            int token = first + 1 + node;
-            addDraw(sequence, token, positions[token] + 1, node);
+            int at = node == DraftTree.ROOT ? token : draftTokens[node];
+            addDraw(sequence, first, at, positions[at] + 1, node);
         }
         tops = Math.max(tops, sequence.answer.tops());
-        maxQLen = Math.max(maxQLen, 1 + tree.size());
-        drafts[numSeqs] = tree.size();
         numDrafts += tree.size();
-        numSeqs++;
+        numForks += paths.count() - 1;
     }
 
-    private void addToken(int id, int position, long slot) {
-        ids[numTokens] = id;
-        fedRows[numTokens] = KNOWN;
-        positions[numTokens] = position;
-        slots[numTokens] = slot;
-        numTokens++;
+    private void addPath(Sequence sequence, DraftPaths paths, int path) {
+        int start = sequence.computed;
+        int depth = paths.depth(path);
+        paths.write(this, numTokens, path, sequence, draftTokens);
+        numTokens += 1 + depth;
+        sequences[numSeqs] = sequence;
+        forks[numSeqs] = path == 0 ? null : paths.fork(path);
+        drafts[numSeqs] = 0;
+        known[numSeqs] = 0;
+        seqlensKv[numSeqs] = start + 1 + depth;
+        cuSeqlensQ[numSeqs + 1] = numTokens;
+        maxQLen = Math.max(maxQLen, 1 + depth);
+        numSeqs++;
     }
 
     /** Adds the next tokens of a sequence, at most so many; how many fitted. */
@@ -378,6 +411,7 @@ final class Batch {
         addSegment(sequence, start, count);
         maxQLen = Math.max(maxQLen, count);
         drafts[numSeqs] = 0;
+        known[numSeqs] = count;
         promptTokens += Math.max(0, Math.min(sequence.prompt.length, start + count) - start);
         numSeqs++;
         return count;
@@ -397,27 +431,28 @@ final class Batch {
         int lastScored = Math.min(start + count, sequence.prompt.length - 1);
         for (int p = sequence.firstScorePosition(); p < lastScored; p++) {
             rowNode[numRows] = DraftTree.ROOT;
-            addRow(firstToken + p - start, sequence.prompt[p + 1], p + 1);
+            addRow(numSeqs, firstToken + p - start, sequence.prompt[p + 1], p + 1);
             scoreRowsLeft--;
             tops = Math.max(tops, sequence.request.promptLogprobs);
         }
         if (start + count == sequence.length() && sequence.maxOutput > 0) {
-            addDraw(sequence, numTokens - 1, sequence.length(), DraftTree.ROOT);
+            addDraw(sequence, numSeqs, numTokens - 1, sequence.length(), DraftTree.ROOT);
             tops = Math.max(tops, sequence.answer.tops());
         }
     }
 
-    private void addDraw(Sequence sequence, int token, int position, int node) {
+    private void addDraw(Sequence sequence, int owner, int token, int position, int node) {
         if (sequence.hasProcessors()) {
             processedRows[numProcessed++] = numRows;
         }
         if (sequence.guide != null) {
             guidedRows[numGuided++] = numRows;
         }
+        numDraws++;
         rowState[numRows] = sequence.stateSlot;
         rowResets[numRows] = sequence.isStateNew;
         rowNode[numRows] = node;
-        addRow(token, DRAW, position);
+        addRow(owner, token, DRAW, position);
     }
 
     private void addSegment(Sequence sequence, int start, int count) {
@@ -454,9 +489,9 @@ final class Batch {
         segments[at + 3] = restarts ? 1 : 0;
     }
 
-    private void addRow(int tokenIndex, int forced, long position) {
+    private void addRow(int owner, int tokenIndex, int forced, long position) {
         rowToken[numRows] = tokenIndex;
-        rowSequence[numRows] = numSeqs;
+        rowSequence[numRows] = owner;
         rowForced[numRows] = forced;
         rowMasking[numRows] = Masking.DRAWN;
         rowPosition[numRows] = position;

@@ -217,7 +217,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             }
             model.allocate(
                     numBlocks,
-                    limits.maxNumSeqs(),
+                    limits.maxTables(),
                     limits.maxNumBatchedTokens(),
                     blocksPerSeq,
                     limits.maxRows(),

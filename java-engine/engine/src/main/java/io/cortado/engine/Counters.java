@@ -71,7 +71,7 @@ final class Counters {
     /** A step has ended. */
     void step(Batch batch) {
         steps++;
-        scheduledSeqs += batch.numSeqs();
+        scheduledSeqs += batch.numSeqs() - batch.numForks();
     }
 
     /** A request was cancelled because nobody read its output. */

@@ -3,6 +3,7 @@ package io.cortado.engine;
 import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import io.cortado.kv.BlockFork;
 import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
@@ -30,6 +31,7 @@ final class DraftModel implements Drafter {
     private final @Nullable IdMap ids;
 
     private final Passes passes = new Passes();
+    private final @Nullable TreeRounds trees;
 
     // Of the draft under way.
     private Sequence[] sequences = {};
@@ -38,9 +40,11 @@ final class DraftModel implements Drafter {
     /**
      * Owns the model from here on; not if this throws.
      *
-     * @param model that has allocated what the target has, with a row of logits for each sequence
+     * @param model that has allocated what the target has, with a row of logits for each text of a
+     *     pass
      * @param vocabSize ids of the target that may be drawn
      * @param ids null: they are the target's
+     * @param shape of trees; null: chains alone
      */
     DraftModel(
             Device device,
@@ -49,7 +53,8 @@ final class DraftModel implements Drafter {
             int numBlocks,
             int maxBlocksPerSeq,
             int vocabSize,
-            @Nullable IdMap ids) {
+            @Nullable IdMap ids,
+            @Nullable BeamShape shape) {
         this.model = model;
         this.ids = ids;
         blocks = new ReadBlocks(numBlocks);
@@ -63,15 +68,28 @@ final class DraftModel implements Drafter {
                 made.push(inputs[round]::close);
             }
             int width = model.config().vocabSize();
+            int drawable = ids == null ? Math.min(vocabSize, width) : width;
             rounds =
                     new DraftRounds(
                             device,
                             round -> inputs[round],
                             limits,
                             maxBlocksPerSeq,
-                            ids == null ? Math.min(vocabSize, width) : width,
+                            drawable,
                             width);
             made.push(rounds::close);
+            TreeRounds levels = null;
+            if (shape != null) {
+                BatchInputs first = inputs[0];
+                int most = shape.children();
+                TreePass level =
+                        new TreePass(device, first, limits, maxBlocksPerSeq, most, drawable, width);
+                made.push(level::close);
+                DraftPasses of = new LevelPasses(level);
+                levels = new TreeRounds(of, model.createTiers(0), limits.maxTables());
+                made.push(levels::close);
+            }
+            trees = levels;
             built = true;
         } finally {
             if (!built) {
@@ -91,9 +109,13 @@ final class DraftModel implements Drafter {
             if (drafts != null && drafts.takeFresh()) {
                 drafts.computed(blocks.readable(batch.sequence(i), drafts.computed()));
             }
-            reads |= ids == null && drafts != null && drafts.reads() && batch.isChunk(i);
+            boolean mayRead = ids == null && !batch.isFork(i);
+            reads |= mayRead && drafts != null && drafts.reads() && batch.isChunk(i);
         }
         for (int i = 0; i < batch.numSeqs(); i++) {
+            if (batch.isFork(i)) {
+                continue;
+            }
             note(batch.sequence(i), batch.seqlensKv[i] - batch.tokensOf(i), batch, i, reads);
         }
         if (reads) {
@@ -134,23 +156,46 @@ final class DraftModel implements Drafter {
         sequences = all;
         count = number;
         rounds.run(passes, stream);
+        if (trees != null) {
+            trees.draft(all, number, stream);
+        }
+    }
+
+    /** All that the model has not read of a sequence, as far as there is room; where it ends. */
+    private int read(DraftPass pass, Sequence sequence) {
+        Drafts drafts = sequence.drafting();
+        int from = drafts.computed();
+        int end = Math.min(drafts.size(), from + mostTokens - pass.numTokens());
+        drafts.behind(end < drafts.size());
+        for (int position = from; position < end; position++) {
+            pass.add(sequence, position, angles(sequence), known(sequence.token(position)));
+        }
+        drafts.computed(end);
+        blocks.read(sequence, from, end);
+        return from < end ? end : 0;
+    }
+
+    private int angles(Sequence sequence) {
+        return sequence.isLong ? model.firstLongPosition() : 0;
+    }
+
+    private int known(int id) {
+        return ids == null ? id : ids.toDraft(id);
+    }
+
+    private int target(int drawn) {
+        return ids == null || drawn < 0 ? drawn : ids.toTarget(drawn);
     }
 
     private final class Passes implements DraftRounds.Passes {
-        /** All that the model has not read, as far as there is room. */
         @Override
         public void first(DraftPass pass) {
             for (int i = 0; i < count; i++) {
-                Sequence sequence = sequences[i];
-                Drafts drafts = sequence.drafting();
-                int from = drafts.computed();
-                int end = Math.min(drafts.size(), from + mostTokens - pass.numTokens());
-                drafts.behind(end < drafts.size());
-                for (int position = from; position < end; position++) {
-                    add(pass, sequence, position, known(sequence.token(position)));
-                }
-                if (from < end) {
-                    end(pass, 0, sequence, from, end);
+                if (!sequences[i].drafting().wantsTree()) {
+                    int end = read(pass, sequences[i]);
+                    if (end > 0) {
+                        rounds.draw(pass, 0, sequences[i], end, end);
+                    }
                 }
             }
         }
@@ -158,20 +203,11 @@ final class DraftModel implements Drafter {
         @Override
         public void later(DraftPass pass, int round, Sequence sequence, DraftPass before, int row) {
             int position = sequence.drafting().size() + round - 1;
-            add(pass, sequence, position, 0);
+            pass.add(sequence, position, angles(sequence), 0);
             pass.feed(row);
-            end(pass, round, sequence, position, position + 1);
-        }
-
-        private void add(DraftPass pass, Sequence sequence, int position, int id) {
-            int angles = sequence.isLong ? model.firstLongPosition() : 0;
-            pass.add(sequence, position, angles, id);
-        }
-
-        private void end(DraftPass pass, int round, Sequence sequence, int from, int to) {
-            sequence.drafting().computed(to);
-            blocks.read(sequence, from, to);
-            rounds.draw(pass, round, sequence, to, to);
+            sequence.drafting().computed(position + 1);
+            blocks.read(sequence, position, position + 1);
+            rounds.draw(pass, round, sequence, position + 1, position + 1);
         }
 
         @Override
@@ -188,11 +224,85 @@ final class DraftModel implements Drafter {
 
         @Override
         public int drafted(int round, int row, int drawn) {
-            return ids == null ? drawn : ids.toTarget(drawn);
+            return target(drawn);
+        }
+    }
+
+    /** Of trees. */
+    private final class LevelPasses implements DraftPasses {
+        private final TreePass level;
+
+        LevelPasses(TreePass level) {
+            this.level = level;
         }
 
-        private int known(int id) {
-            return ids == null ? id : ids.toDraft(id);
+        @Override
+        public void catchUp(Sequence[] all, int number) {
+            level.begin();
+            for (int i = 0; i < number; i++) {
+                if (all[i].drafting().wantsTree()) {
+                    int end = read(level.rows(), all[i]);
+                    if (end > 0) {
+                        level.draw(all[i], end);
+                        level.rows().end(all[i], end);
+                    }
+                }
+            }
+        }
+
+        @Override
+        public void begin() {
+            level.begin();
+        }
+
+        @Override
+        public void add(Sequence sequence, BlockFork fork, int depth, int token, int before) {
+            int position = origin(sequence.drafting()) + depth;
+            level.rows().add(fork.slot(position), position + angles(sequence), known(token));
+            level.draw(sequence, position + 1);
+            level.rows().end(sequence, fork, position + 1);
+        }
+
+        @Override
+        public int numRows() {
+            return level.rows().numSeqs();
+        }
+
+        @Override
+        public Sequence sequence(int row) {
+            return level.rows().sequence(row);
+        }
+
+        @Override
+        public void run(boolean isFirst, Stream stream) {
+            level.run(this::enqueue, stream);
+        }
+
+        private void enqueue(DraftPass pass, Sampler sampler, int tops, Stream stream) {
+            int seqs = pass.numSeqs();
+            inputs[0].upload(seqs, stream);
+            model.forward(inputs[0], pass.numTokens(), seqs, seqs, pass.maxQLen(), stream);
+            sampler.enqueue(model.logits(), tops, stream);
+        }
+
+        @Override
+        public int drawn(int row) {
+            return sequence(row).drafting().isBehind() ? NOTHING : target(level.drawn(row));
+        }
+
+        @Override
+        public int top(int row, int rank) {
+            return target(level.top(row, rank));
+        }
+
+        @Override
+        public double topLogprob(int row, int rank) {
+            return level.topLogprob(row, rank);
+        }
+
+        @Override
+        public int origin(Drafts drafts) {
+            return drafts.size() - 1;
         }
     }
 

@@ -3,6 +3,7 @@ package io.cortado.engine;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import io.cortado.kv.BlockFork;
 import io.cortado.kv.BlockTable;
 import io.cortado.model.BatchInputs;
 import java.lang.foreign.MemorySegment;
@@ -54,9 +55,16 @@ final class DraftPass {
      * @param angles added to the position for its rotation alone
      */
     void add(Sequence sequence, int position, int angles, int id) {
+        add(sequence.table.slot(position), position + angles, id);
+    }
+
+    /**
+     * @param angle position of its rotation
+     */
+    void add(long slot, int angle, int id) {
         inputs.ids().setAtIndex(JAVA_INT, numTokens, id);
-        inputs.positions().setAtIndex(JAVA_INT, numTokens, position + angles);
-        inputs.slotMapping().setAtIndex(JAVA_LONG, numTokens, sequence.table.slot(position));
+        inputs.positions().setAtIndex(JAVA_INT, numTokens, angle);
+        inputs.slotMapping().setAtIndex(JAVA_LONG, numTokens, slot);
         numTokens++;
     }
 
@@ -74,6 +82,16 @@ final class DraftPass {
         BlockTable table = sequence.table;
         long at = (long) numSeqs * maxBlocksPerSeq * Integer.BYTES;
         MemorySegment.copy(table.array(), 0, inputs.blockTable(), JAVA_INT, at, table.size());
+        endRow(sequence, length);
+    }
+
+    /** The same of one whose last tokens lie in a fork. */
+    void end(Sequence sequence, BlockFork fork, int length) {
+        BlockRows.put(inputs, maxBlocksPerSeq, numSeqs, sequence.table, fork);
+        endRow(sequence, length);
+    }
+
+    private void endRow(Sequence sequence, int length) {
         int first = inputs.cuSeqlensQ().getAtIndex(JAVA_INT, numSeqs);
         inputs.cuSeqlensQ().setAtIndex(JAVA_INT, numSeqs + 1, numTokens);
         inputs.seqlensKv().setAtIndex(JAVA_INT, numSeqs, length);

@@ -22,7 +22,7 @@ final class DraftRounds implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(DraftRounds.class.getName());
 
     /** Of the target's draws: sharing it is what makes drafts stand, and harms nothing. */
-    private static final int SAMPLING_TAG = 0;
+    static final int SAMPLING_TAG = 0;
 
     private static final long FOR_A_WHILE_MS = 60_000;
 

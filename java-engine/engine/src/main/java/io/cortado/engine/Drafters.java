@@ -150,14 +150,21 @@ sealed interface Drafters {
             try {
                 model.allocate(
                         numBlocks,
-                        limits.maxNumSeqs(),
+                        limits.maxTables(),
                         limits.maxNumBatchedTokens(),
                         blocksPerSeq,
-                        limits.maxNumSeqs(),
+                        limits.maxTables(),
                         options.deterministic());
                 Drafter drafter =
                         new DraftModel(
-                                device, model, limits, numBlocks, blocksPerSeq, vocabSize, ids);
+                                device,
+                                model,
+                                limits,
+                                numBlocks,
+                                blocksPerSeq,
+                                vocabSize,
+                                ids,
+                                shape(options));
                 made = true;
                 return drafter;
             } finally {
@@ -173,7 +180,7 @@ sealed interface Drafters {
         @Override
         public MemoryPlan plan(
                 Device device, EngineOptions options, int maxModelLen, MemoryPlan target) {
-            int seqs = Math.min(options.maxNumSeqs(), options.maxNumBatchedTokens());
+            int seqs = Limits.tables(options);
             return target.with(
                     Eagle3Head.weightBytes(device, folder, config, MemoryPlan.activations(options)),
                     Eagle3Head.workspaceBytes(
@@ -205,7 +212,7 @@ sealed interface Drafters {
                 int blocksPerSeq,
                 int vocabSize) {
             Eagle3Head head = Eagle3Head.load(device, folder, config, target);
-            return drafter(device, head, limits, numBlocks, blocksPerSeq);
+            return drafter(device, head, limits, numBlocks, blocksPerSeq, shape(options));
         }
     }
 
@@ -214,7 +221,7 @@ sealed interface Drafters {
         @Override
         public MemoryPlan plan(
                 Device device, EngineOptions options, int maxModelLen, MemoryPlan ofTarget) {
-            int seqs = Math.min(options.maxNumSeqs(), options.maxNumBatchedTokens());
+            int seqs = Limits.tables(options);
             Activations activations = MemoryPlan.activations(options);
             KvType kvType = MemoryPlan.kvType(options);
             return ofTarget.with(
@@ -248,16 +255,27 @@ sealed interface Drafters {
                 int blocksPerSeq,
                 int vocabSize) {
             MtpHead head = MtpHead.load(device, folder, model, options.dummyWeights());
-            return drafter(device, head, limits, numBlocks, blocksPerSeq);
+            return drafter(device, head, limits, numBlocks, blocksPerSeq, shape(options));
         }
     }
 
+    /** Null: chains alone. */
+    private static @Nullable BeamShape shape(EngineOptions options) {
+        Speculation how = options.speculation();
+        return how.hasTrees() ? BeamShape.of(how.shape(), how.tokens()) : null;
+    }
+
     private static Drafter drafter(
-            Device device, DraftHead head, Limits limits, int numBlocks, int blocksPerSeq) {
+            Device device,
+            DraftHead head,
+            Limits limits,
+            int numBlocks,
+            int blocksPerSeq,
+            @Nullable BeamShape shape) {
         boolean made = false;
         try {
-            head.allocate(limits.maxNumSeqs());
-            Drafter drafter = new HeadDrafter(device, head, limits, numBlocks, blocksPerSeq);
+            head.allocate(limits.maxTables());
+            Drafter drafter = new HeadDrafter(device, head, limits, numBlocks, blocksPerSeq, shape);
             made = true;
             return drafter;
         } finally {

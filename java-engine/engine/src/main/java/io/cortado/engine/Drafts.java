@@ -1,16 +1,19 @@
 package io.cortado.engine;
 
+import io.cortado.kv.BlockPool;
 import io.cortado.speculate.Acceptance;
 import io.cortado.speculate.DraftLengths;
 import io.cortado.speculate.DraftTree;
 import io.cortado.speculate.Lookup;
 import io.cortado.speculate.TokenText;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** What is drafted for one sequence. The loop's. */
 final class Drafts implements TokenText {
     private final Sequence sequence;
     private final DraftTree tree;
+    private final DraftPaths paths;
     private final Acceptance acceptance;
 
     private final DraftLengths lengths;
@@ -30,8 +33,14 @@ final class Drafts implements TokenText {
     /** It has begun, or begun again, since what drafts has last looked. */
     private boolean isFresh;
 
-    /** The most that may be drafted in this step. */
+    /** Null where chains alone are drafted. */
+    private final @Nullable DraftBeam beam;
+
+    /** The most that may be drafted in this step; of a tree, on one way. */
     private int wanted;
+
+    private boolean wantsTree;
+    private int verifiedTokens;
 
     /** Tokens whose keys and values the drafting model has. */
     private int computed;
@@ -42,16 +51,62 @@ final class Drafts implements TokenText {
     private int stepRow;
     private int stepStart;
 
+    /** Chains. */
     Drafts(Sequence sequence, int most, DraftLengths lengths, @Nullable Lookup lookup) {
         this.sequence = sequence;
         this.lengths = lengths;
         this.lookup = lookup;
         acceptance = lengths.acceptance();
+        beam = null;
         tree = new DraftTree(most);
+        paths = new DraftPaths(tree, most, most, 0);
+    }
+
+    /**
+     * Trees.
+     *
+     * @param depth the most on one way
+     */
+    Drafts(Sequence sequence, BeamShape shape, int depth, int maxForks, DraftLengths lengths) {
+        this.sequence = sequence;
+        this.lengths = lengths;
+        acceptance = lengths.acceptance();
+        lookup = null;
+        int most = Math.max(depth, shape.selected());
+        beam = new DraftBeam(shape, depth);
+        tree = new DraftTree(most);
+        paths = new DraftPaths(tree, most, depth, Math.min(maxForks, most - 1));
     }
 
     DraftTree tree() {
         return tree;
+    }
+
+    DraftPaths paths() {
+        return paths;
+    }
+
+    /**
+     * The sequence goes on in the blocks of the way on which most of the drafts are what was drawn.
+     *
+     * @param root the row of the last known token
+     */
+    void settle(Batch batch, int root, BlockPool pool) {
+        int node = DraftTree.ROOT;
+        int next = tree.child(node, batch.token[root]);
+        while (next != DraftTree.NONE) {
+            node = next;
+            next = tree.child(node, batch.token[root + 1 + node]);
+        }
+        int path = node == DraftTree.ROOT ? 0 : paths.pathOf(node);
+        if (path > 0) {
+            paths.fork(path).swap(sequence.table, pool);
+            int first = batch.rowSequence[root];
+            stepRow += batch.cuSeqlensQ[first + path] - batch.cuSeqlensQ[first];
+            computed = Math.min(computed, size() - 1); // what is behind is of other drafts
+        }
+        verifiedTokens = paths.numTokens();
+        paths.release(pool);
     }
 
     Acceptance acceptance() {
@@ -98,8 +153,27 @@ final class Drafts implements TokenText {
         return wanted;
     }
 
-    void want(int tokens) {
+    void want(int tokens, boolean asTree) {
         wanted = tokens;
+        wantsTree = asTree;
+    }
+
+    /** A tree is to be drafted, not a chain. */
+    boolean wantsTree() {
+        return wantsTree;
+    }
+
+    boolean hasTrees() {
+        return beam != null;
+    }
+
+    /** Tokens that the step computed to verify what was drafted last. */
+    int verifiedTokens() {
+        return verifiedTokens;
+    }
+
+    DraftBeam beam() {
+        return Objects.requireNonNull(beam);
     }
 
     int computed() {
@@ -145,6 +219,7 @@ final class Drafts implements TokenText {
     /** A step begins: what is computed of drafts that did not stand does not count. */
     void begin() {
         tree.clear();
+        wantsTree = false;
         int known = size() - 1 + Math.min(1, sequence.drawing);
         computed = Math.min(computed, known);
     }

@@ -189,18 +189,21 @@ final class Guide {
         return isLate;
     }
 
-    /** Drops drafts from the first on that the constraint does not let through. */
+    /** Drops drafts that the constraint does not let through, and what is behind them. */
     void prune(DraftTree tree) {
         if (reasoning != null && !reasoning.isInside()) {
             tree.clear(); // what the first tokens are is not clear yet
         }
-        for (int node = 0; node < tree.size(); node++) {
+        int node = 0;
+        while (node < tree.size()) {
             int before = matcher.numTokens();
             ReasoningPhase phase = leave();
             boolean isAllowed = tryFollow(tree, node);
             comeBack(phase, before);
-            if (!isAllowed) {
-                tree.truncate(node);
+            if (isAllowed) {
+                node++;
+            } else {
+                tree.cut(node);
             }
         }
     }

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import io.cortado.kv.BlockFork;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
@@ -14,6 +15,7 @@ import io.cortado.model.DraftInputs;
 import io.cortado.model.DraftTokens;
 import io.cortado.model.KvTiers;
 import io.cortado.sampling.Sampler;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A head on the target that drafts. It reads a prompt along with the target, but for the last
@@ -38,6 +40,7 @@ final class HeadDrafter implements Drafter {
     private final DraftTokens drafted;
     private final ReadBlocks blocks;
     private final Passes passes = new Passes();
+    private final @Nullable TreeRounds trees;
     private long steps;
 
     // Of the draft under way.
@@ -47,9 +50,16 @@ final class HeadDrafter implements Drafter {
     /**
      * Owns the head from here on; not if this throws.
      *
-     * @param head that is allocated, with a row of logits for each sequence
+     * @param head that is allocated, with a row of logits for each text of a pass
+     * @param shape of trees; null: chains alone
      */
-    HeadDrafter(Device device, DraftHead head, Limits limits, int numBlocks, int maxBlocksPerSeq) {
+    HeadDrafter(
+            Device device,
+            DraftHead head,
+            Limits limits,
+            int numBlocks,
+            int maxBlocksPerSeq,
+            @Nullable BeamShape shape) {
         this.head = head;
         blocks = new ReadBlocks(numBlocks);
         int seqs = limits.maxNumSeqs();
@@ -78,6 +88,19 @@ final class HeadDrafter implements Drafter {
                             vocab,
                             vocab);
             made.push(rounds::close);
+            TreeRounds levels = null;
+            if (shape != null) {
+                BatchInputs first = inputs[0].batch();
+                int most = shape.children();
+                TreePass level =
+                        new TreePass(device, first, limits, maxBlocksPerSeq, most, vocab, vocab);
+                made.push(level::close);
+                levels =
+                        new TreeRounds(
+                                new LevelPasses(level), head.createTiers(), limits.maxTables());
+                made.push(levels::close);
+            }
+            trees = levels;
             built = true;
         } finally {
             if (!built) {
@@ -98,6 +121,9 @@ final class HeadDrafter implements Drafter {
         for (int i = 0; i < batch.numSeqs(); i++) {
             Sequence sequence = batch.sequence(i);
             Drafts drafts = sequence.drafts;
+            if (batch.isFork(i)) {
+                continue;
+            }
             int row = batch.cuSeqlensQ[i];
             int start = batch.seqlensKv[i] - batch.tokensOf(i);
             if (drafts == null) {
@@ -107,7 +133,7 @@ final class HeadDrafter implements Drafter {
             drafts.ranIn(steps, row, start);
             lookAtReused(sequence, drafts);
             blocks.wrote(sequence, Math.max(start, drafts.computed()), batch.seqlensKv[i]);
-            int end = Math.min(batch.seqlensKv[i] - batch.draftsOf(i), drafts.size() - 1);
+            int end = Math.min(start + batch.knownOf(i), drafts.size() - 1);
             if (drafts.reads() && batch.isChunk(i) && end > start) {
                 addRows(to, pass, sequence, start, end, row);
                 pass.end(sequence, end);
@@ -159,6 +185,25 @@ final class HeadDrafter implements Drafter {
         sequences = all;
         count = number;
         rounds.run(passes, stream);
+        if (trees != null) {
+            trees.draft(all, number, stream);
+        }
+    }
+
+    /** What the target's last step has computed of a sequence and stands; where it ends. */
+    private int read(DraftPass pass, Sequence sequence) {
+        Drafts drafts = sequence.drafting();
+        int from = Math.max(drafts.computed(), drafts.stepStart());
+        int end = drafts.size() - 1;
+        boolean isThere = drafts.step() == steps && from < end;
+        drafts.behind(!isThere);
+        if (!isThere) {
+            return 0;
+        }
+        int row = drafts.stepRow() + from - drafts.stepStart();
+        addRows(inputs[0], pass, sequence, from, end, row);
+        read(sequence, from, end);
+        return end;
     }
 
     /** Rows of known tokens at positions [from, end), whose states begin at a row. */
@@ -176,21 +221,14 @@ final class HeadDrafter implements Drafter {
     }
 
     private final class Passes implements DraftRounds.Passes {
-        /** What the target's last step has computed and stands. */
         @Override
         public void first(DraftPass pass) {
             for (int i = 0; i < count; i++) {
-                Sequence sequence = sequences[i];
-                Drafts drafts = sequence.drafting();
-                int from = Math.max(drafts.computed(), drafts.stepStart());
-                int end = drafts.size() - 1;
-                boolean isThere = drafts.step() == steps && from < end;
-                drafts.behind(!isThere);
-                if (isThere) {
-                    int row = drafts.stepRow() + from - drafts.stepStart();
-                    addRows(inputs[0], pass, sequence, from, end, row);
-                    read(sequence, from, end);
-                    rounds.draw(pass, 0, sequence, end, end + 1);
+                if (!sequences[i].drafting().wantsTree()) {
+                    int end = read(pass, sequences[i]);
+                    if (end > 0) {
+                        rounds.draw(pass, 0, sequences[i], end, end + 1);
+                    }
                 }
             }
         }
@@ -224,6 +262,92 @@ final class HeadDrafter implements Drafter {
         @Override
         public int drafted(int round, int row, int drawn) {
             return head.targetId(drawn);
+        }
+    }
+
+    /** Of trees. */
+    private final class LevelPasses implements DraftPasses {
+        private final TreePass level;
+        private boolean isFirst;
+
+        LevelPasses(TreePass level) {
+            this.level = level;
+        }
+
+        @Override
+        public void catchUp(Sequence[] all, int number) {
+            level.begin();
+            for (int i = 0; i < number; i++) {
+                if (all[i].drafting().wantsTree()) {
+                    int end = read(level.rows(), all[i]);
+                    if (end > 0) {
+                        level.draw(all[i], end + 1);
+                        level.rows().end(all[i], end);
+                    }
+                }
+            }
+        }
+
+        @Override
+        public void begin() {
+            level.begin();
+        }
+
+        @Override
+        public void add(Sequence sequence, BlockFork fork, int depth, int token, int before) {
+            int position = origin(sequence.drafting()) + depth;
+            // The rows of the pass before that had logits: the last of each of its texts.
+            feature(inputs[0], level.rows(), level.lastToken(before));
+            level.rows().add(fork.slot(position), position, token);
+            level.draw(sequence, position + 2);
+            level.rows().end(sequence, fork, position + 1);
+        }
+
+        @Override
+        public int numRows() {
+            return level.rows().numSeqs();
+        }
+
+        @Override
+        public Sequence sequence(int row) {
+            return level.rows().sequence(row);
+        }
+
+        @Override
+        public void run(boolean first, Stream stream) {
+            isFirst = first;
+            level.run(this::enqueue, stream);
+        }
+
+        private void enqueue(DraftPass pass, Sampler sampler, int tops, Stream stream) {
+            int tokens = pass.numTokens();
+            int seqs = pass.numSeqs();
+            inputs[0].upload(tokens, seqs, stream);
+            DraftHead.Features features =
+                    isFirst ? DraftHead.Features.TARGET : DraftHead.Features.OWN;
+            head.forward(inputs[0], features, tokens, seqs, seqs, pass.maxQLen(), stream);
+            sampler.enqueue(head.logits(), tops, stream);
+        }
+
+        @Override
+        public int drawn(int row) {
+            int drawn = level.drawn(row);
+            return drawn == NOTHING ? NOTHING : head.targetId(drawn);
+        }
+
+        @Override
+        public int top(int row, int rank) {
+            return head.targetId(level.top(row, rank));
+        }
+
+        @Override
+        public double topLogprob(int row, int rank) {
+            return level.topLogprob(row, rank);
+        }
+
+        @Override
+        public int origin(Drafts drafts) {
+            return drafts.size() - 2;
         }
     }
 

@@ -193,12 +193,14 @@ final class Journal {
         stepSizes.add(batch.numTokens());
         for (int i = 0; i < scheduler.running(); i++) {
             Sequence sequence = scheduler.running(i);
-            sequence.request.ledger.hold(sequence.table.size(), nanos);
+            Drafts drafts = sequence.drafts;
+            int forked = drafts == null ? 0 : drafts.paths().numHeld();
+            sequence.request.ledger.hold(sequence.table.size() + forked, nanos);
         }
         charge(batch, nanos);
         FlightEvents on = events;
         if (on != null && on.step.isEnabled()) {
-            on.step.sequences = batch.numSeqs();
+            on.step.sequences = batch.numSeqs() - batch.numForks();
             on.step.tokens = batch.numTokens();
             on.step.promptTokens = batch.promptTokens();
             on.step.drafts = batch.numDrafts();
@@ -221,7 +223,9 @@ final class Journal {
             if (sequence.hasEnded()) {
                 continue; // what it draws is nobody's
             }
-            if (batch.isChunk(i)) {
+            if (batch.isFork(i)) {
+                sequence.request.ledger.charge(batch, batch.tokensOf(i), nanos);
+            } else if (batch.isChunk(i)) {
                 sequence.request.ledger.chunk(batch, batch.tokensOf(i), prompts - 1, nanos);
             } else {
                 sequence.request.ledger.decode(batch, batch.tokensOf(i), nanos);

@@ -110,7 +110,7 @@ final class Ledger {
         }
         if (stepNanos > slowestNanos) {
             slowestNanos = stepNanos;
-            slowestSeqs = batch.numSeqs();
+            slowestSeqs = batch.numSeqs() - batch.numForks();
             slowestTokens = batch.numTokens();
             slowestPromptTokens = batch.promptTokens();
         }
@@ -128,7 +128,8 @@ final class Ledger {
         draftTokensAccepted++;
     }
 
-    private void charge(Batch batch, int tokens, long stepNanos) {
+    /** A step computed so many tokens of the request. */
+    void charge(Batch batch, int tokens, long stepNanos) {
         deviceNanos += stepNanos * tokens / batch.numTokens();
     }
 

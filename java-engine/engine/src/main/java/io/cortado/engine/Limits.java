@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.EngineOptions;
+import io.cortado.api.Speculation;
 import io.cortado.model.ModelConfig;
 import java.util.concurrent.TimeUnit;
 
@@ -20,6 +21,8 @@ import java.util.concurrent.TimeUnit;
  * @param itlTargetNanos what a step with decodes should take at most; see {@link Pace}
  * @param maxStates running sequences that the device counts tokens of
  * @param maxDrafts tokens that are drafted for one sequence in a step; 0: no speculation
+ * @param maxForks ways of trees of drafts in a step beside each sequence's own; see {@link
+ *     DraftPaths}
  */
 record Limits(
         int maxNumSeqs,
@@ -31,13 +34,15 @@ record Limits(
         int otherAnglesAbove,
         long itlTargetNanos,
         int maxStates,
-        int maxDrafts) {
+        int maxDrafts,
+        int maxForks) {
 
     /** No target. */
     static final long ANY_TIME = Long.MAX_VALUE;
 
     private static final int SCORE_ROWS = 64;
     private static final int DRAFT_ROWS = 256;
+    private static final int MAX_FORKS = 128;
     private static final int PREEMPTIONS = 3;
     private static final int PASSED_OVER = 64;
     private static final int WATERMARK_PERCENT = 1;
@@ -64,6 +69,7 @@ record Limits(
                 otherAnglesAbove,
                 itlTargetNanos,
                 maxNumSeqs,
+                0,
                 0);
     }
 
@@ -86,7 +92,7 @@ record Limits(
                 .otherAnglesAbove(config.otherAnglesAbove())
                 .statesOf(config.vocabSize())
                 .itlTarget(options)
-                .drafts(options.speculation().isOff() ? 0 : options.speculation().tokens());
+                .drafts(options.speculation());
     }
 
     Limits otherAnglesAbove(int tokens) {
@@ -100,7 +106,8 @@ record Limits(
                 tokens,
                 itlTargetNanos,
                 maxStates,
-                maxDrafts);
+                maxDrafts,
+                maxForks);
     }
 
     Limits itlTarget(EngineOptions options) {
@@ -119,7 +126,8 @@ record Limits(
                 otherAnglesAbove,
                 nanos,
                 maxStates,
-                maxDrafts);
+                maxDrafts,
+                maxForks);
     }
 
     /** Within memory for so many of a vocabulary; at least one. */
@@ -135,11 +143,22 @@ record Limits(
                 otherAnglesAbove,
                 itlTargetNanos,
                 Math.clamp(affordable, 1, maxNumSeqs),
-                maxDrafts);
+                maxDrafts,
+                maxForks);
+    }
+
+    /** With the drafts that are asked for. */
+    Limits drafts(Speculation how) {
+        if (how.isOff()) {
+            return drafts(0, 0);
+        }
+        int forks = how.hasTrees() ? Math.min(MAX_FORKS, maxNumSeqs * (how.nodes() - 1)) : 0;
+        int nodes = Math.max(how.nodes(), how.tokens()); // chains where they pay more
+        return drafts(nodes, Math.min(forks, maxNumBatchedTokens - maxNumSeqs));
     }
 
     /** With so many drafts for each sequence. */
-    Limits drafts(int most) {
+    private Limits drafts(int most, int forks) {
         return new Limits(
                 maxNumSeqs,
                 maxNumBatchedTokens,
@@ -150,13 +169,26 @@ record Limits(
                 otherAnglesAbove,
                 itlTargetNanos,
                 maxStates,
-                most);
+                most,
+                forks);
     }
 
     /** Drafts of a step, over all sequences: each costs a row of logits. */
     int maxDraftRows() {
         int all = Math.min(maxNumSeqs * maxDrafts, maxNumBatchedTokens - maxNumSeqs);
         return Math.clamp(all, 0, Math.max(DRAFT_ROWS, maxDrafts));
+    }
+
+    /** {@link #maxTables} of an engine. */
+    static int tables(EngineOptions options) {
+        return of(options.maxNumSeqs(), options.maxNumBatchedTokens(), 1)
+                .drafts(options.speculation())
+                .maxTables();
+    }
+
+    /** Rows of the block table of a step. */
+    int maxTables() {
+        return maxNumSeqs + maxForks;
     }
 
     /** Rows of logits that a step may ask for. */

@@ -79,7 +79,7 @@ record MemoryPlan(
                                 config,
                                 activations,
                                 kvType(options),
-                                limits.maxNumSeqs(),
+                                limits.maxTables(),
                                 limits.maxNumBatchedTokens(),
                                 blocksPerSeq,
                                 limits.maxRows(),

@@ -37,6 +37,7 @@ final class Scheduler {
     private final BlockHasher hasher = new BlockHasher();
     private final Limits limits;
     private final LongSupplier clock;
+    private final DraftBlocks draftBlocks;
     private final Journal journal;
     private final Pace pace;
     private final @Nullable Sequence[] running;
@@ -79,6 +80,7 @@ final class Scheduler {
         this.limits = limits;
         this.waiting = waiting;
         pool = cache.pool();
+        draftBlocks = new DraftBlocks(cache, limits);
         journal = new Journal(cache);
         pace = new Pace(limits.itlTargetNanos());
         running = new @Nullable Sequence[limits.maxNumSeqs()];
@@ -88,6 +90,10 @@ final class Scheduler {
 
     Journal journal() {
         return journal;
+    }
+
+    DraftBlocks draftBlocks() {
+        return draftBlocks;
     }
 
     int running() {
@@ -165,7 +171,7 @@ final class Scheduler {
             refusedFree = NEVER;
         }
         waiting.ended(sequence);
-        sequence.table.release(pool);
+        draftBlocks.releaseAll(sequence);
     }
 
     /** Fills the batch with the next step's work; false if there is nothing to do. */
@@ -203,7 +209,7 @@ final class Scheduler {
         cache.commit();
         for (int i = 0; i < batch.numSeqs(); i++) {
             Sequence sequence = batch.sequence(i);
-            sequence.computed += batch.tokensOf(i) - batch.draftsOf(i);
+            sequence.computed += batch.knownOf(i);
             offer(sequence);
             if (sequence.index == 0 && sequence.computed >= sequence.prompt.length) {
                 releaseHeld(sequence.request);
@@ -309,7 +315,7 @@ final class Scheduler {
     private void preempt(Sequence sequence) {
         journal.preempted(sequence, clock.getAsLong());
         removeRunning(sequence);
-        sequence.table.release(pool);
+        draftBlocks.releaseAll(sequence);
         sequence.computed = 0;
         sequence.reused = 0;
         if (sequence.drafts != null) {
@@ -323,15 +329,16 @@ final class Scheduler {
 
     /** Drafts get what the last tokens of all sequences leave. */
     private void addDecodes(Batch batch) {
-        int left = Math.min(limits.maxDraftRows(), batch.tokensLeft() - numDecodes());
+        int left = batch.tokensLeft() - numDecodes();
+        int rows = limits.maxDraftRows();
         for (int i = 0; i < numRunning; i++) {
             Sequence sequence = running(i);
-            Drafts drafts = sequence.drafts;
             if (sequence.pending() == 1) {
-                if (drafts != null && drafts.tree().size() > 0) {
-                    drafts.tree().truncate(left);
-                    left -= drafts.tree().size();
-                    batch.addDrafted(sequence, drafts.tree());
+                Drafts drafts = sequence.drafts;
+                if (drafts != null && draftBlocks.fit(sequence, batch, left, rows)) {
+                    rows -= drafts.tree().size();
+                    left -= drafts.paths().numTokens();
+                    batch.addDrafted(sequence, drafts.tree(), drafts.paths());
                 } else {
                     batch.add(sequence, 1);
                 }
@@ -345,13 +352,6 @@ final class Scheduler {
             count += running(i).pending() == 1 ? 1 : 0;
         }
         return count;
-    }
-
-    /** Takes blocks for drafts; false, and none is taken, where others may need them. */
-    boolean growForDrafts(Sequence sequence, int count) {
-        int tokens = sequence.cachedLength() + count;
-        int left = pool.available() - sequence.table.missingFor(tokens);
-        return left >= limits.watermarkBlocks() && sequence.table.grow(pool, tokens);
     }
 
     /**

@@ -7,9 +7,11 @@ import io.cortado.device.NativeException;
 import io.cortado.device.Status;
 import io.cortado.speculate.Acceptance;
 import io.cortado.speculate.DraftLengths;
+import io.cortado.speculate.DraftTree;
 import io.cortado.speculate.Lookup;
 import io.cortado.speculate.NgramIndex;
 import io.cortado.speculate.SuffixIndex;
+import io.cortado.speculate.TreeChoice;
 import io.cortado.speculate.Turn;
 import java.util.Arrays;
 import java.util.function.LongSupplier;
@@ -25,6 +27,7 @@ final class Speculator {
     private final Speculation how;
     private final Limits limits;
     private final Scheduler scheduler;
+    private final DraftBlocks blocks;
     private final Executor executor;
     private final StepWatch watch;
     private final LongSupplier clock;
@@ -37,6 +40,11 @@ final class Speculator {
     private final boolean isHead;
 
     private final Turn turn = new Turn();
+
+    /** Null: chains alone are drafted. */
+    private final @Nullable TreeChoice trees;
+
+    private final @Nullable BeamShape shape;
 
     /** When the last step had run, and what the device's proposer took after it. */
     private long ranNanos;
@@ -57,6 +65,7 @@ final class Speculator {
         this.how = how;
         this.limits = limits;
         this.scheduler = scheduler;
+        blocks = scheduler.draftBlocks();
         this.executor = executor;
         this.clock = clock;
         looksUp =
@@ -65,7 +74,10 @@ final class Speculator {
         isHead =
                 how.method() == Speculation.Method.EAGLE3 || how.method() == Speculation.Method.MTP;
         lengths = new DraftLengths(how.tokens(), how.adaptive(), how.offAbove(), looksUp);
-        counts = new DraftCounts(limits.maxDrafts());
+        counts = new DraftCounts(how.isOff() ? 0 : how.tokens());
+        boolean hasTrees = how.hasTrees();
+        trees = hasTrees ? new TreeChoice(lengths, how.tokens(), how.adaptive()) : null;
+        shape = hasTrees ? BeamShape.of(how.shape(), how.tokens()) : null;
         drafting = new Sequence[limits.maxNumSeqs()];
         answers =
                 how.method() == Speculation.Method.SUFFIX
@@ -87,6 +99,10 @@ final class Speculator {
                 || request.pooled != null
                 || request.draftsAtMost == 0
                 || sequence.maxOutput < 2) {
+            return;
+        }
+        if (shape != null) {
+            sequence.drafts = new Drafts(sequence, shape, how.tokens(), limits.maxForks(), lengths);
             return;
         }
         sequence.drafts =
@@ -138,6 +154,7 @@ final class Speculator {
             }
         } else {
             draftOnDevice(next, count);
+            blocks.releaseBeams(drafting, count);
         }
         prune(count);
         Arrays.fill(drafting, 0, count, null);
@@ -155,14 +172,26 @@ final class Speculator {
             }
             LOG.log(WARNING, "nothing more is drafted for " + count + " sequences", fault);
             for (int i = 0; i < count; i++) {
-                drafting[i].drafting().tree().clear();
-                drafting[i].drafts = null;
+                blocks.drop(drafting[i]);
             }
         }
         watch.end();
         draftNanos = clock.getAsLong() - start;
         counts.proposed(draftNanos);
-        lengths.drafted(rounds(count), draftNanos);
+        noteTime(count);
+    }
+
+    private void noteTime(int count) {
+        boolean anyTree = false;
+        for (int i = 0; i < count; i++) {
+            Drafts drafts = drafting[i].drafts;
+            anyTree |= drafts != null && drafts.wantsTree();
+        }
+        if (anyTree && trees != null) {
+            trees.drafted(draftNanos);
+        } else {
+            lengths.drafted(rounds(count), draftNanos);
+        }
     }
 
     /** Says how many are wanted of each sequence, and takes the blocks for them. */
@@ -184,11 +213,9 @@ final class Speculator {
             drafts.turn(wanted > 0);
             anyOn |= wanted > 0;
             wanted = Math.min(left, wanted);
-            if (wanted > 0
-                    && sequence.canBeDraftedFor()
-                    && scheduler.growForDrafts(sequence, wanted)) {
-                drafts.want(wanted);
-                left -= wanted;
+            if (wanted > 0 && sequence.canBeDraftedFor() && take(sequence, drafts, wanted, left)) {
+                int nodes = drafts.wantsTree() ? how.nodes() : wanted;
+                left -= Math.min(left, nodes);
                 drafting[count++] = sequence;
             }
         }
@@ -218,6 +245,20 @@ final class Speculator {
         }
     }
 
+    /**
+     * Takes blocks for drafts: for a tree where that pays more than a chain, and where there are
+     * enough to draft it in.
+     */
+    private boolean take(Sequence sequence, Drafts drafts, int chain, int left) {
+        boolean pays =
+                trees != null
+                        && trees.wantsTree(drafts.acceptance().rate(), chain, scheduler.running());
+        int depth = Math.min(how.tokens(), Math.min(left, most(sequence)));
+        boolean asTree = pays && blocks.grow(sequence, depth) && blocks.takeBeam(sequence, depth);
+        drafts.want(asTree ? depth : chain, asTree);
+        return asTree || blocks.grow(sequence, chain);
+    }
+
     private int wanted(Sequence sequence, Drafts drafts) {
         Acceptance acceptance = drafts.acceptance();
         if (isHead && !drafts.reads()) {
@@ -228,12 +269,15 @@ final class Speculator {
             return 0;
         }
         int wanted = lengths.wanted(acceptance, scheduler.running());
+        return Math.max(0, Math.min(wanted, most(sequence)));
+    }
+
+    private int most(Sequence sequence) {
         // What the step draws behind the last draft is a token as well.
         int room = sequence.maxOutput - sequence.answer.size() - 1;
         int beforeOtherAngles = limits.otherAnglesAbove() - sequence.length();
         int sameAngles = sequence.isLong ? Integer.MAX_VALUE : beforeOtherAngles;
-        int most = Math.min(room, Math.min(sameAngles, sequence.request.draftsAtMost));
-        return Math.max(0, Math.min(wanted, most));
+        return Math.min(room, Math.min(sameAngles, sequence.request.draftsAtMost));
     }
 
     private void lookUp(Sequence sequence) {
@@ -295,11 +339,22 @@ final class Speculator {
         ranNanos = 0;
     }
 
-    /** The drafts of a sequence were verified; so many of them stand. */
-    void verified(Drafts drafts, int accepted) {
-        int drafted = drafts.tree().size();
-        lengths.verified(drafts.acceptance(), drafted, accepted);
-        counts.verified(drafted, accepted);
+    /**
+     * The drafts of a sequence were verified.
+     *
+     * @param last of those that stand
+     */
+    void verified(Drafts drafts, int accepted, int last) {
+        DraftTree tree = drafts.tree();
+        int chain = tree.firstsOnTheWayTo(last);
+        boolean isWhole = tree.isLeaf(last);
+        int tried = chain + (chain == accepted && isWhole ? 0 : 1);
+        lengths.verified(drafts.acceptance(), tried, chain);
+        if (trees != null && drafts.wantsTree()) {
+            int levels = accepted + (isWhole ? 0 : 1);
+            trees.verified(1 + drafts.verifiedTokens(), levels, accepted, tried, chain);
+        }
+        counts.verified(tree.size(), accepted);
         turn.accepted(accepted);
     }
 }

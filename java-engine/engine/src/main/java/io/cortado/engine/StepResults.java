@@ -73,6 +73,7 @@ final class StepResults {
             int drafts = batch.draftsOf(batch.rowSequence[row]);
             if (drafts > 0) {
                 sequence.request.ledger.drafted(drafts); // it may end with this token
+                scheduler.draftBlocks().settle(sequence, batch, row);
             }
             accept(batch, row, sequence);
             if (drafts > 0) {
@@ -135,6 +136,7 @@ final class StepResults {
     private void acceptDrafts(Batch batch, int root, Sequence sequence) {
         Drafts drafts = sequence.drafting();
         int accepted = 0;
+        int last = DraftTree.ROOT;
         int node = drafts.tree().child(DraftTree.ROOT, batch.token[root]);
         while (node != DraftTree.NONE && !sequence.hasEnded()) {
             int row = root + 1 + node;
@@ -146,12 +148,13 @@ final class StepResults {
                 break;
             }
             accepted++;
+            last = node;
             sequence.acceptDraft();
             sequence.request.ledger.draftStands();
             accept(batch, row, sequence);
             node = drafts.tree().child(node, batch.token[row]);
         }
-        speculator.verified(drafts, accepted);
+        speculator.verified(drafts, accepted, last);
     }
 
     /** What the constraint leaves no choice about is computed with the next step, as one chunk. */

@@ -9,6 +9,7 @@ import io.cortado.device.Event;
 import io.cortado.device.Graph;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import io.cortado.kv.BlockFork;
 import io.cortado.kv.BlockTable;
 import io.cortado.kv.KvCache;
 import io.cortado.model.BatchInputs;
@@ -26,6 +27,8 @@ import org.jspecify.annotations.Nullable;
  * place runs.
  */
 final class StepSlot implements AutoCloseable {
+    private static final long NOT_A_TABLE = 0;
+
     private final ResourceStack owned = new ResourceStack();
     private final CausalLm model;
     private final GraphSizes sizes;
@@ -80,8 +83,8 @@ final class StepSlot implements AutoCloseable {
         this.tiers = tiers;
         this.maxBlocksPerSeq = maxBlocksPerSeq;
         this.sizes = sizes;
-        tableStamps = new long[limits.maxNumSeqs()];
-        tableSizes = new int[limits.maxNumSeqs()];
+        tableStamps = new long[limits.maxTables()];
+        tableSizes = new int[limits.maxTables()];
         graphs = new @Nullable Graph[limits.maxNumSeqs() + 1];
         boolean built = false;
         try {
@@ -283,6 +286,12 @@ final class StepSlot implements AutoCloseable {
     private void fillBlockTable(Batch from, MemorySegment to) {
         for (int i = 0; i < from.numSeqs(); i++) {
             BlockTable table = from.sequence(i).table;
+            BlockFork fork = from.fork(i);
+            if (fork != null) {
+                BlockRows.put(inputs, maxBlocksPerSeq, i, table, fork);
+                tableStamps[i] = NOT_A_TABLE;
+                continue;
+            }
             int held = tableStamps[i] == table.stamp() ? tableSizes[i] : 0;
             int size = table.size();
             if (held < size) {

@@ -137,7 +137,7 @@ final class Watchdog implements Runnable {
         }
         return "sequences=%d tokens=%d prompt_tokens=%d rows=%d"
                         .formatted(
-                                batch.numSeqs(),
+                                batch.numSeqs() - batch.numForks(),
                                 batch.numTokens(),
                                 batch.promptTokens(),
                                 batch.numRows())

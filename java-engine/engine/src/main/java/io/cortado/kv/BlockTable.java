@@ -47,6 +47,18 @@ public final class BlockTable {
         blocks[size++] = block;
     }
 
+    /** Puts a block in the place of another, which it returns. */
+    int replace(int index, int block) {
+        int before = block(index);
+        blocks[index] = block;
+        return before;
+    }
+
+    /** Not only at its end. */
+    void changed(BlockPool pool) {
+        stamp = pool.nextStamp();
+    }
+
     /** Blocks from the first on that others may share, or whose content another block has. */
     int offered() {
         return offered;

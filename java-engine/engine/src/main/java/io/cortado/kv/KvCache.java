@@ -209,6 +209,19 @@ public final class KvCache {
         table.offered(whole);
     }
 
+    /**
+     * Has what a sequence and its fork have in common in the fork's first block copied there.
+     *
+     * @param numCommon tokens
+     */
+    public void copyCommon(BlockTable table, BlockFork fork, int numCommon) {
+        if (numCommon % BlockPool.BLOCK_TOKENS > 0) {
+            int source = table.block(fork.first());
+            device.share(source);
+            copies.add(source, fork.block(0));
+        }
+    }
+
     /** The device's pool is about to take a kept block. */
     private void offload(PrefixIndex index, int block) {
         BlockPool tier = host;

@@ -213,6 +213,11 @@ public abstract sealed class DraftHead implements AutoCloseable permits Eagle3He
         return step().state().workspaceBytes() + step().bytes();
     }
 
+    /** The blocks of its keys and values alone, for copies; the caller closes it. */
+    public KvTiers createTiers() {
+        return new KvTiers(device, caches(), target.state().limits.numBlocks(), 0);
+    }
+
     List<Buffer> caches() {
         DecoderState s = step().state();
         List<Buffer> caches = new ArrayList<>(s.kCaches);

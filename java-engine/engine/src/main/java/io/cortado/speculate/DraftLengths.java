@@ -139,6 +139,22 @@ public final class DraftLengths {
         return best;
     }
 
+    /**
+     * Tokens a nanosecond, in a step with drafts.
+     *
+     * @param tokens that it gives a sequence
+     * @param stepTokens that it computes in all
+     * @param nanos that drafting takes
+     */
+    double speed(double tokens, int stepTokens, double nanos) {
+        return tokens / (times.of(stepTokens) + nanos + heldNanos);
+    }
+
+    /** Of one round of drafts in chains. */
+    double roundNanos() {
+        return draftNanos;
+    }
+
     private int best(Acceptance acceptance, int numSeqs) {
         int best = 0;
         double bestSpeed = MARGIN / times.of(numSeqs);

@@ -16,6 +16,10 @@ public final class DraftTree {
 
     private final int[] tokens;
     private final int[] parents;
+
+    /** Of {@link #cut}. */
+    private final int[] moved;
+
     private int size;
 
     /**
@@ -24,6 +28,7 @@ public final class DraftTree {
     public DraftTree(int maxNodes) {
         tokens = new int[maxNodes];
         parents = new int[maxNodes];
+        moved = new int[maxNodes];
     }
 
     public int size() {
@@ -42,6 +47,56 @@ public final class DraftTree {
     /** Keeps the first nodes alone. */
     public void truncate(int nodes) {
         size = Math.min(size, nodes);
+    }
+
+    /** Drops a node and all behind it; those that came later move up. */
+    public void cut(int node) {
+        int kept = node;
+        moved[node] = NONE;
+        for (int i = node + 1; i < size; i++) {
+            int parent = parents[i];
+            int at = parent < node ? parent : moved[parent];
+            moved[i] = at == NONE ? NONE : kept;
+            if (at != NONE) {
+                tokens[kept] = tokens[i];
+                parents[kept++] = at;
+            }
+        }
+        size = kept;
+    }
+
+    /** True if nothing stands behind the node. */
+    public boolean isLeaf(int node) {
+        return firstChild(node) == NONE;
+    }
+
+    /** The first that was added behind a node, the likeliest; {@link #NONE}: nothing was. */
+    public int firstChild(int parent) {
+        for (int node = parent + 1; node < size; node++) {
+            if (parents[node] == parent) {
+                return node;
+            }
+        }
+        return NONE;
+    }
+
+    /** How far the way to a node is that of the first children. */
+    public int firstsOnTheWayTo(int node) {
+        int depth = 0;
+        int first = firstChild(ROOT);
+        while (first != NONE && isOnTheWay(first, node)) {
+            depth++;
+            first = firstChild(first);
+        }
+        return depth;
+    }
+
+    private boolean isOnTheWay(int node, int end) {
+        int at = end;
+        while (at > node) {
+            at = parents[at];
+        }
+        return at == node;
     }
 
     /** Adds what may follow a node. */

@@ -7,6 +7,10 @@
  * output is therefore the same, token for token, as without speculation, at every temperature and
  * under every option: drafts decide only how many tokens a step gives (Daliri et al. 2024,
  * drafter-invariant speculative decoding, arXiv 2408.07978).
+ *
+ * <p>Drafts are a chain, or a tree, of which the way stands that the draws follow. Each way of a
+ * tree is verified as a text of its own: attention adds keys up in the order of their places, so a
+ * key must lie where it lies without drafts, or the last bits would differ.
  */
 @NullMarked
 package io.cortado.speculate;

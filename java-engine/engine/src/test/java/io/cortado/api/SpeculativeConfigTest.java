@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -37,6 +38,25 @@ class SpeculativeConfigTest {
         assertEquals(Speculation.suffix(4), SpeculativeConfig.parse("{\"method\":\"suffix\"}"));
     }
 
+    @Test
+    void readsTrees() {
+        Speculation head = Speculation.eagle3("head", 5);
+        assertEquals(
+                head.tree(16, 3),
+                SpeculativeConfig.parse(
+                        "{\"method\":\"eagle3\",\"model\":\"head\",\"num_speculative_tokens\":5,"
+                                + "\"tree_size\":16,\"tree_top_k\":3}"));
+        Speculation fixed =
+                SpeculativeConfig.parse(
+                        "{\"method\":\"eagle3\",\"model\":\"head\",\"num_speculative_tokens\":4,"
+                                + "\"speculative_token_tree\":\"[(0,), (1,), (0, 1), (0, 0)]\"}");
+        assertEquals(2, fixed.tokens());
+        assertEquals(4, fixed.nodes());
+        assertEquals(
+                new DraftShape.Fixed(List.of(List.of(0), List.of(1), List.of(0, 0), List.of(0, 1))),
+                fixed.shape());
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -53,6 +73,18 @@ class SpeculativeConfigTest {
                 "{\"method\":\"ngram\",\"prompt_lookup_max\":2,\"prompt_lookup_min\":3} | lookup_min",
                 "{\"method\":\"ngram\",\"adaptive\":1} | true or false",
                 "{\"method\":\"ngram\",\"rejection_sample_method\":\"block\"} | method=block",
+                "{\"method\":\"ngram\",\"tree_size\":8} | trees are drafted by",
+                "{\"method\":\"mtp\",\"tree_size\":65} | tree_size",
+                "{\"method\":\"mtp\",\"tree_size\":8,\"tree_top_k\":21} | tree_top_k",
+                "{\"method\":\"mtp\",\"tree_top_k\":2} | needs tree_size",
+                "{\"method\":\"mtp\",\"speculative_token_tree\":\"[]\"} | speculative_token_tree",
+                "{\"method\":\"mtp\",\"speculative_token_tree\":\"[(0,)\"} | list of tuples",
+                "{\"method\":\"mtp\",\"speculative_token_tree\":\"[(0,),(0,)]\"} | twice",
+                "{\"method\":\"mtp\",\"speculative_token_tree\":\"[(1,)]\"} | likelier",
+                "{\"method\":\"mtp\",\"speculative_token_tree\":\"[(0,),(1,0)]\"} | leads to",
+                "{\"method\":\"mtp\",\"speculative_token_tree\":\"[(0,),(20,)]\"} | to 19",
+                "{\"method\":\"mtp\",\"speculative_token_tree\":\"[(0,)]\",\"tree_size\":2} | not both",
+                "{\"method\":\"mtp\",\"num_speculative_tokens\":3,\"speculative_token_tree\":\"[(0,)]\"} | num_spec",
                 "{\"method\":\"ngram\",\"draft_tensor_parallel_size\":1} | draft_tensor_parallel_size"
             })
     void refusesTheRestByName(String json, String named) {

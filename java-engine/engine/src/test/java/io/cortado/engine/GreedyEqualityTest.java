@@ -3,6 +3,7 @@ package io.cortado.engine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.cortado.api.DraftShape;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.GenerationRequest;
@@ -38,8 +39,31 @@ class GreedyEqualityTest {
         return Stream.of(
                 Speculation.ngram(4).lookup(1, 3).adaptive(false),
                 Speculation.draftModel(DemoEngine.draftFolder().toString(), 4).adaptive(false),
-                Speculation.eagle3(DemoEngine.headFolder().toString(), 4).adaptive(false));
+                Speculation.eagle3(DemoEngine.headFolder().toString(), 4).adaptive(false),
+                Speculation.draftModel(DemoEngine.draftFolder().toString(), 4)
+                        .tree(12, 3)
+                        .adaptive(false),
+                Speculation.eagle3(DemoEngine.headFolder().toString(), 5)
+                        .tree(16, 4)
+                        .adaptive(false),
+                Speculation.eagle3(DemoEngine.headFolder().toString(), 3)
+                        .shape(FIXED)
+                        .adaptive(false));
     }
+
+    /**
+     * Three behind the last token, two behind the likeliest of them, and one behind each of these.
+     */
+    private static final DraftShape FIXED =
+            new DraftShape.Fixed(
+                    List.of(
+                            List.of(0),
+                            List.of(1),
+                            List.of(2),
+                            List.of(0, 0),
+                            List.of(0, 1),
+                            List.of(0, 0, 0),
+                            List.of(0, 1, 0)));
 
     @ParameterizedTest
     @MethodSource("proposers")
@@ -68,13 +92,16 @@ class GreedyEqualityTest {
 
     @ParameterizedTest
     @MethodSource("methods")
-    void simtSaysTheSame(Speculation.Method method, @TempDir Path folder) throws Exception {
+    void simtSaysTheSame(String method, @TempDir Path folder) throws Exception {
         Devices.assumePresent("simt:0");
         TinyModel.in(folder);
+        Speculation model = Speculation.draftModel(folder.toString(), 3);
         Speculation how =
-                method == Speculation.Method.NGRAM
-                        ? Speculation.ngram(3).lookup(1, 3)
-                        : Speculation.draftModel(folder.toString(), 3);
+                switch (method) {
+                    case "ngram" -> Speculation.ngram(3).lookup(1, 3);
+                    case "trees" -> model.tree(6, 2);
+                    default -> model;
+                };
         Random random = new Random(11);
         List<int[]> prompts = new ArrayList<>();
         for (int i = 0; i < PROMPTS; i++) {
@@ -94,8 +121,8 @@ class GreedyEqualityTest {
         }
     }
 
-    static Stream<Speculation.Method> methods() {
-        return Stream.of(Speculation.Method.NGRAM, Speculation.Method.DRAFT_MODEL);
+    static Stream<String> methods() {
+        return Stream.of("ngram", "draft_model", "trees");
     }
 
     /** Beginnings of the demo's chats, each of which another token makes its own. */

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
+import io.cortado.api.EngineStats;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Prompt;
@@ -136,6 +137,11 @@ class MtpTest {
             assertEquals(plain, answers(engine));
             assertEquals(plain, answers(engine), "with cached prompts");
             assertTrue(engine.stats().drafts().tokens() > 0, () -> "" + engine.stats());
+        }
+        try (Engine engine = Engine.open(folder, options(mtp.tree(7, 2)))) {
+            assertEquals(plain, answers(engine), "in trees");
+            EngineStats.Drafts drafts = engine.stats().drafts();
+            assertTrue(drafts.tokens() > 3 * drafts.verified(), () -> "no trees: " + drafts);
         }
     }
 

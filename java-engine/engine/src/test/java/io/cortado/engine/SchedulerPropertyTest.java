@@ -7,6 +7,7 @@ import io.cortado.api.FinishReason;
 import io.cortado.api.Pooling;
 import io.cortado.api.Scheduling;
 import io.cortado.api.Speculation;
+import io.cortado.kv.BlockFork;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.DiskTier;
 import io.cortado.kv.KvCache;
@@ -16,7 +17,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -27,6 +32,19 @@ class SchedulerPropertyTest {
     private static final int STEPS = Integer.getInteger("cortado.steps", 100_000);
     private static final int STEPS_PER_WORLD = 2_000;
     private static final int VOCAB = 1000;
+
+    private static final Logger LOG = Logger.getLogger(Speculator.class.getName());
+
+    /** Proposers fail here on purpose. */
+    @BeforeAll
+    static void beQuiet() {
+        LOG.setLevel(Level.OFF);
+    }
+
+    @AfterAll
+    static void speakAgain() {
+        LOG.setLevel(null);
+    }
 
     @Test
     void keepsItsPromisesThroughARandomLife() {
@@ -53,6 +71,7 @@ class SchedulerPropertyTest {
         private long toDisk;
         private long fromDisk;
         private long drafted;
+        private long forks;
         private long accepted;
 
         void requireAll() {
@@ -61,9 +80,10 @@ class SchedulerPropertyTest {
                             && Math.min(toDisk, fromDisk) > 100
                             && accepted > 100
                             && drafted > accepted + 100
+                            && forks > 100
                             && preemptions > 100,
                     ("toHost=%d toDevice=%d copies=%d reused=%d preemptions=%d"
-                                    + " toDisk=%d fromDisk=%d drafted=%d accepted=%d")
+                                    + " toDisk=%d fromDisk=%d drafted=%d accepted=%d forks=%d")
                             .formatted(
                                     toHost,
                                     toDevice,
@@ -73,7 +93,8 @@ class SchedulerPropertyTest {
                                     toDisk,
                                     fromDisk,
                                     drafted,
-                                    accepted));
+                                    accepted,
+                                    forks));
         }
     }
 
@@ -102,16 +123,22 @@ class SchedulerPropertyTest {
             Limits usual = Limits.of(1 + random.nextInt(24), 16 + random.nextInt(200), blocks);
             limits =
                     new Limits(
-                            usual.maxNumSeqs(),
-                            usual.maxNumBatchedTokens(),
-                            1 + random.nextInt(usual.maxScoreRows()),
-                            random.nextInt(4),
-                            random.nextInt(20),
-                            usual.watermarkBlocks(),
-                            random.nextBoolean() ? Integer.MAX_VALUE : 1 + random.nextInt(100),
-                            random.nextBoolean() ? Limits.ANY_TIME : 1 + random.nextInt(2000),
-                            1 + random.nextInt(usual.maxNumSeqs()),
-                            speculation.isOff() ? 0 : speculation.tokens());
+                                    usual.maxNumSeqs(),
+                                    usual.maxNumBatchedTokens(),
+                                    1 + random.nextInt(usual.maxScoreRows()),
+                                    random.nextInt(4),
+                                    random.nextInt(20),
+                                    usual.watermarkBlocks(),
+                                    random.nextBoolean()
+                                            ? Integer.MAX_VALUE
+                                            : 1 + random.nextInt(100),
+                                    random.nextBoolean()
+                                            ? Limits.ANY_TIME
+                                            : 1 + random.nextInt(2000),
+                                    1 + random.nextInt(usual.maxNumSeqs()),
+                                    0,
+                                    0)
+                            .drafts(speculation);
             int hostBlocks = random.nextInt(3) * random.nextInt(40);
             int diskBlocks = hostBlocks == 0 ? 0 : random.nextInt(3) * random.nextInt(100);
             cache = new KvCache(blocks, hostBlocks, diskBlocks);
@@ -127,9 +154,12 @@ class SchedulerPropertyTest {
 
         private Speculation speculation() {
             int most = 1 + random.nextInt(6);
-            return switch (random.nextInt(4)) {
+            int size = 1 + random.nextInt(16);
+            return switch (random.nextInt(6)) {
                 case 0 -> Speculation.draftModel("simulated", most).adaptive(false);
                 case 1 -> Speculation.draftModel("simulated", most).offAbove(8);
+                case 3 -> Speculation.draftModel("simulated", most).tree(size, 3).adaptive(false);
+                case 4 -> Speculation.draftModel("simulated", most).tree(size, 2);
                 case 2 -> Speculation.suffix(most).lookup(1, 3);
                 default -> Speculation.OFF;
             };
@@ -250,6 +280,7 @@ class SchedulerPropertyTest {
                     for (int block : sequence.table.toArray()) {
                         held[block]++;
                     }
+                    holdForks(sequence, held);
                     assertTrue(!sequence.hasEnded() || sequence.table.size() == 0, "leak");
                     assertTrue(sequence.preemptions <= limits.maxPreemptions(), "victim again");
                 }
@@ -258,6 +289,17 @@ class SchedulerPropertyTest {
                 assertEquals(held[block], pool.owners(block), "owners of block " + block);
             }
             open.removeIf(this::checkEnd);
+        }
+
+        private void holdForks(Sequence sequence, int[] held) {
+            Drafts drafts = sequence.drafts;
+            for (int path = 1; drafts != null && path < drafts.paths().count(); path++) {
+                sights.forks++;
+                BlockFork fork = drafts.paths().fork(path);
+                for (int i = 0; i < fork.size(); i++) {
+                    held[fork.block(i)]++;
+                }
+            }
         }
 
         private boolean checkEnd(Request request) {
@@ -327,6 +369,15 @@ class SchedulerPropertyTest {
             }
         }
 
+        /** What drafts may fail. */
+        @Override
+        public void draft(Sequence[] sequences, int count) {
+            super.draft(sequences, count);
+            if (world.random.nextInt(1000) == 0) {
+                throw new IllegalStateException("the proposer fails");
+            }
+        }
+
         @Override
         public void submit(Batch batch, KvCache cache) {
             super.submit(batch, cache);
@@ -334,7 +385,10 @@ class SchedulerPropertyTest {
             world.sights.toDevice += cache.toDevice().size();
             world.sights.copies += cache.copies().size();
             assertTrue(batch.numTokens() <= world.limits.maxNumBatchedTokens(), "budget");
-            assertTrue(batch.numSeqs() <= world.limits.maxNumSeqs(), "sequences");
+            assertTrue(batch.numSeqs() <= world.limits.maxTables(), "rows of blocks");
+            int sequences = batch.numSeqs() - batch.numForks();
+            assertTrue(sequences <= world.limits.maxNumSeqs(), "sequences");
+            assertTrue(batch.numForks() <= world.limits.maxForks(), "forks");
             assertTrue(batch.numRows() <= world.limits.maxRows(), "rows");
             for (Request request : world.open) {
                 for (Sequence sequence : request.sequences) {

@@ -109,7 +109,8 @@ class SchedulerTest {
 
     @Test
     void startsNoMoreThatAreCountedThanThereAreSlots() {
-        Limits limits = new Limits(8, 512, 8, 3, 100, 0, Integer.MAX_VALUE, Limits.ANY_TIME, 1, 0);
+        Limits limits =
+                new Limits(8, 512, 8, 3, 100, 0, Integer.MAX_VALUE, Limits.ANY_TIME, 1, 0, 0);
         Scheduler scheduler = new Scheduler(new KvCache(20), limits, OrderedQueue.fcfs(), () -> 1);
         Batch batch = new Batch(limits);
         Sequence first = add(scheduler, 10, 5, Requests.rules(0));

@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import io.cortado.kv.BlockFork;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.kv.Moves;
@@ -80,26 +81,16 @@ class SimulatedExecutor implements Executor {
             }
         }
         move(cache.copies(), onDevice, onDevice);
+        int own = 0;
         for (int i = 0; i < batch.numSeqs(); i++) {
-            Sequence sequence = batch.sequence(i);
-            int first = batch.cuSeqlensQ[i];
-            for (int t = first; t < batch.cuSeqlensQ[i + 1]; t++) {
-                int position = sequence.computed + t - first;
-                check(batch.positions[t] == position, "position");
-                check(batch.slots[t] == sequence.table.slot(position), "slot");
-                if (t >= batch.cuSeqlensQ[i + 1] - batch.draftsOf(i)) {
-                    int node = t - first - 1;
-                    check(batch.ids[t] == sequence.drafting().tree().token(node), "draft");
-                    onDevice[(int) batch.slots[t]] = drafted(sequence, node, position);
-                } else {
-                    checkId(batch, t, sequence, position);
-                    onDevice[(int) batch.slots[t]] = content(sequence, position);
-                }
-            }
-            check(batch.seqlensKv[i] == sequence.computed + batch.tokensOf(i), "length");
+            own = batch.isFork(i) ? own : i;
+            check(batch.sequence(i) == batch.sequence(own), "fork");
+            write(batch, i, i - own, batch.draftsOf(own) > 0);
         }
         for (int i = 0; i < batch.numSeqs(); i++) {
-            checkKeys(batch.sequence(i), batch.seqlensKv[i] - batch.draftsOf(i));
+            boolean isDrafted = batch.isFork(i) || batch.draftsOf(i) > 0;
+            int drafts = isDrafted ? batch.tokensOf(i) - 1 : 0;
+            checkKeys(batch.sequence(i), batch.fork(i), batch.seqlensKv[i] - drafts);
         }
         for (int row = 0; row < batch.numRows(); row++) {
             if (batch.rowForced[row] == Batch.DRAW) {
@@ -110,27 +101,70 @@ class SimulatedExecutor implements Executor {
         last = batch;
     }
 
-    /** Keys of a chain up to a draft: right where all its tokens are. */
-    private long drafted(Sequence sequence, int node, int position) {
-        for (int i = 0; i <= node; i++) {
-            int right = tokenAt(sequence.seed, position - node + i, vocabSize);
-            if (sequence.drafting().tree().token(i) != right) {
+    /** The keys of a sequence's tokens, or of one way of its drafts. */
+    private void write(Batch batch, int i, int path, boolean isDrafted) {
+        Sequence sequence = batch.sequence(i);
+        BlockFork fork = batch.fork(i);
+        int first = batch.cuSeqlensQ[i];
+        check(isDrafted || batch.knownOf(i) == batch.tokensOf(i), "number of known tokens");
+        for (int t = first; t < batch.cuSeqlensQ[i + 1]; t++) {
+            int position = sequence.computed + t - first;
+            int slot = (int) batch.slots[t];
+            check(batch.positions[t] == position, "position");
+            check(slot == slot(sequence, fork, position), "slot");
+            if (isDrafted && t > first) {
+                Drafts drafts = sequence.drafting();
+                int node = drafts.paths().leaf(path);
+                while (drafts.tree().depth(node) > t - first) {
+                    node = drafts.tree().parent(node);
+                }
+                check(batch.ids[t] == drafts.tree().token(node), "draft");
+                onDevice[slot] = drafted(sequence, drafts.tree(), node, position);
+            } else {
+                checkId(batch, t, sequence, position);
+                onDevice[slot] = content(sequence, position);
+            }
+        }
+        check(batch.seqlensKv[i] == sequence.computed + batch.tokensOf(i), "length");
+    }
+
+    private static long slot(Sequence sequence, @Nullable BlockFork fork, int position) {
+        boolean isOwn = fork == null || position < fork.first() * BlockPool.BLOCK_TOKENS;
+        return fork == null || isOwn ? sequence.table.slot(position) : fork.slot(position);
+    }
+
+    /** Keys of a way up to a draft: right where all its tokens are. */
+    private long drafted(Sequence sequence, DraftTree tree, int node, int position) {
+        int at = node;
+        for (int place = position; at != DraftTree.ROOT; place--) {
+            if (tree.token(at) != tokenAt(sequence.seed, place, vocabSize)) {
                 return -1;
             }
+            at = tree.parent(at);
         }
         return content(sequence, position);
     }
 
-    /** Two of three tokens are right. */
+    /** Two of three tokens are right, and in a tree sooner or later all. */
     @Override
     public void draft(Sequence[] sequences, int count) {
         for (int i = 0; i < count; i++) {
             Drafts drafts = sequences[i].drafting();
+            DraftTree tree = drafts.tree();
             check(sequences[i].pending() == 1, "sequence that is drafted for");
-            int wanted = disk.nextInt(1 + drafts.wanted());
+            int most = drafts.wantsTree() ? tree.room() : drafts.wanted();
+            int wanted = disk.nextInt(1 + most);
             for (int k = 0; k < wanted; k++) {
-                int right = tokenAt(sequences[i].seed, drafts.size() + k, vocabSize);
-                drafts.tree().append(disk.nextInt(3) > 0 ? right : disk.nextInt(vocabSize));
+                int parent = drafts.wantsTree() ? disk.nextInt(1 + k) - 1 : k - 1;
+                if (parent >= tree.size()) {
+                    continue;
+                }
+                int depth = tree.depth(parent);
+                int right = tokenAt(sequences[i].seed, drafts.size() + depth, vocabSize);
+                int token = disk.nextInt(3) > 0 ? right : disk.nextInt(vocabSize);
+                if (depth < drafts.wanted() && tree.child(parent, token) == DraftTree.NONE) {
+                    tree.add(parent, token);
+                }
             }
         }
     }
@@ -261,10 +295,10 @@ class SimulatedExecutor implements Executor {
      * All that attention reads is of the sequence's own tokens. One place of each block a step, in
      * turn.
      */
-    private void checkKeys(Sequence sequence, int length) {
+    private void checkKeys(Sequence sequence, @Nullable BlockFork fork, int length) {
         int first = (int) (steps % BlockPool.BLOCK_TOKENS);
         for (int position = first; position < length; position += BlockPool.BLOCK_TOKENS) {
-            int slot = (int) sequence.table.slot(position);
+            int slot = (int) slot(sequence, fork, position);
             check(onDevice[slot] == content(sequence, position), "key");
         }
     }

@@ -30,12 +30,12 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * With drafts every answer is, bit for bit, what it is without them: under each sampling option,
@@ -94,6 +94,14 @@ class SpeculationTest {
                 Arguments.of(DemoEngine.Model.DENSE, Speculation.draftModel(draft, 2)),
                 Arguments.of(DemoEngine.Model.DENSE, Speculation.eagle3(head, 4).adaptive(false)),
                 Arguments.of(DemoEngine.Model.DENSE, Speculation.eagle3(head, 3)),
+                Arguments.of(
+                        DemoEngine.Model.DENSE,
+                        Speculation.draftModel(draft, 4).tree(10, 3).adaptive(false)),
+                Arguments.of(DemoEngine.Model.DENSE, Speculation.draftModel(draft, 3).tree(8, 2)),
+                Arguments.of(
+                        DemoEngine.Model.DENSE,
+                        Speculation.eagle3(head, 4).tree(16, 4).adaptive(false)),
+                Arguments.of(DemoEngine.Model.DENSE, Speculation.eagle3(head, 5).tree(12, 3)),
                 Arguments.of(DemoEngine.Model.EXPERTS, ngram),
                 Arguments.of(DemoEngine.Model.EXPERTS, suffix));
     }
@@ -127,9 +135,11 @@ class SpeculationTest {
         }
     }
 
-    @Test
-    void eachRequestIsToldOfItsDrafts() throws Exception {
-        Speculation how = Speculation.draftModel(DemoEngine.draftFolder().toString(), 4);
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void eachRequestIsToldOfItsDrafts(boolean inTrees) throws Exception {
+        Speculation chains = Speculation.draftModel(DemoEngine.draftFolder().toString(), 4);
+        Speculation how = inTrees ? chains.tree(9, 3) : chains;
         try (Engine engine =
                 DemoEngine.open(DemoEngine.options().speculation(how.adaptive(false)))) {
             int accepted = 0;
@@ -156,7 +166,8 @@ class SpeculationTest {
                 .flatMap(device ->
                         Stream.of(
                                 Arguments.of(device, "ngram"),
-                                Arguments.of(device, "draft_model")));
+                                Arguments.of(device, "draft_model"),
+                                Arguments.of(device, "trees")));
     }
 
     /** On each device; the draft model is the target itself: but for penalties all drafts stand. */
@@ -171,6 +182,9 @@ class SpeculationTest {
                 isNgram
                         ? Speculation.ngram(3).lookup(1, 3)
                         : Speculation.draftModel(folder.toString(), 3);
+        if (method.equals("trees")) {
+            how = how.tree(7, 3);
+        }
         EngineOptions options = TinyModel.options(device);
         List<GenerationRequest> requests = new ArrayList<>();
         for (int i = 0; i < 6; i++) {

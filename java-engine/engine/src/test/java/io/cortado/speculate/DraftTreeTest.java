@@ -28,6 +28,37 @@ class DraftTreeTest {
     }
 
     @Test
+    void whatIsCutTakesWithItWhatIsBehind() {
+        DraftTree tree = new DraftTree(6);
+        int a = tree.add(DraftTree.ROOT, 10);
+        int b = tree.add(DraftTree.ROOT, 20);
+        tree.add(a, 11);
+        int d = tree.add(b, 21);
+        tree.add(d, 22);
+        tree.cut(a);
+        assertEquals(3, tree.size());
+        int behind = tree.child(DraftTree.ROOT, 20);
+        assertEquals(0, behind);
+        assertEquals(22, tree.token(tree.firstChild(tree.child(behind, 21))));
+        tree.cut(tree.child(behind, 21));
+        assertTrue(tree.isLeaf(behind));
+        assertEquals(1, tree.size());
+    }
+
+    @Test
+    void theWayOfTheFirstChildrenIsTheChain() {
+        DraftTree tree = new DraftTree(5);
+        int a = tree.add(DraftTree.ROOT, 10);
+        int b = tree.add(a, 11);
+        int other = tree.add(a, 12);
+        int c = tree.add(b, 13);
+        int last = tree.add(other, 14);
+        assertEquals(0, tree.firstsOnTheWayTo(DraftTree.ROOT));
+        assertEquals(3, tree.firstsOnTheWayTo(c));
+        assertEquals(1, tree.firstsOnTheWayTo(last));
+    }
+
+    @Test
     void whatIsNotThereIsRefused() {
         DraftTree tree = new DraftTree(2);
         assertThrows(IllegalArgumentException.class, () -> tree.add(0, 1));

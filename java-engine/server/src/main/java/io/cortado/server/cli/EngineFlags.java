@@ -201,7 +201,9 @@ final class EngineFlags {
                     "who drafts tokens ahead, as vLLM says it: {\"method\": \"ngram\","
                             + " \"num_speculative_tokens\": 4}; methods: ngram, suffix, mtp (the"
                             + " model's own layer), and draft_model and eagle3, these two with"
-                            + " \"model\": a folder, demo-draft or demo-eagle3")
+                            + " \"model\": a folder, demo-draft or demo-eagle3; the last three"
+                            + " draft trees with \"tree_size\" (and \"tree_top_k\"), or with"
+                            + " \"speculative_token_tree\": \"[(0,), (1,), (0, 0)]\"")
     String speculativeConfig = "";
 
     @Option(
