@@ -44,6 +44,7 @@ final class DraftModel implements Drafter {
      *     pass
      * @param vocabSize ids of the target that may be drawn
      * @param ids null: they are the target's
+     * @param depth drafts on one way at most
      * @param shape of trees; null: chains alone
      */
     DraftModel(
@@ -54,12 +55,13 @@ final class DraftModel implements Drafter {
             int maxBlocksPerSeq,
             int vocabSize,
             @Nullable IdMap ids,
+            int depth,
             @Nullable BeamShape shape) {
         this.model = model;
         this.ids = ids;
         blocks = new ReadBlocks(numBlocks);
         mostTokens = Math.min(MOST_AT_ONCE, limits.maxNumBatchedTokens());
-        inputs = new BatchInputs[limits.maxDrafts()];
+        inputs = new BatchInputs[depth];
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
@@ -74,6 +76,7 @@ final class DraftModel implements Drafter {
                             device,
                             round -> inputs[round],
                             limits,
+                            depth,
                             maxBlocksPerSeq,
                             drawable,
                             width);
@@ -113,10 +116,13 @@ final class DraftModel implements Drafter {
             reads |= mayRead && drafts != null && drafts.reads() && batch.isChunk(i);
         }
         for (int i = 0; i < batch.numSeqs(); i++) {
-            if (batch.isFork(i)) {
-                continue;
+            int start = batch.seqlensKv[i] - batch.tokensOf(i);
+            BlockFork fork = batch.fork(i);
+            if (fork == null) {
+                note(batch.sequence(i), start, batch, i, reads);
+            } else {
+                blocks.wrote(fork, start);
             }
-            note(batch.sequence(i), batch.seqlensKv[i] - batch.tokensOf(i), batch, i, reads);
         }
         if (reads) {
             int seqs = batch.numSeqs();

@@ -56,6 +56,7 @@ final class DraftRounds implements AutoCloseable {
 
     /**
      * @param inputs of each round; not owned
+     * @param rounds drafts of a sequence at most
      * @param vocabSize ids that may be drawn
      * @param width logits of a row
      */
@@ -63,11 +64,11 @@ final class DraftRounds implements AutoCloseable {
             Device device,
             IntFunction<BatchInputs> inputs,
             Limits limits,
+            int rounds,
             int maxBlocksPerSeq,
             int vocabSize,
             int width) {
         int seqs = limits.maxNumSeqs();
-        int rounds = limits.maxDrafts();
         passes = new DraftPass[rounds];
         samplers = new Sampler[rounds];
         tokens = new int[seqs];

@@ -164,6 +164,7 @@ sealed interface Drafters {
                                 blocksPerSeq,
                                 vocabSize,
                                 ids,
+                                options.speculation().tokens(),
                                 shape(options));
                 made = true;
                 return drafter;
@@ -212,7 +213,7 @@ sealed interface Drafters {
                 int blocksPerSeq,
                 int vocabSize) {
             Eagle3Head head = Eagle3Head.load(device, folder, config, target);
-            return drafter(device, head, limits, numBlocks, blocksPerSeq, shape(options));
+            return drafter(device, head, options, limits, numBlocks, blocksPerSeq);
         }
     }
 
@@ -255,7 +256,7 @@ sealed interface Drafters {
                 int blocksPerSeq,
                 int vocabSize) {
             MtpHead head = MtpHead.load(device, folder, model, options.dummyWeights());
-            return drafter(device, head, limits, numBlocks, blocksPerSeq, shape(options));
+            return drafter(device, head, options, limits, numBlocks, blocksPerSeq);
         }
     }
 
@@ -268,14 +269,22 @@ sealed interface Drafters {
     private static Drafter drafter(
             Device device,
             DraftHead head,
+            EngineOptions options,
             Limits limits,
             int numBlocks,
-            int blocksPerSeq,
-            @Nullable BeamShape shape) {
+            int blocksPerSeq) {
         boolean made = false;
         try {
             head.allocate(limits.maxTables());
-            Drafter drafter = new HeadDrafter(device, head, limits, numBlocks, blocksPerSeq, shape);
+            Drafter drafter =
+                    new HeadDrafter(
+                            device,
+                            head,
+                            limits,
+                            numBlocks,
+                            blocksPerSeq,
+                            options.speculation().tokens(),
+                            shape(options));
             made = true;
             return drafter;
         } finally {

@@ -51,6 +51,7 @@ final class HeadDrafter implements Drafter {
      * Owns the head from here on; not if this throws.
      *
      * @param head that is allocated, with a row of logits for each text of a pass
+     * @param depth drafts on one way at most
      * @param shape of trees; null: chains alone
      */
     HeadDrafter(
@@ -59,11 +60,12 @@ final class HeadDrafter implements Drafter {
             Limits limits,
             int numBlocks,
             int maxBlocksPerSeq,
+            int depth,
             @Nullable BeamShape shape) {
         this.head = head;
         blocks = new ReadBlocks(numBlocks);
         int seqs = limits.maxNumSeqs();
-        inputs = new DraftInputs[limits.maxDrafts()];
+        inputs = new DraftInputs[depth];
         ResourceStack made = new ResourceStack();
         boolean built = false;
         try {
@@ -84,6 +86,7 @@ final class HeadDrafter implements Drafter {
                             device,
                             round -> inputs[round].batch(),
                             limits,
+                            depth,
                             maxBlocksPerSeq,
                             vocab,
                             vocab);
@@ -121,11 +124,13 @@ final class HeadDrafter implements Drafter {
         for (int i = 0; i < batch.numSeqs(); i++) {
             Sequence sequence = batch.sequence(i);
             Drafts drafts = sequence.drafts;
-            if (batch.isFork(i)) {
-                continue;
-            }
+            BlockFork fork = batch.fork(i);
             int row = batch.cuSeqlensQ[i];
             int start = batch.seqlensKv[i] - batch.tokensOf(i);
+            if (fork != null) {
+                blocks.wrote(fork, start);
+                continue;
+            }
             if (drafts == null) {
                 blocks.wrote(sequence, start, batch.seqlensKv[i]);
                 continue;
@@ -331,13 +336,16 @@ final class HeadDrafter implements Drafter {
 
         @Override
         public int drawn(int row) {
-            int drawn = level.drawn(row);
-            return drawn == NOTHING ? NOTHING : head.targetId(drawn);
+            return target(level.drawn(row));
         }
 
         @Override
         public int top(int row, int rank) {
-            return head.targetId(level.top(row, rank));
+            return target(level.top(row, rank));
+        }
+
+        private int target(int drawn) {
+            return drawn < 0 ? NOTHING : head.targetId(drawn);
         }
 
         @Override

@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import io.cortado.kv.BlockFork;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.kv.Moves;
@@ -45,6 +46,14 @@ final class ReadBlocks {
         for (int position = from; position < to; position += TOKENS - position % TOKENS) {
             int block = block(sequence, position);
             read[block] = (byte) Math.min(read[block], position % TOKENS);
+        }
+    }
+
+    /** The target alone has written tokens from one on, in blocks of their own. */
+    void wrote(BlockFork fork, int from) {
+        for (int i = 0; i < fork.size(); i++) {
+            int block = fork.block(i);
+            read[block] = i == 0 ? (byte) Math.min(read[block], from % TOKENS) : 0;
         }
     }
 

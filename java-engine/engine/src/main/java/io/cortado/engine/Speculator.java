@@ -321,9 +321,9 @@ final class Speculator {
         }
         long now = clock.getAsLong();
         turn.ran(
-                batch.numSeqs(),
+                batch.numSeqs() - batch.numForks(),
                 batch.numTokens(),
-                batch.numDrafts(),
+                batch.numDraftTokens(),
                 batch.promptTokens(),
                 ranNanos == 0 ? 0 : now - ranNanos);
         ranNanos = now;
