@@ -24,6 +24,8 @@ import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -94,8 +96,10 @@ class IdMapTest {
         Files.write(file, all);
     }
 
-    private static long accepted(String draft, List<List<Integer>> answers) throws Exception {
-        Speculation how = Speculation.draftModel(draft, 4).adaptive(false);
+    private static long accepted(Path draft, boolean inTrees, List<List<Integer>> answers)
+            throws Exception {
+        Speculation chains = Speculation.draftModel(draft.toString(), 4).adaptive(false);
+        Speculation how = inTrees ? chains.tree(9, 3) : chains;
         EngineOptions options = DemoEngine.options();
         SamplingParams greedy = SamplingParams.builder().temperature(0).maxTokens(40).build();
         try (Engine engine = DemoEngine.open(options.speculation(how))) {
@@ -106,12 +110,13 @@ class IdMapTest {
         }
     }
 
-    @Test
-    void draftsOfPermutedIdsStandAsOften() throws Exception {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void draftsOfPermutedIdsStandAsOften(boolean inTrees) throws Exception {
         List<List<Integer>> same = new ArrayList<>();
         List<List<Integer>> permuted = new ArrayList<>();
-        long before = accepted(DemoEngine.draftFolder().toString(), same);
-        long after = accepted(permuted().toString(), permuted);
+        long before = accepted(DemoEngine.draftFolder(), inTrees, same);
+        long after = accepted(permuted(), inTrees, permuted);
         assertEquals(same, permuted);
         assertTrue(after > 0.8 * before, () -> "before=" + before + " after=" + after);
     }
