@@ -103,7 +103,6 @@ final class Batch {
     private final @Nullable EngineException[] faults;
     private final int maxTokens;
     private int numDrafts;
-    private int numDraftTokens;
     private int numProcessed;
     private int numGuided;
     private int mostTokens;
@@ -167,7 +166,6 @@ final class Batch {
         numProcessed = 0;
         numGuided = 0;
         numDrafts = 0;
-        numDraftTokens = 0;
         mostTokens = maxTokens;
         decodes = 0;
         numTokens = 0;
@@ -318,11 +316,6 @@ final class Batch {
         return numDrafts;
     }
 
-    /** Tokens that verify drafts: a draft on several ways is computed on each. */
-    int numDraftTokens() {
-        return numDraftTokens;
-    }
-
     /** True if the index-th sequence's tokens are part of a prompt, or several at once. */
     boolean isChunk(int index) {
         boolean isOfPrompt = seqlensKv[index] - tokensOf(index) < sequence(index).prompt.length;
@@ -373,7 +366,6 @@ final class Batch {
         }
         tops = Math.max(tops, sequence.answer.tops());
         numDrafts += tree.size();
-        numDraftTokens += paths.numTokens();
         numForks += paths.count() - 1;
     }
 

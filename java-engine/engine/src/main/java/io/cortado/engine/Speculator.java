@@ -323,10 +323,19 @@ final class Speculator {
         turn.ran(
                 batch.numSeqs() - batch.numForks(),
                 batch.numTokens(),
-                batch.numDraftTokens(),
+                draftTokens(batch),
                 batch.promptTokens(),
                 ranNanos == 0 ? 0 : now - ranNanos);
         ranNanos = now;
+    }
+
+    /** Tokens that verify drafts: a draft on several ways is computed on each. */
+    private static int draftTokens(Batch batch) {
+        int known = 0;
+        for (int i = 0; i < batch.numSeqs(); i++) {
+            known += batch.knownOf(i);
+        }
+        return batch.numTokens() - known;
     }
 
     /** What the step has given was taken. */
