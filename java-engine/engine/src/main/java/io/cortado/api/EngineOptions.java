@@ -30,8 +30,9 @@ import java.util.Map;
  * @param maskWaitMs how long a step waits for the mask of a constraint once all else of it is on
  *     its way: after that the others go on without it. Which tokens are drawn does not depend on it
  * @param jumpForward whether all bytes that a constraint leaves no choice about are appended at
- *     once, as the tokenizer cuts them: fewer steps, where a model might have cut them otherwise.
- *     Without it only tokens that the mask leaves alone are appended, which changes nothing
+ *     once, as the tokenizer cuts them: fewer steps, where a model might have cut them otherwise;
+ *     not in requests whose draws others have a say in (biases, bans, counts, logprobs). Without it
+ *     only tokens that the mask leaves alone are appended, which changes nothing
  * @param maxWaiting requests that may wait before QUEUE_FULL
  * @param maxWaitingTokens tokens of prompts that may wait before QUEUE_FULL, unless a prompt alone
  *     has more; 0: any number
