@@ -19,7 +19,7 @@ final class Derivatives {
     private static final ByteSet COUNTED = ByteSet.range('0', '9').or(ByteSet.of('.'));
 
     private static final int MAX_LENGTH = 200;
-    private static final int NARROW = 64;
+    private static final int MANY = 16;
 
     private final Regexes regexes;
     private final Fuel fuel;
@@ -211,10 +211,7 @@ final class Derivatives {
             case OR -> regex.inhabited = Inhabited.of(holdsSome(regex.parts));
             case REPEAT, SHORTEST -> regex.inhabited = Inhabited.of(!isEmpty(regex.part()));
             case AND -> {
-                Regex narrowed = narrowed(regex);
-                if (narrowed != regex && !isEmpty(narrowed)) {
-                    regex.inhabited = Inhabited.YES;
-                } else {
+                if (!decideUnbounded(regex)) {
                     search(regex);
                 }
             }
@@ -232,22 +229,36 @@ final class Derivatives {
     }
 
     /**
-     * The strings of an intersection that many counts have in common, so that whether there are any
-     * is found out once.
+     * Tells whether an intersection has strings by those of the same without bounds on how often
+     * something is repeated, which many counts have in common: none of it is none; one of few bytes
+     * has no more copies. False where neither is known.
      */
-    private Regex narrowed(Regex regex) {
+    private boolean decideUnbounded(Regex regex) {
         var parts = new ArrayList<Regex>(regex.parts.length);
-        boolean isNarrower = false;
+        int most = Regexes.UNBOUNDED;
         for (Regex part : regex.parts) {
             boolean is =
                     part.kind == Kind.REPEAT
-                            && part.min <= NARROW
-                            && part.max > NARROW
-                            && part.max != Regexes.UNBOUNDED;
-            parts.add(is ? regexes.repeat(part.part(), part.min, NARROW) : part);
-            isNarrower |= is;
+                            && part.max != Regexes.UNBOUNDED
+                            && part.max - part.min >= MANY
+                            && !part.part().isNullable;
+            parts.add(is ? regexes.repeat(part.part(), part.min, Regexes.UNBOUNDED) : part);
+            most = is ? Math.min(most, part.max) : most;
         }
-        return isNarrower ? regexes.and(parts) : regex;
+        if (most == Regexes.UNBOUNDED) {
+            return false;
+        }
+        Regex more = regexes.and(parts);
+        if (isEmpty(more)) {
+            regex.inhabited = Inhabited.NO;
+            return true;
+        }
+        if (more.shortest < 0 || more.shortest > most) {
+            return false;
+        }
+        regex.shortest = more.shortest;
+        regex.inhabited = Inhabited.YES;
+        return true;
     }
 
     /** What is left after {@code depth} bytes; first where the least may make a whole string. */
@@ -274,7 +285,7 @@ final class Derivatives {
                 left = left.and(sameAs(regex, value, ByteSet.ALL).not());
                 Regex next = of(regex, value);
                 if (next.inhabited == Inhabited.YES) {
-                    markInhabited(regex, cameFrom);
+                    markInhabited(regex, next.shortest, cameFrom);
                     return;
                 }
                 if (next.inhabited == Inhabited.UNKNOWN
@@ -288,9 +299,15 @@ final class Derivatives {
         }
     }
 
-    private static void markInhabited(Regex last, Map<Regex, Regex> cameFrom) {
+    /**
+     * @param shortest of what follows a byte after {@code last}
+     */
+    private static void markInhabited(Regex last, int shortest, Map<Regex, Regex> cameFrom) {
         Regex regex = last;
+        int bytes = shortest;
         while (regex.inhabited != Inhabited.YES) {
+            bytes = bytes < 0 ? bytes : bytes + 1;
+            regex.shortest = bytes;
             regex.inhabited = Inhabited.YES;
             Regex before = cameFrom.get(regex);
             regex = before == null ? regex : before;

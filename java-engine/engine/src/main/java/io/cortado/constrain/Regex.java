@@ -44,6 +44,8 @@ public final class Regex {
         }
     }
 
+    static final int UNKNOWN_LENGTH = -1;
+
     /** Bytes of a character are counted so far. */
     private static final int FEW = 8;
 
@@ -92,6 +94,9 @@ public final class Regex {
 
     Inhabited inhabited;
 
+    /** Some string of it has no more bytes; {@link #UNKNOWN_LENGTH}. Grows known with searches. */
+    int shortest;
+
     /** Of the whole structure, which other grammars may have too; different ones may share it. */
     final long fingerprint;
 
@@ -115,6 +120,7 @@ public final class Regex {
         isCounted = isCounted(kind, parts, min, max);
         minLength = minLength();
         inhabited = inhabited();
+        shortest = shortest();
         fingerprint = fingerprint();
     }
 
@@ -225,6 +231,38 @@ public final class Regex {
                     };
         }
         return (int) Math.min(Integer.MAX_VALUE, Math.max(length, Math.max(1, literal.length)));
+    }
+
+    private int shortest() {
+        if (isNullable) {
+            return 0;
+        }
+        if (inhabited != Inhabited.YES) {
+            return UNKNOWN_LENGTH;
+        }
+        return switch (kind) {
+            case CONCAT -> {
+                long sum = 0;
+                for (Regex part : parts) {
+                    sum = part.shortest < 0 || sum < 0 ? UNKNOWN_LENGTH : sum + part.shortest;
+                }
+                yield (int) Math.min(Integer.MAX_VALUE, sum);
+            }
+            case OR -> {
+                int least = UNKNOWN_LENGTH;
+                for (Regex part : parts) {
+                    boolean isLess = part.shortest >= 0 && (least < 0 || part.shortest < least);
+                    least = isLess ? part.shortest : least;
+                }
+                yield least;
+            }
+            case BYTES, LITERAL -> minLength;
+            case REPEAT -> {
+                long sum = part().shortest < 0 ? UNKNOWN_LENGTH : (long) min * part().shortest;
+                yield (int) Math.min(Integer.MAX_VALUE, sum);
+            }
+            case NOTHING, EMPTY, AND, NOT, MULTIPLE, SHORTEST -> UNKNOWN_LENGTH;
+        };
     }
 
     Regex part() {
