@@ -220,11 +220,11 @@ final class ObjectShape {
         for (int key = witness.names.nextSetBit(0);
                 key >= 0 && best > enough;
                 key = witness.names.nextSetBit(key + 1)) {
-            if (!used.get(key)) {
-                boolean isFree = due.get(key) || chosen.containsKey(key);
-                int cost = isFree ? 0 : 1;
+            BitSet dueThen = dueWith(key, due);
+            int cost = used.get(key) ? Integer.MAX_VALUE : added(used, due, dueThen, chosen);
+            if (cost < Integer.MAX_VALUE) {
                 Formula value = chosen.getOrDefault(key, values[key]);
-                best = Math.min(best, with(used, due, rest, chosen, key, value, witness, cost));
+                best = Math.min(best, with(used, dueThen, rest, chosen, key, value, witness, cost));
             }
         }
         for (int other = witness.others.nextSetBit(0);
@@ -244,6 +244,31 @@ final class ObjectShape {
             }
         }
         return best;
+    }
+
+    /** What must be there where a key is as well, and what that key needs. */
+    private BitSet dueWith(int key, BitSet due) {
+        if (due.get(key)) {
+            return due;
+        }
+        var present = (BitSet) due.clone();
+        present.set(key);
+        return due(present);
+    }
+
+    /** How many properties become due; MAX_VALUE where one of them cannot be written. */
+    private int added(BitSet used, BitSet due, BitSet then, Map<Integer, Formula> chosen) {
+        int added = 0;
+        for (int key = then.nextSetBit(0); key >= 0; key = then.nextSetBit(key + 1)) {
+            if (due.get(key)) {
+                continue;
+            }
+            if (used.get(key) || !shapes.isPossible(values[key])) {
+                return Integer.MAX_VALUE;
+            }
+            added += chosen.containsKey(key) ? 0 : 1;
+        }
+        return added;
     }
 
     private int with(

@@ -103,6 +103,9 @@ class HostileSchemaTest {
                 "{\"allOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]}",
                 "{\"type\":\"array\",\"minItems\":1,\"items\":false}",
                 "{\"type\":\"object\",\"minProperties\":1,\"propertyNames\":false}",
+                "{\"type\":\"object\",\"maxProperties\":1,\"dependentRequired\":{\"b\":[\"a\"]},"
+                        + "\"properties\":{\"a\":{\"const\":null}},"
+                        + "\"not\":{\"patternProperties\":{\"^[ab]$\":{\"type\":\"null\"}}}}",
                 "{\"type\":\"integer\",\"exclusiveMinimum\":1,\"exclusiveMaximum\":2}"
             })
     void saysWhatNothingSatisfies(String schema) {
