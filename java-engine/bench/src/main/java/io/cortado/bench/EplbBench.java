@@ -40,7 +40,13 @@ final class EplbBench implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        BenchCommand.require(tokens >= 1 && tokens <= 1 << 20, "tokens", "in [1, 2^20]", tokens);
+        try {
+            BenchCommand.require(
+                    tokens >= 1 && tokens <= 1 << 20, "tokens", "in [1, 2^20]", tokens);
+        } catch (BenchException e) {
+            System.err.println("error: " + e.getMessage());
+            return 2;
+        }
         var results = new Results();
         var table =
                 new Table(
