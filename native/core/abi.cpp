@@ -362,6 +362,7 @@ std::string make_table() {
     CT_FUNCTION(ct_event_destroy)
     CT_FUNCTION(ct_event_record)
     CT_FUNCTION(ct_stream_wait_event)
+    CT_FUNCTION(ct_stream_call)
     CT_FUNCTION(ct_event_wait)
     CT_FUNCTION(ct_stream_begin_capture)
     CT_FUNCTION(ct_stream_end_capture)

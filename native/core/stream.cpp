@@ -302,6 +302,20 @@ extern "C" int32_t ct_stream_wait_event(ct_stream* stream, ct_event* event) {
     })
 }
 
+extern "C" int32_t ct_stream_call(ct_stream* stream, ct_host_function function, void* argument) {
+    CT_REQUIRE(stream, "stream is null");
+    CT_REQUIRE(function, "function is null");
+    CT_REQUIRE(!ct::is_capturing(stream), "the stream is capturing");
+    ct_device* device = stream->device;
+    CT_TRY(ct::check_device(__func__, device));
+    CT_GUARD({
+        if (const auto* runtime = ct::runtime_of(device)) {
+            return ct::settle(device, runtime->host_call(device->context, stream->native, function, argument));
+        }
+        return ct::enqueue(stream, [=](ct::Team&) { function(argument); });
+    })
+}
+
 extern "C" int32_t ct_stream_begin_capture(ct_stream* stream) {
     CT_REQUIRE(stream, "stream is null");
     ct_device* device = stream->device;

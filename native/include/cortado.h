@@ -205,6 +205,14 @@ CT_API int32_t ct_event_wait(ct_event* event, int64_t timeout_ms);
  * again before the wait is over. Refused while the stream is capturing. */
 CT_API int32_t ct_stream_wait_event(ct_stream* stream, ct_event* event);
 
+/* What ct_stream_call calls. It must return, and neither throw nor unwind. */
+typedef void (*ct_host_function)(void* argument);
+
+/* Enqueues: function(argument), on a thread of the library's. What is enqueued after it runs when it has returned; on cpu
+ * and simt no other stream of the device runs meanwhile. It may block. It must not call into the device whose stream it
+ * is; on cuda memory that it reaches is host memory. Refused while the stream is capturing. */
+CT_API int32_t ct_stream_call(ct_stream* stream, ct_host_function function, void* argument);
+
 /* From here on operations on this stream are recorded and not run. Events and nested captures are refused meanwhile. */
 CT_API int32_t ct_stream_begin_capture(ct_stream* stream);
 

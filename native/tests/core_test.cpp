@@ -158,6 +158,30 @@ void waitsForEventsOfAnotherDevice() {
     CHECK_OK(ct_event_destroy(of_b));
 }
 
+// A call has its place in the stream's order, and what it may block is that stream.
+void callsTheHostInOrder() {
+    Device d;
+    Array<int64_t> value(d, 1);
+    int64_t* at = value.at;
+    const ct_host_function triple = [](void* argument) { *static_cast<int64_t*>(argument) *= 3; };
+    CHECK_STATUS(ct_stream_call(nullptr, triple, at), CT_INVALID);
+    CHECK_STATUS(ct_stream_call(d.stream, nullptr, at), CT_INVALID);
+    *at = 1;
+    for (int i = 0; i < 30; ++i) {
+        CHECK_OK(ct_stream_call(d.stream, triple, at));
+        CHECK_OK(ct::enqueue(d.stream, [=](ct::Team&) { *at = *at - 1; }));
+    }
+    CHECK_OK(ct_stream_synchronize(d.stream));
+    int64_t expected = 1;
+    for (int i = 0; i < 30; ++i) expected = expected * 3 - 1;
+    CHECK(*at == expected);
+    CHECK_OK(ct_stream_begin_capture(d.stream));
+    CHECK_STATUS(ct_stream_call(d.stream, triple, at), CT_INVALID);
+    ct_graph* graph = nullptr;
+    CHECK_OK(ct_stream_end_capture(&graph, d.stream));
+    CHECK_OK(ct_graph_destroy(graph));
+}
+
 void replaysGraphs() {
     Device d;
     Array<int32_t> value(d, 1);
@@ -285,6 +309,7 @@ int main() {
     servesManyThreadsAndStreams();
     waitsForEvents();
     waitsForEventsOfAnotherDevice();
+    callsTheHostInOrder();
     replaysGraphs();
     ownsBuffersAndViews();
     zeroFillsLargeBuffers();

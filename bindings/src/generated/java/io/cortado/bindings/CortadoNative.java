@@ -1839,6 +1839,68 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_stream_call {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_stream_call");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_call(ct_stream *stream, ct_host_function function, void *argument)
+     * }
+     */
+    public static FunctionDescriptor ct_stream_call$descriptor() {
+        return ct_stream_call.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_call(ct_stream *stream, ct_host_function function, void *argument)
+     * }
+     */
+    public static MethodHandle ct_stream_call$handle() {
+        return ct_stream_call.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_call(ct_stream *stream, ct_host_function function, void *argument)
+     * }
+     */
+    public static MemorySegment ct_stream_call$address() {
+        return ct_stream_call.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_stream_call(ct_stream *stream, ct_host_function function, void *argument)
+     * }
+     */
+    public static int ct_stream_call(MemorySegment stream, MemorySegment function, MemorySegment argument) {
+        var mh$ = ct_stream_call.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_stream_call", stream, function, argument);
+            }
+            return (int)mh$.invokeExact(stream, function, argument);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_stream_begin_capture {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,
