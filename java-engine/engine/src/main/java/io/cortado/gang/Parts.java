@@ -1,6 +1,7 @@
 package io.cortado.gang;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -10,7 +11,7 @@ import java.util.Objects;
  * may come, and the exchange sets bytes to what came. A part may be empty.
  */
 public final class Parts {
-    private final MemorySegment memory;
+    private MemorySegment memory;
     private final long[] offsets;
     private final long[] capacities;
     private final long[] bytes;
@@ -30,6 +31,14 @@ public final class Parts {
             parts.set(rank, rank * capacity, capacity);
         }
         return parts;
+    }
+
+    /** Moves to other memory, all parts empty at offset 0. */
+    void moveTo(MemorySegment to) {
+        memory = to;
+        Arrays.fill(offsets, 0);
+        Arrays.fill(capacities, 0);
+        Arrays.fill(bytes, 0);
     }
 
     /** Where a rank's part is; it is empty then. */

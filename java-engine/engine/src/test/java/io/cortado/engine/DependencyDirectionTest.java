@@ -28,6 +28,8 @@ class DependencyDirectionTest {
                 .definedBy("io.cortado.kv..")
                 .layer("device")
                 .definedBy("io.cortado.device..")
+                .layer("gang")
+                .definedBy("io.cortado.gang..")
                 .layer("sampling")
                 .definedBy("io.cortado.sampling..")
                 .layer("constrain")
@@ -50,22 +52,25 @@ class DependencyDirectionTest {
                 .mayNotAccessAnyLayer()
                 .whereLayer("device")
                 .mayOnlyAccessLayers("bindings")
+                .whereLayer("gang")
+                .mayOnlyAccessLayers("device")
                 .whereLayer("sampling")
                 .mayOnlyAccessLayers("api", "device")
                 .whereLayer("constrain")
                 .mayOnlyAccessLayers("api", "text")
                 .whereLayer("moe")
-                .mayOnlyAccessLayers("device")
+                .mayOnlyAccessLayers("device", "gang")
                 .whereLayer("speculate")
                 .mayOnlyAccessLayers("api", "device", "sampling")
                 .whereLayer("model")
-                .mayOnlyAccessLayers("device", "moe")
+                .mayOnlyAccessLayers("device", "gang", "moe")
                 .whereLayer("engine")
                 .mayOnlyAccessLayers(
                         "api",
                         "text",
                         "kv",
                         "device",
+                        "gang",
                         "sampling",
                         "constrain",
                         "moe",

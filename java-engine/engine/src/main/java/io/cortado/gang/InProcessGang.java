@@ -1,0 +1,202 @@
+package io.cortado.gang;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Ranks within one process. What a rank sends lies in a mailbox of the pair until the rank after
+ * the next exchange, so that nobody waits for what it sent to be read: a rank that is in exchange n
+ * + 1 has read all of exchange n, and mailboxes are two.
+ */
+public final class InProcessGang {
+    private static final int MAX_RANKS = 64;
+    private static final int SPINS = 50;
+    private static final int NOBODY = -1;
+
+    private final int size;
+    private final Mailbox[] mailboxes;
+
+    /** How many exchanges a rank has sent for. */
+    private final AtomicLongArray sent;
+
+    /** Who is parked, and for which rank. */
+    private final AtomicReferenceArray<@Nullable Thread> parked;
+
+    private final AtomicLongArray parkedFor;
+    private volatile @Nullable GangException failure;
+
+    private InProcessGang(int size) {
+        this.size = size;
+        mailboxes = new Mailbox[2 * size * size];
+        for (int i = 0; i < mailboxes.length; i++) {
+            mailboxes[i] = new Mailbox();
+        }
+        sent = new AtomicLongArray(size);
+        parked = new AtomicReferenceArray<>(size);
+        parkedFor = new AtomicLongArray(size);
+    }
+
+    /** The ranks of a new gang, in their order; each is closed by its own. */
+    public static Transport[] create(int size) {
+        if (size < 1 || size > MAX_RANKS) {
+            throw new IllegalArgumentException(
+                    "a gang has 1 to %d ranks: size=%d".formatted(MAX_RANKS, size));
+        }
+        InProcessGang gang = new InProcessGang(size);
+        Transport[] ranks = new Transport[size];
+        for (int rank = 0; rank < size; rank++) {
+            ranks[rank] = gang.new Rank(rank);
+        }
+        return ranks;
+    }
+
+    private Mailbox mailbox(int from, int to, long exchange) {
+        return mailboxes[(int) ((exchange & 1) * size + from) * size + to];
+    }
+
+    private void fail(GangException why) {
+        synchronized (this) {
+            if (failure == null) {
+                failure = why;
+            }
+        }
+        for (int rank = 0; rank < size; rank++) {
+            LockSupport.unpark(parked.get(rank));
+        }
+    }
+
+    private void requireWhole() {
+        GangException why = failure;
+        if (why != null) {
+            throw new GangException(why.kind(), String.valueOf(why.getMessage()), why);
+        }
+    }
+
+    /** What one rank has for another in one exchange. */
+    private static final class Mailbox {
+        private MemorySegment memory = MemorySegment.NULL;
+        private long bytes;
+        private int kind;
+
+        void put(int kind, Parts from, int to) {
+            this.kind = kind;
+            bytes = from.bytes(to);
+            if (bytes > memory.byteSize()) {
+                // Not closed but left to the collector: a rank that failed may still read the old.
+                memory = Arena.ofAuto().allocate(bytes, ValueLayout.JAVA_LONG.byteAlignment());
+            }
+            MemorySegment.copy(from.memory(), from.offset(to), memory, 0, bytes);
+        }
+
+        void take(int kind, Parts to, int from) {
+            if (kind != this.kind) {
+                throw new GangException(
+                        GangException.Kind.MISMATCH,
+                        "rank %d is in an exchange of kind=%d, this rank in one of kind=%d"
+                                .formatted(from, this.kind, kind));
+            }
+            to.fill(from, bytes);
+            MemorySegment.copy(memory, 0, to.memory(), to.offset(from), bytes);
+        }
+    }
+
+    private final class Rank implements Transport {
+        private final int rank;
+        private long exchanges;
+
+        Rank(int rank) {
+            this.rank = rank;
+        }
+
+        @Override
+        public int rank() {
+            return rank;
+        }
+
+        @Override
+        public int size() {
+            return size;
+        }
+
+        @Override
+        public void exchange(int kind, Parts send, Parts receive, long deadlineNanos) {
+            requireWhole();
+            long exchange = exchanges++;
+            for (int to = 0; to < size; to++) {
+                mailbox(rank, to, exchange).put(kind, send, to);
+            }
+            sent.set(rank, exchanges);
+            for (int peer = 0; peer < size; peer++) {
+                if (parkedFor.get(peer) == rank) {
+                    LockSupport.unpark(parked.get(peer));
+                }
+            }
+            long until = System.nanoTime() + deadlineNanos;
+            for (int i = 0; i < size; i++) {
+                int from = (rank + i) % size;
+                await(from, exchange, until, deadlineNanos);
+                take(kind, receive, from, exchange);
+            }
+        }
+
+        private void take(int kind, Parts receive, int from, long exchange) {
+            try {
+                mailbox(from, rank, exchange).take(kind, receive, from);
+            } catch (GangException e) {
+                fail(e);
+                throw e;
+            }
+        }
+
+        private void await(int from, long exchange, long until, long deadlineNanos) {
+            for (int i = 0; i < SPINS; i++) {
+                if (sent.get(from) > exchange) {
+                    return;
+                }
+                Thread.onSpinWait();
+            }
+            parked.set(rank, Thread.currentThread());
+            parkedFor.set(rank, from);
+            try {
+                while (sent.get(from) <= exchange) {
+                    requireWhole();
+                    long left = until - System.nanoTime();
+                    if (left <= 0) {
+                        GangException late =
+                                new GangException(
+                                        GangException.Kind.DEADLINE,
+                                        "rank %d waited %d ms for rank %d in exchange %d"
+                                                .formatted(
+                                                        rank,
+                                                        deadlineNanos / 1_000_000,
+                                                        from,
+                                                        exchange));
+                        fail(late);
+                        throw late;
+                    }
+                    LockSupport.parkNanos(this, left);
+                }
+            } finally {
+                parkedFor.set(rank, NOBODY);
+            }
+        }
+
+        @Override
+        public void abort(String why) {
+            fail(
+                    new GangException(
+                            GangException.Kind.ABORTED,
+                            "rank %d has ended the gang: %s".formatted(rank, why)));
+        }
+
+        @Override
+        public void close() {
+            abort("it is closed");
+        }
+    }
+}
