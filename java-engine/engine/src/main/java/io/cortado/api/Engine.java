@@ -37,6 +37,16 @@ public interface Engine extends AutoCloseable {
     }
 
     /**
+     * Is a rank of a gang that serves nobody: computes for those that do, until they end.
+     *
+     * @param options whose {@link GangOptions#serves} is false
+     * @throws EngineException as {@link #open}; DEVICE_LOST if the gang fails
+     */
+    static void follow(Path model, EngineOptions options) {
+        provider().follow(model, options);
+    }
+
+    /**
      * What {@link #open} would take and how fast the engine would answer, from the model's
      * configuration and the headers of its files; no weight is read. The device's rates are
      * measured where the user's cache folder does not have them yet, which takes some seconds.

@@ -15,6 +15,7 @@ import java.util.Map;
  * @param expertLoads file that says how often they were: what {@code GET /debug/experts} of a
  *     server answered; empty without expertCacheBytes. Which experts are where does not change
  *     while the engine runs, so that its answers do not
+ * @param gang ranks that share the model's experts; {@link GangOptions#NONE}: there are none
  * @param threads threads that compute; 0: one per core
  * @param isa instruction set of the CPU device: {@code auto}, {@code avx512}, {@code avx2}, {@code
  *     scalar}
@@ -69,6 +70,7 @@ public record EngineOptions(
         String expertDevice,
         long expertCacheBytes,
         String expertLoads,
+        GangOptions gang,
         int threads,
         String isa,
         Activations activations,
@@ -163,6 +165,7 @@ public record EngineOptions(
                 "",
                 0,
                 "",
+                GangOptions.NONE,
                 0,
                 "auto",
                 Activations.BF16,
@@ -198,6 +201,7 @@ public record EngineOptions(
         private String expertDevice;
         private long expertCacheBytes;
         private String expertLoads;
+        private GangOptions gang;
         private int threads;
         private String isa;
         private Activations activations;
@@ -231,6 +235,7 @@ public record EngineOptions(
             expertDevice = from.expertDevice;
             expertCacheBytes = from.expertCacheBytes;
             expertLoads = from.expertLoads;
+            gang = from.gang;
             threads = from.threads;
             isa = from.isa;
             activations = from.activations;
@@ -266,6 +271,7 @@ public record EngineOptions(
                     expertDevice,
                     expertCacheBytes,
                     expertLoads,
+                    gang,
                     threads,
                     isa,
                     activations,
@@ -315,6 +321,12 @@ public record EngineOptions(
         Fields fields = new Fields(this);
         fields.expertCacheBytes = bytes;
         fields.expertLoads = loads;
+        return fields.build();
+    }
+
+    public EngineOptions gang(GangOptions value) {
+        Fields fields = new Fields(this);
+        fields.gang = value;
         return fields.build();
     }
 

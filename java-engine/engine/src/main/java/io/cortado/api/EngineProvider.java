@@ -8,6 +8,9 @@ public interface EngineProvider {
     /** See {@link Engine#open}. */
     Engine open(Path model, EngineOptions options);
 
+    /** See {@link Engine#follow}. */
+    void follow(Path model, EngineOptions options);
+
     /** See {@link Engine#plan}. */
     EnginePlan plan(Path model, EngineOptions options, PlanLoad load);
 

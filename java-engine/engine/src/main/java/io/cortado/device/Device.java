@@ -206,7 +206,12 @@ public final class Device extends NativeHandle {
 
     /** A layer's experts, null where an expert is not on this device; see {@link ExpertWeights}. */
     public ExpertWeights createExperts(List<ExpertWeights.@Nullable Expert> experts) {
-        return ExpertWeights.create(this, experts);
+        return ExpertWeights.create(this, experts, true);
+    }
+
+    /** The same of matrices that stay their owner's, who closes them after this. */
+    public ExpertWeights lendExperts(List<ExpertWeights.@Nullable Expert> experts) {
+        return ExpertWeights.create(this, experts, false);
     }
 
     /** Memory that lives as long as the device, for parameter structures. */

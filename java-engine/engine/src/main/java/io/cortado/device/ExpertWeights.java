@@ -6,9 +6,13 @@ import io.cortado.bindings.CortadoNative;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** The matrices of a layer's experts; owns them, so closing this closes them. */
+/**
+ * The matrices of a layer's experts; owns them, so that closing this closes them, unless they were
+ * lent to it.
+ */
 public final class ExpertWeights extends NativeHandle {
     /**
      * An expert's matrices.
@@ -17,16 +21,27 @@ public final class ExpertWeights extends NativeHandle {
      * @param up as large
      * @param down [hidden][intermediate]
      */
-    public record Expert(Weights gate, Weights up, Weights down) {}
-
-    private final List<@Nullable Expert> experts;
-
-    private ExpertWeights(MemorySegment address, List<@Nullable Expert> experts) {
-        super(address);
-        this.experts = experts;
+    public record Expert(Weights gate, Weights up, Weights down) implements AutoCloseable {
+        @Override
+        public void close() {
+            gate.close();
+            up.close();
+            down.close();
+        }
     }
 
-    static ExpertWeights create(Device device, List<@Nullable Expert> experts) {
+    private final List<@Nullable Expert> experts;
+    private final boolean ownsMatrices;
+
+    private ExpertWeights(
+            MemorySegment address, List<@Nullable Expert> experts, boolean ownsMatrices) {
+        super(address);
+        this.experts = experts;
+        this.ownsMatrices = ownsMatrices;
+    }
+
+    static ExpertWeights create(
+            Device device, List<@Nullable Expert> experts, boolean ownsMatrices) {
         try (Arena call = Arena.ofConfined()) {
             int count = experts.size();
             MemorySegment gate = call.allocate(CortadoNative.C_POINTER, Math.max(1, count));
@@ -43,7 +58,7 @@ public final class ExpertWeights extends NativeHandle {
             MemorySegment out = call.allocate(CortadoNative.C_POINTER);
             check(CortadoNative.ct_experts_create(out, device.address(), gate, up, down, count));
             return new ExpertWeights(
-                    out.get(CortadoNative.C_POINTER, 0), experts.stream().toList());
+                    out.get(CortadoNative.C_POINTER, 0), experts.stream().toList(), ownsMatrices);
         }
     }
 
@@ -76,12 +91,8 @@ public final class ExpertWeights extends NativeHandle {
     @Override
     void destroy(MemorySegment open) {
         check(CortadoNative.ct_experts_destroy(open));
-        for (Expert expert : experts) {
-            if (expert != null) {
-                expert.gate.close();
-                expert.up.close();
-                expert.down.close();
-            }
+        if (ownsMatrices) {
+            experts.stream().filter(Objects::nonNull).forEach(Expert::close);
         }
     }
 }

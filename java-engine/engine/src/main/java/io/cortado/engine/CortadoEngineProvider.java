@@ -19,6 +19,7 @@ import io.cortado.device.Device;
 import io.cortado.device.NativeException;
 import io.cortado.device.Placement;
 import io.cortado.device.Status;
+import io.cortado.gang.GangException;
 import io.cortado.kv.BlockPool;
 import io.cortado.kv.KvCache;
 import io.cortado.model.Activations;
@@ -55,7 +56,8 @@ public final class CortadoEngineProvider implements EngineProvider {
                 _ -> {},
                 executor -> executor,
                 TierRates.Rule.MEASURED,
-                MaskThreads.of(options));
+                MaskThreads.of(options),
+                GangConnector.of(options.gang()));
     }
 
     @Override
@@ -81,7 +83,26 @@ public final class CortadoEngineProvider implements EngineProvider {
             EngineOptions options,
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap) {
-        return open(named, options, onOpen, wrap, TierRates.Rule.ALWAYS, MaskThreads.of(options));
+        return open(
+                named,
+                options,
+                onOpen,
+                wrap,
+                TierRates.Rule.ALWAYS,
+                MaskThreads.of(options),
+                GangConnector.of(options.gang()));
+    }
+
+    /** The same, for tests whose ranks are several engines of one process. */
+    static Engine open(Path named, EngineOptions options, GangConnector connector) {
+        return open(
+                named,
+                options,
+                _ -> {},
+                executor -> executor,
+                TierRates.Rule.ALWAYS,
+                MaskThreads.of(options),
+                connector);
     }
 
     /** The same, for tests that make masks when they please. */
@@ -92,7 +113,8 @@ public final class CortadoEngineProvider implements EngineProvider {
                 _ -> {},
                 executor -> executor,
                 TierRates.Rule.ALWAYS,
-                new MaskThreads(masks, MaskThreads.waitOf(options)));
+                new MaskThreads(masks, MaskThreads.waitOf(options)),
+                GangConnector.of(options.gang()));
     }
 
     private static Engine open(
@@ -101,13 +123,24 @@ public final class CortadoEngineProvider implements EngineProvider {
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule,
-            MaskThreads masks) {
+            MaskThreads masks,
+            GangConnector connector) {
         return told(() -> {
             Path folder = locate(named, options);
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
             Texts texts = Texts.open(folder);
-            return load(folder, options, config, maxModelLen, texts, onOpen, wrap, rule, masks);
+            return load(
+                    folder,
+                    options,
+                    config,
+                    maxModelLen,
+                    texts,
+                    onOpen,
+                    wrap,
+                    rule,
+                    masks,
+                    connector);
         });
     }
 
@@ -117,11 +150,52 @@ public final class CortadoEngineProvider implements EngineProvider {
             Path folder = locate(named, options);
             ModelConfig config = ModelConfig.read(folder);
             int maxModelLen = maxModelLen(config, options);
-            try (OpenDevices devices = OpenDevices.open(options, folder, config)) {
+            requireOneRank(options);
+            try (OpenDevices devices =
+                    OpenDevices.open(options, folder, config, GangConnector.NONE)) {
                 return new Planner(devices, folder, config, maxModelLen, options, load)
                         .plan(device -> RateBook.open(device, false));
             }
         });
+    }
+
+    private static void requireOneRank(EngineOptions options) {
+        if (options.gang().spreadsExperts()) {
+            throw EngineException.invalid(
+                    "expert-parallel-size",
+                    "plan is of one rank; for experts on several there is plan --disaggregate:"
+                            + " ranks with experts="
+                            + options.gang().numExperts());
+        }
+    }
+
+    @Override
+    public void follow(Path named, EngineOptions options) {
+        if (options.gang().serves()) {
+            throw EngineException.invalid(
+                    "RANK", "a rank that serves does not follow: RANK=" + options.gang().rank());
+        }
+        follow(named, options, GangConnector.of(options.gang()));
+    }
+
+    /** The same, for tests whose ranks are all in one process. */
+    static void follow(Path named, EngineOptions options, GangConnector connector) {
+        told(() -> {
+            Path folder = locate(named, options);
+            ModelConfig config = ModelConfig.read(folder);
+            try (ExpertGang gang = ExpertGang.open(options, folder, config, connector)) {
+                gang.await();
+            }
+            return true;
+        });
+    }
+
+    private static EngineException lost(GangException e) {
+        return new EngineException(
+                EngineException.Code.DEVICE_LOST,
+                "the gang of ranks has failed: " + e.getMessage(),
+                null,
+                e);
     }
 
     @Override
@@ -153,6 +227,8 @@ public final class CortadoEngineProvider implements EngineProvider {
                     String.valueOf(e.getMessage()),
                     null,
                     e);
+        } catch (GangException e) {
+            throw lost(e);
         } catch (NativeException | IllegalArgumentException e) {
             boolean isLost = e instanceof NativeException n && n.status() == Status.DEVICE_LOST;
             throw new EngineException(
@@ -186,9 +262,10 @@ public final class CortadoEngineProvider implements EngineProvider {
             Consumer<Device> onOpen,
             UnaryOperator<Executor> wrap,
             TierRates.Rule rule,
-            MaskThreads masks) {
+            MaskThreads masks,
+            GangConnector connector) {
         Drafters drafters = Drafters.of(options, folder, config);
-        OpenDevices devices = OpenDevices.open(options, folder, config);
+        OpenDevices devices = OpenDevices.open(options, folder, config, connector);
         Device device = devices.device();
         CausalLm model = null;
         Drafter drafter = null;
@@ -206,7 +283,15 @@ public final class CortadoEngineProvider implements EngineProvider {
             }
             long free = device.info().freeMemoryBytes();
             memory.beforeLoading(free);
-            model = CausalLm.load(placement, folder, config, activations, kvType, isDummy);
+            model =
+                    CausalLm.load(
+                            placement,
+                            folder,
+                            config,
+                            activations,
+                            kvType,
+                            isDummy,
+                            devices.link());
             MemoryPlan.KvSize size = memory.afterLoading(free, device.info().freeMemoryBytes());
             LOG.log(size.isAllThatIsUsed() ? DEBUG : INFO, "KV cache: {0}", size.why());
             int blocksPerSeq = memory.blocksPerSeq();

@@ -276,8 +276,12 @@ final class EngineLoop implements Runnable, StepResults.Ends {
     }
 
     private void park() {
+        long nanos = executor.idleNanos();
         if (traffic != null && traffic.keepsAny()) {
-            LockSupport.parkNanos(this, KEPT_BACK_NANOS);
+            nanos = nanos == 0 ? KEPT_BACK_NANOS : Math.min(nanos, KEPT_BACK_NANOS);
+        }
+        if (nanos > 0) {
+            LockSupport.parkNanos(this, nanos);
         } else {
             LockSupport.park(this);
         }

@@ -46,6 +46,11 @@ interface Executor extends AutoCloseable {
     /** The loop has nothing to do: no batch runs. */
     default void idle() {}
 
+    /** How long after that it wants to hear so again; 0: not at all. */
+    default long idleNanos() {
+        return 0;
+    }
+
     /** How often experts were chosen, as far as is known on the host. Any thread. */
     default List<ExpertLoad> expertLoads() {
         return List.of();

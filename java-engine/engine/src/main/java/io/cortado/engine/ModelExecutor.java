@@ -2,11 +2,13 @@ package io.cortado.engine;
 
 import static java.lang.System.Logger.Level.INFO;
 
+import io.cortado.api.EngineException;
 import io.cortado.api.ExpertLoad;
 import io.cortado.device.Device;
 import io.cortado.device.Event;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import io.cortado.gang.GangException;
 import io.cortado.kv.KvCache;
 import io.cortado.kv.Transfer;
 import io.cortado.model.CausalLm;
@@ -26,6 +28,7 @@ final class ModelExecutor implements Executor {
     private static final long FOR_A_WHILE_MS = 600_000;
 
     private final ResourceStack owned = new ResourceStack();
+    private final CausalLm model;
     private final Stream stream;
     private final long bytesPerBlock;
     private final int hostBlocks;
@@ -34,6 +37,13 @@ final class ModelExecutor implements Executor {
     private final @Nullable KvPages pages;
     private final @Nullable Drafter drafter;
     private final @Nullable LoadReader loads;
+
+    /**
+     * How often other ranks are to hear of this one when it has nothing to do; 0: there are none.
+     */
+    private final long tickNanos;
+
+    private long tickedNanos;
     private StepSlot next;
     private StepSlot last;
 
@@ -58,6 +68,7 @@ final class ModelExecutor implements Executor {
         if (!model.isCapturable()) {
             LOG.log(INFO, "no graphs: they cannot hold the part of a step that the CPU computes");
         }
+        this.model = model;
         ExpertLoads counted = model.expertLoads();
         loads = counted == null ? null : new LoadReader(counted, model.expertLayers());
         // On the CPU a padded row is computed like any other.
@@ -121,6 +132,8 @@ final class ModelExecutor implements Executor {
                 made.close();
             }
         }
+        tickNanos = devices.gang() == null ? 0 : devices.gang().tickNanos();
+        tickedNanos = System.nanoTime() - tickNanos;
         owned.push(devices::close);
         owned.push(model::close);
         if (drafter != null) {
@@ -220,6 +233,7 @@ final class ModelExecutor implements Executor {
             loads.beforeStep(stream);
         }
         slot.submit(batch, cache, last.tokens(), stream);
+        ticked();
         next = last;
         last = slot;
     }
@@ -230,9 +244,22 @@ final class ModelExecutor implements Executor {
         while (!slot.await(FOR_A_WHILE_MS)) {
             LOG.log(INFO, "a step still runs"); // how long it may is the watchdog's to say
         }
+        requireGang();
         slot.read(batch);
         if (loads != null) {
             loads.afterStep();
+        }
+    }
+
+    /** Other ranks that a step needs are there still. */
+    private void requireGang() {
+        GangException why = model.failure();
+        if (why != null) {
+            throw new EngineException(
+                    EngineException.Code.DEVICE_LOST,
+                    "the gang of ranks has failed: " + why.getMessage(),
+                    null,
+                    why);
         }
     }
 
@@ -241,6 +268,21 @@ final class ModelExecutor implements Executor {
         if (loads != null) {
             loads.settle(stream);
         }
+        if (tickNanos > 0 && System.nanoTime() - tickedNanos >= tickNanos) {
+            model.idle(stream);
+            stream.synchronize();
+            ticked();
+            requireGang();
+        }
+    }
+
+    private void ticked() {
+        tickedNanos = System.nanoTime();
+    }
+
+    @Override
+    public long idleNanos() {
+        return tickNanos;
     }
 
     @Override

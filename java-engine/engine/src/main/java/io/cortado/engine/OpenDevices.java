@@ -6,22 +6,32 @@ import io.cortado.device.Device;
 import io.cortado.device.HotExperts;
 import io.cortado.device.Placement;
 import io.cortado.model.ModelConfig;
+import io.cortado.moe.ExpertLink;
 import java.nio.file.Path;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** The devices that an engine's options name, open; the last owner closes them. */
-record OpenDevices(Placement placement) implements AutoCloseable {
+/**
+ * The devices that an engine's options name, open; the last owner closes them.
+ *
+ * @param gang that has the experts; null: they are on the devices
+ */
+record OpenDevices(Placement placement, @Nullable ExpertGang gang) implements AutoCloseable {
     /**
      * @param model folder or GGUF file
+     * @param connector to the other ranks, where the options name any
      * @throws EngineException INVALID_REQUEST if experts are to be where the model has none, or if
      *     their loads are not of this model
      */
-    static OpenDevices open(EngineOptions options, Path model, ModelConfig config) {
+    static OpenDevices open(
+            EngineOptions options, Path model, ModelConfig config, GangConnector connector) {
+        if (options.gang().spreadsExperts()) {
+            return withGang(options, model, config, connector);
+        }
         boolean isSplit = !options.expertDevice().isEmpty();
         if (!isSplit) {
             Device device = Device.open(options.device(), options.threads(), options.isa());
-            return new OpenDevices(Placement.on(device));
+            return new OpenDevices(Placement.on(device), null);
         }
         if (!config.hasExperts()) {
             throw EngineException.invalid(
@@ -35,12 +45,32 @@ record OpenDevices(Placement placement) implements AutoCloseable {
             HotExperts hot = HotExpertChoice.of(options, device, model, config);
             Device cpu = Device.open(options.expertDevice(), options.threads(), options.isa());
             isOpen = true;
-            return new OpenDevices(Placement.split(device, cpu).hot(hot));
+            return new OpenDevices(Placement.split(device, cpu).hot(hot), null);
         } finally {
             if (!isOpen) {
                 device.close();
             }
         }
+    }
+
+    private static OpenDevices withGang(
+            EngineOptions options, Path model, ModelConfig config, GangConnector connector) {
+        ExpertGang gang = ExpertGang.open(options, model, config, connector);
+        boolean isOpen = false;
+        try {
+            Device device = Device.open(options.device(), options.threads(), options.isa());
+            isOpen = true;
+            return new OpenDevices(Placement.withoutExperts(device), gang);
+        } finally {
+            if (!isOpen) {
+                gang.close();
+            }
+        }
+    }
+
+    /** To the ranks that have the experts; null: they are here. */
+    @Nullable ExpertLink link() {
+        return gang == null ? null : gang.link();
     }
 
     Device device() {
@@ -55,6 +85,9 @@ record OpenDevices(Placement placement) implements AutoCloseable {
     String describe() {
         Device experts = expertDevice();
         String all = device().info().describe();
+        if (gang != null) {
+            return all + "; " + gang.describe();
+        }
         if (experts == null) {
             return all;
         }
@@ -73,13 +106,10 @@ record OpenDevices(Placement placement) implements AutoCloseable {
 
     @Override
     public void close() {
-        Device experts = expertDevice();
-        try {
-            if (experts != null) {
-                experts.close();
-            }
-        } finally {
-            device().close();
+        try (Device _ = device();
+                Device _ = expertDevice();
+                ExpertGang _ = gang) {
+            // closed in the reverse order, all of them
         }
     }
 }

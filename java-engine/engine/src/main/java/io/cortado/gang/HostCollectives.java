@@ -1,12 +1,11 @@
 package io.cortado.gang;
 
 import io.cortado.device.Buffer;
-import io.cortado.device.HostCall;
+import io.cortado.device.HostQueue;
 import io.cortado.device.Stream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,10 +33,8 @@ public final class HostCollectives implements Collectives {
 
     private final Transport transport;
     private final long deadlineNanos;
-    private final HostCall call = new HostCall(this::run);
-    private final Operation[] ring = new Operation[MAX_UNDER_WAY];
-    private final Semaphore free = new Semaphore(MAX_UNDER_WAY);
-    private long enqueued;
+    private final HostQueue<Operation> queue =
+            new HostQueue<>(MAX_UNDER_WAY, Operation::new, this::run);
     private volatile @Nullable GangException failure;
 
     /** Of the one exchange that runs. */
@@ -56,9 +53,6 @@ public final class HostCollectives implements Collectives {
         this.deadlineNanos = deadlineNanos;
         send = new Parts(MemorySegment.NULL, transport.size());
         receive = new Parts(MemorySegment.NULL, transport.size());
-        for (int i = 0; i < ring.length; i++) {
-            ring[i] = new Operation();
-        }
     }
 
     /** What was enqueued, until it has run. */
@@ -106,14 +100,14 @@ public final class HostCollectives implements Collectives {
         next.toBytes = receivedBytes.host();
         next.from = send.host();
         next.fromBytes = sentBytes.host();
-        enqueue(stream);
+        queue.enqueue(stream);
     }
 
     @Override
     public void allReduce(Buffer values, long count, Stream stream) {
         Operation next = next(REDUCE_ALL, count);
         next.to = values.host();
-        enqueue(stream);
+        queue.enqueue(stream);
     }
 
     @Override
@@ -121,46 +115,30 @@ public final class HostCollectives implements Collectives {
         Operation next = next(ALL_GATHER, bytes);
         next.to = all.host();
         next.from = mine.host();
-        enqueue(stream);
+        queue.enqueue(stream);
     }
 
     private Operation next(int kind, long amount) {
-        free.acquireUninterruptibly();
-        Operation next = ring[(int) (enqueued % MAX_UNDER_WAY)];
+        Operation next = queue.next();
         next.kind = kind;
         next.amount = amount;
         return next;
     }
 
-    private void enqueue(Stream stream) {
-        boolean isEnqueued = false;
-        try {
-            call.enqueue(stream, enqueued % MAX_UNDER_WAY);
-            enqueued++;
-            isEnqueued = true;
-        } finally {
-            if (!isEnqueued) {
-                free.release();
-            }
-        }
-    }
-
     /** Called by the stream. */
-    private void run(long index) {
+    private void run(Operation next) {
         try {
             if (failure == null) {
-                run(ring[(int) index]);
+                exchange(next);
             }
         } catch (GangException e) {
             failure = e;
         } catch (RuntimeException | Error e) {
             fail(e);
-        } finally {
-            free.release();
         }
     }
 
-    private void run(Operation next) {
+    private void exchange(Operation next) {
         switch (next.kind) {
             case ALL_TO_ALL -> allToAll(next);
             case REDUCE_ALL -> reduce(next.to, next.amount);
@@ -314,7 +292,6 @@ public final class HostCollectives implements Collectives {
     @Override
     public void close() {
         transport.close();
-        free.acquireUninterruptibly(MAX_UNDER_WAY);
-        call.close();
+        queue.close();
     }
 }

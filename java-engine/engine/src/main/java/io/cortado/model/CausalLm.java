@@ -7,6 +7,8 @@ import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
+import io.cortado.gang.GangException;
+import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertLoads;
 import io.cortado.moe.ExpertStep;
 import java.nio.file.Path;
@@ -28,6 +30,7 @@ public final class CausalLm implements AutoCloseable {
     private final DType kvDtype;
     private final DecoderWeights weights;
     private final ResourceStack owned;
+    private final @Nullable ExpertLink link;
     private List<Integer> keptLayerIds = List.of();
     private @Nullable LayerStates kept;
     private @Nullable DecoderState state;
@@ -39,8 +42,10 @@ public final class CausalLm implements AutoCloseable {
             DType dtype,
             DType kvDtype,
             DecoderWeights weights,
-            ResourceStack owned) {
+            ResourceStack owned,
+            @Nullable ExpertLink link) {
         this.placement = placement;
+        this.link = link;
         device = placement.device();
         this.config = config;
         this.shape = config.shape();
@@ -63,17 +68,26 @@ public final class CausalLm implements AutoCloseable {
             KvType kvType,
             boolean dummyWeights) {
         Placement placement = Placement.on(device);
-        return load(placement, folder, config, activations, kvType, dummyWeights);
+        return load(placement, folder, config, activations, kvType, dummyWeights, null);
     }
 
-    /** The same with the experts where the placement says. */
+    /**
+     * The same with the experts where the placement says.
+     *
+     * @param link to the ranks that have them, if the placement says that none is here; closed by
+     *     none
+     */
     public static CausalLm load(
             Placement placement,
             Path folder,
             ModelConfig config,
             Activations activations,
             KvType kvType,
-            boolean dummyWeights) {
+            boolean dummyWeights,
+            @Nullable ExpertLink link) {
+        if (placement.holdsExperts() == (link != null)) {
+            throw new IllegalArgumentException("experts are either here or behind a link");
+        }
         Device device = placement.device();
         ResourceStack owned = new ResourceStack();
         boolean loaded = false;
@@ -87,7 +101,7 @@ public final class CausalLm implements AutoCloseable {
                             .load();
             loaded = true;
             return new CausalLm(
-                    placement, config, dense, kvType.dtype(activations), weights, owned);
+                    placement, config, dense, kvType.dtype(activations), weights, owned, link);
         } finally {
             if (!loaded) {
                 owned.close();
@@ -152,7 +166,8 @@ public final class CausalLm implements AutoCloseable {
                         kvDtype,
                         limits,
                         isDeterministic,
-                        weights.experts());
+                        weights.experts(),
+                        link);
         owned.push(built::close);
         state = built;
         if (!keptLayerIds.isEmpty()) {
@@ -178,7 +193,20 @@ public final class CausalLm implements AutoCloseable {
 
     /** False where the host takes part in a step, which a graph cannot hold. */
     public boolean isCapturable() {
-        return placement.expertDevice() == null;
+        return placement.expertDevice() == null && placement.holdsExperts();
+    }
+
+    /** Why other ranks that this model needs are lost; null: they are not. Any thread. */
+    public @Nullable GangException failure() {
+        return link == null ? null : link.failure();
+    }
+
+    /** Enqueues: there is no step here; steps of other ranks that this one is needed for run. */
+    public void idle(Stream stream) {
+        ExpertStep experts = state().experts;
+        if (experts != null) {
+            experts.idle(stream);
+        }
     }
 
     /** Where a step is described; the caller closes it. */

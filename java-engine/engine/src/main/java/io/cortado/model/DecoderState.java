@@ -11,6 +11,7 @@ import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
 import io.cortado.device.Staging;
 import io.cortado.moe.ExpertLayer;
+import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertStep;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -85,6 +86,7 @@ final class DecoderState implements AutoCloseable {
 
     /**
      * @param expertLayers all whose experts steps will compute
+     * @param link to the ranks that hold the experts; null: they are here
      */
     DecoderState(
             Placement placement,
@@ -94,7 +96,8 @@ final class DecoderState implements AutoCloseable {
             DType kvDtype,
             BatchLimits limits,
             boolean isDeterministic,
-            List<ExpertLayer> expertLayers) {
+            List<ExpertLayer> expertLayers,
+            @Nullable ExpertLink link) {
         device = placement.device();
         this.limits = limits;
         this.isDeterministic = isDeterministic;
@@ -146,7 +149,7 @@ final class DecoderState implements AutoCloseable {
             attended = buffer(tokens, shape.attendedSize(), dtype);
             latent = latent(shape, dtype, kvDtype);
             gateUp = buffer(tokens, 2L * Math.max(1, shape.widestMlp()), dtype);
-            experts = experts(placement, shape, dtype, expertLayers);
+            experts = experts(placement, shape, dtype, expertLayers, link);
             sharedGate = hasSharedGate(shape) ? buffer(tokens, 1, DType.F32) : null;
             lastResidual = buffer(rows, width, DType.F32);
             lastHidden = buffer(rows, width, dtype);
@@ -162,7 +165,11 @@ final class DecoderState implements AutoCloseable {
     }
 
     private @Nullable ExpertStep experts(
-            Placement placement, DecoderShape shape, DType dtype, List<ExpertLayer> layers) {
+            Placement placement,
+            DecoderShape shape,
+            DType dtype,
+            List<ExpertLayer> layers,
+            @Nullable ExpertLink link) {
         DecoderShape.Experts of = shape.experts();
         if (of == null) {
             return null;
@@ -170,7 +177,13 @@ final class DecoderState implements AutoCloseable {
         int tokens = limits.maxNumBatchedTokens();
         ExpertStep made =
                 new ExpertStep(
-                        placement, of.shape(), dtype, shape.numExpertLayers(), layers, tokens);
+                        placement,
+                        of.shape(),
+                        dtype,
+                        shape.numExpertLayers(),
+                        layers,
+                        tokens,
+                        link);
         owned.push(made::close);
         workspaceBytes += made.bytes();
         return made;

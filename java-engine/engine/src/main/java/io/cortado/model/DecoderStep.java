@@ -48,6 +48,9 @@ final class DecoderStep {
             Stream stream) {
         s.limits.check(numTokens, numSeqs, numLogitRows);
         prepare(inputs, numTokens, numSeqs, maxQLen, stream);
+        if (s.experts != null) {
+            s.experts.begin(stream);
+        }
         int width = shape.hiddenSize();
         Kernels.embedding(
                 s.hidden,

@@ -124,7 +124,8 @@ public abstract sealed class DraftHead implements AutoCloseable permits Eagle3He
                         target.kvDtype(),
                         target.state().limits.withLogitRows(maxLogitRows),
                         target.state().isDeterministic,
-                        weights.experts());
+                        weights.experts(),
+                        null);
         owned.push(state::close);
         DraftStep built = createStep(state);
         owned.push(built::close);

@@ -98,6 +98,7 @@ final class MlpStep {
                 shared,
                 gate,
                 in.slotMappingBuffer(),
+                in.positions(),
                 numTokens,
                 s.gemm,
                 stream);

@@ -66,7 +66,9 @@ final class WeightLoader {
         }
         Buffer norm = norm("model.norm", shape.hiddenSize());
         Weights head = tied ? embedding : matrix(parts.head());
-        source.requireAllTaken(optional());
+        if (placement.holdsExperts()) {
+            source.requireAllTaken(optional());
+        }
         return new DecoderWeights(embedding, List.copyOf(layers), norm, head);
     }
 
@@ -150,14 +152,20 @@ final class WeightLoader {
                         .mapToObj(i -> new ExpertId(number, i))
                         .toList();
         Weights routerWeights = matrix(router);
+        @Nullable Buffer bias = biasIf(routing.hasBias(), router);
+        @Nullable Buffer correction =
+                routing.hasCorrection() ? vector(DecoderParts.CORRECTION, 0, router.parts()) : null;
+        if (!placement.holdsExperts()) {
+            return new ExpertLayer(routerWeights, bias, correction, null, null);
+        }
         Set<ExpertId> hot = new HashSet<>(all);
         hot.retainAll(placement.hot().ids());
         Set<ExpertId> others = new HashSet<>(all);
         others.removeAll(hot);
         return new ExpertLayer(
                 routerWeights,
-                biasIf(routing.hasBias(), router),
-                routing.hasCorrection() ? vector(DecoderParts.CORRECTION, 0, router.parts()) : null,
+                bias,
+                correction,
                 matrices(parts, experts, all, others, placement.ofExperts()),
                 hot.isEmpty() ? null : matrices(parts, experts, all, hot, placement.device()));
     }
@@ -172,13 +180,9 @@ final class WeightLoader {
             List<ExpertId> all,
             Set<ExpertId> present,
             Device device) {
-        List<List<Part>> biases = List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
         List<ExpertWeights.@Nullable Expert> matrices = new ArrayList<>();
         for (ExpertId id : all) {
             List<DecoderParts.Matrix> expert = parts.expert(id);
-            for (int i = 0; i < biases.size(); i++) {
-                biases.get(i).addAll(expert.get(i).parts());
-            }
             matrices.add(
                     present.contains(id)
                             ? new ExpertWeights.Expert(
@@ -190,12 +194,45 @@ final class WeightLoader {
         ExpertWeights weights = device.createExperts(matrices);
         owner.push(weights::close);
         try (Staging to = new Staging(device)) {
+            List<@Nullable Buffer> biases = expertBiases(parts, shape, all, to);
             return new ExpertMatrices(
                     weights,
-                    shape.hasBiases() ? vector(to, "bias", 0, biases.get(0)) : null,
-                    shape.hasBiases() ? vector(to, "bias", 0, biases.get(1)) : null,
-                    shape.hasBiases() ? vector(to, "bias", 0, biases.get(2)) : null,
+                    biases.get(0),
+                    biases.get(1),
+                    biases.get(2),
                     present.size() == all.size() ? null : present(to, all, present));
+        }
+    }
+
+    /** Of all experts of a layer: gate, up, down; null where they have none. */
+    List<@Nullable Buffer> expertBiases(
+            DecoderParts parts, ExpertShape shape, List<ExpertId> all, Staging to) {
+        List<@Nullable Buffer> biases = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            List<Part> ofAll = new ArrayList<>();
+            for (ExpertId id : all) {
+                ofAll.addAll(parts.expert(id).get(i).parts());
+            }
+            biases.add(shape.hasBiases() ? vector(to, "bias", 0, ofAll) : null);
+        }
+        return biases;
+    }
+
+    /** An expert's matrices, which are the caller's to close. */
+    ExpertWeights.Expert expert(DecoderParts parts, ExpertId id) {
+        List<DecoderParts.Matrix> matrices = parts.expert(id);
+        List<Weights> made = new ArrayList<>();
+        boolean isWhole = false;
+        try {
+            for (DecoderParts.Matrix matrix : matrices) {
+                made.add(pack(placement.device(), matrix));
+            }
+            isWhole = true;
+            return new ExpertWeights.Expert(made.get(0), made.get(1), made.get(2));
+        } finally {
+            if (!isWhole) {
+                made.forEach(Weights::close);
+            }
         }
     }
 
@@ -236,12 +273,17 @@ final class WeightLoader {
     }
 
     private Weights matrix(Device device, DecoderParts.Matrix matrix) {
+        Weights weights = pack(device, matrix);
+        owner.push(weights::close);
+        return weights;
+    }
+
+    private Weights pack(Device device, DecoderParts.Matrix matrix) {
         List<Weights.Part> stacked = new ArrayList<>();
         for (Part part : matrix.parts()) {
             stacked.add(source.matrix(part.prefix() + ".weight", part.rows(), matrix.cols()));
         }
         Weights weights = device.createWeights(stacked, matrix.cols(), dense, matrix.use());
-        owner.push(weights::close);
         source.release();
         return weights;
     }

@@ -95,6 +95,9 @@ public final class WeightPlan {
     private void add(
             Placement placement, TensorSource source, DecoderParts.Matrix matrix, DType dense) {
         ExpertId expert = matrix.expert();
+        if (expert != null && !placement.holdsExperts()) {
+            return;
+        }
         Device device = expert == null ? placement.device() : placement.of(expert);
         long cols = matrix.cols();
         List<Weights.Shape> shapes =

@@ -2,6 +2,7 @@ package io.cortado.moe;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Which experts of a layer each rank holds. An expert has a replica on one rank at least and none
@@ -15,17 +16,12 @@ public final class ExpertPlacement {
 
     /**
      * @param numExperts of the layer
-     * @param experts by rank and slot; each rank has as many slots
+     * @param experts by rank and slot
      */
     public ExpertPlacement(int numExperts, int[][] experts) {
         this.experts = Arrays.stream(experts).map(int[]::clone).toArray(int[][]::new);
         ranks = new int[numExperts][0];
         for (int rank = 0; rank < experts.length; rank++) {
-            if (experts[rank].length != experts[0].length) {
-                throw new IllegalArgumentException(
-                        "ranks must have as many slots: rank=%d slots=%d slots of rank 0=%d"
-                                .formatted(rank, experts[rank].length, experts[0].length));
-            }
             for (int expert : experts[rank]) {
                 if (expert < 0 || expert >= numExperts) {
                     throw new IllegalArgumentException(
@@ -49,18 +45,16 @@ public final class ExpertPlacement {
         }
     }
 
-    /** Experts in order, as many on each rank, once each. */
+    /** Experts in order, once each, as many on each rank where the ranks divide them. */
     public static ExpertPlacement linear(int numExperts, int numRanks) {
-        if (numRanks < 1 || numExperts % numRanks != 0) {
-            throw new IllegalArgumentException(
-                    "ranks must divide the experts: experts=%d ranks=%d"
-                            .formatted(numExperts, numRanks));
+        if (numRanks < 1) {
+            throw new IllegalArgumentException("there is a rank at least: ranks=" + numRanks);
         }
-        int slots = numExperts / numRanks;
-        var experts = new int[numRanks][slots];
+        var experts = new int[numRanks][];
         for (int rank = 0; rank < numRanks; rank++) {
-            int first = rank * slots;
-            Arrays.setAll(experts[rank], slot -> first + slot);
+            int first = (int) ((long) numExperts * rank / numRanks);
+            int end = (int) ((long) numExperts * (rank + 1) / numRanks);
+            experts[rank] = IntStream.range(first, end).toArray();
         }
         return new ExpertPlacement(numExperts, experts);
     }
@@ -73,8 +67,9 @@ public final class ExpertPlacement {
         return experts.length;
     }
 
+    /** Of the rank with the most. */
     public int slotsPerRank() {
-        return experts[0].length;
+        return Arrays.stream(experts).mapToInt(all -> all.length).max().orElse(0);
     }
 
     /** By slot. */
@@ -131,7 +126,8 @@ public final class ExpertPlacement {
         return moves;
     }
 
-    boolean holds(int rank, int expert) {
+    /** Whether the rank has the expert's matrices. */
+    public boolean holds(int rank, int expert) {
         return Arrays.binarySearch(ranks[expert], rank) >= 0;
     }
 

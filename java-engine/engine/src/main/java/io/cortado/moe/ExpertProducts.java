@@ -125,6 +125,21 @@ final class ExpertProducts implements AutoCloseable {
             @Nullable Buffer sharedGate,
             int numTokens,
             Stream stream) {
+        compute(x, ids, layer, numTokens, stream);
+        MoeKernels.combine(
+                out,
+                slots,
+                ids,
+                weights,
+                layer.present(),
+                shared,
+                sharedGate,
+                sums.numTokens(numTokens),
+                stream);
+    }
+
+    /** Enqueues: a row in {@link #slots} for each slot of an expert that is here. */
+    void compute(Buffer x, Buffer ids, ExpertMatrices layer, int numTokens, Stream stream) {
         MoeKernels.plan(plan, ids, numTokens, shape.topK(), shape.numExperts(), stream);
         MoeKernels.experts(
                 slots,
@@ -137,16 +152,11 @@ final class ExpertProducts implements AutoCloseable {
                 workspace,
                 products.numTokens(numTokens),
                 stream);
-        MoeKernels.combine(
-                out,
-                slots,
-                ids,
-                weights,
-                layer.present(),
-                shared,
-                sharedGate,
-                sums.numTokens(numTokens),
-                stream);
+    }
+
+    /** [tokens * topK][hidden]. */
+    Buffer slots() {
+        return slots;
     }
 
     @Override

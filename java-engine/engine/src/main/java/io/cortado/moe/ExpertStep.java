@@ -9,6 +9,7 @@ import io.cortado.device.MoeRouteParams;
 import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import java.lang.foreign.MemorySegment;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,8 @@ public final class ExpertStep implements AutoCloseable {
     private final Map<ExpertLayer, Buffer> loadsOfLayer = new IdentityHashMap<>();
     private final @Nullable HostExperts onHost;
     private final @Nullable ExpertProducts products;
+    private final @Nullable RemoteExperts remote;
+    private final Map<ExpertLayer, Integer> numbers = new IdentityHashMap<>();
     private final long bytes;
 
     /** float32 [tokens][experts]. */
@@ -43,6 +46,7 @@ public final class ExpertStep implements AutoCloseable {
      * @param numLayers those with experts
      * @param layers all whose experts this will compute, in the model's order
      * @param maxTokens of a step
+     * @param link to the ranks that hold the experts, where the placement has none; closed by none
      */
     public ExpertStep(
             Placement placement,
@@ -50,7 +54,8 @@ public final class ExpertStep implements AutoCloseable {
             DType dtype,
             int numLayers,
             List<ExpertLayer> layers,
-            int maxTokens) {
+            int maxTokens,
+            @Nullable ExpertLink link) {
         this.shape = shape;
         this.dtype = dtype;
         Device device = placement.device();
@@ -63,18 +68,29 @@ public final class ExpertStep implements AutoCloseable {
             owned.push(loads::close);
             for (int i = 0; i < layers.size(); i++) {
                 loadsOfLayer.put(layers.get(i), loads.of(i));
+                numbers.put(layers.get(i), i);
             }
             logits = own(device.createBuffer(4L * maxTokens * shape.numExperts()));
-            if (cpu == null) {
+            if (link != null) {
                 onHost = null;
+                products = null;
+                remote = new RemoteExperts(device, link, shape, dtype, maxTokens);
+                owned.push(remote::close);
+                ids = remote.ids();
+                weights = remote.weights();
+                bytes = loads.bytes() + logits.bytes() + remote.bytes();
+            } else if (cpu == null) {
+                onHost = null;
+                remote = null;
                 ids = own(device.createBuffer(4 * slots));
                 weights = own(device.createBuffer(4 * slots));
-                List<ExpertMatrices> all = layers.stream().map(ExpertLayer::experts).toList();
+                List<ExpertMatrices> all = layers.stream().map(ExpertLayer::held).toList();
                 products = new ExpertProducts(device, shape, dtype, dtype, all, maxTokens);
                 owned.push(products::close);
                 bytes = loads.bytes() + logits.bytes() + 8 * slots + products.bytes();
             } else {
                 products = null;
+                remote = null;
                 onHost = new HostExperts(placement, cpu, shape, dtype, layers, maxTokens);
                 owned.push(onHost::close);
                 ids = onHost.ids();
@@ -105,6 +121,9 @@ public final class ExpertStep implements AutoCloseable {
         long routed =
                 ExpertLoads.bytes(numLayers, shape.numExperts())
                         + 4L * maxTokens * shape.numExperts();
+        if (!placement.holdsExperts()) {
+            return routed + RemoteExperts.deviceBytes(placement.device(), shape, dtype, maxTokens);
+        }
         return placement.expertDevice() != null
                 ? routed + HostExperts.deviceBytes(placement, shape, dtype, maxTokens)
                 : routed
@@ -124,6 +143,20 @@ public final class ExpertStep implements AutoCloseable {
         return bytes;
     }
 
+    /** Enqueues: a pass through the layers begins, which other ranks may take part in. */
+    public void begin(Stream stream) {
+        if (remote != null) {
+            remote.begin(stream);
+        }
+    }
+
+    /** Enqueues: this rank has no step, and takes part in those of others. */
+    public void idle(Stream stream) {
+        if (remote != null) {
+            remote.idle(stream);
+        }
+    }
+
     /** How often experts were chosen. */
     public ExpertLoads loads() {
         return loads;
@@ -136,6 +169,7 @@ public final class ExpertStep implements AutoCloseable {
      * @param x as large
      * @param sharedGate float32[tokens]: logits of what shared is multiplied with; null: 1
      * @param slotMapping int64[tokens]: negative ones fill up a batch
+     * @param positions int32[tokens], in host memory
      */
     public void enqueue(
             Buffer out,
@@ -144,6 +178,7 @@ public final class ExpertStep implements AutoCloseable {
             @Nullable Buffer shared,
             @Nullable Buffer sharedGate,
             Buffer slotMapping,
+            MemorySegment positions,
             int numTokens,
             DenseGemm gemm,
             Stream stream) {
@@ -167,11 +202,14 @@ public final class ExpertStep implements AutoCloseable {
                 slotMapping,
                 routing.numTokens(numTokens),
                 stream);
-        if (onHost != null) {
+        if (remote != null) {
+            int number = Objects.requireNonNull(numbers.get(layer));
+            remote.enqueue(out, x, number, shared, sharedGate, positions, numTokens, stream);
+        } else if (onHost != null) {
             onHost.enqueue(out, x, layer, shared, sharedGate, numTokens, stream);
         } else if (products != null) {
             products.enqueue(
-                    out, x, ids, weights, layer.experts(), shared, sharedGate, numTokens, stream);
+                    out, x, ids, weights, layer.held(), shared, sharedGate, numTokens, stream);
         }
     }
 

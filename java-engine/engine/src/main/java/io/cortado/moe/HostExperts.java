@@ -76,7 +76,7 @@ final class HostExperts implements AutoCloseable {
         int hidden = shape.hiddenSize();
         addition = addition(device, dtype);
         additionToHot = addition(device, DType.F32);
-        List<ExpertMatrices> cold = layers.stream().map(ExpertLayer::experts).toList();
+        List<ExpertMatrices> cold = layers.stream().map(ExpertLayer::held).toList();
         List<ExpertMatrices> hot =
                 layers.stream().map(ExpertLayer::hot).filter(Objects::nonNull).toList();
         long slots = (long) maxTokens * shape.topK();
@@ -204,7 +204,7 @@ final class HostExperts implements AutoCloseable {
                 x.cpu,
                 ids.cpu,
                 weights.cpu,
-                layer.experts(),
+                layer.held(),
                 null,
                 null,
                 numTokens,

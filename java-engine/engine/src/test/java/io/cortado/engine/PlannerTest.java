@@ -42,7 +42,7 @@ class PlannerTest {
         try (Device device = Device.open("cpu", 1, "auto")) {
             RateFile file = RateFile.of(cache, device.info(), "test");
             return new Planner(
-                            new OpenDevices(Placement.on(device)),
+                            new OpenDevices(Placement.on(device), null),
                             folder,
                             config,
                             longest,

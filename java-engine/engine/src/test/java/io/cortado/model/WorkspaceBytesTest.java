@@ -86,7 +86,8 @@ class WorkspaceBytesTest {
                         kvDtype,
                         limits,
                         true,
-                        List.of())) {
+                        List.of(),
+                        null)) {
             assertEquals(
                     state.workspaceBytes(),
                     WorkspaceBytes.ofState(

@@ -153,6 +153,6 @@ class ExpertBalancerTest {
                 () -> new ExpertPlacement(2, new int[][] {{0, 0}, {1, 0}}));
         assertThrows(
                 IllegalArgumentException.class, () -> new ExpertPlacement(2, new int[][] {{0}}));
-        assertThrows(IllegalArgumentException.class, () -> ExpertPlacement.linear(10, 4));
+        assertThrows(IllegalArgumentException.class, () -> ExpertPlacement.linear(10, 0));
     }
 }

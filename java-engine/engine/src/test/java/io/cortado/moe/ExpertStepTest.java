@@ -117,14 +117,25 @@ class ExpertStepTest {
             float[] all = new float[0];
             AtomicLongArray loads = new AtomicLongArray(LAYERS * EXPERTS);
             try (ExpertStep step =
-                            new ExpertStep(placement, SHAPE, DType.F32, LAYERS, layers, TOKENS);
+                            new ExpertStep(
+                                    placement, SHAPE, DType.F32, LAYERS, layers, TOKENS, null);
                     Stream stream = device.createStream()) {
                 assertEquals(
                         step.bytes(),
                         ExpertStep.bytes(placement, SHAPE, DType.F32, LAYERS, TOKENS));
                 for (int turn = 0; turn < 3; turn++) { // more than the events of two steps
                     for (ExpertLayer layer : layers) {
-                        step.enqueue(out, x, layer, null, null, slots, TOKENS, gemm, stream);
+                        step.enqueue(
+                                out,
+                                x,
+                                layer,
+                                null,
+                                null,
+                                slots,
+                                slots.host(),
+                                TOKENS,
+                                gemm,
+                                stream);
                         stream.synchronize();
                         float[] one = out.host().toArray(ValueLayout.JAVA_FLOAT);
                         int before = all.length;

@@ -1,0 +1,210 @@
+package io.cortado.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineException;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.EngineOptions.Activations;
+import io.cortado.api.GangOptions;
+import io.cortado.api.GenerationRequest;
+import io.cortado.api.GenerationStream;
+import io.cortado.api.Prompt;
+import io.cortado.api.SamplingParams;
+import io.cortado.api.Speculation;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Experts on other ranks than attention: the bits are those of one rank. */
+@Timeout(value = 300, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class ExpertRanksTest {
+    private static final Path GOLDENS =
+            Path.of(System.getProperty("cortado.root", "."), "../shared/suites/goldens");
+
+    private static EngineOptions options(Activations activations) {
+        return DemoEngine.options().activations(activations).maxModelLen(256);
+    }
+
+    private static EngineOptions with(EngineOptions options, GangOptions gang) {
+        return options.gang(gang.timeoutMs(20_000));
+    }
+
+    /** Greedy, and drawn with logprobs: prompts of several lengths. */
+    private static List<GenerationRequest> requests(int first) {
+        Random random = new Random(7);
+        List<GenerationRequest> requests = new ArrayList<>();
+        for (int i = 0; i < 6; i++) {
+            int[] prompt = random.ints(1 + 17 * i, 0, 300).toArray();
+            SamplingParams.Builder params =
+                    i % 2 == 0
+                            ? SamplingParams.greedy(8).toBuilder()
+                            : SamplingParams.builder().temperature(1).seed(5L + i).maxTokens(8);
+            requests.add(
+                    new GenerationRequest(
+                            Prompt.tokens(prompt), params.ignoreEos(true).logprobs(2).build()));
+        }
+        return requests.subList(first, requests.size());
+    }
+
+    /** Ids and the bits of their logprobs. */
+    private static List<String> ask(Engine engine, List<GenerationRequest> requests)
+            throws InterruptedException {
+        List<GenerationStream> streams = requests.stream().map(engine::generate).toList();
+        List<String> all = new ArrayList<>();
+        for (GenerationStream stream : streams) {
+            Answers answers = Answers.read(stream);
+            assertNull(answers.failure);
+            all.add(
+                    answers.ids()
+                            + ":"
+                            + answers.answers.getFirst().logprobs.stream()
+                                    .map(token -> Float.floatToRawIntBits(token.logprob()))
+                                    .toList());
+        }
+        return all;
+    }
+
+    private static List<String> ask(Path model, EngineOptions options) throws Exception {
+        try (Engine engine = Engine.open(model, options)) {
+            return ask(engine, requests(0));
+        }
+    }
+
+    private static List<GangOptions> layouts() {
+        return List.of(
+                GangOptions.NONE.expertParallel(2),
+                GangOptions.NONE.expertParallel(4),
+                GangOptions.NONE.expertParallel(4).balance(4, 0),
+                GangOptions.NONE.apart(1, 1),
+                GangOptions.NONE.apart(1, 3),
+                GangOptions.NONE.apart(1, 9)); // a rank has no expert
+    }
+
+    @ParameterizedTest
+    @EnumSource(Activations.class)
+    void givesTheBitsOfOneRankWhereverExpertsAre(Activations activations) throws Exception {
+        EngineOptions options = options(activations);
+        Path model = DemoEngine.moeFolder();
+        List<String> one = ask(model, options);
+        for (GangOptions layout : layouts()) {
+            assertEquals(one, ask(model, with(options, layout)), layout.toString());
+        }
+        EngineOptions chunked = options.maxNumBatchedTokens(16).maxNumSeqs(2);
+        assertEquals(one, ask(model, with(chunked, GangOptions.NONE.expertParallel(2))));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"qwen3-moe", "qwen2-moe", "deepseek-v3", "gpt-oss", "mixtral"})
+    void givesTheBitsOfOneRankForEachFamily(String name) throws Exception {
+        Path model = GOLDENS.resolve(name);
+        assumeTrue(Files.isDirectory(model), "there is no " + model);
+        EngineOptions options = options(Activations.F32);
+        List<String> one = ask(model, options);
+        for (GangOptions layout :
+                List.of(GangOptions.NONE.expertParallel(2), GangOptions.NONE.apart(1, 3))) {
+            assertEquals(one, ask(model, with(options, layout)), layout.toString());
+        }
+    }
+
+    /** Ranks with attention that have no requests take part in what the others compute. */
+    @Test
+    void ranksWithAttentionServeEachItsOwn() throws Exception {
+        EngineOptions options = options(Activations.F32);
+        Path model = DemoEngine.moeFolder();
+        List<String> one = ask(model, options);
+        for (GangOptions layout :
+                List.of(
+                        new GangOptions(2, 2, 0, 0, 0, 20_000, 0, 2, "in this process"),
+                        new GangOptions(0, 2, 2, 0, 0, 20_000, 0, 4, "in this process"))) {
+            GangConnector connector = GangConnector.inProcess(4);
+            List<Thread> followers = new ArrayList<>();
+            for (int rank = 2; rank < layout.worldSize(); rank++) {
+                followers.add(follow(model, options.gang(layout.process(rank, 4, "x")), connector));
+            }
+            int world = layout.worldSize();
+            Engine[] engines = new Engine[2];
+            Thread second =
+                    Thread.ofPlatform()
+                            .start(() ->
+                                    engines[1] =
+                                            CortadoEngineProvider.open(
+                                                    model,
+                                                    options.gang(layout.process(1, world, "x")),
+                                                    connector));
+            engines[0] =
+                    CortadoEngineProvider.open(
+                            model, options.gang(layout.process(0, world, "x")), connector);
+            second.join();
+            assertEquals(one, ask(engines[0], requests(0)), "the other idles");
+            assertEquals(one.subList(2, 6), ask(engines[1], requests(2)), "the other idles");
+            List<GenerationStream> beside = requests(0).stream().map(engines[1]::generate).toList();
+            assertEquals(one, ask(engines[0], requests(0)), "both are busy");
+            for (GenerationStream stream : beside) {
+                assertNull(Answers.read(stream).failure);
+            }
+            engines[0].close();
+            for (Thread follower : followers) {
+                follower.join();
+            }
+            engines[1].close();
+        }
+    }
+
+    private static Thread follow(Path model, EngineOptions options, GangConnector connector) {
+        return Thread.ofPlatform()
+                .start(() -> CortadoEngineProvider.follow(model, options, connector));
+    }
+
+    @Test
+    void servesSpeculationAndCachedPrefixes() throws Exception {
+        EngineOptions options = options(Activations.F32);
+        Path model = DemoEngine.moeFolder();
+        List<String> one = ask(model, options);
+        EngineOptions spread = with(options, GangOptions.NONE.expertParallel(2));
+        Speculation ngram = Speculation.ngram(4).adaptive(false);
+        assertEquals(one, ask(model, spread.speculation(ngram)));
+        try (Engine engine = Engine.open(model, spread)) {
+            assertEquals(one, ask(engine, requests(0)));
+            assertEquals(one, ask(engine, requests(0)), "from the prefix cache");
+        }
+    }
+
+    @Test
+    void refusesWhatCannotBeShared() throws Exception {
+        GangOptions two = GangOptions.NONE.expertParallel(2);
+        Path dense = DemoEngine.folder();
+        EngineOptions options = options(Activations.F32);
+        refused("expert-parallel-size", () -> Engine.open(dense, options.gang(two)).close());
+        refused("expert-ranks", () -> two.apart(1, 2));
+        refused("expert-ranks", () -> GangOptions.NONE.apart(1, 0));
+        refused("attention-ranks", () -> two.apart(3, 0));
+        refused("attention-ranks", () -> GangOptions.NONE.apart(2, 2));
+        refused("redundant-experts", () -> GangOptions.NONE.balance(1, 0));
+        refused("WORLD_SIZE", () -> two.process(0, 3, "x"));
+        refused("RANK", () -> two.process(2, 2, "x"));
+        refused("RENDEZVOUS", () -> two.process(0, 2, ""));
+        Path model = DemoEngine.moeFolder();
+        refused(
+                "redundant-experts",
+                () -> Engine.open(model, options.gang(two.balance(3, 0))).close());
+    }
+
+    private static void refused(String option, Runnable made) {
+        EngineException e = assertThrows(EngineException.class, made::run);
+        assertEquals(option, e.param());
+        assertTrue(String.valueOf(e.getMessage()).contains(option), e.getMessage());
+    }
+}
