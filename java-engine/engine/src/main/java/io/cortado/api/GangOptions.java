@@ -88,12 +88,6 @@ public record GangOptions(
                     "WORLD_SIZE above 1 and RENDEZVOUS need each other: WORLD_SIZE=%d RENDEZVOUS=%s"
                             .formatted(worldSize, rendezvous));
         }
-        if (worldSize == 1 && hasRanks && attentionRanks > 1) {
-            throw EngineException.invalid(
-                    "attention-ranks",
-                    "attention-ranks above 1 serve in a process each: attention-ranks=%d WORLD_SIZE=1"
-                            .formatted(attentionRanks));
-        }
     }
 
     /** Experts on several ranks, or on one that has nothing else. */

@@ -88,6 +88,12 @@ final class ExpertGang implements AutoCloseable {
                     "%s is for models with experts, and %s has none: %s=%d"
                             .formatted(option, config.architecture(), option, gang.numExperts()));
         }
+        if (gang.worldSize() == 1 && gang.numAttention() > 1) {
+            throw EngineException.invalid(
+                    "attention-ranks",
+                    "attention-ranks above 1 serve in a process each: attention-ranks=%d WORLD_SIZE=1"
+                            .formatted(gang.attentionRanks()));
+        }
         if (!options.expertDevice().isEmpty()) {
             throw EngineException.invalid(
                     "expert-device",
@@ -100,17 +106,22 @@ final class ExpertGang implements AutoCloseable {
     /** The same on all ranks: experts in order, or copies as if all were chosen alike. */
     private static List<ExpertPlacement> placements(GangOptions gang, ModelConfig config) {
         int redundant = gang.redundantExperts();
-        if (redundant == 0) {
-            return ExpertShard.linear(config, gang.numExperts());
+        List<ExpertPlacement> linear = ExpertShard.linear(config, gang.numExperts());
+        if (redundant == 0 && gang.rebalanceSeconds() == 0) {
+            return linear;
         }
-        ExpertPlacement first = ExpertShard.linear(config, gang.numExperts()).getFirst();
-        int layers = ExpertShard.linear(config, gang.numExperts()).size();
+        ExpertPlacement first = linear.getFirst();
+        int layers = linear.size();
         if ((first.numExperts() + redundant) % gang.numExperts() != 0) {
             throw EngineException.invalid(
-                    "redundant-experts",
-                    "experts and redundant-experts must be a multiple of the ranks with experts:"
+                    redundant > 0 ? "redundant-experts" : "rebalance-s",
+                    "with redundant-experts or rebalance-s, experts and redundant-experts together"
+                            + " must be a multiple of the ranks with experts:"
                             + " experts=%d redundant-experts=%d ranks=%d"
                                     .formatted(first.numExperts(), redundant, gang.numExperts()));
+        }
+        if (redundant == 0) {
+            return linear;
         }
         long[] alike = new long[first.numExperts()];
         Arrays.fill(alike, 1);
@@ -236,6 +247,18 @@ final class ExpertGang implements AutoCloseable {
             throw new IllegalStateException("this process runs no attention");
         }
         return mine;
+    }
+
+    /** What moves experts while this process serves; null: nothing does, or another rank. */
+    @Nullable ExpertMoves balance() {
+        GangOptions gang = options.gang();
+        return gang.rebalanceSeconds() == 0 || gang.rank() != 0
+                ? null
+                : new ExpertMoves(
+                        link(),
+                        new ExpertBalancer(ranks.experts(), gang.redundantExperts()),
+                        gang.rebalanceSeconds() * 1000L * NANOS_PER_MS,
+                        System::nanoTime);
     }
 
     /**

@@ -15,11 +15,14 @@ import io.cortado.model.CausalLm;
 import io.cortado.model.KvFile;
 import io.cortado.model.KvPages;
 import io.cortado.model.KvTiers;
+import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertLoads;
+import io.cortado.moe.ExpertPlacement;
 import io.cortado.sampling.SampleState;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Runs batches on a device, on one stream, in two places that take turns. */
@@ -29,6 +32,7 @@ final class ModelExecutor implements Executor {
 
     private final ResourceStack owned = new ResourceStack();
     private final CausalLm model;
+    private final @Nullable ExpertLink link;
     private final Stream stream;
     private final long bytesPerBlock;
     private final int hostBlocks;
@@ -37,6 +41,9 @@ final class ModelExecutor implements Executor {
     private final @Nullable KvPages pages;
     private final @Nullable Drafter drafter;
     private final @Nullable LoadReader loads;
+
+    /** Moves experts between ranks; null: they stay. */
+    private final @Nullable ExpertMoves balance;
 
     /**
      * How often other ranks are to hear of this one when it has nothing to do; 0: there are none.
@@ -69,6 +76,7 @@ final class ModelExecutor implements Executor {
             LOG.log(INFO, "no graphs: they cannot hold the part of a step that the CPU computes");
         }
         this.model = model;
+        link = devices.link();
         ExpertLoads counted = model.expertLoads();
         loads = counted == null ? null : new LoadReader(counted, model.expertLayers());
         // On the CPU a padded row is computed like any other.
@@ -132,6 +140,7 @@ final class ModelExecutor implements Executor {
                 made.close();
             }
         }
+        balance = devices.gang() == null ? null : devices.gang().balance();
         tickNanos = devices.gang() == null ? 0 : devices.gang().tickNanos();
         tickedNanos = System.nanoTime() - tickNanos;
         owned.push(devices::close);
@@ -232,6 +241,9 @@ final class ModelExecutor implements Executor {
         if (loads != null) {
             loads.beforeStep(stream);
         }
+        if (balance != null && loads != null) {
+            balance.turn(loads);
+        }
         slot.submit(batch, cache, last.tokens(), stream);
         ticked();
         next = last;
@@ -274,6 +286,20 @@ final class ModelExecutor implements Executor {
             ticked();
             requireGang();
         }
+    }
+
+    /** Has experts move, once they are where they are wanted. Any thread. */
+    void propose(List<ExpertPlacement> placements) {
+        link().propose(placements);
+    }
+
+    /** How many placements of experts have been in force. */
+    long numPlacements() {
+        return link().number();
+    }
+
+    private ExpertLink link() {
+        return Objects.requireNonNull(link, "all experts are here");
     }
 
     private void ticked() {

@@ -46,9 +46,9 @@ public final class ExpertLink implements AutoCloseable {
     private final AtomicReference<@Nullable GangException> failure = new AtomicReference<>();
 
     /** By layer; changes at ticks only. */
-    private List<ExpertPlacement> placements;
+    private volatile List<ExpertPlacement> placements;
 
-    private long number = 1;
+    private volatile long number = 1;
     private final AtomicReference<@Nullable Proposal> proposed = new AtomicReference<>();
     private @Nullable Proposal coming;
 
@@ -134,8 +134,8 @@ public final class ExpertLink implements AutoCloseable {
         return placements.size();
     }
 
-    /** In force; the thread that exchanges asks. */
-    List<ExpertPlacement> placements() {
+    /** In force, by layer. Any thread; they change at ticks alone. */
+    public List<ExpertPlacement> placements() {
         return placements;
     }
 
@@ -181,8 +181,8 @@ public final class ExpertLink implements AutoCloseable {
         proposed.set(new Proposal(0, List.copyOf(wanted)));
     }
 
-    /** The number of the placement in force, counted from 1; the thread that exchanges asks. */
-    long number() {
+    /** The number of the placement in force, counted from 1. Any thread. */
+    public long number() {
         return number;
     }
 

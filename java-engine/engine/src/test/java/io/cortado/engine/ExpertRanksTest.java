@@ -16,6 +16,8 @@ import io.cortado.api.GenerationStream;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
+import io.cortado.moe.ExpertBalancer;
+import io.cortado.moe.ExpertPlacement;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -182,6 +184,42 @@ class ExpertRanksTest {
         }
     }
 
+    /** Experts move all the time while requests run: none is lost and no bit changes. */
+    @Test
+    void movesExpertsWhileItServes() throws Exception {
+        EngineOptions options = options(Activations.F32).prefixCaching(false);
+        Path model = DemoEngine.moeFolder();
+        List<String> one = ask(model, options);
+        EngineOptions spread = with(options, GangOptions.NONE.apart(1, 4).balance(4, 0));
+        ModelExecutor[] executor = new ModelExecutor[1];
+        try (Engine engine =
+                CortadoEngineProvider.open(
+                        model,
+                        spread,
+                        _ -> {},
+                        made -> {
+                            executor[0] = (ModelExecutor) made;
+                            return made;
+                        })) {
+            Random random = new Random(3);
+            for (int turn = 0; turn < 40; turn++) {
+                executor[0].propose(placements(random));
+                assertEquals(one, ask(engine, requests(0)), "turn " + turn);
+            }
+            assertTrue(executor[0].numPlacements() > 10, "moved " + executor[0].numPlacements());
+        }
+    }
+
+    /** Five layers of eight experts with four copies, three on each of four ranks. */
+    private static List<ExpertPlacement> placements(Random random) {
+        List<ExpertPlacement> layers = new ArrayList<>();
+        for (int layer = 0; layer < 5; layer++) {
+            long[] loads = random.longs(8, 1, 1000).toArray();
+            layers.add(new ExpertBalancer(4, 4).plan(loads));
+        }
+        return layers;
+    }
+
     @Test
     void refusesWhatCannotBeShared() throws Exception {
         GangOptions two = GangOptions.NONE.expertParallel(2);
@@ -191,12 +229,13 @@ class ExpertRanksTest {
         refused("expert-ranks", () -> two.apart(1, 2));
         refused("expert-ranks", () -> GangOptions.NONE.apart(1, 0));
         refused("attention-ranks", () -> two.apart(3, 0));
-        refused("attention-ranks", () -> GangOptions.NONE.apart(2, 2));
         refused("redundant-experts", () -> GangOptions.NONE.balance(1, 0));
         refused("WORLD_SIZE", () -> two.process(0, 3, "x"));
         refused("RANK", () -> two.process(2, 2, "x"));
         refused("RENDEZVOUS", () -> two.process(0, 2, ""));
         Path model = DemoEngine.moeFolder();
+        GangOptions both = GangOptions.NONE.apart(2, 2);
+        refused("attention-ranks", () -> Engine.open(model, options.gang(both)).close());
         refused(
                 "redundant-experts",
                 () -> Engine.open(model, options.gang(two.balance(3, 0))).close());

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Flags that say which model runs and how; vLLM's names where vLLM has one. */
@@ -179,6 +180,8 @@ final class EngineFlags {
                             + " a server answered")
     String expertLoads = "";
 
+    @Mixin GangFlags gangFlags = new GangFlags();
+
     @Option(names = "--isa", paramLabel = "NAME", description = "auto, avx512, avx2 or scalar")
     String isa = EngineOptions.defaults().isa();
 
@@ -222,6 +225,7 @@ final class EngineFlags {
                 .device(device)
                 .expertDevice(expertDevice)
                 .expertCache(offloadBytes("expert-cache-gb", expertCacheGb), expertLoads)
+                .gang(gangFlags.options(System.getenv()))
                 .threads(threads)
                 .isa(isa)
                 .activations(activations)

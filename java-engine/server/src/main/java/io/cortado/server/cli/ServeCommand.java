@@ -1,6 +1,8 @@
 package io.cortado.server.cli;
 
 import io.cortado.api.Engine;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.GangOptions;
 import io.cortado.server.Server;
 import io.cortado.server.ServerOptions;
 import io.cortado.server.TrafficOptions;
@@ -9,6 +11,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.regex.Matcher;
@@ -29,6 +32,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class ServeCommand implements Callable<Integer> {
+    private static final long FAILURE_POLL_MS = 200;
+
     private static final Pattern SLO = Pattern.compile("([0-9]{1,12}):([0-9]{1,12})");
 
     @Parameters(
@@ -126,6 +131,10 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        EngineOptions engineOptions = engineFlags.options();
+        if (!engineOptions.gang().serves()) {
+            return follow(engineOptions);
+        }
         List<String> names =
                 servedModelNames.isEmpty() ? engineFlags.names(model) : servedModelNames;
         ServerOptions options =
@@ -153,8 +162,31 @@ final class ServeCommand implements Callable<Integer> {
         }
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(server, engine), "drain"));
         banner(engine, server, names.isEmpty() ? engine.model().name() : names.getFirst());
+        if (engineOptions.gang().worldSize() > 1) {
+            awaitFailure(engine);
+            server.close();
+            return 1;
+        }
         new CountDownLatch(1).await();
         return 0;
+    }
+
+    /** A rank that serves nobody runs until those that do have ended. */
+    private int follow(EngineOptions engineOptions) throws IOException {
+        GangOptions gang = engineOptions.gang();
+        System.out.println("cortado follows as rank " + gang.rank() + " of " + gang.worldSize());
+        System.out.flush();
+        Engine.follow(engineFlags.folder(model), engineOptions);
+        System.out.println("rank " + gang.rank() + " has ended");
+        return 0;
+    }
+
+    /** A gang that has failed comes back as a whole, in processes of its own. */
+    private static void awaitFailure(Engine engine) throws InterruptedException {
+        while (engine.failure() == null) {
+            Thread.sleep(FAILURE_POLL_MS);
+        }
+        System.err.println("error: " + Objects.requireNonNull(engine.failure()).getMessage());
     }
 
     private boolean splitsReasoning() {
