@@ -72,7 +72,7 @@ final class ModelExecutor implements Executor {
             int numBlocks,
             TierSizes tiersWanted) {
         Device device = devices.device();
-        if (!model.isCapturable()) {
+        if (!model.isCapturable() && !device.hostReachesMemory()) {
             LOG.log(INFO, "no graphs: they cannot hold the part of a step that the CPU computes");
         }
         this.model = model;
