@@ -30,6 +30,7 @@ bool find(Function& function, void* handle, const char* name) {
 
 bool find_all(UcxLibrary& u, void* handle) {
     return find(u.get_version, handle, "ucp_get_version") && find(u.config_read, handle, "ucp_config_read") &&
+           find(u.config_modify, handle, "ucp_config_modify") && find(u.ep_close, handle, "ucp_ep_close_nbx") &&
            find(u.config_release, handle, "ucp_config_release") && find(u.init_version, handle, "ucp_init_version") &&
            find(u.cleanup, handle, "ucp_cleanup") && find(u.worker_create, handle, "ucp_worker_create") &&
            find(u.worker_destroy, handle, "ucp_worker_destroy") &&

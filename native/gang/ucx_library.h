@@ -11,6 +11,7 @@ namespace ct::gang {
 struct UcxLibrary {
     decltype(&ucp_get_version) get_version;
     decltype(&ucp_config_read) config_read;
+    decltype(&ucp_config_modify) config_modify;
     decltype(&ucp_config_release) config_release;
     decltype(&ucp_init_version) init_version;
     decltype(&ucp_cleanup) cleanup;
@@ -21,6 +22,7 @@ struct UcxLibrary {
     decltype(&ucp_worker_progress) worker_progress;
     decltype(&ucp_worker_flush_nbx) worker_flush;
     decltype(&ucp_ep_create) ep_create;
+    decltype(&ucp_ep_close_nbx) ep_close;
     decltype(&ucp_tag_send_nbx) tag_send;
     decltype(&ucp_tag_recv_nbx) tag_recv;
     decltype(&ucp_tag_recv_request_test) tag_recv_test;

@@ -2,15 +2,24 @@
 //
 // A message's tag tells its exchange, its sender and its kind; a receive leaves the kind open, so that a peer in another
 // exchange is met and not waited for. Notices have a bit of their own and a receive that is always open.
+//
+// UCX 1.13 survives the death of a peer in two ways only. Between hosts by its own handling of errors. That would give
+// up shared memory on one host, where it goes without, and there a read of another process's memory ends this process
+// if the other is gone (an assertion, or a fatal error). So all bytes go through UCX's own buffers ("eager"): nobody
+// reads or writes the caller's memory but UCX in this process, while it is progressed.
 #ifdef CORTADO_UCX
 
 #include "gang/ucx_worker.h"
 
 #include <sched.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <sstream>
 
 #include "core/core.h"
 
@@ -60,6 +69,7 @@ struct AddressHeader {
     char magic[4];
     uint16_t major;
     uint16_t minor;
+    uint64_t memory;  // of processes that share memory the same
     uint64_t checksum;
 };
 constexpr char kMagic[4] = {'C', 'T', 'U', 'X'};
@@ -68,6 +78,39 @@ uint64_t checksum(const void* bytes, size_t length) {  // FNV-1a
     uint64_t sum = 0xcbf29ce484222325;
     for (size_t i = 0; i < length; ++i) sum = (sum ^ static_cast<const unsigned char*>(bytes)[i]) * 0x100000001b3;
     return sum;
+}
+
+std::string text_of(const char* file) {
+    std::ifstream stream(file);
+    std::string text;
+    std::getline(stream, text);
+    return text;
+}
+
+std::string link_of(const char* file) {
+    char target[128];
+    const ssize_t length = readlink(file, target, sizeof target);
+    return length < 0 ? "" : std::string(target, static_cast<size_t>(length));
+}
+
+// Whether a list of transports, as UCX_TLS has it, has one that goes through shared memory.
+bool lists_shared_memory(const char* transports) {
+    if (!transports || *transports == '\0') return true;
+    std::istringstream list(*transports == '^' ? transports + 1 : transports);
+    for (std::string name; std::getline(list, name, ',');) {
+        for (const char* known : {"all", "shm", "sm", "mm", "posix", "sysv"}) {
+            if (name == known) return *transports != '^';
+        }
+    }
+    return *transports == '^';
+}
+
+// The same number in two processes: they run under one kernel and see one another's memory. 0: none other does.
+uint64_t shared_memory() {
+    if (!lists_shared_memory(std::getenv("UCX_TLS"))) return 0;
+    std::string place = text_of("/proc/sys/kernel/random/boot_id");
+    for (const char* name : {"/proc/self/ns/ipc", "/proc/self/ns/pid", "/proc/self/ns/mnt"}) place += link_of(name);
+    return checksum(place.data(), place.size());
 }
 
 std::string number(int64_t value) { return std::to_string(value); }
@@ -82,12 +125,17 @@ ucp_request_param_t request_param(uint32_t flags = 0) {
 }  // namespace
 
 UcxWorker::UcxWorker(const UcxLibrary& library, int32_t rank, int32_t size, int32_t spins)
-    : ucx_(library), rank_(rank), size_(size), spins_(spins), peers_(static_cast<size_t>(size)) {}
+    : ucx_(library), rank_(rank), size_(size), spins_(spins), memory_(shared_memory()), peers_(static_cast<size_t>(size)) {}
 
 int32_t UcxWorker::open() {
     ucp_config_t* config = nullptr;
     ucs_status_t status = ucx_.config_read(nullptr, nullptr, &config);
     if (status != UCS_OK) return fail(CT_TRANSPORT, "ct_ucx_open: ucp_config_read: %s", ucx_.status_string(status));
+    status = ucx_.config_modify(config, "RNDV_THRESH", "inf");
+    if (status != UCS_OK) {
+        ucx_.config_release(config);
+        return fail(CT_TRANSPORT, "ct_ucx_open: RNDV_THRESH: %s", ucx_.status_string(status));
+    }
     ucp_params_t params{};
     params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_ESTIMATED_NUM_EPS;
     params.features = UCP_FEATURE_TAG;
@@ -126,9 +174,9 @@ int32_t UcxWorker::address(void* bytes, int64_t* length, int64_t capacity) {
     size_t own = 0;
     const ucs_status_t status = ucx_.worker_get_address(worker_, &address, &own);
     if (status != UCS_OK) return fail(CT_TRANSPORT, "ct_ucx_address: %s", ucx_.status_string(status));
-    AddressHeader header{{}, static_cast<uint16_t>(ucx_.major), static_cast<uint16_t>(ucx_.minor), 0};
+    AddressHeader header{{}, static_cast<uint16_t>(ucx_.major), static_cast<uint16_t>(ucx_.minor), memory_, 0};
     std::memcpy(header.magic, kMagic, sizeof kMagic);
-    header.checksum = checksum(address, own);
+    header.checksum = checksum(address, own) ^ memory_;
     *length = static_cast<int64_t>(sizeof header + own);
     const bool fits = *length <= capacity;
     if (fits) {
@@ -150,7 +198,7 @@ int32_t UcxWorker::connect(int32_t rank, const void* bytes, int64_t length) {
     if (length > static_cast<int64_t>(sizeof header)) std::memcpy(&header, bytes, sizeof header);
     const auto* own = static_cast<const unsigned char*>(bytes) + sizeof header;
     if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 ||
-        header.checksum != checksum(own, static_cast<size_t>(length) - sizeof header)) {
+        header.checksum != (checksum(own, static_cast<size_t>(length) - sizeof header) ^ header.memory)) {
         return fail(CT_INVALID, "ct_ucx_connect: the address of rank %d is damaged: bytes=%lld", rank,
                     static_cast<long long>(length));
     }
@@ -158,11 +206,17 @@ int32_t UcxWorker::connect(int32_t rank, const void* bytes, int64_t length) {
         return fail(CT_MISMATCH, "ct_ucx_connect: rank %d has UCX %d.%d, this rank UCX %u.%u", rank, header.major,
                     header.minor, ucx_.major, ucx_.minor);
     }
-    // A mode that handles a peer's death would give up shared memory; the deadline does it instead.
+    peer.shares_memory = memory_ != 0 && header.memory == memory_;
     ucp_ep_params_t params{};
     params.field_mask = UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE;
     params.address = reinterpret_cast<const ucp_address_t*>(own);
     params.err_mode = UCP_ERR_HANDLING_MODE_NONE;
+    if (!peer.shares_memory) {
+        params.field_mask |= UCP_EP_PARAM_FIELD_ERR_HANDLER;
+        params.err_mode = UCP_ERR_HANDLING_MODE_PEER;
+        params.err_handler.cb = [](void* lost, ucp_ep_h, ucs_status_t why) { static_cast<Peer*>(lost)->lost = why; };
+        params.err_handler.arg = &peer;
+    }
     const ucs_status_t status = ucx_.ep_create(worker_, &params, &peer.endpoint);
     if (status == UCS_OK) return ok();
     peer.endpoint = nullptr;
@@ -199,13 +253,12 @@ int32_t UcxWorker::run(const Exchange& parts) {
     const int64_t deadline = after(parts.timeout_ns);
     ++exchanges_;
     CT_TRY(stopped());
+    ucx_.worker_progress(worker_);
+    CT_TRY(hear());
     for (int32_t rank = 0; rank < size_; ++rank) CT_TRY(missed(rank));
     CT_TRY(post(parts));
     CT_TRY(copy_own(parts));
     CT_TRY(wait(parts, deadline));
-    // A peer that has failed tells so before its memory, which UCX may read from here, can change.
-    for (int i = 0; i < 64 && ucx_.worker_progress(worker_) != 0; ++i) continue;
-    CT_TRY(hear());
     completed_ = exchanges_;
     return ok();
 }
@@ -248,7 +301,7 @@ int32_t UcxWorker::post(const Exchange& parts) {
         const void* from = bytes > 0 ? parts.send + parts.send_offset_bytes[rank] : nullptr;
         void* request = ucx_.tag_send(peer.endpoint, from, static_cast<size_t>(bytes),
                                       tag_of(exchanges_, parts.kind, rank_), &plain);
-        if (UCS_PTR_IS_ERR(request)) return transport_failure("sending", UCS_PTR_STATUS(request));
+        if (UCS_PTR_IS_ERR(request)) return transport_failure("sending to rank " + number(rank), UCS_PTR_STATUS(request));
         peer.send = request;
     }
     return CT_OK;
@@ -307,6 +360,7 @@ int32_t UcxWorker::sweep(const Exchange& parts, int32_t* open) {
     *open = 0;
     for (int32_t rank = 0; rank < size_; ++rank) {
         Peer& peer = peers_[static_cast<size_t>(rank)];
+        if (peer.lost != UCS_OK) CT_TRY(missed(rank));
         if (peer.receive) {
             ucp_tag_recv_info_t info{};
             const ucs_status_t status = ucx_.tag_recv_test(peer.receive, &info);
@@ -323,7 +377,7 @@ int32_t UcxWorker::sweep(const Exchange& parts, int32_t* open) {
                 ++*open;
             } else {
                 release(peer.send);
-                if (status != UCS_OK) return transport_failure("sending", status);
+                if (status != UCS_OK) return transport_failure("sending to rank " + number(rank), status);
             }
         }
     }
@@ -384,27 +438,34 @@ int32_t UcxWorker::hear() {
         if (status != UCS_OK || info.length != sizeof heard_ || rank >= size_) {
             return transport_failure("receiving a notice", status == UCS_OK ? UCS_ERR_INVALID_PARAM : status);
         }
-        if (heard_.status != CT_OK) {
-            // Who found it has told all.
-            failure_ = heard_.status;
-            failure_text_.assign(heard_.text, std::min<size_t>(heard_.text_bytes, sizeof heard_.text));
-            destroy();
-            return again();
-        }
-        peers_[static_cast<size_t>(rank)].has_left = true;
-        peers_[static_cast<size_t>(rank)].exchanges = heard_.exchanges;
+        Peer& peer = peers_[static_cast<size_t>(rank)];
+        peer.has_ended = true;
+        peer.status = heard_.status;
+        peer.exchanges = heard_.exchanges;
+        peer.text.assign(heard_.text, std::min<size_t>(heard_.text_bytes, sizeof heard_.text));
         CT_TRY(listen());
         CT_TRY(missed(rank));
     }
 }
 
-// A rank that left before the exchange that this one is in.
+// Fails if a rank cannot come to the exchange that this one is in. One that has ended after it has made it.
 int32_t UcxWorker::missed(int32_t rank) {
     const Peer& peer = peers_[static_cast<size_t>(rank)];
-    if (!peer.has_left || peer.exchanges >= exchanges_) return CT_OK;
-    return fail_all(CT_ABORTED, "rank " + number(rank) + " has left after " +
-                                    number(static_cast<int64_t>(peer.exchanges)) + " exchanges, rank " +
-                                    number(rank_) + " is in the next");
+    if (peer.has_ended) {
+        if (peer.exchanges >= exchanges_) return CT_OK;
+        if (peer.status != CT_OK) {  // it has told all
+            failure_ = peer.status;
+            failure_text_ = peer.text;
+            destroy();
+            return again();
+        }
+        return fail_all(CT_ABORTED, "rank " + number(rank) + " has left after " +
+                                        number(static_cast<int64_t>(peer.exchanges)) + " exchanges, rank " +
+                                        number(rank_) + " is in the next");
+    }
+    if (peer.lost == UCS_OK) return CT_OK;
+    return fail_all(CT_TRANSPORT,
+                    "rank " + number(rank_) + " has lost rank " + number(rank) + ": " + ucx_.status_string(peer.lost));
 }
 
 void UcxWorker::tell(int32_t status, const std::string& text) {
@@ -412,7 +473,7 @@ void UcxWorker::tell(int32_t status, const std::string& text) {
     told_ = {status, static_cast<uint32_t>(std::min(text.size(), sizeof told_.text)), completed_, {}};
     std::memcpy(told_.text, text.data(), told_.text_bytes);
     for (Peer& peer : peers_) {
-        if (!peer.endpoint || peer.has_left) continue;
+        if (!peer.endpoint || peer.has_ended || peer.lost != UCS_OK) continue;
         void* request = ucx_.tag_send(peer.endpoint, &told_, sizeof told_,
                                       kNoticeBit | static_cast<uint64_t>(rank_), &plain);
         peer.told = UCS_PTR_IS_ERR(request) ? nullptr : request;
@@ -441,7 +502,11 @@ void UcxWorker::drain(int64_t until) {
 
 int32_t UcxWorker::again() const { return fail(failure_, "ct_ucx: %s", failure_text_.c_str()); }
 
-int32_t UcxWorker::transport_failure(const char* doing, ucs_status_t status) {
+int32_t UcxWorker::transport_failure(const std::string& doing, ucs_status_t status) {
+    // A peer that has gone has often told why.
+    for (int i = 0; i < 64 && ucx_.worker_progress(worker_) != 0; ++i) continue;
+    CT_TRY(hear());
+    for (int32_t rank = 0; rank < size_; ++rank) CT_TRY(missed(rank));
     return fail_all(CT_TRANSPORT,
                     "rank " + number(rank_) + ": UCX failed while " + doing + ": " + ucx_.status_string(status));
 }
@@ -463,6 +528,14 @@ void UcxWorker::cancel(void* request) {
     ucx_.request_free(request);
 }
 
+// Requests that wait in it are ended with it. Not for one that does not handle errors.
+void UcxWorker::close_at_once(ucp_ep_h endpoint) {
+    ucp_request_param_t param = request_param(UCP_OP_ATTR_FIELD_FLAGS);
+    param.flags = UCP_EP_CLOSE_FLAG_FORCE;
+    void* request = ucx_.ep_close(endpoint, &param);
+    if (request && !UCS_PTR_IS_ERR(request)) ucx_.request_free(request);
+}
+
 void UcxWorker::release(void*& request) {
     if (request) ucx_.request_free(request);
     request = nullptr;
@@ -475,8 +548,9 @@ void UcxWorker::destroy() {
         cancel(hearing_);
         for (Peer& peer : peers_) {
             for (void* request : {peer.receive, peer.send, peer.told}) cancel(request);
-            peer = Peer{};
+            if (peer.endpoint && !peer.shares_memory) close_at_once(peer.endpoint);
         }
+        for (Peer& peer : peers_) peer = Peer{};
         hearing_ = nullptr;
         ucx_.worker_destroy(worker_);
     }

@@ -25,7 +25,7 @@ struct Exchange {
     int64_t timeout_ns;
 };
 
-// What a rank tells its peers beside exchanges: that it has failed, or left after so many exchanges.
+// What a rank tells its peers beside exchanges: that it has failed, or left, after so many exchanges.
 struct Notice {
     int32_t status;  // ct_status; CT_OK: it left
     uint32_t text_bytes;
@@ -55,15 +55,19 @@ private:
         ucp_ep_h endpoint = nullptr;
         void* receive = nullptr;
         void* send = nullptr;
-        void* told = nullptr;    // a notice on its way
-        bool has_left = false;
-        uint64_t exchanges = 0;  // that it had made when it left
+        void* told = nullptr;  // a notice on its way
+        bool shares_memory = false;
+        ucs_status_t lost = UCS_OK;  // what UCX says, where it looks after peers
+        bool has_ended = false;      // by its own notice, as which
+        int32_t status = CT_OK;
+        uint64_t exchanges = 0;
+        std::string text;
     };
 
     bool failed() const { return failure_ != CT_OK; }
     int32_t again() const;  // the failure once more
     int32_t fail_all(int32_t status, const std::string& text);
-    int32_t transport_failure(const char* doing, ucs_status_t status);
+    int32_t transport_failure(const std::string& doing, ucs_status_t status);
 
     int32_t check(const Exchange& parts) const;
     int32_t run(const Exchange& parts);
@@ -81,6 +85,7 @@ private:
     void tell(int32_t status, const std::string& text);
     void drain(int64_t until);
     void cancel(void* request);
+    void close_at_once(ucp_ep_h endpoint);
     void release(void*& request);
     void destroy();
     std::string name(const Exchange& parts) const;
@@ -89,6 +94,7 @@ private:
     const int32_t rank_;
     const int32_t size_;
     const int32_t spins_;
+    const uint64_t memory_;
     ucp_context_h context_ = nullptr;
     ucp_worker_h worker_ = nullptr;
     std::vector<Peer> peers_;
