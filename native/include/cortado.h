@@ -68,7 +68,10 @@ enum ct_status {
     CT_UNAVAILABLE = 4,   /* the device is not present on this machine */
     CT_TIMEOUT = 5,       /* the wait ended before the event; it may be waited for again */
     CT_INTERNAL = 6,      /* a fault of the library; the text says where */
-    CT_DEVICE_LOST = 7    /* the device has failed for good: close everything on it; cuda: in a new process */
+    CT_DEVICE_LOST = 7,   /* the device has failed for good: close everything on it; cuda: in a new process */
+    CT_MISMATCH = 8,      /* ranks disagree: about which exchange this is, or how much fits */
+    CT_ABORTED = 9,       /* a rank has ended what ranks do together */
+    CT_TRANSPORT = 10     /* what carries bytes between ranks has failed */
 };
 
 /* CT_F8_E4M3: 8 bits, no infinity, largest 448; larger values saturate (Micikevicius et al. 2022, arXiv 2209.05433). */
@@ -978,6 +981,62 @@ typedef struct ct_moe_combine_params {
 CT_API int32_t ct_moe_combine(ct_buffer* out, const ct_buffer* y, const ct_buffer* ids, const ct_buffer* weights,
                               const ct_buffer* present, const ct_buffer* shared, const ct_buffer* shared_gate,
                               const ct_moe_combine_params* params, ct_stream* stream);
+
+/* ==== Ranks over UCX ============================================================================================ */
+
+/* What carries bytes between processes, a rank each, in host memory, over UCX: shared memory, TCP, InfiniBand, as UCX
+ * and its variables (UCX_TLS) choose. libucp.so.0 is loaded by the first call; before that UCX_ERROR_SIGNALS,
+ * UCX_MEM_EVENTS and UCX_LOG_LEVEL are set in the environment, where they are not, so that it leaves signals, the
+ * allocator and stderr to the process. CT_UNSUPPORTED where this library was built without UCX's headers,
+ * CT_UNAVAILABLE where libucp cannot be loaded.
+ *
+ * A failure of an exchange is final for all ranks: it is told to those that can be reached, every later call but close
+ * gives it again, and nothing is read from or written to the caller's memory any more. */
+typedef struct ct_ucx ct_ucx;
+
+#define CT_MAX_RANKS 256
+
+typedef struct ct_ucx_options {
+    int64_t struct_bytes;
+    int32_t rank;  /* in [0, size) */
+    int32_t size;  /* ranks, in [1, CT_MAX_RANKS] */
+    int32_t spins; /* looks in vain before each further one yields the core; where ranks are more than cores, keep it small */
+    int32_t reserved; /* 0 */
+} ct_ucx_options;
+
+/* Opens a rank's end. No memory of the caller is kept. */
+CT_API int32_t ct_ucx_open(ct_ucx** ucx, const ct_ucx_options* options);
+
+/* What peers connect to. bytes is set to its length; longer than capacity_bytes: CT_INVALID with the length in bytes. */
+CT_API int32_t ct_ucx_address(void* address, int64_t* bytes, int64_t capacity_bytes, ct_ucx* ucx);
+
+/* Connects to a peer by its address, once each; nothing is sent yet, a peer that is not there shows in the first
+ * exchange. address is not checked by UCX beyond its form. */
+CT_API int32_t ct_ucx_connect(ct_ucx* ucx, int32_t rank, const void* address, int64_t bytes);
+
+/* Sends each rank a part and receives a part of each, its own included; an empty part is sent as well, so that every
+ * rank has come when this returns. All ranks make the same exchanges in the same order, with the same kind (0 to 255).
+ * Each array has size elements; receive and send do not overlap. One call at a time.
+ *   received_bytes         set: how much came
+ *   receive_offset_bytes   where the part of each rank goes, from receive on
+ *   receive_capacity_bytes how much fits there
+ *   send_offset_bytes, send_bytes  likewise
+ *   timeout_ns             how long to wait for the others
+ * CT_TIMEOUT: the text names the ranks that did not come, or did not take their part; CT_MISMATCH: a peer is in an
+ * exchange of another kind, or sends more than fits; CT_ABORTED: by ct_ucx_abort or ct_ucx_close of any rank;
+ * CT_TRANSPORT. These are final, also where a peer found them first and told this rank. */
+CT_API int32_t ct_ucx_exchange(void* receive, int64_t* received_bytes, const int64_t* receive_offset_bytes,
+                               const int64_t* receive_capacity_bytes, const void* send,
+                               const int64_t* send_offset_bytes, const int64_t* send_bytes, ct_ucx* ucx, int32_t kind,
+                               int64_t timeout_ns);
+
+/* Fails this rank with CT_ABORTED and tells the peers why. Any thread may call it, also during an exchange, which then
+ * fails at once. Not after ct_ucx_close has begun. */
+CT_API int32_t ct_ucx_abort(ct_ucx* ucx, const char* why);
+
+/* Gives back everything; peers that wait for this rank fail with CT_ABORTED, unless it has made their exchange. Waits
+ * for at most a second for what was sent. An exchange of another thread is ended first. */
+CT_API int32_t ct_ucx_close(ct_ucx* ucx);
 
 #ifdef __cplusplus
 }

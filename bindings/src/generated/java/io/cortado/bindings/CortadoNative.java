@@ -77,6 +77,15 @@ public class CortadoNative extends CortadoNative$shared {
     public static int CT_MAX_EXPERTS() {
         return CT_MAX_EXPERTS;
     }
+    private static final int CT_MAX_RANKS = (int)256L;
+    /**
+     * {@snippet lang=c :
+     * #define CT_MAX_RANKS 256
+     * }
+     */
+    public static int CT_MAX_RANKS() {
+        return CT_MAX_RANKS;
+    }
     private static final int CT_OK = (int)0L;
     /**
      * {@snippet lang=c :
@@ -148,6 +157,33 @@ public class CortadoNative extends CortadoNative$shared {
      */
     public static int CT_DEVICE_LOST() {
         return CT_DEVICE_LOST;
+    }
+    private static final int CT_MISMATCH = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_status.CT_MISMATCH = 8
+     * }
+     */
+    public static int CT_MISMATCH() {
+        return CT_MISMATCH;
+    }
+    private static final int CT_ABORTED = (int)9L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_status.CT_ABORTED = 9
+     * }
+     */
+    public static int CT_ABORTED() {
+        return CT_ABORTED;
+    }
+    private static final int CT_TRANSPORT = (int)10L;
+    /**
+     * {@snippet lang=c :
+     * enum ct_status.CT_TRANSPORT = 10
+     * }
+     */
+    public static int CT_TRANSPORT() {
+        return CT_TRANSPORT;
     }
     private static final int CT_F32 = (int)0L;
     /**
@@ -5288,6 +5324,383 @@ public class CortadoNative extends CortadoNative$shared {
                 traceDowncall("ct_moe_combine", out, y, ids, weights, present, shared, shared_gate, params, stream);
             }
             return (int)mh$.invokeExact(out, y, ids, weights, present, shared, shared_gate, params, stream);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_ucx_open {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_ucx_open");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_open(ct_ucx **ucx, const ct_ucx_options *options)
+     * }
+     */
+    public static FunctionDescriptor ct_ucx_open$descriptor() {
+        return ct_ucx_open.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_open(ct_ucx **ucx, const ct_ucx_options *options)
+     * }
+     */
+    public static MethodHandle ct_ucx_open$handle() {
+        return ct_ucx_open.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_open(ct_ucx **ucx, const ct_ucx_options *options)
+     * }
+     */
+    public static MemorySegment ct_ucx_open$address() {
+        return ct_ucx_open.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_ucx_open(ct_ucx **ucx, const ct_ucx_options *options)
+     * }
+     */
+    public static int ct_ucx_open(MemorySegment ucx, MemorySegment options) {
+        var mh$ = ct_ucx_open.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_ucx_open", ucx, options);
+            }
+            return (int)mh$.invokeExact(ucx, options);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_ucx_address {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_ucx_address");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_address(void *address, int64_t *bytes, int64_t capacity_bytes, ct_ucx *ucx)
+     * }
+     */
+    public static FunctionDescriptor ct_ucx_address$descriptor() {
+        return ct_ucx_address.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_address(void *address, int64_t *bytes, int64_t capacity_bytes, ct_ucx *ucx)
+     * }
+     */
+    public static MethodHandle ct_ucx_address$handle() {
+        return ct_ucx_address.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_address(void *address, int64_t *bytes, int64_t capacity_bytes, ct_ucx *ucx)
+     * }
+     */
+    public static MemorySegment ct_ucx_address$address() {
+        return ct_ucx_address.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_ucx_address(void *address, int64_t *bytes, int64_t capacity_bytes, ct_ucx *ucx)
+     * }
+     */
+    public static int ct_ucx_address(MemorySegment address, MemorySegment bytes, long capacity_bytes, MemorySegment ucx) {
+        var mh$ = ct_ucx_address.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_ucx_address", address, bytes, capacity_bytes, ucx);
+            }
+            return (int)mh$.invokeExact(address, bytes, capacity_bytes, ucx);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_ucx_connect {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_ucx_connect");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_connect(ct_ucx *ucx, int32_t rank, const void *address, int64_t bytes)
+     * }
+     */
+    public static FunctionDescriptor ct_ucx_connect$descriptor() {
+        return ct_ucx_connect.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_connect(ct_ucx *ucx, int32_t rank, const void *address, int64_t bytes)
+     * }
+     */
+    public static MethodHandle ct_ucx_connect$handle() {
+        return ct_ucx_connect.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_connect(ct_ucx *ucx, int32_t rank, const void *address, int64_t bytes)
+     * }
+     */
+    public static MemorySegment ct_ucx_connect$address() {
+        return ct_ucx_connect.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_ucx_connect(ct_ucx *ucx, int32_t rank, const void *address, int64_t bytes)
+     * }
+     */
+    public static int ct_ucx_connect(MemorySegment ucx, int rank, MemorySegment address, long bytes) {
+        var mh$ = ct_ucx_connect.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_ucx_connect", ucx, rank, address, bytes);
+            }
+            return (int)mh$.invokeExact(ucx, rank, address, bytes);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_ucx_exchange {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_INT,
+            CortadoNative.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_ucx_exchange");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_exchange(void *receive, int64_t *received_bytes, const int64_t *receive_offset_bytes, const int64_t *receive_capacity_bytes, const void *send, const int64_t *send_offset_bytes, const int64_t *send_bytes, ct_ucx *ucx, int32_t kind, int64_t timeout_ns)
+     * }
+     */
+    public static FunctionDescriptor ct_ucx_exchange$descriptor() {
+        return ct_ucx_exchange.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_exchange(void *receive, int64_t *received_bytes, const int64_t *receive_offset_bytes, const int64_t *receive_capacity_bytes, const void *send, const int64_t *send_offset_bytes, const int64_t *send_bytes, ct_ucx *ucx, int32_t kind, int64_t timeout_ns)
+     * }
+     */
+    public static MethodHandle ct_ucx_exchange$handle() {
+        return ct_ucx_exchange.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_exchange(void *receive, int64_t *received_bytes, const int64_t *receive_offset_bytes, const int64_t *receive_capacity_bytes, const void *send, const int64_t *send_offset_bytes, const int64_t *send_bytes, ct_ucx *ucx, int32_t kind, int64_t timeout_ns)
+     * }
+     */
+    public static MemorySegment ct_ucx_exchange$address() {
+        return ct_ucx_exchange.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_ucx_exchange(void *receive, int64_t *received_bytes, const int64_t *receive_offset_bytes, const int64_t *receive_capacity_bytes, const void *send, const int64_t *send_offset_bytes, const int64_t *send_bytes, ct_ucx *ucx, int32_t kind, int64_t timeout_ns)
+     * }
+     */
+    public static int ct_ucx_exchange(MemorySegment receive, MemorySegment received_bytes, MemorySegment receive_offset_bytes, MemorySegment receive_capacity_bytes, MemorySegment send, MemorySegment send_offset_bytes, MemorySegment send_bytes, MemorySegment ucx, int kind, long timeout_ns) {
+        var mh$ = ct_ucx_exchange.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_ucx_exchange", receive, received_bytes, receive_offset_bytes, receive_capacity_bytes, send, send_offset_bytes, send_bytes, ucx, kind, timeout_ns);
+            }
+            return (int)mh$.invokeExact(receive, received_bytes, receive_offset_bytes, receive_capacity_bytes, send, send_offset_bytes, send_bytes, ucx, kind, timeout_ns);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_ucx_abort {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_ucx_abort");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_abort(ct_ucx *ucx, const char *why)
+     * }
+     */
+    public static FunctionDescriptor ct_ucx_abort$descriptor() {
+        return ct_ucx_abort.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_abort(ct_ucx *ucx, const char *why)
+     * }
+     */
+    public static MethodHandle ct_ucx_abort$handle() {
+        return ct_ucx_abort.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_abort(ct_ucx *ucx, const char *why)
+     * }
+     */
+    public static MemorySegment ct_ucx_abort$address() {
+        return ct_ucx_abort.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_ucx_abort(ct_ucx *ucx, const char *why)
+     * }
+     */
+    public static int ct_ucx_abort(MemorySegment ucx, MemorySegment why) {
+        var mh$ = ct_ucx_abort.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_ucx_abort", ucx, why);
+            }
+            return (int)mh$.invokeExact(ucx, why);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class ct_ucx_close {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_ucx_close");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_close(ct_ucx *ucx)
+     * }
+     */
+    public static FunctionDescriptor ct_ucx_close$descriptor() {
+        return ct_ucx_close.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_close(ct_ucx *ucx)
+     * }
+     */
+    public static MethodHandle ct_ucx_close$handle() {
+        return ct_ucx_close.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_close(ct_ucx *ucx)
+     * }
+     */
+    public static MemorySegment ct_ucx_close$address() {
+        return ct_ucx_close.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_ucx_close(ct_ucx *ucx)
+     * }
+     */
+    public static int ct_ucx_close(MemorySegment ucx) {
+        var mh$ = ct_ucx_close.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_ucx_close", ucx);
+            }
+            return (int)mh$.invokeExact(ucx);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

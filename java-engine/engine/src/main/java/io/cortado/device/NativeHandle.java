@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A native object with one owner, who closes it; closing again does nothing. */
 abstract sealed class NativeHandle implements AutoCloseable
-        permits Device, Stream, Buffer, Event, Graph, Weights, ExpertWeights {
+        permits Device, Stream, Buffer, Event, Graph, Weights, ExpertWeights, UcxWorker {
     private volatile @Nullable MemorySegment address;
 
     NativeHandle(MemorySegment address) {

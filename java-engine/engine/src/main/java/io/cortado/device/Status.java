@@ -10,6 +10,9 @@ public enum Status {
     UNAVAILABLE,
     TIMEOUT,
     DEVICE_LOST,
+    MISMATCH,
+    ABORTED,
+    TRANSPORT,
     INTERNAL;
 
     static Status of(int code) {
@@ -25,6 +28,12 @@ public enum Status {
             return TIMEOUT;
         } else if (code == CortadoNative.CT_DEVICE_LOST()) {
             return DEVICE_LOST;
+        } else if (code == CortadoNative.CT_MISMATCH()) {
+            return MISMATCH;
+        } else if (code == CortadoNative.CT_ABORTED()) {
+            return ABORTED;
+        } else if (code == CortadoNative.CT_TRANSPORT()) {
+            return TRANSPORT;
         }
         return INTERNAL;
     }

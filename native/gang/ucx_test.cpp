@@ -1,0 +1,490 @@
+// ucx_test.cpp: ranks over UCX as forked processes: what arrives, and what each rank hears when one fails.
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <thread>
+
+#include "tests/testing.h"
+
+namespace {
+
+constexpr int kMaxRanks = 4;
+constexpr int64_t kSecond = 1'000'000'000;
+
+// What the ranks of a run tell each other outside UCX.
+struct Board {
+    std::atomic<int> arrived;
+    std::atomic<int> done;
+    std::atomic<pid_t> stopped;
+    int64_t address_bytes[kMaxRanks];
+    unsigned char address[kMaxRanks][16384];
+};
+
+Board* board = nullptr;
+
+void wait_for(const std::atomic<int>& counter, int count) {
+    while (counter < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+int64_t now_ns() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+// Parts of an exchange in memory of its own, with a margin between them that must stay as it is.
+struct Side {
+    std::vector<int64_t> offsets, bytes;
+    std::vector<unsigned char> memory;
+    explicit Side(const std::vector<int64_t>& sizes) : bytes(sizes) {
+        int64_t end = 64;
+        for (int64_t size : sizes) {
+            offsets.push_back(end);
+            end += size + 64;
+        }
+        memory.assign(static_cast<size_t>(end), 0xee);
+    }
+};
+
+struct Rank {
+    int rank;
+    int size;
+    ct_ucx* ucx = nullptr;
+
+    void open(int32_t spins = 50) {
+        ct_ucx_options options{sizeof options, rank, size, spins, 0};
+        CHECK_OK(ct_ucx_open(&ucx, &options));
+        CHECK_OK(ct_ucx_address(board->address[rank], &board->address_bytes[rank], sizeof board->address[rank], ucx));
+        ++board->arrived;
+        wait_for(board->arrived, size);
+        for (int peer = 0; peer < size; ++peer) {
+            if (peer == rank) continue;
+            CHECK_OK(ct_ucx_connect(ucx, peer, board->address[peer], board->address_bytes[peer]));
+        }
+    }
+
+    int32_t exchange(Side& receive, std::vector<int64_t>& received, const Side& send, int32_t kind = 7,
+                     int64_t timeout_ns = 20 * kSecond) {
+        received.assign(static_cast<size_t>(size), -1);
+        return ct_ucx_exchange(receive.memory.data(), received.data(), receive.offsets.data(), receive.bytes.data(),
+                               send.memory.data(), send.offsets.data(), send.bytes.data(), ucx, kind, timeout_ns);
+    }
+
+    // The same number of bytes from and to all.
+    int32_t barrier(int64_t bytes = 0, int32_t kind = 7, int64_t timeout_ns = 20 * kSecond) {
+        Side receive(std::vector<int64_t>(static_cast<size_t>(size), bytes));
+        Side send(std::vector<int64_t>(static_cast<size_t>(size), bytes));
+        std::vector<int64_t> received;
+        return exchange(receive, received, send, kind, timeout_ns);
+    }
+
+    void close() { CHECK_OK(ct_ucx_close(ucx)); }
+};
+
+bool last_error_has(const std::string& text) {
+    const std::string error = ct_last_error();
+    const bool has = error.find(text) != std::string::npos;
+    if (!has) std::fprintf(stderr, "the error is: %s\n", error.c_str());
+    return has;
+}
+
+// Runs a function in a process for each rank. A process killed by SIGKILL, or left out of `survivors`, may end as it
+// likes; all others must exit with 0. What hangs is killed and fails.
+void run(const char* what, int size, const std::function<void(Rank&)>& body) {
+    testing::context = what;
+    std::memset(static_cast<void*>(board), 0, sizeof *board);
+    std::fflush(nullptr);
+    std::vector<pid_t> ranks;
+    for (int rank = 0; rank < size; ++rank) {
+        const pid_t pid = fork();
+        if (pid == 0) {
+            testing::failures = 0;
+            alarm(100);
+            Rank own{rank, size};
+            body(own);
+            std::fflush(nullptr);
+            _exit(testing::failures > 0);
+        }
+        ranks.push_back(pid);
+    }
+    for (pid_t pid : ranks) {
+        int status = 0;
+        waitpid(pid, &status, 0);
+        CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+    }
+}
+
+// ---- what arrives --------------------------------------------------------------------------------------------------
+
+int64_t random_size(testing::Random& random, int exchange, int from, int to) {
+    if (exchange % 7 == 3) return to == 0 ? 40'000 : 0;     // all to one
+    if (exchange % 7 == 5 && from != to) return 0;          // only to itself
+    if (exchange == 10) return 3'000'000 + 1000 * from + to;  // in pieces, by reading the peer's memory
+    const int64_t kind = random.below(4);
+    return kind == 0 ? 0 : kind == 1 ? 1 + random.below(64) : random.below(kind == 2 ? 9'000 : 120'000);
+}
+
+unsigned char byte_of(int exchange, int from, int to, int64_t i) {
+    return static_cast<unsigned char>(exchange * 31 + from * 7 + to * 3 + i * (1 + from) + (i >> 8));
+}
+
+void exchange_all(Rank& rank) {
+    rank.open();
+    testing::Random random(17);
+    const auto size = static_cast<size_t>(rank.size);
+    for (int exchange = 0; exchange < 60; ++exchange) {
+        // Every rank draws the same sizes.
+        std::vector<std::vector<int64_t>> bytes(size, std::vector<int64_t>(size));
+        for (int from = 0; from < rank.size; ++from) {
+            for (int to = 0; to < rank.size; ++to) {
+                bytes[static_cast<size_t>(from)][static_cast<size_t>(to)] = random_size(random, exchange, from, to);
+            }
+        }
+        Side send(bytes[static_cast<size_t>(rank.rank)]);
+        std::vector<int64_t> capacities(size);
+        for (size_t from = 0; from < size; ++from) {
+            capacities[from] = bytes[from][static_cast<size_t>(rank.rank)] + (exchange % 2 == 0 ? 0 : 100);
+        }
+        Side receive(capacities), expected(capacities);
+        for (int peer = 0; peer < rank.size; ++peer) {
+            const auto p = static_cast<size_t>(peer);
+            for (int64_t i = 0; i < send.bytes[p]; ++i) {
+                send.memory[static_cast<size_t>(send.offsets[p] + i)] = byte_of(exchange, rank.rank, peer, i);
+            }
+            for (int64_t i = 0; i < bytes[p][static_cast<size_t>(rank.rank)]; ++i) {
+                expected.memory[static_cast<size_t>(expected.offsets[p] + i)] = byte_of(exchange, peer, rank.rank, i);
+            }
+        }
+        std::vector<int64_t> received;
+        CHECK_OK(rank.exchange(receive, received, send, exchange % 256));
+        CHECK(receive.memory == expected.memory);
+        for (size_t peer = 0; peer < size; ++peer) {
+            CHECK(received[peer] == bytes[peer][static_cast<size_t>(rank.rank)]);
+        }
+    }
+    rank.close();
+}
+
+void everyPartArrives() {
+    for (const char* transports : {"all", "tcp,self", "posix,sysv,self"}) {
+        for (int size : {1, 2, 4}) {
+            run((std::string(transports) + ", ranks: " + std::to_string(size)).c_str(), size, [&](Rank& rank) {
+                setenv("UCX_TLS", transports, 1);
+                exchange_all(rank);
+            });
+        }
+    }
+}
+
+// ---- failures ------------------------------------------------------------------------------------------------------
+
+void otherKindsDoNotMeet() {
+    run("kinds", 3, [](Rank& rank) {
+        rank.open();
+        CHECK_OK(rank.barrier());
+        CHECK_STATUS(rank.barrier(100, rank.rank == 2 ? 8 : 7), CT_MISMATCH);
+        CHECK(last_error_has("of kind="));
+        const std::string first = ct_last_error();
+        CHECK_STATUS(rank.barrier(), CT_MISMATCH);
+        CHECK(last_error_has(first));
+        rank.close();
+    });
+}
+
+void tooMuchIsRefused() {
+    for (int64_t bytes : {65, 20'000, 4'000'000}) {
+        run("too much", 3, [&](Rank& rank) {
+            rank.open();
+            Side receive({64, rank.rank == 0 ? 64 : bytes, 64}), send({64, 64, 64});
+            if (rank.rank == 1) send = Side({bytes, 64, 64});
+            std::vector<int64_t> received;
+            // Who is neither sender nor receiver may have made the exchange before it hears of it.
+            const int32_t status = rank.exchange(receive, received, send);
+            CHECK(status == CT_MISMATCH || (rank.rank != 0 && status == CT_OK));
+            CHECK_STATUS(rank.barrier(), CT_MISMATCH);
+            CHECK(last_error_has("rank 1 sends rank 0 more than the 64 bytes that fit"));
+            CHECK(receive.memory[static_cast<size_t>(receive.offsets[2] - 1)] == 0xee);
+            rank.close();
+        });
+    }
+}
+
+void whoDoesNotComeIsNamed() {
+    for (int64_t bytes : {0, 100, 3'000'000}) {
+        run("deadline", 4, [&](Rank& rank) {
+            rank.open();
+            CHECK_OK(rank.barrier());
+            if (rank.rank == 2) {
+                wait_for(board->done, 3);
+                rank.barrier(bytes);  // the others' parts are there, and what they tell comes behind
+                CHECK(rank.barrier(bytes) != CT_OK);
+            } else {
+                const int64_t begun = now_ns();
+                CHECK_STATUS(rank.barrier(bytes, 7, kSecond / 4), CT_TIMEOUT);
+                CHECK(last_error_has("rank 2 did not come"));
+                CHECK(now_ns() - begun < 20 * kSecond);
+                ++board->done;
+            }
+            rank.close();
+        });
+    }
+}
+
+// Memory of a failed exchange is not touched afterwards, though the peer that was late sends its part then.
+void memoryIsLeftAloneAfterwards() {
+    run("afterwards", 2, [](Rank& rank) {
+        constexpr int64_t kBytes = 2'000'000;
+        rank.open();
+        CHECK_OK(rank.barrier());
+        Side receive({kBytes, kBytes}), send({kBytes, kBytes});
+        std::vector<int64_t> received;
+        if (rank.rank == 0) {
+            CHECK_STATUS(rank.exchange(receive, received, send, 7, kSecond / 10), CT_TIMEOUT);
+            std::vector<unsigned char> before = receive.memory;
+            ++board->done;
+            wait_for(board->done, 2);
+            CHECK(receive.memory == before);
+        } else {
+            std::memset(send.memory.data(), 0x11, send.memory.size());
+            wait_for(board->done, 1);
+            CHECK(rank.exchange(receive, received, send) != CT_OK);
+            ++board->done;
+        }
+        rank.close();
+    });
+}
+
+void killedRanksAreMissed() {
+    for (const char* transports : {"all", "tcp,self"}) {
+        for (int round = 0; round < 6; ++round) {
+            run("killed", 3, [&](Rank& rank) {
+                setenv("UCX_TLS", transports, 1);
+                testing::Random random(static_cast<uint64_t>(round));
+                rank.open();
+                const auto late = std::chrono::microseconds(random.below(20'000));
+                std::thread killer;
+                if (rank.rank == 1) {
+                    killer = std::thread([=] {
+                        std::this_thread::sleep_for(late);
+                        kill(getpid(), SIGKILL);
+                    });
+                }
+                int32_t status = CT_OK;
+                for (int i = 0; status == CT_OK; ++i) status = rank.barrier(i % 2 * 4'000'000, 7, kSecond / 2);
+                CHECK(status == CT_TIMEOUT || status == CT_TRANSPORT);
+                if (killer.joinable()) killer.join();
+                rank.close();
+            });
+        }
+    }
+}
+
+void stoppedRanksAreMissedAndHearOfIt() {
+    run("stopped", 3, [](Rank& rank) {
+        rank.open();
+        CHECK_OK(rank.barrier());
+        if (rank.rank == 0) {
+            CHECK_STATUS(rank.barrier(3'000'000, 7, kSecond / 2), CT_TIMEOUT);
+            while (board->done == 0) {
+                if (board->stopped > 0) kill(board->stopped, SIGCONT);
+                std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            }
+        } else if (rank.rank == 1) {
+            CHECK_STATUS(rank.barrier(3'000'000, 7, kSecond / 2), CT_TIMEOUT);
+        } else {
+            board->stopped = getpid();
+            raise(SIGSTOP);
+            ++board->done;
+            CHECK_STATUS(rank.barrier(3'000'000), CT_TIMEOUT);
+        }
+        rank.close();
+    });
+}
+
+void anotherThreadEndsTheExchange() {
+    for (int size : {1, 3}) {
+        run("abort", size, [](Rank& rank) {
+            rank.open();
+            CHECK_OK(rank.barrier());
+            std::thread other;
+            if (rank.rank == 0) {
+                other = std::thread([&] {
+                    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+                    CHECK_OK(ct_ucx_abort(rank.ucx, "the lamp is out"));
+                });
+            }
+            int32_t status = CT_OK;
+            const int64_t begun = now_ns();
+            while (status == CT_OK && now_ns() - begun < 60 * kSecond) status = rank.barrier(100, 7, 60 * kSecond);
+            CHECK(status == CT_ABORTED);
+            CHECK(last_error_has("rank 0 ended the gang: the lamp is out"));
+            if (other.joinable()) other.join();
+            rank.close();
+        });
+    }
+}
+
+void closingEndsAnExchangeOfAnotherThread() {
+    run("close", 2, [](Rank& rank) {
+        rank.open();
+        CHECK_OK(rank.barrier());
+        if (rank.rank == 0) {
+            int32_t status = CT_OK;
+            std::atomic<bool> begun{false};
+            std::thread other([&] {
+                begun = true;
+                status = rank.barrier(100, 7, 60 * kSecond);
+            });
+            while (!begun) std::this_thread::yield();
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+            rank.close();
+            other.join();
+            CHECK(status == CT_ABORTED);
+            ++board->done;
+        } else {
+            wait_for(board->done, 1);
+            CHECK_STATUS(rank.barrier(100), CT_ABORTED);
+            rank.close();
+        }
+    });
+}
+
+void whoLeavesIsNotWaitedFor() {
+    run("leave", 3, [](Rank& rank) {
+        rank.open();
+        // Rank 1 leaves after the exchange that the others may still be in.
+        for (int i = 0; i < 50; ++i) CHECK_OK(rank.barrier(i * 300));
+        if (rank.rank != 1) {
+            CHECK_STATUS(rank.barrier(10, 7, 60 * kSecond), CT_ABORTED);
+            CHECK(last_error_has("rank 1 has left after 50 exchanges"));
+        }
+        rank.close();
+    });
+}
+
+// ---- arguments -----------------------------------------------------------------------------------------------------
+
+#define REFUSED(expression) CHECK_STATUS(expression, CT_INVALID)
+
+void wrongArgumentsAreRefused() {
+    run("arguments", 2, [](Rank& rank) {
+        ct_ucx* ucx = nullptr;
+        ct_ucx_options options{sizeof options, 0, 2, 50, 0};
+        REFUSED(ct_ucx_open(nullptr, &options));
+        REFUSED(ct_ucx_open(&ucx, nullptr));
+        auto refused = [&](auto change) {
+            ct_ucx_options wrong = options;
+            change(wrong);
+            REFUSED(ct_ucx_open(&ucx, &wrong));
+        };
+        refused([](auto& o) { o.struct_bytes = 7; });
+        refused([](auto& o) { o.struct_bytes = sizeof o + 8; });
+        refused([](auto& o) { o.rank = -1; });
+        refused([](auto& o) { o.rank = 2; });
+        refused([](auto& o) { o.size = 0; });
+        refused([](auto& o) { o.size = CT_MAX_RANKS + 1; });
+        refused([](auto& o) { o.spins = -1; });
+        refused([](auto& o) { o.reserved = 1; });
+        REFUSED(ct_ucx_abort(nullptr, "why"));
+        REFUSED(ct_ucx_close(nullptr));
+
+        rank.open();
+        ucx = rank.ucx;
+        const int peer = 1 - rank.rank;
+        int64_t bytes = 0;
+        unsigned char small[8];
+        REFUSED(ct_ucx_address(small, &bytes, sizeof small, ucx));
+        CHECK(bytes == board->address_bytes[rank.rank]);
+        REFUSED(ct_ucx_address(small, nullptr, sizeof small, ucx));
+        REFUSED(ct_ucx_address(nullptr, &bytes, 8, ucx));
+        REFUSED(ct_ucx_connect(ucx, peer, board->address[peer], board->address_bytes[peer]));  // is connected
+        REFUSED(ct_ucx_connect(ucx, rank.rank, small, 8));
+        REFUSED(ct_ucx_connect(ucx, 2, small, 8));
+        REFUSED(ct_ucx_connect(ucx, peer, nullptr, 8));
+        int64_t some[2] = {0, 0}, negative[2] = {0, -1}, one[2] = {1, 1};
+        unsigned char memory[8] = {};
+        REFUSED(ct_ucx_exchange(memory, nullptr, some, some, memory, some, some, ucx, 0, 0));
+        REFUSED(ct_ucx_exchange(memory, some, some, negative, memory, some, some, ucx, 0, 0));
+        REFUSED(ct_ucx_exchange(memory, some, some, some, memory, some, negative, ucx, 0, 0));
+        REFUSED(ct_ucx_exchange(memory, some, negative, some, memory, some, some, ucx, 0, 0));
+        REFUSED(ct_ucx_exchange(nullptr, some, some, one, memory, some, some, ucx, 0, 0));
+        REFUSED(ct_ucx_exchange(memory, some, some, some, nullptr, some, one, ucx, 0, 0));
+        REFUSED(ct_ucx_exchange(memory, some, some, some, memory, some, some, ucx, 256, 0));
+        REFUSED(ct_ucx_exchange(memory, some, some, some, memory, some, some, ucx, 0, -1));
+        REFUSED(ct_ucx_exchange(memory, some, some, some, memory, some, some, nullptr, 0, 0));
+        CHECK_OK(rank.barrier());  // nothing of this has failed the gang
+        rank.close();
+    });
+}
+
+void damagedAddressesAreRefused() {
+    run("addresses", 1, [](Rank& rank) {
+        ct_ucx_options options{sizeof options, 0, 2, 50, 0};
+        ct_ucx* ucx = nullptr;
+        CHECK_OK(ct_ucx_open(&ucx, &options));
+        std::vector<unsigned char> address(16384);
+        int64_t bytes = 0;
+        CHECK_OK(ct_ucx_address(address.data(), &bytes, static_cast<int64_t>(address.size()), ucx));
+        for (int64_t at : {int64_t{0}, int64_t{8}, int64_t{20}, bytes - 1}) {
+            std::vector<unsigned char> damaged = address;
+            damaged[static_cast<size_t>(at)] ^= 1;
+            REFUSED(ct_ucx_connect(ucx, 1, damaged.data(), bytes));
+        }
+        for (int64_t length : {int64_t{0}, int64_t{16}, bytes - 1}) {
+            REFUSED(ct_ucx_connect(ucx, 1, address.data(), length));
+        }
+        std::vector<unsigned char> other = address;
+        other[4] ^= 1;  // of another version of UCX
+        CHECK_STATUS(ct_ucx_connect(ucx, 1, other.data(), bytes), CT_MISMATCH);
+        int64_t none[2] = {0, 0};
+        REFUSED(ct_ucx_exchange(nullptr, none, none, none, nullptr, none, none, ucx, 0, 0));
+        CHECK(last_error_has("rank 1 is not connected"));
+        CHECK_OK(ct_ucx_close(ucx));
+        rank.ucx = nullptr;
+    });
+}
+
+// In a process of its own, so that this one never has UCX in it.
+bool present() {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        ct_ucx* ucx = nullptr;
+        ct_ucx_options options{sizeof options, 0, 1, 50, 0};
+        const int32_t status = ct_ucx_open(&ucx, &options);
+        if (status != CT_OK) std::printf("skipped: %s\n", ct_last_error());
+        std::fflush(nullptr);
+        _exit(status == CT_OK ? 0 : status == CT_UNSUPPORTED || status == CT_UNAVAILABLE ? 1 : 2);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+int main() {
+    if (!present()) return testing::finish("ucx");
+    void* shared = mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED);
+    board = static_cast<Board*>(shared);
+    wrongArgumentsAreRefused();
+    damagedAddressesAreRefused();
+    everyPartArrives();
+    otherKindsDoNotMeet();
+    tooMuchIsRefused();
+    whoDoesNotComeIsNamed();
+    memoryIsLeftAloneAfterwards();
+    killedRanksAreMissed();
+    stoppedRanksAreMissedAndHearOfIt();
+    anotherThreadEndsTheExchange();
+    closingEndsAnExchangeOfAnotherThread();
+    whoLeavesIsNotWaitedFor();
+    return testing::finish("ucx");
+}
