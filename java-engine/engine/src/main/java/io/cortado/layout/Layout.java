@@ -5,6 +5,9 @@ public sealed interface Layout {
     /** All of them. */
     int ranks();
 
+    /** Parts of a step that follow each other through the layers. */
+    int microBatches();
+
     /** What is where. */
     String text();
 
@@ -12,6 +15,11 @@ public sealed interface Layout {
     record Tensor(int ranks) implements Layout {
         public Tensor {
             require("ranks", ranks);
+        }
+
+        @Override
+        public int microBatches() {
+            return 1;
         }
 
         @Override

@@ -144,8 +144,13 @@ public final class LayoutCost {
         return experts(rows, slots(ranks), batch, 1);
     }
 
+    /** Where experts cannot be divided evenly, some ranks have more of them. */
     private double balance(double tokens, int ranks) {
-        return ranks == 1 ? 1 : balance.of(tokens, ranks);
+        if (ranks == 1) {
+            return 1;
+        }
+        double even = (double) model.experts() / ranks / Math.ceilDiv(model.experts(), ranks);
+        return balance.of(tokens, ranks) * (redundant > 0 ? 1 : even);
     }
 
     /** Of a layer on each rank. */

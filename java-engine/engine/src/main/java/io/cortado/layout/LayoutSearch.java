@@ -97,6 +97,18 @@ public final class LayoutSearch {
         return best;
     }
 
+    /** Of those that fit the memory the one with the shortest step; the batch is given. */
+    public @Nullable LayoutPlan quickestApart(int attentionRanks, int expertRanks) {
+        LayoutPlan best = null;
+        for (Layout.Apart layout : allApart(attentionRanks, expertRanks)) {
+            LayoutPlan plan = plan(layout, limits.batch);
+            if (plan != null && (best == null || plan.times().step() < best.times().step())) {
+                best = plan;
+            }
+        }
+        return best;
+    }
+
     private static @Nullable LayoutPlan mostEven(List<LayoutPlan> plans) {
         double most = plans.stream().mapToDouble(LayoutPlan::perRank).max().orElse(0);
         LayoutPlan chosen = null;

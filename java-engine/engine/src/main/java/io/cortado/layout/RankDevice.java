@@ -39,8 +39,8 @@ public record RankDevice(
                     30e-6,
                     8);
 
-    /** The same behind links of one kind. */
-    public RankDevice links(double bytesPerSecond, double leastSeconds) {
+    /** The same where a rank sends so many bytes a second to any other. */
+    public RankDevice linkRate(double bytesPerSecond) {
         return new RankDevice(
                 flops,
                 fp8Flops,
@@ -48,8 +48,22 @@ public record RankDevice(
                 memoryBytes,
                 bytesPerSecond,
                 bytesPerSecond,
-                leastSeconds,
-                leastSeconds,
+                linkSeconds,
+                netSeconds,
+                perNode);
+    }
+
+    /** The same where every exchange takes so long at least. */
+    public RankDevice linkSeconds(double seconds) {
+        return new RankDevice(
+                flops,
+                fp8Flops,
+                memoryRate,
+                memoryBytes,
+                linkRate,
+                netRate,
+                seconds,
+                seconds,
                 perNode);
     }
 
