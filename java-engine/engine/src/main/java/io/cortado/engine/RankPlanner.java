@@ -177,7 +177,7 @@ final class RankPlanner {
                 "--tpot-ms",
                 String.format(
                         Locale.ROOT,
-                        "a step of %,.0f answers takes %.1f ms at least, and tpot-ms allows %.1f: raise --tpot-ms, or lower --batch or the tokens of a request",
+                        "a step of %,.0f answers takes %.3f ms at least, and tpot-ms allows %.3f: raise --tpot-ms, or lower --batch or the tokens of a request",
                         answers,
                         millis,
                         load.tpotMs()));

@@ -26,6 +26,13 @@ final class RankPlans {
 
     static RankPlan of(Path folder, ModelConfig config, EngineOptions options, RankLoad load) {
         requireNoOther(options);
+        if (!config.hasExperts()) {
+            throw new EngineException(
+                    EngineException.Code.UNSUPPORTED_MODEL,
+                    "ranks of their own are for experts, and %s has none"
+                            .formatted(config.architecture()),
+                    "disaggregate");
+        }
         int longest = load.promptTokens() + load.outputTokens();
         if (longest > config.maxPositions()) {
             throw EngineException.invalid(

@@ -1,6 +1,7 @@
 package io.cortado.layout;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.function.DoubleFunction;
 import org.jspecify.annotations.Nullable;
@@ -18,8 +19,8 @@ public final class LayoutSearch {
     private static final double GROWTH = 1.08;
     private static final int MOST_TENSOR_RANKS = 16;
 
-    /** Of two layouts apart that give as much but for this part, the more even one is taken. */
-    private static final double ALIKE = 0.02;
+    /** Layouts that give as much but for this part are alike. */
+    private static final double ALIKE = 0.05;
 
     private final RankDevice device;
     private final LayoutModel model;
@@ -66,9 +67,9 @@ public final class LayoutSearch {
     }
 
     /**
-     * Attention on some ranks, experts on others. Those come first whose exchange is hidden; of
-     * them those that give most, within 2%; of these the one whose sides have most nearly as much
-     * to do.
+     * Attention on some ranks, experts on others. Of those that give most, within 5%, those come
+     * first whose exchange is hidden, and of these the one whose sides have most nearly as much to
+     * do.
      *
      * @param attentionRanks 0: any number
      * @param expertRanks 0: any number
@@ -81,11 +82,14 @@ public final class LayoutSearch {
                 all.add(plan);
             }
         }
-        List<LayoutPlan> hidden =
-                all.stream()
-                        .filter(plan -> plan.isExchangeShorter() && plan.isExchangeHidden())
-                        .toList();
-        return mostEven(hidden.isEmpty() ? all : hidden);
+        double most = all.stream().mapToDouble(LayoutPlan::perRank).max().orElse(0);
+        return all.stream()
+                .filter(plan -> plan.perRank() >= (1 - ALIKE) * most)
+                .max(
+                        Comparator.comparing(LayoutPlan::isExchangeHidden)
+                                .thenComparing(LayoutPlan::isExchangeShorter)
+                                .thenComparingDouble(LayoutPlan::evenness))
+                .orElse(null);
     }
 
     /** The best of all that are apart, whatever their exchange. */
@@ -107,18 +111,6 @@ public final class LayoutSearch {
             }
         }
         return best;
-    }
-
-    private static @Nullable LayoutPlan mostEven(List<LayoutPlan> plans) {
-        double most = plans.stream().mapToDouble(LayoutPlan::perRank).max().orElse(0);
-        LayoutPlan chosen = null;
-        for (LayoutPlan plan : plans) {
-            boolean isNear = plan.perRank() >= (1 - ALIKE) * most;
-            if (isNear && (chosen == null || plan.evenness() > chosen.evenness() + 1e-12)) {
-                chosen = plan;
-            }
-        }
-        return chosen;
     }
 
     private List<Layout.Apart> allApart(int attentionRanks, int expertRanks) {

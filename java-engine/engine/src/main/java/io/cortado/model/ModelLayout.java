@@ -10,16 +10,15 @@ public final class ModelLayout {
     private ModelLayout() {}
 
     /**
+     * @param config of a model that has experts
      * @param weights as they will lie on a device
-     * @throws ModelException UNSUPPORTED where the model has no experts
      */
     public static LayoutModel of(
             ModelConfig config, WeightPlan weights, Activations activations, KvType kvType) {
         DecoderShape shape = config.shape();
         DecoderShape.Experts experts = shape.experts();
         if (experts == null) {
-            throw ModelException.unsupported(
-                    config.architecture() + " has no experts that could be on ranks of their own");
+            throw new IllegalArgumentException("a layout is of experts: " + config.architecture());
         }
         int layers = shape.numLayers();
         int sparse = shape.numExpertLayers();

@@ -188,14 +188,27 @@ class LayoutSearchTest {
     }
 
     @Test
-    void aHiddenExchangeIsPreferredAndTheSidesAreAboutEven() {
+    void aLayoutThatGivesAboutAsMuchIsTakenForItsHiddenExchangeAndEvenSides() {
         for (LayoutModel model : LARGE) {
             LayoutSearch search = search(RankDevice.H100, model, 0.95, new Limits(1000, 0.1));
             LayoutPlan chosen = Objects.requireNonNull(search.apart(0, 0), model.name());
-            assertTrue(chosen.isExchangeHidden() && chosen.isExchangeShorter(), model.name());
-            assertTrue(chosen.evenness() > 0.8, model.name() + " " + chosen);
             LayoutPlan fastest = Objects.requireNonNull(search.fastestApart());
             assertTrue(fastest.perRank() >= chosen.perRank(), model.name());
+            assertTrue(chosen.perRank() >= 0.95 * fastest.perRank(), model.name());
+            assertTrue(chosen.isExchangeHidden() || !fastest.isExchangeHidden(), model.name());
+            assertTrue(chosen.evenness() > 0.75, model.name() + " " + chosen);
+        }
+    }
+
+    @Test
+    void withoutTimeOfExchangesTheSidesAreEvenAndEverythingIsHidden() {
+        RankDevice free = RankDevice.H100.linkRate(1e18).linkSeconds(0);
+        for (LayoutModel model : LARGE) {
+            LayoutPlan chosen =
+                    Objects.requireNonNull(
+                            search(free, model, 1, new Limits(1000, 0.1)).apart(0, 0));
+            assertTrue(chosen.isExchangeHidden() && chosen.isExchangeShorter(), model.name());
+            assertTrue(chosen.evenness() > 0.9, model.name() + " " + chosen);
         }
     }
 

@@ -19,7 +19,7 @@ final class RankPlanText {
         lines.add("rank       %s; counted by bytes and operations".formatted(plan.hardware()));
         lines.add(
                 format(
-                        "load       answers of %d + %d tokens, half done: %.0f each; at most %.1f ms between tokens",
+                        "load       answers of %d + %d tokens, half done: %.0f each; at most %s ms between tokens",
                         load.promptTokens(),
                         load.outputTokens(),
                         load.contextTokens(),
