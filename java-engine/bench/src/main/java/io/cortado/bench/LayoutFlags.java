@@ -148,8 +148,8 @@ final class LayoutFlags {
             Trace trace, SimSetup setup, RankDevice device, double context, PrintStream out) {
         out.printf(
                 Locale.ROOT,
-                "trace: %s, %,d requests for each rank with attention, the others as busy and in"
-                        + " step; %.0f tokens attended to on average%n",
+                "trace: %s, %,d requests a GPU, over and over for a rank with attention, the others"
+                        + " as busy and in step; %.0f tokens attended to on average%n",
                 trace.name(),
                 trace.size(),
                 context);

@@ -16,6 +16,7 @@ public final class LayoutSim {
     private static final double WIDE = 4;
     private static final double NARROW = 1.02;
     private static final int MOST_BLOCKS = 1 << 24;
+    private static final long MOST_REQUESTS = 10_000_000;
 
     private final Trace trace;
     private final SimSetup setup;
@@ -61,7 +62,8 @@ public final class LayoutSim {
     }
 
     /**
-     * The trace at one rate; null where a rank has no block for keys and values.
+     * The trace at one rate, over and over so that there are as many requests for each device as
+     * the trace has; null where a rank has no block for keys and values.
      *
      * @param layouts that differ in their micro-batches alone
      */
@@ -74,7 +76,9 @@ public final class LayoutSim {
             return null;
         }
         GangCost steps = new GangCost(cost, layouts, hasPrefill);
-        Outcomes outcomes = Fleet.run(trace.scaled(scale), setup.kvBlocks(blocks), steps);
+        int requests = (int) Math.min(MOST_REQUESTS, (long) trace.size() * layout.ranks() / width);
+        Trace own = trace.repeated(requests).scaled(scale);
+        Outcomes outcomes = Fleet.run(own, setup.kvBlocks(blocks), steps);
         return new Outcome(layout, scale, kvTokens, outcomes, steps);
     }
 
