@@ -1,5 +1,6 @@
 package io.cortado.bench;
 
+import io.cortado.bench.sim.ZipfChoices;
 import io.cortado.moe.ExpertBalancer;
 import io.cortado.moe.ExpertPlacement;
 import java.nio.file.Path;
@@ -73,9 +74,9 @@ final class EplbBench implements Callable<Integer> {
 
     private void balance(Shape shape, double skew, Table table, Results results) {
         var random = new Random(seed);
-        double[] weights = weights(shape.experts, skew, random);
-        long[] planned = loads(weights, random);
-        long[] judged = loads(weights, random);
+        ZipfChoices choices = ZipfChoices.make(shape.experts, TOP_K, skew, random);
+        long[] planned = choices.loads(tokens, random);
+        long[] judged = choices.loads(tokens, random);
         var cells = new String[6];
         cells[0] = "%d, %d, %.1f".formatted(shape.experts, shape.ranks, skew);
         cells[1] = number(ExpertPlacement.linear(shape.experts, shape.ranks).balance(judged));
@@ -89,63 +90,27 @@ final class EplbBench implements Callable<Integer> {
                         name.formatted(shape.experts, shape.ranks, Math.round(10 * skew)),
                         balance,
                         "ratio");
-                cells[5] = moved(balancer, planned, weights, random);
+                cells[5] = moved(balancer, planned, choices, random);
             }
         }
         table.row(cells);
     }
 
     /** After a tenth of the experts have changed places with others, of all slots. */
-    private String moved(ExpertBalancer balancer, long[] loads, double[] weights, Random random) {
+    private String moved(
+            ExpertBalancer balancer, long[] loads, ZipfChoices choices, Random random) {
         ExpertPlacement before = balancer.plan(loads);
-        double[] drifted = weights.clone();
-        for (int i = 0; i < weights.length / 20; i++) {
-            int a = random.nextInt(weights.length);
-            int b = random.nextInt(weights.length);
-            double weight = drifted[a];
-            drifted[a] = drifted[b];
-            drifted[b] = weight;
-        }
-        ExpertPlacement after = balancer.replan(before, loads(drifted, random), ENOUGH);
+        ZipfChoices drifted = choices.drifted(loads.length / 20, random);
+        ExpertPlacement after = balancer.replan(before, drifted.loads(tokens, random), ENOUGH);
         int slots = after.numRanks() * after.slotsPerRank();
         return "%d of %d".formatted(after.movesFrom(before), slots);
-    }
-
-    private static double[] weights(int experts, double skew, Random random) {
-        var weights = new double[experts];
-        for (int i = 0; i < experts; i++) {
-            int other = random.nextInt(i + 1);
-            weights[i] = weights[other];
-            weights[other] = Math.pow(i + 1, -skew);
-        }
-        return weights;
-    }
-
-    /** Choices without repetition: the greatest of weights' logarithms and Gumbel's noise. */
-    private long[] loads(double[] weights, Random random) {
-        var loads = new long[weights.length];
-        var keys = new double[weights.length];
-        for (int token = 0; token < tokens; token++) {
-            for (int i = 0; i < keys.length; i++) {
-                keys[i] = -Math.log(1 - random.nextDouble()) / weights[i];
-            }
-            for (int choice = 0; choice < TOP_K; choice++) {
-                int least = 0;
-                for (int i = 1; i < keys.length; i++) {
-                    least = keys[i] < keys[least] ? i : least;
-                }
-                loads[least]++;
-                keys[least] = Double.POSITIVE_INFINITY;
-            }
-        }
-        return loads;
     }
 
     private double planMs() {
         var random = new Random(seed);
         var layers = new long[LAYERS][];
         for (int layer = 0; layer < LAYERS; layer++) {
-            double[] weights = weights(256, 0.8, random);
+            double[] weights = ZipfChoices.make(256, TOP_K, 0.8, random).weights();
             layers[layer] = new long[weights.length];
             for (int i = 0; i < weights.length; i++) {
                 layers[layer][i] = (long) (1e6 * weights[i] * (0.5 + random.nextDouble()));

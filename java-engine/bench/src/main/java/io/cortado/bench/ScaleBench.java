@@ -1,9 +1,11 @@
 package io.cortado.bench;
 
-import io.cortado.bench.scale.Gpu;
-import io.cortado.bench.scale.Layout;
-import io.cortado.bench.scale.Layouts;
-import io.cortado.bench.scale.MoeModel;
+import io.cortado.bench.sim.MoeShapes;
+import io.cortado.layout.LayoutCost;
+import io.cortado.layout.LayoutModel;
+import io.cortado.layout.LayoutPlan;
+import io.cortado.layout.LayoutSearch;
+import io.cortado.layout.RankDevice;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -44,18 +46,23 @@ final class ScaleBench implements Callable<Integer> {
         var results = new Results();
         var table =
                 new Table("model", "layout", "GPUs", "batch", "TPOT ms", "idle", "tokens/s/GPU");
-        for (MoeModel model : MoeModel.all()) {
-            var layouts = new Layouts(Gpu.H100, model, context, balance, tpotMs / 1e3);
-            Layout tensor = layouts.tensorParallel();
-            Layout expert = layouts.expertParallel();
-            Layout apart = layouts.disaggregated();
-            String name = model.name().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "_");
+        for (LayoutModel model : MoeShapes.all()) {
+            LayoutSearch search =
+                    new LayoutSearch(
+                            RankDevice.H100,
+                            model,
+                            new LayoutCost(RankDevice.H100, model, (_, _) -> balance, 0),
+                            new LayoutSearch.Limits(context, tpotMs / 1e3));
+            LayoutPlan tensor = search.tensorParallel();
+            LayoutPlan expert = search.expertParallel();
+            LayoutPlan apart = search.fastestApart();
+            String name = MoeShapes.metric(model);
             add(model, name + "_tp", tensor, table, results);
             add(model, name + "_ep", expert, table, results);
             add(model, name + "_apart", apart, table, results);
             if (tensor != null && expert != null && apart != null) {
-                double overTensor = apart.perGpu() / tensor.perGpu();
-                double overExpert = apart.perGpu() / expert.perGpu();
+                double overTensor = apart.perRank() / tensor.perRank();
+                double overExpert = apart.perRank() / expert.perRank();
                 results.put("scale_" + name + "_apart_over_tp", overTensor, "ratio");
                 results.put("scale_" + name + "_apart_over_ep", overExpert, "ratio");
             }
@@ -70,20 +77,24 @@ final class ScaleBench implements Callable<Integer> {
     }
 
     private static void add(
-            MoeModel model, String name, @Nullable Layout layout, Table table, Results results) {
-        if (layout == null) {
+            LayoutModel model,
+            String name,
+            @Nullable LayoutPlan plan,
+            Table table,
+            Results results) {
+        if (plan == null) {
             table.row(model.name(), name + ": none fits", "", "", "", "", "");
             return;
         }
-        results.put("scale_" + name, layout.perGpu(), "tokens/s/GPU");
+        results.put("scale_" + name, plan.perRank(), "tokens/s/GPU");
         table.row(
                 model.name(),
-                layout.text(),
-                String.valueOf(layout.gpus()),
-                number(layout.batch(), 0),
-                number(layout.stepSeconds() * 1e3, 1),
-                number(layout.idle(), 2),
-                number(layout.perGpu(), 0));
+                plan.layout().text(),
+                String.valueOf(plan.layout().ranks()),
+                number(plan.batch(), 0),
+                number(plan.times().step() * 1e3, 1),
+                number(plan.idle(), 2),
+                number(plan.perRank(), 0));
     }
 
     private static String number(double value, int digits) {

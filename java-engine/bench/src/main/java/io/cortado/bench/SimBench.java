@@ -27,6 +27,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -34,12 +35,17 @@ import picocli.CommandLine.Parameters;
 /** {@code bench sim TRACE}: the production scheduler and cache on a virtual clock. */
 @Command(
         name = "sim",
-        description = "What engines would do with a trace, by a table of costs: policies compared.",
+        description =
+                "What engines would do with a trace, by a table of costs: policies compared, or"
+                        + " layouts over many GPUs.",
         mixinStandardHelpOptions = true)
 final class SimBench implements Callable<Integer> {
     private static final String SYNTHETIC = "synthetic";
     private static final double REQUESTS_PER_REPLICA = 20;
     private static final int MOST_BLOCKS = 1 << 24;
+    private static final int DEFAULT_BLOCKS = 26_000;
+    private static final int DEFAULT_SEQS = 256;
+    private static final int MOST_SEQS = 4096;
 
     @Parameters(
             paramLabel = "TRACE",
@@ -51,8 +57,8 @@ final class SimBench implements Callable<Integer> {
             names = "--policy",
             split = ",",
             paramLabel = "POLICY",
-            description = "fcfs, priority, deadline, fair; default: all")
-    List<SchedulingPolicy> policies = List.of(SchedulingPolicy.values());
+            description = "fcfs, priority, deadline, fair; default: all, and fcfs with --layout")
+    @Nullable List<SchedulingPolicy> asked;
 
     @Option(
             names = "--cost",
@@ -87,14 +93,20 @@ final class SimBench implements Callable<Integer> {
     @Option(names = "--seed", description = "of the synthetic trace")
     long seed = 1;
 
-    @Option(names = "--kv-blocks", description = "blocks of 16 tokens on the device of an engine")
-    int kvBlocks = 26_000;
+    @Option(
+            names = "--kv-blocks",
+            description =
+                    "blocks of 16 tokens on the device of an engine; default: 26000, and with"
+                            + " --layout what the weights leave")
+    @Nullable Integer askedKvBlocks;
 
     @Option(names = "--host-blocks", description = "and in its host's memory")
     int hostBlocks;
 
-    @Option(names = "--max-num-seqs", description = "sequences that run at once")
-    int maxNumSeqs = 256;
+    @Option(
+            names = "--max-num-seqs",
+            description = "sequences that run at once; default: 256, and 4096 with --layout")
+    @Nullable Integer askedSeqs;
 
     @Option(names = "--max-num-batched-tokens", description = "token budget of a step")
     int maxNumBatchedTokens = EngineOptions.defaults().maxNumBatchedTokens();
@@ -122,6 +134,9 @@ final class SimBench implements Callable<Integer> {
             description = "share of requests with priority 1 and targets ten times as long")
     double batchShare = 0.5;
 
+    @ArgGroup(exclusive = false, heading = "Layouts over many GPUs:%n")
+    @Nullable LayoutFlags layout;
+
     @Option(names = "--json", paramLabel = "FILE", description = "the results as JSON as well")
     @Nullable Path json;
 
@@ -137,24 +152,65 @@ final class SimBench implements Callable<Integer> {
         }
     }
 
+    private List<SchedulingPolicy> policies() {
+        if (asked != null) {
+            return asked;
+        }
+        return layout == null ? List.of(SchedulingPolicy.values()) : List.of(SchedulingPolicy.FCFS);
+    }
+
+    private int kvBlocks() {
+        return askedKvBlocks == null ? DEFAULT_BLOCKS : askedKvBlocks;
+    }
+
+    private int maxNumSeqs() {
+        if (askedSeqs != null) {
+            return askedSeqs;
+        }
+        return layout == null ? DEFAULT_SEQS : MOST_SEQS;
+    }
+
     private void check() {
-        require(!policies.isEmpty(), "policy", "at least one", policies);
+        require(!policies().isEmpty(), "policy", "at least one", policies());
         require(ranks >= 1 && ranks <= 4096, "tensor-parallel", "in [1, 4096]", ranks);
         require(replicas >= 1 && replicas <= 100_000, "replicas", "in [1, 100000]", replicas);
         require(rateScale > 0 && rateScale <= 1e6, "rate-scale", "in (0, 1e6]", rateScale);
         require(limit >= 1, "limit", "positive", limit);
         require(requests >= 1 && requests <= 10_000_000, "requests", "in [1, 1e7]", requests);
         require(rate >= 0 && rate <= 1e9, "request-rate", "in [0, 1e9]", rate);
-        require(kvBlocks >= 1 && kvBlocks <= MOST_BLOCKS, "kv-blocks", "in [1, 2^24]", kvBlocks);
+        require(
+                kvBlocks() >= 1 && kvBlocks() <= MOST_BLOCKS,
+                "kv-blocks",
+                "in [1, 2^24]",
+                kvBlocks());
         require(
                 hostBlocks >= 0 && hostBlocks <= MOST_BLOCKS,
                 "host-blocks",
                 "in [0, 2^24]",
                 hostBlocks);
-        require(maxNumSeqs <= 16_384, "max-num-seqs", "at most 16384", maxNumSeqs);
+        require(maxNumSeqs() <= MOST_SEQS, "max-num-seqs", "at most 4096", maxNumSeqs());
         require(ttftMs >= 1 && ttftMs <= 1e9, "ttft-ms", "in [1, 1e9]", ttftMs);
         require(tpotMs >= 1 && tpotMs <= 1e9, "tpot-ms", "in [1, 1e9]", tpotMs);
         require(batchShare >= 0 && batchShare <= 1, "batch-share", "in [0, 1]", batchShare);
+        if (layout != null) {
+            layout.check();
+            checkLayout(layout);
+        }
+    }
+
+    /** What has no meaning beside layouts is refused. */
+    private void checkLayout(LayoutFlags flags) {
+        require(policies().size() == 1, "policy", "one with --layout", policies());
+        require(ranks == 1, "tensor-parallel", "left out with --layout, which has tp:N", ranks);
+        require(replicas == 1, "replicas", "1 with --layout", replicas);
+        require(hostBlocks == 0, "host-blocks", "0 with --layout", hostBlocks);
+        require(askedKvBlocks == null, "kv-blocks", "left out with --layout", kvBlocks());
+        require(cost.equals(List.of("default")), "cost", "left out with --layout", cost);
+        require(
+                flags.share == null || rateScale == 1,
+                "rate-scale",
+                "left out with --find-rate",
+                rateScale);
     }
 
     private void run() throws IOException, InterruptedException {
@@ -167,33 +223,18 @@ final class SimBench implements Callable<Integer> {
                     tenant);
             require(weight > 0 && weight <= 1e6, "tenant-weight", "in (0, 1e6]", weight);
         });
-        StepCost device = cost();
-        SimSetup setup =
-                new SimSetup(
-                        EngineOptions.defaults()
-                                .maxNumSeqs(maxNumSeqs)
-                                .maxNumBatchedTokens(maxNumBatchedTokens)
-                                .itlTargetMs(itlTargetMs)
-                                .maxWaiting(maxWaiting),
-                        tenantWeights,
-                        replicas,
-                        routerKind(),
-                        kvBlocks,
-                        hostBlocks,
-                        ttftMs,
-                        tpotMs,
-                        batchShare);
-        SimReport report = new SimReport(requests, setup, device.toString(), System.out);
         Results results = new Results();
-        long begin = System.nanoTime();
-        List<Outcomes> outcomes = simulate(requests, setup, device);
-        double seconds = (System.nanoTime() - begin) / 1e9;
-        for (int i = 0; i < policies.size(); i++) {
-            report.add(policies.get(i), outcomes.get(i), results);
+        if (layout == null) {
+            comparePolicies(requests.scaled(rateScale), results);
+        } else {
+            layout.run(
+                    requests,
+                    setup().policy(policies().getFirst()),
+                    rateScale,
+                    seed,
+                    results,
+                    System.out);
         }
-        report.print();
-        results.put("sim_requests_s", requests.size() * policies.size() / seconds, "req/s");
-        results.put("sim_wall_s", seconds, "s");
         System.out.println();
         results.print(System.out);
         if (json != null) {
@@ -201,9 +242,44 @@ final class SimBench implements Callable<Integer> {
         }
     }
 
+    private SimSetup setup() {
+        return new SimSetup(
+                EngineOptions.defaults()
+                        .maxNumSeqs(maxNumSeqs())
+                        .maxNumBatchedTokens(maxNumBatchedTokens)
+                        .itlTargetMs(itlTargetMs)
+                        .maxWaiting(maxWaiting),
+                tenantWeights,
+                replicas,
+                routerKind(),
+                kvBlocks(),
+                hostBlocks,
+                ttftMs,
+                tpotMs,
+                batchShare);
+    }
+
+    private void comparePolicies(Trace requests, Results results)
+            throws IOException, InterruptedException {
+        StepCost device = cost();
+        SimSetup setup = setup();
+        SimReport report = new SimReport(requests, setup, device.toString(), System.out);
+        long begin = System.nanoTime();
+        List<Outcomes> outcomes = simulate(requests, setup, device);
+        double seconds = (System.nanoTime() - begin) / 1e9;
+        List<SchedulingPolicy> policies = policies();
+        for (int i = 0; i < policies.size(); i++) {
+            report.add(policies.get(i), outcomes.get(i), results);
+        }
+        report.print();
+        results.put("sim_requests_s", requests.size() * policies.size() / seconds, "req/s");
+        results.put("sim_wall_s", seconds, "s");
+    }
+
     /** Policies share nothing: each on a thread of its own where there are cores. */
     private List<Outcomes> simulate(Trace requests, SimSetup setup, StepCost device)
             throws InterruptedException {
+        List<SchedulingPolicy> policies = policies();
         int threads = Math.min(policies.size(), Runtime.getRuntime().availableProcessors());
         try (ExecutorService pool = Executors.newFixedThreadPool(threads)) {
             List<Future<Outcomes>> running = new ArrayList<>();
@@ -233,15 +309,14 @@ final class SimBench implements Callable<Integer> {
     private Trace open() throws IOException {
         if (trace.equals(SYNTHETIC)) {
             double perSecond = rate == 0 ? REQUESTS_PER_REPLICA * replicas : rate;
-            return SyntheticTrace.make(Math.min(requests, limit), perSecond, seed)
-                    .scaled(rateScale);
+            return SyntheticTrace.make(Math.min(requests, limit), perSecond, seed);
         }
         require(rate == 0, "request-rate", "left out beside a file; --rate-scale scales it", rate);
         Path file = Path.of(trace);
         if (!Files.isRegularFile(file)) {
             throw new BenchException("TRACE must be a file or synthetic: trace=" + trace);
         }
-        return TraceReader.read(file, limit).scaled(rateScale);
+        return TraceReader.read(file, limit);
     }
 
     private SimSetup.RouterKind routerKind() {

@@ -32,6 +32,11 @@ public final class SimulatedEngine {
         /** Pairs of a query's token and a token that it sees. */
         public long attended;
 
+        /** Sequences with one token, and tokens whose keys and values these read. */
+        public long decodes;
+
+        public long decodeKeys;
+
         /** Blocks that go between device and host, both ways. */
         public long movedBlocks;
 
@@ -42,11 +47,17 @@ public final class SimulatedEngine {
             movedBlocks = (long) moves.toHost().size() + moves.toDevice().size();
             readTokens = 0;
             attended = 0;
+            decodes = 0;
+            decodeKeys = 0;
             for (int i = 0; i < batch.numSeqs(); i++) {
                 long length = batch.seqlensKv[i];
                 long count = batch.tokensOf(i);
                 readTokens += length;
                 attended += count * length - count * (count - 1) / 2;
+                if (count == 1) {
+                    decodes++;
+                    decodeKeys += length;
+                }
             }
         }
     }

@@ -59,6 +59,18 @@ public interface Engine extends AutoCloseable {
     }
 
     /**
+     * How the attention and the experts of a model would best be placed on ranks of their own, and
+     * what that gives beside having them together; no weight is read. Of the options those count
+     * that name the model, its types and the device whose memory and rates a rank has.
+     *
+     * @throws EngineException as {@link #plan}, and UNSUPPORTED_MODEL where the model has no
+     *     experts; what does not fit is a {@link RankPlan#refusal}
+     */
+    static RankPlan planRanks(Path model, EngineOptions options, RankLoad load) {
+        return provider().planRanks(model, options, load);
+    }
+
+    /**
      * What the device of these options does at best, from the user's cache folder where it is
      * known.
      *

@@ -14,6 +14,9 @@ public interface EngineProvider {
     /** See {@link Engine#plan}. */
     EnginePlan plan(Path model, EngineOptions options, PlanLoad load);
 
+    /** See {@link Engine#planRanks}. */
+    RankPlan planRanks(Path model, EngineOptions options, RankLoad load);
+
     /** See {@link Engine#rates}. */
     DeviceRates rates(EngineOptions options, boolean again);
 

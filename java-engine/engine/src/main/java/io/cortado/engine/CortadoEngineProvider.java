@@ -14,6 +14,8 @@ import io.cortado.api.EngineProvider;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Penalties;
 import io.cortado.api.PlanLoad;
+import io.cortado.api.RankLoad;
+import io.cortado.api.RankPlan;
 import io.cortado.api.SamplingParams;
 import io.cortado.device.Device;
 import io.cortado.device.NativeException;
@@ -196,6 +198,14 @@ public final class CortadoEngineProvider implements EngineProvider {
                 "the gang of ranks has failed: " + e.getMessage(),
                 null,
                 e);
+    }
+
+    @Override
+    public RankPlan planRanks(Path named, EngineOptions options, RankLoad load) {
+        return told(() -> {
+            Path folder = locate(named, options);
+            return RankPlans.of(folder, ModelConfig.read(folder), options, load);
+        });
     }
 
     @Override

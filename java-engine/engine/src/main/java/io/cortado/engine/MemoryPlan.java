@@ -144,7 +144,7 @@ record MemoryPlan(
      */
     KvSize beforeLoading(long free) {
         requireExperts();
-        long budget = budget(free);
+        long budget = budget(options, free);
         if (weightBytes > budget) {
             throw refused(
                     Code.WEIGHTS_DO_NOT_FIT,
@@ -185,7 +185,7 @@ record MemoryPlan(
         long left = freeNow - workspaceBytes - hostBytes;
         return kv(
                 left,
-                left - (freeBefore - budget(freeBefore)),
+                left - (freeBefore - budget(options, freeBefore)),
                 "%s free before loading and %s after it"
                         .formatted(size(freeBefore), size(freeNow)));
     }
@@ -214,7 +214,8 @@ record MemoryPlan(
         }
     }
 
-    private long budget(long free) {
+    /** What an engine may take of so much free memory. */
+    static long budget(EngineOptions options, long free) {
         double utilization = options.memoryUtilization();
         return (long) (free * (utilization == 0 ? DEFAULT_UTILIZATION : utilization));
     }

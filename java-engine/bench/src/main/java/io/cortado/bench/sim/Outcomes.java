@@ -13,6 +13,9 @@ public final class Outcomes implements SimulatedEngine.Listener {
 
     private static final long NOT_ENDED = -1;
 
+    /** One part in so many of the arrivals' time is for engines to fill. */
+    private static final long FILLING = 4;
+
     private final Trace trace;
     private final SimSetup setup;
     private final long[] queued;
@@ -20,6 +23,7 @@ public final class Outcomes implements SimulatedEngine.Listener {
     private final long[] e2e;
     private final double[] served;
     private final long horizon;
+    private long steadyTokens;
     private long lastEnd;
     private int taken;
     private int full;
@@ -62,6 +66,7 @@ public final class Outcomes implements SimulatedEngine.Listener {
     @Override
     public void served(int request, int promptTokens, int drawnTokens, long atNanos) {
         if (atNanos <= horizon) {
+            steadyTokens += atNanos > horizon / FILLING ? drawnTokens : 0;
             served[trace.tenants()[request]] += promptTokens + DRAWN_TOKEN * drawnTokens;
         }
     }
@@ -196,6 +201,20 @@ public final class Outcomes implements SimulatedEngine.Listener {
             }
         }
         return Arrays.copyOf(all, n);
+    }
+
+    /** Drawn tokens in the last three quarters of the time in which requests arrive. */
+    public double steadyTokensPerSecond() {
+        return steadyTokens / (Math.max(1, horizon - horizon / FILLING) / 1e9);
+    }
+
+    public double offeredPerSecond() {
+        return trace.size() / (Math.max(1, horizon) / 1e9);
+    }
+
+    /** Of all requests, those that kept their targets. */
+    public double goodShare() {
+        return (double) good() / trace.size();
     }
 
     /** Requests that kept their targets. */

@@ -61,6 +61,20 @@ public record SimSetup(
                 batchShare);
     }
 
+    /** The same with so many blocks on the device of each engine. */
+    public SimSetup kvBlocks(int blocks) {
+        return new SimSetup(
+                options,
+                tenantWeights,
+                replicas,
+                router,
+                blocks,
+                hostBlocks,
+                ttftMs,
+                tpotMs,
+                batchShare);
+    }
+
     /** Spread evenly over the rows. */
     boolean isBatch(int row) {
         return (((row + 1) * GOLDEN) >>> 11) * 0x1p-53 < batchShare;

@@ -40,6 +40,47 @@ public record Trace(
                 name, arrivals, inputs, outputs, tenants, tenantNames, blocks, blockTokens);
     }
 
+    /**
+     * The first so many of the same requests over and over, no prompt of one round sharing anything
+     * with those of another.
+     */
+    public Trace repeated(int rows) {
+        int round = size();
+        long period = durationNanos() + durationNanos() / Math.max(1, round - 1);
+        long[] arrivals = new long[rows];
+        for (int i = 0; i < rows; i++) {
+            arrivals[i] = arrivalNanos[i % round] + i / round * period;
+        }
+        return new Trace(
+                name,
+                arrivals,
+                cycled(inputs, rows),
+                cycled(outputs, rows),
+                cycled(tenants, rows),
+                tenantNames,
+                blocks == null ? null : renumbered(blocks, rows),
+                blockTokens);
+    }
+
+    private static int[] cycled(int[] values, int rows) {
+        int[] all = new int[rows];
+        Arrays.setAll(all, i -> values[i % values.length]);
+        return all;
+    }
+
+    private static int[][] renumbered(int[][] blocks, int rows) {
+        int most = Arrays.stream(blocks).flatMapToInt(Arrays::stream).max().orElse(0);
+        int[][] all = new int[rows][];
+        for (int i = 0; i < rows; i++) {
+            int first = Math.multiplyExact(i / blocks.length, most + 1);
+            all[i] =
+                    Arrays.stream(blocks[i % blocks.length])
+                            .map(id -> Math.addExact(first, id))
+                            .toArray();
+        }
+        return all;
+    }
+
     /** The tokens of a prompt: equal where the trace says so, else of this row alone. */
     public int[] prompt(int row) {
         int[] tokens = new int[inputs[row]];

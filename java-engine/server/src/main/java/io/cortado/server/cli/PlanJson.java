@@ -4,6 +4,7 @@ import io.cortado.api.DeviceRates;
 import io.cortado.api.EnginePlan;
 import io.cortado.server.JsonOut;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** A plan for programs: one object; times in milliseconds, sizes in bytes. */
 final class PlanJson {
@@ -19,14 +20,7 @@ final class PlanJson {
         out.field("prompt_tokens", plan.load().promptTokens());
         out.field("output_tokens", plan.load().outputTokens());
         out.field("concurrency", plan.load().concurrency()).close();
-        out.name("refusal");
-        EnginePlan.Refusal refusal = plan.refusal();
-        if (refusal == null) {
-            out.nullValue();
-        } else {
-            out.open().field("code", refusal.code().name()).field("message", refusal.message());
-            out.field("flag", refusal.flag()).close();
-        }
+        refusal(out.name("refusal"), plan.refusal());
         out.name("prediction");
         EnginePlan.Prediction prediction = plan.prediction();
         if (prediction == null) {
@@ -44,6 +38,15 @@ final class PlanJson {
             out.close();
         }
         return out.close().toString();
+    }
+
+    static void refusal(JsonOut out, EnginePlan.@Nullable Refusal refusal) {
+        if (refusal == null) {
+            out.nullValue();
+        } else {
+            out.open().field("code", refusal.code().name()).field("message", refusal.message());
+            out.field("flag", refusal.flag()).close();
+        }
     }
 
     private static void memory(JsonOut out, EnginePlan.Memory memory) {

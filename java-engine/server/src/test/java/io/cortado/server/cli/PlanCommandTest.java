@@ -77,6 +77,43 @@ class PlanCommandTest {
     }
 
     @Test
+    void printsRanksOfTheirOwnAsTextAndAsAnObject() {
+        String[] args = {"plan", "demo-moe", "--disaggregate", "--ranks=4", "--hardware=h100"};
+        Outcome text = run(args);
+        assertEquals(0, text.code(), text.errors());
+        for (String start : new String[] {"apart ", "times ", "idle ", "gives ", "together "}) {
+            assertTrue(text.out().lines().anyMatch(line -> line.startsWith(start)), text.out());
+        }
+        Outcome json = run(args[0], args[1], args[2], args[3], args[4], "--batch=64", "--json");
+        JsonNode plan = JsonMapper.shared().readTree(json.out());
+        assertEquals(4, plan.at("/apart/ranks").asInt());
+        assertEquals(64, plan.at("/apart/batch").asDouble(), 1e-9);
+        assertTrue(plan.at("/apart/attention_us").asDouble() > 0);
+        assertEquals(4, plan.at("/expert_parallel/ranks").asInt());
+        assertTrue(plan.at("/refusal").isNull());
+    }
+
+    @Test
+    void refusesRanksWithoutExpertsWithoutRoomAndUnasked() {
+        Outcome dense = run("plan", "--disaggregate");
+        assertEquals(1, dense.code());
+        assertTrue(dense.errors().contains("has none"), dense.errors());
+        Outcome full =
+                run(
+                        "plan",
+                        "demo-moe",
+                        "--disaggregate",
+                        "--ranks=2",
+                        "--hardware=h100",
+                        "--batch=9999999",
+                        "--json");
+        assertEquals(1, full.code());
+        JsonNode refusal = JsonMapper.shared().readTree(full.out()).path("refusal");
+        assertEquals("KV_DOES_NOT_FIT", refusal.path("code").asString());
+        assertTrue(run("plan", "--ranks=4").errors().contains("--disaggregate"));
+    }
+
+    @Test
     void namesAFamilyThatIsNotBuilt() throws IOException {
         Path config = folder.resolve("config.json");
         Files.writeString(config, "{\"model_type\":\"nosuch\"}");
