@@ -145,7 +145,8 @@ public final class Server implements AutoCloseable {
 
     /**
      * New requests get 503; returns when those that run have ended. After {@code graceMs} the rest
-     * is ended with an error each.
+     * is ended with an error each. Then streams of KV events end; health and metrics are answered
+     * until {@link #close}.
      *
      * @return true if nothing had to be ended
      */
@@ -156,6 +157,7 @@ public final class Server implements AutoCloseable {
             service.abort();
             service.awaitIdle(ABORT_MS);
         }
+        service.endStreams(ABORT_MS);
         return isClean;
     }
 
