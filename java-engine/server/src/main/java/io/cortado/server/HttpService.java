@@ -248,14 +248,13 @@ final class HttpService {
         return arriving.get() > 0 || running.stream().anyMatch(each -> !each.isBesideDrain());
     }
 
-    /** Ends what a drain has not waited for; true if all of it has left within the time. */
-    boolean endStreams(long timeoutMs) throws InterruptedException {
+    /** Ends what a drain does not wait for, and waits until it has left or the time is over. */
+    void endStreams(long timeoutMs) throws InterruptedException {
         running.stream().filter(Exchange::isBesideDrain).forEach(Exchange::abort);
         long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs);
-        while (!running.isEmpty() && System.nanoTime() < end) {
+        while (running.stream().anyMatch(Exchange::isBesideDrain) && System.nanoTime() < end) {
             Thread.sleep(5);
         }
-        return running.isEmpty();
     }
 
     /** Ends what still runs; each client gets an error. */
