@@ -10,6 +10,7 @@ module io.cortado.server {
     requires io.netty.common;
     requires io.netty.transport;
     requires java.net.http;
+    requires jdk.unsupported; // sun.misc.Signal: a second SIGTERM
     requires tools.jackson.core;
     requires tools.jackson.databind;
 

@@ -179,6 +179,19 @@ public interface Engine extends AutoCloseable {
     void resetPrefixCache();
 
     /**
+     * What the prefix cache gains and loses: for routers that send a prompt where its beginning is.
+     * The first call makes the engine keep events, beginning with a {@link KvEvent.Stored} for each
+     * block that is there, in any order; until then they cost nothing.
+     *
+     * @param after number of the last event known, as to go on after a lost connection; -1: none,
+     *     that is, from the oldest event kept
+     * @throws EngineException INVALID_REQUEST if this engine tells no events
+     */
+    default KvEventStream kvEvents(long after) {
+        throw EngineException.invalid("kv-events", "this engine tells no events of its cache");
+    }
+
+    /**
      * Why the engine has stopped for good, as after a fault of the device: every request has failed
      * with it, and so does each new one. Null while the engine works; being closed is no fault.
      */

@@ -9,10 +9,12 @@ import io.cortado.api.EngineStats;
 import io.cortado.api.ExpertLoad;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
+import io.cortado.api.KvEventStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
 import io.cortado.api.RequestReport;
 import io.cortado.api.SamplingParams;
+import io.cortado.kv.BlockKeys;
 import io.cortado.kv.KvCache;
 import java.time.Duration;
 import java.util.List;
@@ -33,6 +35,7 @@ final class CortadoEngine implements Engine {
     private final Texts texts;
     private final RequestChecker checker;
     private final EmbeddingChecker embeddingChecker;
+    private final BlockKeys sharedKeys;
     private final int maxNumSeqs;
     private final Logprobs logprobs;
     private final Door door;
@@ -74,6 +77,7 @@ final class CortadoEngine implements Engine {
                                         options.jumpForward())),
                         new PrefixKeys(
                                 model.name(), options.prefixCaching(), limits.otherAnglesAbove()));
+        sharedKeys = PrefixKeys.shared(model.name());
         embeddingChecker = new EmbeddingChecker(model.embedding(), model.vocabSize(), texts);
         maxNumSeqs = limits.maxNumSeqs();
         logprobs = new Logprobs(texts.tokenizer());
@@ -192,6 +196,14 @@ final class CortadoEngine implements Engine {
     @Override
     public void resetPrefixCache() {
         loop.forgetPrefixes();
+    }
+
+    @Override
+    public KvEventStream kvEvents(long after) {
+        if (after < -1) {
+            throw EngineException.invalid("after", "after must be at least -1: after=" + after);
+        }
+        return loop.listen(sharedKeys).read(after);
     }
 
     @Override

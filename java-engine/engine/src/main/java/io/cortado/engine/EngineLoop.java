@@ -8,6 +8,7 @@ import io.cortado.api.RequestReport;
 import io.cortado.api.Speculation;
 import io.cortado.device.NativeException;
 import io.cortado.device.Status;
+import io.cortado.kv.BlockKeys;
 import io.cortado.kv.DiskTier;
 import io.cortado.kv.KvCache;
 import java.util.ArrayList;
@@ -58,6 +59,8 @@ final class EngineLoop implements Runnable, StepResults.Ends {
     private int turn;
     private @Nullable Batch running;
     private volatile boolean forgets;
+    private volatile @Nullable KvEventLog events;
+    private boolean isListening;
     private volatile boolean sweeps;
     private volatile long unreadNanos;
     private volatile boolean closing;
@@ -115,6 +118,7 @@ final class EngineLoop implements Runnable, StepResults.Ends {
         long start = clock.getAsLong();
         journal.turn(start);
         inbox.drain(taker);
+        listenIfAsked();
         forgetIfAsked(); // after the inbox: who comes after the asking finds nothing
         if (traffic != null) {
             traffic.turn(start, enter);
@@ -146,6 +150,14 @@ final class EngineLoop implements Runnable, StepResults.Ends {
             speculator.idle();
         }
         return !isIdle;
+    }
+
+    private void listenIfAsked() {
+        KvEventLog log = events;
+        if (log != null && !isListening) {
+            isListening = true;
+            cache.listen(log);
+        }
     }
 
     private void forgetIfAsked() {
@@ -253,6 +265,20 @@ final class EngineLoop implements Runnable, StepResults.Ends {
     void forgetPrefixes() {
         forgets = true;
         unpark();
+    }
+
+    /** The events of the cache, kept from the first call on. Any thread. */
+    synchronized KvEventLog listen(BlockKeys shared) {
+        KvEventLog log = events;
+        if (log == null) {
+            log = new KvEventLog(shared, KvEventLog.KEPT);
+            events = log;
+            if (ended) {
+                log.close();
+            }
+            unpark();
+        }
+        return log;
     }
 
     /** Live requests and the last ones that have ended. Any thread. */
@@ -387,6 +413,9 @@ final class EngineLoop implements Runnable, StepResults.Ends {
         }
         rejectInbox();
         wakeConsumers();
+        if (events != null) {
+            events.close();
+        }
         waker.close();
         counters.publish();
     }

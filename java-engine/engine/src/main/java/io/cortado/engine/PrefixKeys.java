@@ -23,6 +23,11 @@ final class PrefixKeys {
         this.isShared = isShared;
     }
 
+    /** No block yet, of requests that share with all others. */
+    static BlockKeys shared(String model) {
+        return new BlockHasher().start(1, model, "", "", "");
+    }
+
     /**
      * Null where there is nobody to share with.
      *

@@ -31,6 +31,11 @@ public final class BlockKeys {
         return new BlockKeys(digest.clone(), keys.clone(), size);
     }
 
+    /** Whether a key is that of the root, which is before the first block. */
+    public boolean isRoot(long high, long low) {
+        return keys[0] == high && keys[1] == low;
+    }
+
     /** Full blocks that have a key. */
     public int size() {
         return size;

@@ -23,6 +23,7 @@ public final class KvCache {
     private final Moves copies = new Moves();
     private int[] matched = new int[64];
     private boolean[] isOnHost = new boolean[64];
+    private @Nullable BlockListener listener;
 
     /** Without a host tier. */
     public KvCache(int numBlocks) {
@@ -282,8 +283,29 @@ public final class KvCache {
         }
     }
 
+    /** Tells a listener which blocks can be found, and from now on what changes about that. */
+    public void listen(BlockListener heard) {
+        listener = heard;
+        attachListener(heard);
+        device.index().tell();
+        if (host != null) {
+            host.index().tell();
+        }
+    }
+
+    private void attachListener(@Nullable BlockListener heard) {
+        device.index().listen(heard, BlockListener.Tier.DEVICE);
+        if (host != null) {
+            host.index().listen(heard, BlockListener.Tier.HOST);
+        }
+    }
+
     /** Forgets what nobody uses, in all tiers. No moves may be under way. */
     public void forget() {
+        boolean isAll = isUnused(device) && (host == null || isUnused(host));
+        if (isAll) {
+            attachListener(null); // it is told of all at once
+        }
         if (disk != null) {
             disk.forget();
         }
@@ -291,5 +313,14 @@ public final class KvCache {
         if (host != null) {
             host.forget();
         }
+        if (isAll && listener != null) {
+            attachListener(listener);
+            listener.cleared();
+        }
+    }
+
+    /** True if all that can be found there is in blocks that nobody uses. */
+    private static boolean isUnused(BlockPool pool) {
+        return pool.index().size() == pool.kept();
     }
 }

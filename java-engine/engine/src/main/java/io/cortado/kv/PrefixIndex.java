@@ -32,6 +32,8 @@ final class PrefixIndex {
     private final int[] tokens;
     private int size;
     private long entered;
+    private @Nullable BlockListener listener;
+    private BlockListener.Tier tier = BlockListener.Tier.DEVICE;
 
     PrefixIndex(int numBlocks) {
         int places = Integer.highestOneBit(Math.max(4, numBlocks * 2 - 1)) * 2;
@@ -48,6 +50,34 @@ final class PrefixIndex {
         older = new int[numBlocks];
         newer = new int[numBlocks];
         tokens = new int[numBlocks * TOKENS];
+    }
+
+    /** Who hears of keys that come and go from now on; null: nobody. */
+    void listen(@Nullable BlockListener heard, BlockListener.Tier of) {
+        listener = heard;
+        tier = of;
+    }
+
+    /** Tells a listener all that is here. */
+    void tell() {
+        for (int block = 0; block < keyed.length; block++) {
+            if (keyed[block]) {
+                tellStored(block);
+            }
+        }
+    }
+
+    private void tellStored(int block) {
+        if (listener != null) {
+            listener.stored(
+                    tier,
+                    high[block],
+                    low[block],
+                    parentHigh[block],
+                    parentLow[block],
+                    tokens,
+                    block * TOKENS);
+        }
     }
 
     /** Blocks that have a key. */
@@ -109,6 +139,9 @@ final class PrefixIndex {
         size--;
         delete(byKey, placeOf(byKey, low[block], block), low);
         unlink(block);
+        if (listener != null) {
+            listener.removed(tier, high[block], low[block]);
+        }
     }
 
     /** Another index's entry of the same content, for a copy of the block. */
@@ -131,6 +164,7 @@ final class PrefixIndex {
         low[block] = keyLow;
         insert(byKey, keyLow, block);
         link(block);
+        tellStored(block);
     }
 
     /**

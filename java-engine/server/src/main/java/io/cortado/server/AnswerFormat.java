@@ -63,6 +63,9 @@ abstract sealed class AnswerFormat permits ChatFormat, CompletionFormat {
         out.closeArray().name("usage");
         usage(out, answer);
         extras(out, answer);
+        if (form.kvTransfer() != null) {
+            out.name("kv_transfer_params").raw(form.kvTransfer());
+        }
         return wholeHead + out.close();
     }
 

@@ -47,13 +47,15 @@ record Ask(
      * @param promptLogprobs log-probabilities of the prompt, in their own field
      * @param tokenIds ids of prompt and output
      * @param cost what the request has cost is part of its usage
+     * @param kvTransfer JSON to give back as kv_transfer_params in a whole answer; null: none
      */
     record Form(
             boolean logprobs,
             boolean echo,
             boolean promptLogprobs,
             boolean tokenIds,
-            boolean cost) {}
+            boolean cost,
+            @Nullable String kvTransfer) {}
 
     /** Answers per prompt. */
     int n() {

@@ -35,7 +35,7 @@ final class DebugRoutes {
         answer(exchange, engine.reports(MAX_LISTED));
     }
 
-    /** By the id of the answer, or that of the header x-request-id. */
+    /** By the id of the answer, or that of the header x-cortado-request-id. */
     private void one(Exchange exchange) {
         String asked = exchange.head().path().substring(REQUESTS.length() + 1);
         String id = "req-" + asked.substring(asked.lastIndexOf('-') + 1);

@@ -192,7 +192,7 @@ final class EngineMetrics {
                 "cortado_engine_failed");
     }
 
-    private static double kvUsage(EngineStats stats) {
+    static double kvUsage(EngineStats stats) {
         return stats.blocksTotal() == 0 ? 0 : (double) stats.blocksUsed() / stats.blocksTotal();
     }
 

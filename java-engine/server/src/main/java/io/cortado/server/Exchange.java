@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +29,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class Exchange {
     private static final String JSON = "application/json";
+
+    /** The request's id in logs and reports, whatever its client called it. */
+    private static final String OWN_ID = "x-cortado-request-id";
 
     private final Channel channel;
     private final RequestHead head;
@@ -44,6 +48,8 @@ final class Exchange {
     private volatile boolean isSlowReader;
     private @Nullable Runnable goneAction;
     private volatile boolean closesAfter;
+    private volatile boolean runsBesideDrain;
+    private volatile @Nullable Consumer<HttpHeaders> moreHeaders;
     private volatile int status;
     private volatile String note = "";
     private volatile long lastWriteNanos;
@@ -90,6 +96,20 @@ final class Exchange {
 
     void closeAfter() {
         closesAfter = true;
+    }
+
+    /** It lasts as long as its client wants: a drain does not wait for it. */
+    void runsBesideDrain() {
+        runsBesideDrain = true;
+    }
+
+    boolean isBesideDrain() {
+        return runsBesideDrain;
+    }
+
+    /** Headers to be written when the answer begins, whatever it is. */
+    void headers(Consumer<HttpHeaders> writer) {
+        moreHeaders = writer;
     }
 
     boolean isStarted() {
@@ -247,15 +267,21 @@ final class Exchange {
     private void common(HttpResponse response) {
         status = response.status().code();
         HttpHeaders headers = response.headers();
-        headers.set("x-request-id", head.requestId());
+        String clientId = head.clientRequestId();
+        headers.set("x-request-id", clientId == null ? head.requestId() : clientId);
+        headers.set(OWN_ID, head.requestId());
         headers.set("x-content-type-options", "nosniff");
-        if (head.clientRequestId() != null) {
-            headers.set("x-client-request-id", head.clientRequestId());
+        if (clientId != null) {
+            headers.set("x-client-request-id", clientId);
+        }
+        Consumer<HttpHeaders> more = moreHeaders;
+        if (more != null) {
+            more.accept(headers);
         }
         if (head.corsOrigin() != null) {
             headers.set(HttpHeaderNames.ACCESS_CONTROL_ALLOW_ORIGIN, head.corsOrigin());
             headers.set(HttpHeaderNames.VARY, "Origin");
-            headers.set(HttpHeaderNames.ACCESS_CONTROL_EXPOSE_HEADERS, "x-request-id");
+            headers.set(HttpHeaderNames.ACCESS_CONTROL_EXPOSE_HEADERS, "x-request-id, " + OWN_ID);
         }
         if (closesAfter) {
             headers.set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
@@ -304,6 +330,15 @@ final class Exchange {
             return false;
         }
         writeEvent(json);
+        return true;
+    }
+
+    /** The same with an id to go on behind. */
+    boolean send(String id, String json) throws InterruptedException {
+        if (!awaitWritable()) {
+            return false;
+        }
+        write("id: " + id + "\ndata: " + json + "\n\n");
         return true;
     }
 

@@ -30,6 +30,7 @@ final class HttpService {
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger connections = new AtomicInteger();
     private final AtomicLong pendingBytes = new AtomicLong();
+    private final AtomicInteger arriving = new AtomicInteger();
     private final Set<Exchange> running = ConcurrentHashMap.newKeySet();
     private volatile boolean isDraining;
 
@@ -87,7 +88,20 @@ final class HttpService {
                         gate.corsOrigin(request.headers()),
                         route == null ? null : route.allow(),
                         RequestHead.Hints.of(request.headers()));
-        return new Incoming(head, route, refuses(request, route), options.limits(), pendingBytes);
+        // Counted before it is asked whether a drain has begun: the drain sees it, or it the drain.
+        arriving.incrementAndGet();
+        ApiError refused = refuses(request, route);
+        boolean isLetIn = refused == null && route != null && route.isInference();
+        if (!isLetIn) {
+            arriving.decrementAndGet();
+        }
+        return new Incoming(
+                head,
+                route,
+                refused,
+                options.limits(),
+                pendingBytes,
+                isLetIn ? arriving::decrementAndGet : () -> {});
     }
 
     private @Nullable ApiError refuses(HttpRequest request, @Nullable Route route) {
@@ -194,6 +208,9 @@ final class HttpService {
         log.info(
                 "request="
                         + head.requestId()
+                        + (head.clientRequestId() == null
+                                ? ""
+                                : " client_request=" + head.clientRequestId())
                         + " remote="
                         + head.remote()
                         + " method="
@@ -217,13 +234,27 @@ final class HttpService {
         running.forEach(Exchange::closeAfter);
     }
 
-    /** True if all answers have left within the time. */
+    /** True if all answers have left within the time, but for those a drain does not wait for. */
     boolean awaitIdle(long timeoutMs) throws InterruptedException {
         long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs);
-        while (!running.isEmpty() && System.nanoTime() < end) {
+        while (isBusy() && System.nanoTime() < end) {
             Thread.sleep(5);
         }
-        return running.isEmpty();
+        return !isBusy();
+    }
+
+    /** What was let in before the drain counts from its head on, not only once its body is here. */
+    private boolean isBusy() {
+        return arriving.get() > 0 || running.stream().anyMatch(each -> !each.isBesideDrain());
+    }
+
+    /** Ends what a drain does not wait for, and waits until it has left or the time is over. */
+    void endStreams(long timeoutMs) throws InterruptedException {
+        running.stream().filter(Exchange::isBesideDrain).forEach(Exchange::abort);
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMs);
+        while (running.stream().anyMatch(Exchange::isBesideDrain) && System.nanoTime() < end) {
+            Thread.sleep(5);
+        }
     }
 
     /** Ends what still runs; each client gets an error. */

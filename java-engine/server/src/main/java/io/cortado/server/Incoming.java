@@ -16,6 +16,8 @@ final class Incoming {
     private final int maxBytes;
     private final long maxPending;
     private final AtomicLong pending;
+    private final Runnable onRelease;
+    private boolean isReleased;
     private byte[] bytes = NOTHING;
     private int length;
     private long counted;
@@ -25,13 +27,15 @@ final class Incoming {
             @Nullable Route route,
             @Nullable ApiError refused,
             ServerOptions.Limits limits,
-            AtomicLong pending) {
+            AtomicLong pending,
+            Runnable onRelease) {
         this.head = head;
         this.route = route;
         this.refused = refused;
         this.maxBytes = limits.bodyBytes();
         this.maxPending = limits.pendingBodyBytes();
         this.pending = pending;
+        this.onRelease = onRelease;
     }
 
     RequestHead head() {
@@ -85,8 +89,12 @@ final class Incoming {
         return body;
     }
 
-    /** Gives the body's share of the server's budget back. */
+    /** It has its answer or never gets one: gives the body's share of the budget back. */
     void release() {
+        if (!isReleased) {
+            isReleased = true;
+            onRelease.run();
+        }
         pending.addAndGet(-counted);
         counted = 0;
         bytes = NOTHING;

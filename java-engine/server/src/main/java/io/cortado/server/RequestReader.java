@@ -58,7 +58,8 @@ final class RequestReader {
                         fields.bool("echo", false),
                         promptLogprobs != null,
                         fields.bool("return_token_ids", false),
-                        cost);
+                        cost,
+                        KvTransfer.read(fields));
         if (form.echo()) {
             throw ApiError.unsupported("echo", "only false is taken in a chat");
         }
@@ -111,7 +112,8 @@ final class RequestReader {
                         echo,
                         promptLogprobs != null,
                         fields.bool("return_token_ids", false),
-                        cost);
+                        cost,
+                        KvTransfer.read(fields));
         Integer ofPrompt = echo && promptLogprobs == null ? k : promptLogprobs;
         params.scoring(SamplingFields.scoring(fields, k, ofPrompt));
         SamplingParams built = params.build();

@@ -22,6 +22,7 @@ final class Routes {
     private final EmbeddingRun embeddingRun;
     private final BooleanSupplier isDraining;
     private final long created = System.currentTimeMillis() / 1000;
+    private final LoadHeaders load;
     private final List<Route> routes;
 
     Routes(
@@ -60,8 +61,13 @@ final class Routes {
                         Route.post("/detokenize", this::detokenize),
                         Route.get("/health", true, this::health),
                         Route.get("/ready", true, this::ready),
+                        Route.get("/health/ready", true, this::ready),
                         Route.get("/metrics", false, this::metrics),
                         Route.get("/version", false, this::version)));
+        if (options.traffic().kvEvents()) {
+            all.add(new KvEventRoute(engine, names.getFirst()).route());
+        }
+        this.load = new LoadHeaders(engine, names.getFirst());
         this.routes = List.copyOf(all);
     }
 
@@ -74,17 +80,24 @@ final class Routes {
         return null;
     }
 
+    private void tellLoad(Exchange exchange) {
+        exchange.headers(headers -> load.write(headers, exchange.head().hints().loadFormat()));
+    }
+
     private void chat(Exchange exchange) throws InterruptedException {
+        tellLoad(exchange);
         Ask ask = reader.chat(Json.object(exchange.body()), exchange.head());
         run(exchange, ask, new ChatFormat(id(exchange), ask, engine));
     }
 
     private void completion(Exchange exchange) throws InterruptedException {
+        tellLoad(exchange);
         Ask ask = reader.completion(Json.object(exchange.body()), exchange.head());
         run(exchange, ask, new CompletionFormat(id(exchange), ask));
     }
 
     private void embeddings(Exchange exchange) throws InterruptedException {
+        tellLoad(exchange);
         EmbeddingAsk ask = reader.embedding(Json.object(exchange.body()), exchange.head());
         requireAlive();
         embeddingRun.run(exchange, ask);
@@ -127,7 +140,7 @@ final class Routes {
 
     private void model(JsonOut out, String name) {
         out.open().field("id", name).field("object", "model").field("created", created);
-        out.field("owned_by", "cortado").field("root", names.getFirst());
+        out.field("owned_by", "cortado").field("root", names.getFirst()).field("parent", null);
         out.field("max_model_len", model.maxModelLen()).close();
     }
 

@@ -23,6 +23,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 
 /** An OpenAI-compatible HTTP server over one engine, which stays the caller's to close. */
@@ -40,6 +41,7 @@ public final class Server implements AutoCloseable {
     private final Channel listener;
     private final ChannelGroup channels;
     private final HttpService service;
+    private final AtomicBoolean closed = new AtomicBoolean();
 
     private Server(
             EventLoopGroup loops, Channel listener, ChannelGroup channels, HttpService service) {
@@ -145,7 +147,8 @@ public final class Server implements AutoCloseable {
 
     /**
      * New requests get 503; returns when those that run have ended. After {@code graceMs} the rest
-     * is ended with an error each.
+     * is ended with an error each. Then streams of KV events end; health and metrics are answered
+     * until {@link #close}.
      *
      * @return true if nothing had to be ended
      */
@@ -156,14 +159,23 @@ public final class Server implements AutoCloseable {
             service.abort();
             service.awaitIdle(ABORT_MS);
         }
+        service.endStreams(ABORT_MS);
         return isClean;
     }
 
-    /** Stops listening and closes every connection; what runs is cancelled. */
+    /** Stops listening and closes every connection; what runs is cancelled. Again is harmless. */
     @Override
     public void close() {
+        if (!closed.compareAndSet(false, true)) {
+            return;
+        }
         service.beginDrain();
         listener.close().awaitUninterruptibly();
+        try {
+            service.endStreams(ABORT_MS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         channels.close().awaitUninterruptibly();
         service.close();
         loops.shutdownGracefully(0, 2, TimeUnit.SECONDS).awaitUninterruptibly();

@@ -13,12 +13,14 @@ import java.util.Set;
  * @param tenants those with a line of their own in the metrics; all others share one. At most 64
  * @param debug {@code /debug/requests}, {@code /debug/experts} and {@code /reset_prefix_cache} are
  *     there
+ * @param kvEvents {@code /v1/kv-events} is there
  */
 public record TrafficOptions(
         SchedulingPolicy policy,
         Map<String, SloClass> sloClasses,
         Set<String> tenants,
-        boolean debug) {
+        boolean debug,
+        boolean kvEvents) {
     /** The most classes, and the most tenants. */
     public static final int MAX_NAMES = 64;
 
@@ -45,10 +47,14 @@ public record TrafficOptions(
 
     /** First come, first served; no classes, no tenants, no debug routes. */
     public static TrafficOptions defaults() {
-        return new TrafficOptions(SchedulingPolicy.FCFS, Map.of(), Set.of(), false);
+        return new TrafficOptions(SchedulingPolicy.FCFS, Map.of(), Set.of(), false, false);
     }
 
     public TrafficOptions debug(boolean on) {
-        return new TrafficOptions(policy, sloClasses, tenants, on);
+        return new TrafficOptions(policy, sloClasses, tenants, on, kvEvents);
+    }
+
+    public TrafficOptions kvEvents(boolean on) {
+        return new TrafficOptions(policy, sloClasses, tenants, debug, on);
     }
 }

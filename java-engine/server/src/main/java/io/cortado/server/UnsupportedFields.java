@@ -20,7 +20,6 @@ final class UnsupportedFields {
         "prompt_embeds",
         "mm_processor_kwargs",
         "media_io_kwargs",
-        "kv_transfer_params",
         "vllm_xargs",
         "thinking_token_budget",
         "thinking",

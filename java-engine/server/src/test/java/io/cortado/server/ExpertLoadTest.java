@@ -31,7 +31,7 @@ class ExpertLoadTest {
                         .servedModelNames(List.of("m"))
                         .traffic(
                                 new TrafficOptions(
-                                        SchedulingPolicy.FCFS, Map.of(), Set.of(), true)));
+                                        SchedulingPolicy.FCFS, Map.of(), Set.of(), true, false)));
     }
 
     @Test

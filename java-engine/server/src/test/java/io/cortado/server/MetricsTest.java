@@ -36,6 +36,7 @@ class MetricsTest {
                                                 "slow",
                                                 new SloClass(1000, 1000)),
                                         Set.of("a\"b", "acme"),
+                                        false,
                                         false)));
     }
 

@@ -117,15 +117,21 @@ class RoutesTest {
     }
 
     @Test
-    void makesItsOwnRequestIdsAndEchoesOnlyHarmlessOnes() throws Exception {
+    void passesHarmlessRequestIdsThroughBesideItsOwn() throws Exception {
         try (TestServer server = TestServer.start()) {
             HttpResponse<String> first = server.get("/version", "X-Request-Id", "abc-1");
             HttpResponse<String> second =
                     server.get("/version", "X-Request-Id", "http://127.0.0.1");
-            assertNotEquals(
-                    first.headers().firstValue("x-request-id"),
-                    second.headers().firstValue("x-request-id"));
+            assertEquals("abc-1", first.headers().firstValue("x-request-id").get());
             assertEquals("abc-1", first.headers().firstValue("x-client-request-id").get());
+            String own = second.headers().firstValue("x-cortado-request-id").get();
+            assertEquals(own, second.headers().firstValue("x-request-id").get());
+            assertNotEquals(own, first.headers().firstValue("x-cortado-request-id").get());
+            TestServer.await(
+                    "the log has both ids",
+                    () ->
+                            server.log.stream()
+                                    .anyMatch(line -> line.contains(" client_request=abc-1 ")));
             assertTrue(second.headers().firstValue("x-client-request-id").isEmpty());
         }
     }

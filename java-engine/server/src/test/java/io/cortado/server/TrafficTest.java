@@ -28,7 +28,8 @@ class TrafficTest {
                                         policy,
                                         Map.of("chat", new SloClass(500, 50)),
                                         Set.of(),
-                                        true)));
+                                        true,
+                                        false)));
     }
 
     private static Scheduling last(TestServer server) {
@@ -140,7 +141,7 @@ class TrafficTest {
     void tellsOfRequestsByTheirIdAndNeverTheirWords() throws Exception {
         try (TestServer server = server(SchedulingPolicy.FCFS)) {
             HttpResponse<String> answer = server.chat("my private words", "\"user\":\"acme\"");
-            String header = answer.headers().firstValue("x-request-id").orElseThrow();
+            String header = answer.headers().firstValue("x-cortado-request-id").orElseThrow();
             String id = TestServer.json(answer).get("id").stringValue();
             for (String name : List.of(header, id)) {
                 HttpResponse<String> told = server.get("/debug/requests/" + name);

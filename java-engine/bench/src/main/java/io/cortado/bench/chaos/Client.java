@@ -79,7 +79,7 @@ final class Client implements Runnable {
             HttpSocket.Head head = on.readHead();
             isHeadRead = true;
             if (ask.manner() == Ask.Manner.STALL && head.isStream()) {
-                load.tally().answered(head.header("x-request-id"));
+                load.tally().answered(head.header("x-cortado-request-id"));
                 return stall(on, ask);
             }
             End end = answered(on, ask, id, head);
@@ -119,7 +119,7 @@ final class Client implements Runnable {
 
     private End answered(HttpSocket on, Ask ask, String id, HttpSocket.Head head)
             throws IOException {
-        load.tally().answered(head.header("x-request-id"));
+        load.tally().answered(head.header("x-cortado-request-id"));
         String echoed = head.header("x-client-request-id");
         if (!echoed.isEmpty() && !echoed.equals(id)) {
             return wrong(ask, "the answer is another request's: " + echoed + " for " + id);

@@ -40,7 +40,7 @@ final class ExplainCommand implements Callable<Integer> {
     @Parameters(
             arity = "0..1",
             paramLabel = "ID",
-            description = "of an answer, or of the header x-request-id")
+            description = "of an answer, or of the header x-cortado-request-id")
     @Nullable String id;
 
     @Option(

@@ -97,7 +97,9 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--shutdown-timeout",
             paramLabel = "SECONDS",
-            description = "grace for running requests at SIGTERM; default: ${DEFAULT-VALUE}")
+            description =
+                    "grace for running requests at SIGTERM; a second SIGTERM ends all at"
+                            + " once; default: ${DEFAULT-VALUE}")
     int shutdownTimeout = 30;
 
     @Option(
@@ -120,6 +122,14 @@ final class ServeCommand implements Callable<Integer> {
                     "GET /debug/requests for explain, GET /debug/experts (and .txt), POST"
                             + " /reset_prefix_cache")
     boolean debugRequests;
+
+    @Option(
+            names = "--kv-events",
+            paramLabel = "none|sse",
+            description =
+                    "sse: GET /v1/kv-events tells what the prefix cache gains and loses, for"
+                            + " routers; it holds the ids of prompts; default: none")
+    String kvEvents = "none";
 
     @Spec CommandSpec spec = CommandSpec.create(); // picocli puts the command's own here
 
@@ -160,6 +170,7 @@ final class ServeCommand implements Callable<Integer> {
             engine.close();
             throw e;
         }
+        StopSignals.install();
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(server, engine), "drain"));
         banner(engine, server, names.isEmpty() ? engine.model().name() : names.getFirst());
         if (engineOptions.gang().worldSize() > 1) {
@@ -210,7 +221,24 @@ final class ServeCommand implements Callable<Integer> {
                         .sorted()
                         .limit(TrafficOptions.MAX_NAMES)
                         .collect(Collectors.toSet()),
-                debugRequests);
+                debugRequests,
+                tellsKvEvents());
+    }
+
+    private boolean tellsKvEvents() {
+        boolean tells =
+                switch (kvEvents) {
+                    case "none" -> false;
+                    case "sse" -> true;
+                    default ->
+                            throw new IllegalArgumentException(
+                                    "kv-events must be none or sse: kv-events=" + kvEvents);
+                };
+        if (tells && !engineFlags.prefixCaching) {
+            throw new IllegalArgumentException(
+                    "kv-events=sse needs prefix caching: leave --no-enable-prefix-caching out");
+        }
+        return tells;
     }
 
     private static TrafficOptions.SloClass sloClass(String name, String targets) {

@@ -9,6 +9,7 @@ import io.cortado.api.ExpertLoad;
 import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
+import io.cortado.api.KvEventStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
 import io.cortado.api.RequestReport;
@@ -173,6 +174,11 @@ public final class RecordingEngine implements Engine {
     @Override
     public void resetPrefixCache() {
         engine.resetPrefixCache();
+    }
+
+    @Override
+    public KvEventStream kvEvents(long after) {
+        return engine.kvEvents(after);
     }
 
     @Override
