@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.EngineException;
+import io.cortado.api.EngineOptions;
 import io.cortado.api.GangOptions;
 import io.cortado.gang.InProcessGang;
 import io.cortado.gang.Transport;
@@ -22,14 +23,16 @@ interface GangConnector {
     Transport connect(int rank, int size);
 
     /** What the options say. */
-    static GangConnector of(GangOptions gang) {
-        if (!gang.spreadsExperts()) {
+    static GangConnector of(EngineOptions options) {
+        GangOptions gang = options.gang();
+        int ofTensors = options.tensorParallelSize();
+        if (!gang.spreadsExperts() && ofTensors == 1) {
             return NONE;
         }
         if (gang.worldSize() > 1) {
             throw EngineException.invalid("WORLD_SIZE", "processes are not connected yet");
         }
-        return inProcess(gang.numAttention() + gang.numExperts());
+        return inProcess(ofTensors > 1 ? ofTensors : gang.numAttention() + gang.numExperts());
     }
 
     /** Ranks that are all in this process, however many engines they are. */
