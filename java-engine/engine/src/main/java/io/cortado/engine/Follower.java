@@ -69,7 +69,7 @@ final class Follower implements AutoCloseable {
             memory.beforeLoading(free);
             model =
                     CausalLm.load(
-                            placement,
+                            device,
                             folder,
                             part,
                             activations,
