@@ -63,6 +63,12 @@ import java.util.Map;
  * @param logitsProcessors what requests may ask for by name, beside what {@link
  *     java.util.ServiceLoader} finds
  * @param speculation who drafts tokens ahead; {@link Speculation#OFF}: nobody
+ * @param tensorParallelSize ranks that run the model together, 1 to 64: each has a share of the
+ *     heads, of the columns of the MLPs and of the vocabulary, on a CPU device of its own. Ranks of
+ *     one process share its threads out, and the memory that is free; kvCacheBytes are each rank's.
+ *     Rank 0 draws, from whole rows of logits that the others send it. Not with an expertDevice,
+ *     experts on several ranks, kvOffloadBytes or speculation by a model or head, nor for models
+ *     with experts or latent attention
  * @param revision branch, tag or commit where the model is one of a Hugging Face cache; empty: main
  */
 public record EngineOptions(
@@ -97,6 +103,7 @@ public record EngineOptions(
         boolean deterministic,
         List<LogitsProcessorFactory> logitsProcessors,
         Speculation speculation,
+        int tensorParallelSize,
         String revision) {
 
     private static final int MASK_WAIT_MS = 5;
@@ -157,6 +164,8 @@ public record EngineOptions(
         OptionRules.requireOffload(prefixCaching, kvOffloadBytes);
         OptionRules.requireDisk(kvOffloadBytes, kvOffloadDiskBytes, kvOffloadDir);
         OptionRules.requireWeights(schedulingPolicy, tenantWeights);
+        OptionRules.requireRanks(
+                tensorParallelSize, gang, device, expertDevice, kvOffloadBytes, speculation);
     }
 
     public static EngineOptions defaults() {
@@ -192,6 +201,7 @@ public record EngineOptions(
                 true,
                 List.of(),
                 Speculation.OFF,
+                1,
                 "");
     }
 
@@ -228,6 +238,7 @@ public record EngineOptions(
         private boolean deterministic;
         private List<LogitsProcessorFactory> logitsProcessors;
         private Speculation speculation;
+        private int tensorParallelSize;
         private String revision;
 
         Fields(EngineOptions from) {
@@ -262,6 +273,7 @@ public record EngineOptions(
             deterministic = from.deterministic;
             logitsProcessors = from.logitsProcessors;
             speculation = from.speculation;
+            tensorParallelSize = from.tensorParallelSize;
             revision = from.revision;
         }
 
@@ -298,6 +310,7 @@ public record EngineOptions(
                     deterministic,
                     logitsProcessors,
                     speculation,
+                    tensorParallelSize,
                     revision);
         }
     }
@@ -467,6 +480,12 @@ public record EngineOptions(
     public EngineOptions speculation(Speculation value) {
         Fields fields = new Fields(this);
         fields.speculation = value;
+        return fields.build();
+    }
+
+    public EngineOptions tensorParallelSize(int value) {
+        Fields fields = new Fields(this);
+        fields.tensorParallelSize = value;
         return fields.build();
     }
 

@@ -1,7 +1,8 @@
 package io.cortado.api;
 
 /**
- * How ranks share a model with experts, and which of them this process is.
+ * How ranks share a model with experts, and which of them this process is; that also for the ranks
+ * of {@link EngineOptions#tensorParallelSize}.
  *
  * <p>With expertParallelSize the experts are spread over that many ranks, of which the first
  * attentionRanks run all else as well, each for its own requests. With attentionRanks and
@@ -73,7 +74,7 @@ public record GangOptions(
                                     .formatted(redundantExperts, rebalanceSeconds));
         }
         int processes = isSpread ? expertParallelSize : attentionRanks + expertRanks;
-        if (worldSize != 1 && worldSize != Math.max(1, processes)) {
+        if (worldSize != 1 && hasRanks && worldSize != processes) {
             throw EngineException.invalid(
                     "WORLD_SIZE",
                     "WORLD_SIZE must be the number of ranks, %d, or 1 with all of them in one"
@@ -107,7 +108,7 @@ public record GangOptions(
 
     /** Whether this process serves requests; else it follows those that do. */
     public boolean serves() {
-        return !spreadsExperts() || worldSize == 1 || rank < numAttention();
+        return worldSize == 1 || rank < numAttention();
     }
 
     /** Experts on so many ranks beside attention. */

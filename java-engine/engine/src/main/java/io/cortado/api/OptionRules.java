@@ -6,6 +6,7 @@ import java.util.Map;
 /** What {@link EngineOptions} refuse: values out of range, and options that need one another. */
 final class OptionRules {
     private static final int MAX_TENANT_WEIGHTS = 10_000;
+    private static final int MAX_RANKS = 64;
 
     private OptionRules() {}
 
@@ -69,6 +70,46 @@ final class OptionRules {
                     "kv-offload-dir",
                     "kv-offload-disk-gb and kv-offload-dir need each other: bytes=%d dir=%s"
                             .formatted(bytes, folder));
+        }
+    }
+
+    static void requireRanks(
+            int size,
+            GangOptions gang,
+            String device,
+            String expertDevice,
+            long offloadBytes,
+            Speculation drafts) {
+        requireRange("tensor-parallel-size", size, 1, MAX_RANKS);
+        if (!gang.spreadsExperts() && gang.worldSize() != 1 && gang.worldSize() != size) {
+            throw EngineException.invalid(
+                    "WORLD_SIZE",
+                    "WORLD_SIZE must be the number of ranks, %d, or 1 with all of them in one process: WORLD_SIZE=%d"
+                            .formatted(size, gang.worldSize()));
+        }
+        if (size == 1) {
+            return;
+        }
+        String other =
+                switch (drafts.method()) {
+                    case OFF, NGRAM, SUFFIX -> "";
+                    case DRAFT_MODEL, EAGLE3, MTP ->
+                            "speculation without a draft model or head: method="
+                                    + drafts.method().name().toLowerCase(Locale.ROOT);
+                };
+        if (!device.equals("cpu")) {
+            other = "device=cpu: device=" + device;
+        } else if (gang.spreadsExperts()) {
+            other = "no experts on several ranks: ranks with experts=" + gang.numExperts();
+        } else if (!expertDevice.isEmpty()) {
+            other = "no expert-device: expert-device=" + expertDevice;
+        } else if (offloadBytes > 0) {
+            other = "no kv-offload-gb: bytes=" + offloadBytes;
+        }
+        if (!other.isEmpty()) {
+            throw EngineException.invalid(
+                    "tensor-parallel-size",
+                    "tensor-parallel-size=%d needs %s".formatted(size, other));
         }
     }
 

@@ -59,7 +59,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                 executor -> executor,
                 TierRates.Rule.MEASURED,
                 MaskThreads.of(options),
-                GangConnector.of(options.gang()));
+                GangConnector.of(options));
     }
 
     @Override
@@ -92,7 +92,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                 wrap,
                 TierRates.Rule.ALWAYS,
                 MaskThreads.of(options),
-                GangConnector.of(options.gang()));
+                GangConnector.of(options));
     }
 
     /** The same, for tests whose ranks are several engines of one process. */
@@ -116,7 +116,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                 executor -> executor,
                 TierRates.Rule.ALWAYS,
                 new MaskThreads(masks, MaskThreads.waitOf(options)),
-                GangConnector.of(options.gang()));
+                GangConnector.of(options));
     }
 
     private static Engine open(
@@ -162,6 +162,11 @@ public final class CortadoEngineProvider implements EngineProvider {
     }
 
     private static void requireOneRank(EngineOptions options) {
+        if (options.tensorParallelSize() > 1) {
+            throw EngineException.invalid(
+                    "tensor-parallel-size",
+                    "plan is of one rank: tensor-parallel-size=" + options.tensorParallelSize());
+        }
         if (options.gang().spreadsExperts()) {
             throw EngineException.invalid(
                     "expert-parallel-size",
@@ -177,7 +182,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             throw EngineException.invalid(
                     "RANK", "a rank that serves does not follow: RANK=" + options.gang().rank());
         }
-        follow(named, options, GangConnector.of(options.gang()));
+        follow(named, options, GangConnector.of(options));
     }
 
     /** The same, for tests whose ranks are all in one process. */
@@ -185,6 +190,10 @@ public final class CortadoEngineProvider implements EngineProvider {
         told(() -> {
             Path folder = locate(named, options);
             ModelConfig config = ModelConfig.read(folder);
+            if (options.tensorParallelSize() > 1) {
+                RankGroup.follow(folder, options, config, maxModelLen(config, options), connector);
+                return true;
+            }
             try (ExpertGang gang = ExpertGang.open(options, folder, config, connector)) {
                 gang.await();
             }
@@ -275,37 +284,44 @@ public final class CortadoEngineProvider implements EngineProvider {
             MaskThreads masks,
             GangConnector connector) {
         Drafters drafters = Drafters.of(options, folder, config);
-        OpenDevices devices = OpenDevices.open(options, folder, config, connector);
-        Device device = devices.device();
+        RankGroup ranks = RankGroup.of(options, connector);
+        OpenDevices devices = null;
         CausalLm model = null;
         Drafter drafter = null;
         Executor executor = null;
         try {
+            ModelConfig part = ranks == null ? config : config.shard(ranks.shard());
+            int threads = ranks == null ? options.threads() : ranks.threadsEach();
+            devices = OpenDevices.open(options, threads, folder, config, connector);
+            Device device = devices.device();
             onOpen.accept(device);
             Activations activations = MemoryPlan.activations(options);
             KvType kvType = MemoryPlan.kvType(options);
             boolean isDummy = options.dummyWeights();
             Placement placement = devices.placement();
-            WeightPlan weights = WeightPlan.read(placement, folder, config, activations, isDummy);
-            MemoryPlan memory = MemoryPlan.of(placement, config, weights, options, maxModelLen);
+            WeightPlan weights = WeightPlan.read(placement, folder, part, activations, isDummy);
+            MemoryPlan memory = MemoryPlan.of(placement, part, weights, options, maxModelLen);
             if (drafters != null) {
                 memory = drafters.plan(device, options, maxModelLen, memory);
             }
-            long free = device.info().freeMemoryBytes();
+            int share = ranks == null ? 1 : ranks.share();
+            long free = device.info().freeMemoryBytes() / share;
             memory.beforeLoading(free);
             model =
                     CausalLm.load(
-                            placement,
-                            folder,
-                            config,
-                            activations,
-                            kvType,
-                            isDummy,
-                            devices.link());
-            MemoryPlan.KvSize size = memory.afterLoading(free, device.info().freeMemoryBytes());
+                            placement, folder, part, activations, kvType, isDummy, devices.link());
+            if (ranks != null) {
+                ranks.load(folder, config, maxModelLen);
+            }
+            MemoryPlan.KvSize size =
+                    memory.afterLoading(free, device.info().freeMemoryBytes() / share);
             LOG.log(size.isAllThatIsUsed() ? DEBUG : INFO, "KV cache: {0}", size.why());
             int blocksPerSeq = memory.blocksPerSeq();
             int numBlocks = size.blocks();
+            if (ranks != null) {
+                numBlocks = ranks.agree(config, numBlocks);
+                ranks.join(model, numBlocks);
+            }
             Limits limits = Limits.of(options, config, numBlocks);
             if (drafters != null) {
                 drafters.prepare(model);
@@ -333,7 +349,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                             folder,
                             config,
                             (int) Math.min(maxModelLen, (long) numBlocks * BlockPool.BLOCK_TOKENS));
-            ModelInfo info = info(folder, config, maxModelLen, texts, embedding, model, devices);
+            ModelInfo info = info(folder, config, maxModelLen, texts, embedding, devices, options);
             ModelExecutor onDevice =
                     new ModelExecutor(
                             devices,
@@ -343,8 +359,12 @@ public final class CortadoEngineProvider implements EngineProvider {
                             texts.vocabSize(config.vocabSize()),
                             blocksPerSeq,
                             numBlocks,
-                            tiers(model, drafter, options, rule));
+                            tiers(model, drafter, options, rule),
+                            ranks);
             executor = wrap.apply(onDevice);
+            if (ranks != null) {
+                ranks.start();
+            }
             KvCache cache = new KvCache(numBlocks, onDevice.hostBlocks(), onDevice.diskBlocks());
             return new CortadoEngine(info, texts, executor, cache, limits, options, masks);
         } catch (RuntimeException | Error e) {
@@ -353,6 +373,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             } else {
                 closeAfter(e, drafter);
                 closeAfter(e, model);
+                closeAfter(e, ranks);
                 closeAfter(e, devices);
             }
             throw e;
@@ -397,8 +418,10 @@ public final class CortadoEngineProvider implements EngineProvider {
             int maxModelLen,
             Texts texts,
             EmbeddingInfo embedding,
-            CausalLm model,
-            OpenDevices devices) {
+            OpenDevices devices,
+            EngineOptions options) {
+        int ranks = options.tensorParallelSize();
+        String device = devices.describe();
         return new ModelInfo(
                 ModelFolder.nameOf(folder),
                 config.architecture(),
@@ -410,8 +433,8 @@ public final class CortadoEngineProvider implements EngineProvider {
                 texts.reasoning(),
                 defaults(config.generation()),
                 embedding,
-                model.numParameters(),
-                devices.describe());
+                config.numParameters(),
+                ranks == 1 ? device : "%d ranks, each on %s".formatted(ranks, device));
     }
 
     /** What {@code generation_config.json} recommends, in our ranges. */

@@ -8,6 +8,7 @@ import io.cortado.api.RequestReport;
 import io.cortado.api.Speculation;
 import io.cortado.device.NativeException;
 import io.cortado.device.Status;
+import io.cortado.gang.GangException;
 import io.cortado.kv.BlockKeys;
 import io.cortado.kv.DiskTier;
 import io.cortado.kv.KvCache;
@@ -464,7 +465,9 @@ final class EngineLoop implements Runnable, StepResults.Ends {
         if (cause instanceof EngineException e) {
             return e;
         }
-        boolean isLost = cause instanceof NativeException e && e.status() == Status.DEVICE_LOST;
+        boolean isLost =
+                cause instanceof GangException
+                        || cause instanceof NativeException e && e.status() == Status.DEVICE_LOST;
         return new EngineException(
                 isLost ? EngineException.Code.DEVICE_LOST : EngineException.Code.INTERNAL,
                 what + ": " + (isLost ? cause.getMessage() : cause),

@@ -33,8 +33,8 @@ final class ExpertGang implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(ExpertGang.class.getName());
     private static final long NANOS_PER_MS = 1_000_000;
 
-    /** For what ranks load before their first exchange. */
-    private static final long START_NANOS = 600_000 * NANOS_PER_MS;
+    /** Of an exchange, for what ranks load before their first one. */
+    private static final int START_TIMEOUTS = 20;
 
     private final EngineOptions options;
     private final Path folder;
@@ -181,7 +181,7 @@ final class ExpertGang implements AutoCloseable {
                             ranks,
                             placements,
                             options.gang().timeoutMs() * NANOS_PER_MS,
-                            START_NANOS));
+                            START_TIMEOUTS * options.gang().timeoutMs() * NANOS_PER_MS));
         } catch (RuntimeException | Error e) {
             connected.completeExceptionally(e);
         }

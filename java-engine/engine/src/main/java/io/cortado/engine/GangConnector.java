@@ -1,12 +1,24 @@
 package io.cortado.engine;
 
-import io.cortado.api.EngineException;
+import io.cortado.api.EngineOptions;
 import io.cortado.api.GangOptions;
+import io.cortado.gang.GangSettings;
 import io.cortado.gang.InProcessGang;
+import io.cortado.gang.Rendezvous;
 import io.cortado.gang.Transport;
+import io.cortado.gang.UcxTransport;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
 
 /** Brings the ranks of a gang together. */
 interface GangConnector {
+    /** Where ranks are more than cores, one that waits yields soon. */
+    int SPINS_OF_MANY = 50;
+
+    /** Processes start one after the other: they wait for so many timeouts of an exchange. */
+    int MEETING_TIMEOUTS = 10;
+
     /** Where there is no gang. */
     GangConnector NONE =
             (rank, _) -> {
@@ -22,14 +34,44 @@ interface GangConnector {
     Transport connect(int rank, int size);
 
     /** What the options say. */
-    static GangConnector of(GangOptions gang) {
-        if (!gang.spreadsExperts()) {
+    static GangConnector of(EngineOptions options) {
+        GangOptions gang = options.gang();
+        int ofTensors = options.tensorParallelSize();
+        if (!gang.spreadsExperts() && ofTensors == 1) {
             return NONE;
         }
-        if (gang.worldSize() > 1) {
-            throw EngineException.invalid("WORLD_SIZE", "processes are not connected yet");
-        }
-        return inProcess(gang.numAttention() + gang.numExperts());
+        return gang.worldSize() > 1
+                ? (rank, size) -> meet(options, rank, size)
+                : inProcess(ofTensors > 1 ? ofTensors : gang.numAttention() + gang.numExperts());
+    }
+
+    /** A rank of a gang in several processes; a process may be two of them. */
+    private static Transport meet(EngineOptions options, int rank, int size) {
+        GangOptions gang = options.gang();
+        GangSettings settings =
+                GangSettings.of(
+                        Map.of(
+                                "RANK",
+                                Integer.toString(rank),
+                                "WORLD_SIZE",
+                                Integer.toString(size),
+                                "RENDEZVOUS",
+                                gang.rendezvous()));
+        String agreement =
+                "attention-ranks=%d expert-ranks=%d expert-parallel-size=%d redundant-experts=%d tensor-parallel-size=%d"
+                        .formatted(
+                                gang.attentionRanks(),
+                                gang.expertRanks(),
+                                gang.expertParallelSize(),
+                                gang.redundantExperts(),
+                                options.tensorParallelSize());
+        return Rendezvous.join(
+                settings,
+                agreement.getBytes(StandardCharsets.UTF_8),
+                Runtime.getRuntime().availableProcessors() < size
+                        ? SPINS_OF_MANY
+                        : UcxTransport.DEFAULT_SPINS,
+                MEETING_TIMEOUTS * TimeUnit.MILLISECONDS.toNanos(gang.timeoutMs()));
     }
 
     /** Ranks that are all in this process, however many engines they are. */

@@ -45,6 +45,9 @@ final class ModelExecutor implements Executor {
     /** Moves experts between ranks; null: they stay. */
     private final @Nullable ExpertMoves balance;
 
+    /** Tells ranks with other parts of the model; null: it is whole. */
+    private final @Nullable StepSender sender;
+
     /**
      * How often other ranks are to hear of this one when it has nothing to do; 0: there are none.
      */
@@ -61,6 +64,7 @@ final class ModelExecutor implements Executor {
      * @param numBlocks blocks of the cache
      * @param tiersWanted used as far as moving is faster than computing
      * @param drafter what drafts; null: nothing on the device does
+     * @param ranks that have other parts of the model, owned too; null: it is whole
      */
     ModelExecutor(
             OpenDevices devices,
@@ -70,10 +74,11 @@ final class ModelExecutor implements Executor {
             int vocabSize,
             int maxBlocksPerSeq,
             int numBlocks,
-            TierSizes tiersWanted) {
+            TierSizes tiersWanted,
+            @Nullable RankGroup ranks) {
         Device device = devices.device();
         if (!model.isCapturable() && !device.hostReachesMemory()) {
-            LOG.log(INFO, "no graphs: they cannot hold the part of a step that the CPU computes");
+            LOG.log(INFO, "no graphs: they cannot hold what the host does within a step");
         }
         this.model = model;
         link = devices.link();
@@ -107,6 +112,13 @@ final class ModelExecutor implements Executor {
             diskBlocks = mover == null ? 0 : tiersWanted.diskBlocks();
             SampleState state = new SampleState(device, limits.maxStates(), vocabSize);
             made.push(state::close);
+            sender =
+                    ranks == null
+                            ? null
+                            : ranks.createSender(device, limits, maxBlocksPerSeq, numBlocks);
+            if (sender != null) {
+                made.push(sender::close);
+            }
             next =
                     new StepSlot(
                             device,
@@ -117,7 +129,8 @@ final class ModelExecutor implements Executor {
                             maxBlocksPerSeq,
                             state,
                             vocabSize,
-                            drafter);
+                            drafter,
+                            sender);
             made.push(next::close);
             last =
                     new StepSlot(
@@ -129,11 +142,15 @@ final class ModelExecutor implements Executor {
                             maxBlocksPerSeq,
                             state,
                             vocabSize,
-                            drafter);
+                            drafter,
+                            sender);
             made.push(last::close);
             // Made last, closed first: it waits for the steps under way.
             stream = device.createStream();
             made.push(stream::close);
+            if (sender != null) {
+                made.push(() -> sender.stop(stream));
+            }
             built = true;
         } finally {
             if (!built) {
@@ -147,6 +164,9 @@ final class ModelExecutor implements Executor {
         owned.push(model::close);
         if (drafter != null) {
             owned.push(drafter::close);
+        }
+        if (ranks != null) {
+            owned.push(ranks::close);
         }
         owned.push(made::close);
     }
@@ -280,6 +300,10 @@ final class ModelExecutor implements Executor {
         if (loads != null) {
             loads.settle(stream);
         }
+        if (sender != null) {
+            sender.idle(stream);
+            requireGang();
+        }
         if (tickNanos > 0 && System.nanoTime() - tickedNanos >= tickNanos) {
             model.idle(stream);
             stream.synchronize();
@@ -308,7 +332,7 @@ final class ModelExecutor implements Executor {
 
     @Override
     public long idleNanos() {
-        return tickNanos;
+        return sender == null ? tickNanos : sender.idleNanos();
     }
 
     @Override

@@ -25,12 +25,22 @@ record OpenDevices(Placement placement, @Nullable ExpertGang gang) implements Au
      */
     static OpenDevices open(
             EngineOptions options, Path model, ModelConfig config, GangConnector connector) {
+        return open(options, options.threads(), model, config, connector);
+    }
+
+    /** The same with so many threads on the CPU. */
+    static OpenDevices open(
+            EngineOptions options,
+            int threads,
+            Path model,
+            ModelConfig config,
+            GangConnector connector) {
         if (options.gang().spreadsExperts()) {
             return withGang(options, model, config, connector);
         }
         boolean isSplit = !options.expertDevice().isEmpty();
         if (!isSplit) {
-            Device device = Device.open(options.device(), options.threads(), options.isa());
+            Device device = Device.open(options.device(), threads, options.isa());
             return new OpenDevices(Placement.on(device), null);
         }
         if (!config.hasExperts()) {

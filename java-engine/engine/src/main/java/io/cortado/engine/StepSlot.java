@@ -42,6 +42,7 @@ final class StepSlot implements AutoCloseable {
     private final int vocabSize;
     private final Pooler pooler;
     private final @Nullable Drafter drafter;
+    private final @Nullable StepSender sender;
     private final Event done;
     private final int maxBlocksPerSeq;
 
@@ -64,6 +65,7 @@ final class StepSlot implements AutoCloseable {
      * @param state of both places
      * @param vocabSize ids that may be drawn
      * @param drafter goes along with the model; null: there is none
+     * @param sender tells other ranks of the model; null: there are none
      */
     StepSlot(
             Device device,
@@ -74,8 +76,10 @@ final class StepSlot implements AutoCloseable {
             int maxBlocksPerSeq,
             SampleState state,
             int vocabSize,
-            @Nullable Drafter drafter) {
+            @Nullable Drafter drafter,
+            @Nullable StepSender sender) {
         this.drafter = drafter;
+        this.sender = sender;
         this.device = device;
         this.state = state;
         this.vocabSize = vocabSize;
@@ -133,7 +137,7 @@ final class StepSlot implements AutoCloseable {
         numRows = next.numRows();
         sampler.begin(state);
         if (next.numGuided() > 0) {
-            submitGuided(next, tokensBefore, stream);
+            submitGuided(next, cache, tokensBefore, stream);
             return;
         }
         rows.addAll(next);
@@ -147,6 +151,7 @@ final class StepSlot implements AutoCloseable {
             pad(next);
         }
         fillInputs(next);
+        tell(next, cache, stream);
         if (isReplayable && sizes.warmUp(numSeqs)) {
             graph(tokensBefore, stream).launch(stream);
         } else {
@@ -157,14 +162,21 @@ final class StepSlot implements AutoCloseable {
     }
 
     /** The device computes the logits while the masks of what may be drawn from them are made. */
-    private void submitGuided(Batch next, Buffer tokensBefore, Stream stream) {
+    private void submitGuided(Batch next, KvCache cache, Buffer tokensBefore, Stream stream) {
         fillInputs(next);
+        tell(next, cache, stream);
         enqueueLogits(next.maxQLen(), next.isFed() ? tokensBefore : null, stream);
         follow(next, stream);
         Guides.look(next);
         rows.addAll(next);
         sampler.enqueue(model.logits(), next.tops(), stream);
         end(next, stream);
+    }
+
+    private void tell(Batch next, KvCache cache, Stream stream) {
+        if (sender != null) {
+            sender.send(next, inputs, cache, stream);
+        }
     }
 
     private void follow(Batch next, Stream stream) {
@@ -251,6 +263,9 @@ final class StepSlot implements AutoCloseable {
         inputs.upload(numSeqs, stream);
         if (tokensBefore != null) {
             inputs.feed(tokensBefore, numTokens, stream);
+            if (sender != null) {
+                sender.shareIds(inputs, numTokens, stream);
+            }
         }
         model.forward(inputs, numTokens, numSeqs, numRows, maxQLen, stream);
         model.pool(pooler, numTokens, stream);

@@ -89,7 +89,10 @@ final class PortMeeting implements Meeting {
     }
 
     private static void accept(
-            ServerSocket server, Set<Socket> guests, LinkedBlockingQueue<Event> events, long until) {
+            ServerSocket server,
+            Set<Socket> guests,
+            LinkedBlockingQueue<Event> events,
+            long until) {
         while (!server.isClosed()) {
             try {
                 Socket guest = server.accept();
@@ -141,10 +144,8 @@ final class PortMeeting implements Meeting {
                     case Event.Left(int rank) ->
                             throw new GangException(
                                     GangException.Kind.ABORTED,
-                                    "rank %d has left the rendezvous at %s"
-                                            .formatted(rank, place));
-                    case Event.Stranger(String what) ->
-                            remarks = "; last a stranger came, " + what;
+                                    "rank %d has left the rendezvous at %s".formatted(rank, place));
+                    case Event.Stranger(String what) -> remarks = "; last a stranger came, " + what;
                 }
             }
             return roster.gang();

@@ -5,6 +5,7 @@ import io.cortado.device.Device;
 import io.cortado.device.Kernels;
 import io.cortado.device.Mirror;
 import io.cortado.device.Stream;
+import io.cortado.gang.Collectives;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -111,6 +112,19 @@ public final class BatchInputs implements AutoCloseable {
                 numTokens,
                 drawnTokens.bytes() / 4,
                 stream);
+    }
+
+    /**
+     * Enqueues: ids become the first rank's, on all ranks.
+     *
+     * @param all int32[ranks][maxNumBatchedTokens]: scratch
+     */
+    public void share(Collectives ranks, Buffer all, int numTokens, Stream stream) {
+        long bytes = (long) numTokens * Integer.BYTES;
+        ranks.allGather(all, mirror.device(IDS), bytes, stream);
+        if (ranks.rank() > 0) {
+            Kernels.copy(mirror.device(IDS), all, 0, 0, bytes, stream);
+        }
     }
 
     Buffer idsBuffer() {

@@ -7,6 +7,7 @@ import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
+import io.cortado.gang.Collectives;
 import io.cortado.gang.GangException;
 import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertLoads;
@@ -32,6 +33,7 @@ public final class CausalLm implements AutoCloseable {
     private final ResourceStack owned;
     private final @Nullable ExpertLink link;
     private List<Integer> keptLayerIds = List.of();
+    private @Nullable Collectives ranks;
     private @Nullable LayerStates kept;
     private @Nullable DecoderState state;
     private @Nullable DecoderStep step;
@@ -134,6 +136,23 @@ public final class CausalLm implements AutoCloseable {
     }
 
     /**
+     * Has every step of a part of a model be computed with the other ranks, which make the same
+     * steps in the same order; to be said before {@link #allocate}, and the collectives outlive
+     * this.
+     *
+     * @param with of the rank and size of the configuration's {@link Shard}
+     */
+    public void join(Collectives with) {
+        Shard shard = shape.shard();
+        if (state != null || with.rank() != shard.rank() || with.size() != shard.size()) {
+            throw new IllegalStateException(
+                    "join comes before allocate, with rank %d of %d: rank=%d size=%d"
+                            .formatted(shard.rank(), shard.size(), with.rank(), with.size()));
+        }
+        ranks = with;
+    }
+
+    /**
      * Makes the KV cache and everything else that a step computes in.
      *
      * @param numBlocks blocks of 16 tokens in the cache
@@ -167,7 +186,8 @@ public final class CausalLm implements AutoCloseable {
                         limits,
                         isDeterministic,
                         weights.experts(),
-                        link);
+                        link,
+                        ranks);
         owned.push(built::close);
         state = built;
         if (!keptLayerIds.isEmpty()) {
@@ -191,14 +211,17 @@ public final class CausalLm implements AutoCloseable {
                 .toList();
     }
 
-    /** False where the host takes part in a step, which a graph cannot hold. */
+    /** False where the host or another rank takes part in a step, which a graph cannot hold. */
     public boolean isCapturable() {
-        return placement.expertDevice() == null && placement.holdsExperts();
+        return placement.expertDevice() == null
+                && placement.holdsExperts()
+                && shape.shard().isWhole();
     }
 
     /** Why other ranks that this model needs are lost; null: they are not. Any thread. */
     public @Nullable GangException failure() {
-        return link == null ? null : link.failure();
+        Collectives with = ranks;
+        return link != null ? link.failure() : with == null ? null : with.failure();
     }
 
     /** Enqueues: there is no step here; steps of other ranks that this one is needed for run. */
@@ -254,7 +277,10 @@ public final class CausalLm implements AutoCloseable {
         return new Pooler(device, state().limits.maxNumSeqs(), shape.hiddenSize());
     }
 
-    /** float32 [maxLogitRows][vocabSize]: row i belongs to logitRows[i] of the last step. */
+    /**
+     * float32 [maxLogitRows][vocabSize]: row i belongs to logitRows[i] of the last step. On the
+     * first rank only.
+     */
     public Buffer logits() {
         return state().logits;
     }

@@ -87,7 +87,7 @@ final class DecoderParts {
 
     /** Where embeddings are not tied. */
     Matrix head() {
-        return linear(Kind.HEAD, shape.hiddenSize(), new Part("lm_head", shape.vocabSize()));
+        return linear(Kind.HEAD, shape.hiddenSize(), new Part("lm_head", shape.headSize()));
     }
 
     /**

@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param tiedEmbeddings the embedding is the head too
  * @param numDraftLayers behind the decoder's, in the same file, and not part of it: they predict
  *     further tokens
+ * @param shard which rank's part this is, of a model that several run together
  */
 record DecoderShape(
         int vocabSize,
@@ -43,7 +44,11 @@ record DecoderShape(
         Activation activation,
         Multipliers multipliers,
         boolean tiedEmbeddings,
-        int numDraftLayers) {
+        int numDraftLayers,
+        Shard shard) {
+
+    /** Rows of the head that ranks share out come in groups: logits of a rank start aligned. */
+    static final int HEAD_ROWS = 16;
 
     /**
      * @param window 0: none; or the number of tokens that a token sees, itself included
@@ -151,7 +156,22 @@ record DecoderShape(
                 activation,
                 multipliers,
                 false,
-                0);
+                0,
+                shard);
+    }
+
+    /** Rows of the head, all of them or the rank's share. */
+    int headSize() {
+        return shard.isWhole()
+                ? vocabSize
+                : Math.min(headStride(), vocabSize - shard.rank() * headStride());
+    }
+
+    /** Rows of the head of every rank but the last, which may have fewer. */
+    int headStride() {
+        return shard.isWhole()
+                ? vocabSize
+                : Math.ceilDiv(Math.ceilDiv(vocabSize, shard.size()), HEAD_ROWS) * HEAD_ROWS;
     }
 
     List<Integer> windows() {

@@ -10,6 +10,7 @@ import io.cortado.device.ResourceStack;
 import io.cortado.device.RopeParams;
 import io.cortado.device.RopeStyle;
 import io.cortado.device.Staging;
+import io.cortado.gang.Collectives;
 import io.cortado.moe.ExpertLayer;
 import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertStep;
@@ -17,6 +18,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** What a decoder computes in: the KV cache and the activations between operations. */
@@ -79,7 +81,14 @@ final class DecoderState implements AutoCloseable {
     final Buffer lastResidual;
     final Buffer lastHidden;
     final Buffer lastNormed;
+
+    /** float32 [rows][vocabulary]; of a rank that does not draw what {@link RankStep} sends. */
     final Buffer logits;
+
+    /** Null: the model is whole. */
+    final @Nullable RankStep ranks;
+
+    final OutputProjection output;
 
     /** float32 [sequences][hidden]: what pooling has summed of prompts that run. */
     final Buffer sums;
@@ -87,6 +96,7 @@ final class DecoderState implements AutoCloseable {
     /**
      * @param expertLayers all whose experts steps will compute
      * @param link to the ranks that hold the experts; null: they are here
+     * @param collectives of the ranks that the shape is shared out to; null: it is whole
      */
     DecoderState(
             Placement placement,
@@ -97,7 +107,8 @@ final class DecoderState implements AutoCloseable {
             BatchLimits limits,
             boolean isDeterministic,
             List<ExpertLayer> expertLayers,
-            @Nullable ExpertLink link) {
+            @Nullable ExpertLink link,
+            @Nullable Collectives collectives) {
         device = placement.device();
         this.limits = limits;
         this.isDeterministic = isDeterministic;
@@ -154,7 +165,9 @@ final class DecoderState implements AutoCloseable {
             lastResidual = buffer(rows, width, DType.F32);
             lastHidden = buffer(rows, width, dtype);
             lastNormed = buffer(rows, width, dtype);
-            logits = buffer(rows, shape.vocabSize(), DType.F32);
+            logits = workspace(device.createBuffer(RankStep.logitBytes(shape, limits)));
+            ranks = ranks(staging, shape, dtype, collectives);
+            output = new OutputProjection(gemm, hidden, shape.hiddenSize(), dtype, ranks);
             sums = buffer(limits.maxNumSeqs(), width, DType.F32);
             built = true;
         } finally {
@@ -197,6 +210,26 @@ final class DecoderState implements AutoCloseable {
         LatentStep made = new LatentStep(device, shape, dtype, kvDtype, limits, qkv, rows);
         owned.push(made::close);
         workspaceBytes += made.bytes();
+        return made;
+    }
+
+    private @Nullable RankStep ranks(
+            Staging staging, DecoderShape shape, DType dtype, @Nullable Collectives collectives) {
+        if (shape.shard().isWhole()) {
+            return null;
+        }
+        RankStep made =
+                new RankStep(
+                        device,
+                        staging,
+                        shape,
+                        dtype,
+                        limits,
+                        Objects.requireNonNull(collectives, "call join first"),
+                        hidden,
+                        logits);
+        owned.push(made::close);
+        workspaceBytes += RankStep.bytes(shape, dtype, limits);
         return made;
     }
 

@@ -204,16 +204,13 @@ final class DecoderStep {
                 layer.latent() == null
                         ? attendHeads(i, layer, in, numTokens, stream)
                         : attendLatents(i, layer, layer.latent(), in, numTokens, stream);
-        s.gemm.enqueue(
-                s.hidden,
+        s.output.enqueue(
                 attended,
                 layer.output(),
                 layer.outputBias(),
                 numTokens,
-                shape.hiddenSize(),
                 shape.outputSize(),
-                dtype,
-                dtype,
+                s.normed,
                 stream);
     }
 
@@ -352,22 +349,28 @@ final class DecoderStep {
                 kind,
                 ofHidden,
                 stream);
+        @Nullable RankStep ranks = s.ranks;
+        Buffer logits = ranks == null ? s.logits : ranks.ownLogits();
+        int stride = shape.headStride();
         s.gemm.enqueue(
-                s.logits,
+                logits,
                 s.lastNormed,
                 weights.head(),
                 null,
                 numRows,
-                shape.vocabSize(),
+                stride,
                 width,
                 F32,
                 dtype,
                 stream);
         DecoderShape.Multipliers multipliers = shape.multipliers();
         if (multipliers.logits() != 1 || multipliers.logitSoftCap() > 0) {
-            int vocab = shape.vocabSize();
             float cap = multipliers.logitSoftCap();
-            Kernels.softCap(s.logits, numRows, vocab, vocab, multipliers.logits(), cap, stream);
+            int cols = shape.headSize();
+            Kernels.softCap(logits, numRows, cols, stride, multipliers.logits(), cap, stream);
+        }
+        if (ranks != null) {
+            ranks.gatherLogits(numRows, stream);
         }
     }
 }

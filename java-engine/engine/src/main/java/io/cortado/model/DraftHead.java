@@ -125,6 +125,7 @@ public abstract sealed class DraftHead implements AutoCloseable permits Eagle3He
                         target.state().limits.withLogitRows(maxLogitRows),
                         target.state().isDeterministic,
                         weights.experts(),
+                        null,
                         null);
         owned.push(state::close);
         DraftStep built = createStep(state);

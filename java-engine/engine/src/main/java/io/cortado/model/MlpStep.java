@@ -53,17 +53,7 @@ final class MlpStep {
                 dtype,
                 shape.activation(),
                 stream);
-        s.gemm.enqueue(
-                s.hidden,
-                s.gateUp,
-                mlp.down(),
-                mlp.downBias(),
-                numTokens,
-                width,
-                both,
-                dtype,
-                dtype,
-                stream);
+        s.output.enqueue(s.gateUp, mlp.down(), mlp.downBias(), numTokens, both, s.normed, stream);
     }
 
     /** What all tokens share comes first, into hidden; the chosen experts are added to it there. */

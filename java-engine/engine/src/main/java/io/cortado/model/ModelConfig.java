@@ -42,11 +42,13 @@ public final class ModelConfig {
     private final @Nullable Quantization quantization;
     private final List<Integer> matryoshkaDimensions;
     private final boolean isMatryoshka;
+    private final DecoderShape whole;
 
     private ModelConfig(ConfigJson config, ConfigJson generation) {
         modelType = requireText(config, "model_type");
         architecture = architecture(config);
         shape = shape(config);
+        whole = shape;
         int positions = config.integer("max_position_embeddings", 1, MAX_POSITIONS);
         quantization = Quantization.read(config, modelType);
         maxPositions = stretched(positions);
@@ -59,6 +61,28 @@ public final class ModelConfig {
         isMatryoshka = config.flag("is_matryoshka", false) || !matryoshkaDimensions.isEmpty();
         config.ignore(HARMLESS);
         config.refuseWhatNobodyUnderstood();
+    }
+
+    private ModelConfig(ModelConfig of, Shard shard) {
+        modelType = of.modelType;
+        architecture = of.architecture;
+        whole = of.whole;
+        shape = ShardShape.of(whole, shard);
+        maxPositions = of.maxPositions;
+        endTokenIds = of.endTokenIds;
+        generation = of.generation;
+        quantization = of.quantization;
+        matryoshkaDimensions = of.matryoshkaDimensions;
+        isMatryoshka = of.isMatryoshka;
+    }
+
+    /**
+     * What a rank has of the model.
+     *
+     * @throws ModelException if the model cannot be split so
+     */
+    public ModelConfig shard(Shard shard) {
+        return new ModelConfig(this, shard);
     }
 
     /** Reads a model's folder, its {@code config.json}, or a GGUF file. */
@@ -161,6 +185,11 @@ public final class ModelConfig {
         }
     }
 
+    /** All that decides what is computed, in words that are the same on every machine. */
+    public String describe() {
+        return architecture + " " + whole + " " + maxPositions;
+    }
+
     /** The first of {@code architectures}. */
     public String architecture() {
         return architecture;
@@ -243,7 +272,17 @@ public final class ModelConfig {
         return shape.experts() != null;
     }
 
+    /** Which rank's part this is. */
+    public Shard shard() {
+        return shape.shard();
+    }
+
     DecoderShape shape() {
         return shape;
+    }
+
+    /** Of all ranks together. */
+    DecoderShape whole() {
+        return whole;
     }
 }

@@ -242,7 +242,8 @@ final class ShapeBuilder {
                 new DecoderShape.Multipliers(
                         embeddingMultiplier, residualMultiplier, logitMultiplier, logitSoftCap),
                 config.flag("tie_word_embeddings", tiedByDefault),
-                numDraftLayers);
+                numDraftLayers,
+                Shard.WHOLE);
     }
 
     private List<DecoderShape.Layer> layers() {

@@ -27,7 +27,7 @@ final class TensorNeeds {
         }
         needs.vector("model.norm.weight", shape.hiddenSize());
         if (!shape.tiedEmbeddings()) {
-            needs.matrix("lm_head", shape.vocabSize(), shape.hiddenSize());
+            needs.matrix("lm_head", shape.headSize(), shape.hiddenSize());
         }
         return needs.shapes;
     }

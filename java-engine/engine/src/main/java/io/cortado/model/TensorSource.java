@@ -18,13 +18,21 @@ interface TensorSource extends AutoCloseable {
      */
     static TensorSource open(
             Device device, Path model, ModelConfig config, DType dense, boolean dummyWeights) {
+        TensorSource whole = openWhole(device, model, config, dense, dummyWeights);
+        return config.shard().isWhole()
+                ? whole
+                : new ShardTensors(whole, config.whole(), config.shape());
+    }
+
+    private static TensorSource openWhole(
+            Device device, Path model, ModelConfig config, DType dense, boolean dummyWeights) {
         if (dummyWeights) {
             return new DummyTensors(device);
         }
         if (GgufModel.isGguf(model)) {
             return new GgufTensors(model);
         }
-        DecoderShape shape = config.shape();
+        DecoderShape shape = config.whole();
         TensorSource stored = stored(model, config);
         return shape.latent() == null
                 ? stored
@@ -37,7 +45,7 @@ interface TensorSource extends AutoCloseable {
         if (quantization != null) {
             return new QuantizedTensors(checkpoint, quantization);
         }
-        DecoderShape.Experts experts = config.shape().experts();
+        DecoderShape.Experts experts = config.whole().experts();
         return experts == null ? checkpoint : new FusedExperts(checkpoint, experts);
     }
 

@@ -68,12 +68,14 @@ public final class WorkspaceBytes {
                         + LatentStep.bytesPerToken(shape, dtype)
                         + 2L * Math.max(1, shape.widestMlp()) * element
                         + (DecoderState.hasSharedGate(shape) ? 4 : 0);
-        long perRow = width * 4 + 2 * width * element + shape.vocabSize() * 4L;
+        long perRow = width * 4 + 2 * width * element;
         AttentionParams params =
                 DecoderState.attentionParams(
                         device, limits, shape, dtype, kvDtype, 0, isDeterministic);
         return Math.multiplyExact(perToken, (long) limits.maxNumBatchedTokens())
                 + Math.multiplyExact(perRow, (long) limits.maxLogitRows())
+                + RankStep.logitBytes(shape, limits)
+                + RankStep.bytes(shape, dtype, limits)
                 + limits.maxNumSeqs() * width * 4
                 + angles(shape, maxPositions, limits)
                 + experts(placement, shape, dtype, limits)

@@ -87,6 +87,7 @@ class WorkspaceBytesTest {
                         limits,
                         true,
                         List.of(),
+                        null,
                         null)) {
             assertEquals(
                     state.workspaceBytes(),

@@ -182,6 +182,15 @@ final class EngineFlags {
 
     @Mixin GangFlags gangFlags = new GangFlags();
 
+    @Option(
+            names = "--tensor-parallel-size",
+            paramLabel = "N",
+            description =
+                    "run the model on N ranks, each a CPU device with a share of its heads, MLP columns"
+                            + " and vocabulary; all in this process, which they share the threads"
+                            + " and the memory of, or in N with RANK, WORLD_SIZE=N and RENDEZVOUS")
+    int tensorParallelSize = EngineOptions.defaults().tensorParallelSize();
+
     @Option(names = "--isa", paramLabel = "NAME", description = "auto, avx512, avx2 or scalar")
     String isa = EngineOptions.defaults().isa();
 
@@ -225,7 +234,7 @@ final class EngineFlags {
                 .device(device)
                 .expertDevice(expertDevice)
                 .expertCache(offloadBytes("expert-cache-gb", expertCacheGb), expertLoads)
-                .gang(gangFlags.options(System.getenv()))
+                .gang(gangFlags.options(System.getenv(), tensorParallelSize))
                 .threads(threads)
                 .isa(isa)
                 .activations(activations)
@@ -249,6 +258,7 @@ final class EngineFlags {
                 .dummyWeights(dummyWeights != null)
                 .deterministic(isDeterministic)
                 .speculation(speculation())
+                .tensorParallelSize(tensorParallelSize)
                 .revision(revision);
     }
 

@@ -52,7 +52,10 @@ final class GangFlags {
                             + " ${DEFAULT-VALUE}")
     double timeoutS = GangOptions.NONE.timeoutMs() / 1e3;
 
-    GangOptions options(Map<String, String> environment) {
+    /**
+     * @param tensorParallelSize ranks of a model without experts on several
+     */
+    GangOptions options(Map<String, String> environment, int tensorParallelSize) {
         int worldSize = integer(environment, "WORLD_SIZE", 1);
         GangOptions gang =
                 new GangOptions(
@@ -65,7 +68,8 @@ final class GangFlags {
                         0,
                         1,
                         "");
-        return gang.spreadsExperts() && worldSize > 1
+        boolean hasRanks = gang.spreadsExperts() || tensorParallelSize > 1;
+        return hasRanks && worldSize > 1
                 ? gang.process(
                         integer(environment, "RANK", -1),
                         worldSize,
