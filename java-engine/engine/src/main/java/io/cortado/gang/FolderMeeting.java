@@ -58,27 +58,40 @@ final class FolderMeeting implements Meeting {
         try {
             Set<Path> seen = new HashSet<>();
             while (true) {
+                if (!name.equals(currentRun())) {
+                    throw takenOver();
+                }
                 addNew(roster, gang, seen);
                 if (roster.isComplete()) {
                     break;
-                }
-                if (!name.equals(currentRun())) {
-                    throw new GangException(
-                            GangException.Kind.MISMATCH,
-                            "another process with RANK=0 has taken over " + folder);
                 }
                 if (System.nanoTime() - until > 0) {
                     throw roster.incomplete(folder.toString(), "");
                 }
                 Thread.sleep(PAUSE_MILLIS);
             }
+        } catch (NoSuchFileException e) {
+            throw takenOver();
         } catch (GangException e) {
-            write(gang.resolve(ANSWER), roster.refusal(e).encode());
+            refuse(gang, roster.refusal(e));
             throw e;
         }
         Answer answer = roster.gang();
         write(gang.resolve(ANSWER), answer.encode());
         return answer.unwrap();
+    }
+
+    private GangException takenOver() {
+        return new GangException(
+                GangException.Kind.MISMATCH,
+                "another process with RANK=0 has taken over " + folder);
+    }
+
+    /** Where there is still somebody to read it. */
+    private static void refuse(Path gang, Answer refusal) throws IOException {
+        if (Files.exists(gang)) {
+            write(gang.resolve(ANSWER), refusal.encode());
+        }
     }
 
     private static void addNew(Roster roster, Path gang, Set<Path> seen) throws IOException {

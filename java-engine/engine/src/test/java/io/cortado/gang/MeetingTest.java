@@ -194,9 +194,10 @@ class MeetingTest {
             Future<List<byte[]>> first =
                     threads.submit(() -> place.meeting().meet(hello(0, 2), until));
             try (Socket silent = connect(port);
-                    Socket loud = connect(port);
-                    Socket gone = connect(port)) {
-                gone.close();
+                    Socket loud = connect(port)) {
+                try (Socket gone = connect(port)) {
+                    assertTrue(gone.isConnected());
+                }
                 loud.getOutputStream()
                         .write("GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
                 assertEquals(-1, loud.getInputStream().read(), "it is sent away");
@@ -279,7 +280,7 @@ class MeetingTest {
         Place place = () -> new PortMeeting(port);
         try (ExecutorService threads = Executors.newCachedThreadPool()) {
             Future<List<Object>> others =
-                    threads.submit(() -> meet(place, LONG, hello(0, 3), hello(2, 3)));
+                    threads.submit(() -> meet(place, 10 * SHORT, hello(0, 3), hello(2, 3)));
             try (Socket dying = connect(port)) {
                 dying.getOutputStream().write(hello(1, 3).encode());
                 assertFalse(others.isDone());
