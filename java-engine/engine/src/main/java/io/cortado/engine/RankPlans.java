@@ -40,7 +40,7 @@ final class RankPlans {
                     "prompt-tokens + output-tokens must be at most the model's %d: %d"
                             .formatted(config.maxPositions(), longest));
         }
-        try (OpenDevices devices = OpenDevices.open(options, folder, config)) {
+        try (OpenDevices devices = OpenDevices.open(options, folder, config, GangConnector.NONE)) {
             Activations activations = MemoryPlan.activations(options);
             WeightPlan weights =
                     WeightPlan.read(

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -359,7 +360,10 @@ class MeetingTest {
             Future<List<byte[]>> second =
                     threads.submit(() -> new FolderMeeting(folder).meet(hello(0, 2), until));
             ExecutionException e = assertThrows(ExecutionException.class, first::get);
-            assertFailed(e.getCause(), GangException.Kind.MISMATCH, "another process with RANK=0");
+            assertFailed(
+                    Objects.requireNonNull(e.getCause()),
+                    GangException.Kind.MISMATCH,
+                    "another process with RANK=0");
             List<byte[]> joined = new FolderMeeting(folder).meet(hello(1, 2), until);
             assertGang(List.of(joined, second.get()), 2);
         }
