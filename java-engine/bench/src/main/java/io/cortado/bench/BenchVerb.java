@@ -22,6 +22,7 @@ import picocli.CommandLine.Command;
             PrefixBench.class,
             PlanBench.class,
             EplbBench.class,
+            ExchangeBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
             MaskBench.class,

@@ -16,9 +16,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Ranks meet in a folder. Rank 0 makes a folder for this run in it and writes its name to the file
- * {@code run}; the others put their hello there, again whenever the name changes, and take an answer
- * only if it repeats their nonce. So what an earlier gang has left misleads nobody. All files
- * appear whole, by a rename.
+ * {@code run}; the others put their hello there, again whenever the name changes, and take an
+ * answer only if it repeats their nonce. So what an earlier gang has left misleads nobody. All
+ * files appear whole, by a rename.
  */
 final class FolderMeeting implements Meeting {
     private static final String RUN = "run";
@@ -229,7 +229,6 @@ final class FolderMeeting implements Meeting {
     private static void write(Path file, byte[] bytes) throws IOException {
         Path part = file.resolveSibling("." + file.getFileName() + ".part");
         Files.write(part, bytes);
-        Files.move(
-                part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 }

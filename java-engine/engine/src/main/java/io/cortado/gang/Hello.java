@@ -56,8 +56,7 @@ record Hello(int version, long nonce, int size, int rank, byte[] agreement, byte
         if (version != VERSION) {
             return new Hello(version, nonce, 0, 0, new byte[0], new byte[0]);
         }
-        return new Hello(
-                version, nonce, in.readInt(), in.readInt(), readBytes(in), readBytes(in));
+        return new Hello(version, nonce, in.readInt(), in.readInt(), readBytes(in), readBytes(in));
     }
 
     static void writeBytes(DataOutputStream out, byte[] bytes) throws IOException {

@@ -95,7 +95,10 @@ final class PortMeeting implements Meeting {
     }
 
     private static void accept(
-            ServerSocket server, Set<Socket> guests, LinkedBlockingQueue<Event> events, long until) {
+            ServerSocket server,
+            Set<Socket> guests,
+            LinkedBlockingQueue<Event> events,
+            long until) {
         while (!server.isClosed()) {
             try {
                 Socket guest = server.accept();
@@ -154,10 +157,7 @@ final class PortMeeting implements Meeting {
 
     /** Tells all that have come, and those that come a little later. */
     private static void refuse(
-            Roster roster,
-            List<Socket> ranks,
-            LinkedBlockingQueue<Event> events,
-            GangException why)
+            Roster roster, List<Socket> ranks, LinkedBlockingQueue<Event> events, GangException why)
             throws InterruptedException {
         tell(ranks, roster.refusal(why));
         long until = System.nanoTime() + LINGER_NANOS;

@@ -58,7 +58,8 @@ class GangSettingsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"host", "host:", ":1", "host:0", "host:65536", "host:x", "::1:80", "[]:1"})
+    @ValueSource(
+            strings = {"host", "host:", ":1", "host:0", "host:65536", "host:x", "::1:80", "[]:1"})
     void wrongPlacesAreNamed(String place) {
         var e =
                 assertThrows(
@@ -74,9 +75,7 @@ class GangSettingsTest {
         assertTrue(GangSettings.areIn(environment));
         environment.remove(name);
         assertTrue(GangSettings.areIn(environment));
-        var e =
-                assertThrows(
-                        IllegalArgumentException.class, () -> GangSettings.of(environment));
+        var e = assertThrows(IllegalArgumentException.class, () -> GangSettings.of(environment));
         assertTrue(String.valueOf(e.getMessage()).contains(name + " is not set"), e.getMessage());
         environment.put(name, " ");
         assertThrows(IllegalArgumentException.class, () -> GangSettings.of(environment));

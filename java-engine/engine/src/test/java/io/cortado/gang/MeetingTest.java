@@ -119,8 +119,7 @@ class MeetingTest {
     @ParameterizedTest
     @ValueSource(strings = {"folder", "port"})
     void aMissingRankIsNamedToAll(String kind) throws Exception {
-        List<Object> results =
-                meet(place(kind), SHORT, hello(0, 4), hello(2, 4));
+        List<Object> results = meet(place(kind), SHORT, hello(0, 4), hello(2, 4));
         assertAllFailed(results, GangException.Kind.DEADLINE, "rank 1, 3 of 4 did not come");
     }
 
@@ -164,10 +163,8 @@ class MeetingTest {
     @ParameterizedTest
     @ValueSource(strings = {"folder", "port"})
     void aRankThatIsThereTwiceIsToldToAll(String kind) throws Exception {
-        List<Object> results =
-                meet(place(kind), SHORT, hello(0, 3), hello(1, 3), hello(1, 3));
-        assertAllFailed(
-                results, GangException.Kind.MISMATCH, "two processes have RANK=1");
+        List<Object> results = meet(place(kind), SHORT, hello(0, 3), hello(1, 3), hello(1, 3));
+        assertAllFailed(results, GangException.Kind.MISMATCH, "two processes have RANK=1");
     }
 
     @ParameterizedTest
@@ -262,16 +259,16 @@ class MeetingTest {
                             new PortMeeting(
                                     new GangSettings.Place.Port(
                                             "127.0.0.1", server.getLocalPort()));
-            threads.submit(
-                    () -> {
-                        try (Socket guest = server.accept()) {
-                            guest.getInputStream().read();
-                            guest.getOutputStream().write("HTTP/1.1 400 no\r\n".getBytes(StandardCharsets.US_ASCII));
-                            guest.shutdownOutput();
-                            guest.getInputStream().readAllBytes();
-                        }
-                        return null;
-                    });
+            threads.submit(() -> {
+                try (Socket guest = server.accept()) {
+                    guest.getInputStream().read();
+                    guest.getOutputStream()
+                            .write("HTTP/1.1 400 no\r\n".getBytes(StandardCharsets.US_ASCII));
+                    guest.shutdownOutput();
+                    guest.getInputStream().readAllBytes();
+                }
+                return null;
+            });
             Object result = meet(place, LONG, hello(1, 2)).getFirst();
             assertFailed(result, GangException.Kind.TRANSPORT, "no rank 0 of a gang");
         }
@@ -346,8 +343,7 @@ class MeetingTest {
 
     private static long hellos(Path gang) throws IOException {
         try (Stream<Path> files = Files.list(gang)) {
-            return files.filter(file -> file.getFileName().toString().startsWith("hello-"))
-                    .count();
+            return files.filter(file -> file.getFileName().toString().startsWith("hello-")).count();
         }
     }
 
@@ -363,8 +359,7 @@ class MeetingTest {
             Future<List<byte[]>> second =
                     threads.submit(() -> new FolderMeeting(folder).meet(hello(0, 2), until));
             ExecutionException e = assertThrows(ExecutionException.class, first::get);
-            assertFailed(
-                    e.getCause(), GangException.Kind.MISMATCH, "another process with RANK=0");
+            assertFailed(e.getCause(), GangException.Kind.MISMATCH, "another process with RANK=0");
             List<byte[]> joined = new FolderMeeting(folder).meet(hello(1, 2), until);
             assertGang(List.of(joined, second.get()), 2);
         }

@@ -44,8 +44,7 @@ final class RankProcess implements AutoCloseable {
         process = builder.start();
         commands =
                 new BufferedWriter(
-                        new OutputStreamWriter(
-                                process.getOutputStream(), StandardCharsets.UTF_8));
+                        new OutputStreamWriter(process.getOutputStream(), StandardCharsets.UTF_8));
         Thread.ofVirtual().start(this::read);
     }
 

@@ -123,8 +123,15 @@ class UcxGangTest {
             pool.get(rank)
                     .run(
                             new Command(
-                                    rank, size, place, Hello.VERSION, LONG_MILLIS, LONG_MILLIS,
-                                    100, seed, large));
+                                    rank,
+                                    size,
+                                    place,
+                                    Hello.VERSION,
+                                    LONG_MILLIS,
+                                    LONG_MILLIS,
+                                    100,
+                                    seed,
+                                    large));
         }
         for (int rank = 0; rank < size; rank++) {
             assertEquals("DONE", pool.get(rank).result(), "rank " + rank + " of " + size);
@@ -138,8 +145,15 @@ class UcxGangTest {
         long joinMillis = harm.isEarly() ? SHORT_MILLIS : LONG_MILLIS;
         Command plain =
                 new Command(
-                        0, size, place, Hello.VERSION, joinMillis, SHORT_MILLIS, FOREVER,
-                        random.nextLong(), harm.isInside());
+                        0,
+                        size,
+                        place,
+                        Hello.VERSION,
+                        joinMillis,
+                        SHORT_MILLIS,
+                        FOREVER,
+                        random.nextLong(),
+                        harm.isInside());
         RankProcess harmed = pool.get(victim);
         if (harm == Harm.KILLED_BEFORE) {
             harmed.kill();

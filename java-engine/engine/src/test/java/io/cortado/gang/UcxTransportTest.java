@@ -44,10 +44,8 @@ class UcxTransportTest {
         List<Future<Transport>> joining = new ArrayList<>();
         for (int rank = 0; rank < SIZE; rank++) {
             var settings =
-                    new GangSettings(
-                            rank, SIZE, new GangSettings.Place.Folder(folder.toString()));
-            joining.add(
-                    threads.submit(() -> Rendezvous.join(settings, new byte[0], 50, LONG)));
+                    new GangSettings(rank, SIZE, new GangSettings.Place.Folder(folder.toString()));
+            joining.add(threads.submit(() -> Rendezvous.join(settings, new byte[0], 50, LONG)));
         }
         for (Future<Transport> rank : joining) {
             ranks.add(rank.get());
@@ -96,11 +94,8 @@ class UcxTransportTest {
     @Test
     void abortEndsTheExchangeThatWaits() throws Exception {
         Future<GangException> waiting =
-                threads.submit(
-                        () ->
-                                assertThrows(
-                                        GangException.class,
-                                        () -> exchange(ranks.get(0), 3, LONG)));
+                threads.submit(() ->
+                        assertThrows(GangException.class, () -> exchange(ranks.get(0), 3, LONG)));
         ranks.get(1).abort("the lamp is out");
         for (int rank = 0; rank < SIZE; rank++) {
             Transport own = ranks.get(rank);
@@ -114,11 +109,8 @@ class UcxTransportTest {
     @Test
     void closeEndsTheExchangeThatWaits() throws Exception {
         Future<GangException> waiting =
-                threads.submit(
-                        () ->
-                                assertThrows(
-                                        GangException.class,
-                                        () -> exchange(ranks.get(0), 3, LONG)));
+                threads.submit(() ->
+                        assertThrows(GangException.class, () -> exchange(ranks.get(0), 3, LONG)));
         ranks.get(0).close();
         assertEquals(GangException.Kind.ABORTED, waiting.get().kind());
         var e = assertThrows(GangException.class, () -> exchange(ranks.get(1), 3, LONG));
