@@ -123,8 +123,8 @@ void run(const char* what, int size, const std::function<void(Rank&)>& body) {
 // ---- what arrives --------------------------------------------------------------------------------------------------
 
 int64_t random_size(testing::Random& random, int exchange, int from, int to) {
-    if (exchange % 7 == 3) return to == 0 ? 40'000 : 0;     // all to one
-    if (exchange % 7 == 5 && from != to) return 0;          // only to itself
+    if (exchange % 7 == 3) return to == 0 ? 40'000 : 0;       // all to one
+    if (exchange % 7 == 5 && from != to) return 0;            // only to itself
     if (exchange == 10) return 3'000'000 + 1000 * from + to;  // in pieces, by reading the peer's memory
     const int64_t kind = random.below(4);
     return kind == 0 ? 0 : kind == 1 ? 1 + random.below(64) : random.below(kind == 2 ? 9'000 : 120'000);

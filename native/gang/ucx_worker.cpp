@@ -125,7 +125,12 @@ ucp_request_param_t request_param(uint32_t flags = 0) {
 }  // namespace
 
 UcxWorker::UcxWorker(const UcxLibrary& library, int32_t rank, int32_t size, int32_t spins)
-    : ucx_(library), rank_(rank), size_(size), spins_(spins), memory_(shared_memory()), peers_(static_cast<size_t>(size)) {}
+    : ucx_(library),
+      rank_(rank),
+      size_(size),
+      spins_(spins),
+      memory_(shared_memory()),
+      peers_(static_cast<size_t>(size)) {}
 
 int32_t UcxWorker::open() {
     ucp_config_t* config = nullptr;
@@ -288,8 +293,8 @@ int32_t UcxWorker::post(const Exchange& parts) {
         if (rank == rank_) continue;
         const int64_t capacity = parts.receive_capacity_bytes[rank];
         void* to = capacity > 0 ? parts.receive + parts.receive_offset_bytes[rank] : nullptr;
-        void* request = ucx_.tag_recv(worker_, to, static_cast<size_t>(capacity), tag_of(exchanges_, 0, rank), kAnyKind,
-                                      &kept);
+        void* request =
+            ucx_.tag_recv(worker_, to, static_cast<size_t>(capacity), tag_of(exchanges_, 0, rank), kAnyKind, &kept);
         if (UCS_PTR_IS_ERR(request)) return transport_failure("receiving", UCS_PTR_STATUS(request));
         peers_[static_cast<size_t>(rank)].receive = request;
     }
@@ -301,7 +306,8 @@ int32_t UcxWorker::post(const Exchange& parts) {
         const void* from = bytes > 0 ? parts.send + parts.send_offset_bytes[rank] : nullptr;
         void* request = ucx_.tag_send(peer.endpoint, from, static_cast<size_t>(bytes),
                                       tag_of(exchanges_, parts.kind, rank_), &plain);
-        if (UCS_PTR_IS_ERR(request)) return transport_failure("sending to rank " + number(rank), UCS_PTR_STATUS(request));
+        if (UCS_PTR_IS_ERR(request))
+            return transport_failure("sending to rank " + number(rank), UCS_PTR_STATUS(request));
         peer.send = request;
     }
     return CT_OK;
@@ -387,9 +393,9 @@ int32_t UcxWorker::sweep(const Exchange& parts, int32_t* open) {
 int32_t UcxWorker::received(const Exchange& parts, int32_t rank, ucs_status_t status, const ucp_tag_recv_info_t& info) {
     if (status != UCS_OK && status != UCS_ERR_MESSAGE_TRUNCATED) return transport_failure("receiving", status);
     if (kind_of(info.sender_tag) != parts.kind) {
-        return fail_all(CT_MISMATCH, "rank " + number(rank) + " is in an exchange of kind=" +
-                                         number(kind_of(info.sender_tag)) + ", rank " + number(rank_) + " in " +
-                                         name(parts));
+        return fail_all(CT_MISMATCH, "rank " + number(rank) +
+                                         " is in an exchange of kind=" + number(kind_of(info.sender_tag)) + ", rank " +
+                                         number(rank_) + " in " + name(parts));
     }
     const int64_t capacity = parts.receive_capacity_bytes[rank];
     if (status != UCS_OK || static_cast<int64_t>(info.length) > capacity) {
@@ -407,8 +413,8 @@ int32_t UcxWorker::late(const Exchange& parts) {
         std::string& list = peer.receive ? absent : stuck;
         if (peer.receive || peer.send) list += (list.empty() ? "" : ", ") + number(rank);
     }
-    std::string text = "rank " + number(rank_) + " waited " + number(parts.timeout_ns / kMillisecond) + " ms in " +
-                       name(parts) + ":";
+    std::string text =
+        "rank " + number(rank_) + " waited " + number(parts.timeout_ns / kMillisecond) + " ms in " + name(parts) + ":";
     if (!absent.empty()) text += " rank " + absent + " did not come";
     if (!stuck.empty()) text += std::string(absent.empty() ? "" : ";") + " rank " + stuck + " did not take its part";
     return fail_all(CT_TIMEOUT, text);
@@ -474,8 +480,8 @@ void UcxWorker::tell(int32_t status, const std::string& text) {
     std::memcpy(told_.text, text.data(), told_.text_bytes);
     for (Peer& peer : peers_) {
         if (!peer.endpoint || peer.has_ended || peer.lost != UCS_OK) continue;
-        void* request = ucx_.tag_send(peer.endpoint, &told_, sizeof told_,
-                                      kNoticeBit | static_cast<uint64_t>(rank_), &plain);
+        void* request =
+            ucx_.tag_send(peer.endpoint, &told_, sizeof told_, kNoticeBit | static_cast<uint64_t>(rank_), &plain);
         peer.told = UCS_PTR_IS_ERR(request) ? nullptr : request;
     }
 }

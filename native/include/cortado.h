@@ -998,9 +998,10 @@ typedef struct ct_ucx ct_ucx;
 
 typedef struct ct_ucx_options {
     int64_t struct_bytes;
-    int32_t rank;  /* in [0, size) */
-    int32_t size;  /* ranks, in [1, CT_MAX_RANKS] */
-    int32_t spins; /* looks in vain before each further one yields the core; where ranks are more than cores, keep it small */
+    int32_t rank; /* in [0, size) */
+    int32_t size; /* ranks, in [1, CT_MAX_RANKS] */
+    int32_t
+        spins; /* looks in vain before each further one yields the core; where ranks are more than cores, keep it small */
     int32_t reserved; /* 0 */
 } ct_ucx_options;
 

@@ -23,6 +23,7 @@ import picocli.CommandLine.Command;
             PlanBench.class,
             EplbBench.class,
             RanksBench.class,
+            ExchangeBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
             MaskBench.class,

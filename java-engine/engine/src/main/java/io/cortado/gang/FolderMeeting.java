@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
@@ -55,8 +56,8 @@ final class FolderMeeting implements Meeting {
         own = gang;
         write(folder.resolve(RUN), name.getBytes(StandardCharsets.US_ASCII));
         Roster roster = new Roster(mine);
+        Set<Path> seen = new HashSet<>();
         try {
-            Set<Path> seen = new HashSet<>();
             while (true) {
                 if (!name.equals(currentRun())) {
                     throw takenOver();
@@ -73,7 +74,7 @@ final class FolderMeeting implements Meeting {
         } catch (NoSuchFileException e) {
             throw takenOver();
         } catch (GangException e) {
-            refuse(gang, roster.refusal(e));
+            refuse(roster, gang, seen, e);
             throw e;
         }
         Answer answer = roster.gang();
@@ -87,21 +88,41 @@ final class FolderMeeting implements Meeting {
                 "another process with RANK=0 has taken over " + folder);
     }
 
-    /** Where there is still somebody to read it. */
-    private static void refuse(Path gang, Answer refusal) throws IOException {
-        if (Files.exists(gang)) {
-            write(gang.resolve(ANSWER), refusal.encode());
+    /** Tells all that have come, and those that come a little later. */
+    private static void refuse(Roster roster, Path gang, Set<Path> seen, GangException why)
+            throws IOException, InterruptedException {
+        long until = System.nanoTime() + LINGER_NANOS;
+        boolean stays = why.kind() != GangException.Kind.DEADLINE;
+        try {
+            write(gang.resolve(ANSWER), roster.refusal(why).encode());
+            while (stays && !roster.isFull() && System.nanoTime() - until < 0) {
+                Thread.sleep(PAUSE_MILLIS);
+                for (Path file : unseen(gang, seen)) {
+                    roster.addLate(decodeHello(file));
+                    write(gang.resolve(ANSWER), roster.refusal(why).encode());
+                }
+            }
+        } catch (NoSuchFileException e) { // another rank 0 has cleared it away: nobody looks here
+            seen.clear();
         }
     }
 
     private static void addNew(Roster roster, Path gang, Set<Path> seen) throws IOException {
+        for (Path file : unseen(gang, seen)) {
+            roster.add(decodeHello(file));
+        }
+    }
+
+    private static List<Path> unseen(Path gang, Set<Path> seen) throws IOException {
+        List<Path> files = new ArrayList<>();
         try (DirectoryStream<Path> hellos = Files.newDirectoryStream(gang, HELLO + "*")) {
             for (Path file : hellos) {
                 if (seen.add(file)) {
-                    roster.add(decodeHello(file));
+                    files.add(file);
                 }
             }
         }
+        return files;
     }
 
     private static Hello decodeHello(Path file) throws IOException {

@@ -7,6 +7,9 @@ sealed interface Meeting permits PortMeeting, FolderMeeting {
     /** How much longer than rank 0 the others wait, for its word about who is missing. */
     long GRACE_NANOS = 500_000_000;
 
+    /** How long rank 0 stays after it has found ranks that do not belong together, to tell all. */
+    long LINGER_NANOS = 2_000_000_000;
+
     /**
      * Says hello and waits for all.
      *

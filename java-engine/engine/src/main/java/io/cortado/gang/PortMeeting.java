@@ -78,9 +78,15 @@ final class PortMeeting implements Meeting {
             server.bind(resolve(), BACKLOG);
             Thread.ofVirtual().start(() -> accept(server, guests, events, until));
             List<Socket> ranks = new ArrayList<>();
-            Answer answer = await(new Roster(mine), ranks, events, until);
-            tell(ranks, answer);
-            return answer.unwrap();
+            Roster roster = new Roster(mine);
+            try {
+                await(roster, ranks, events, until);
+            } catch (GangException e) {
+                refuse(roster, ranks, events, e);
+                throw e;
+            }
+            tell(ranks, roster.gang());
+            return roster.gang().unwrap();
         } catch (IOException e) {
             throw Meeting.failed("rank 0 cannot listen at " + place, e);
         } finally {
@@ -128,29 +134,41 @@ final class PortMeeting implements Meeting {
         events.add(new Event.Left(hello.rank()));
     }
 
-    private Answer await(
+    private void await(
             Roster roster, List<Socket> ranks, LinkedBlockingQueue<Event> events, long until)
             throws InterruptedException {
         String remarks = "";
-        try {
-            while (!roster.isComplete()) {
-                Event event = events.poll(until - System.nanoTime(), TimeUnit.NANOSECONDS);
-                switch (event) {
-                    case null -> throw roster.incomplete(place.toString(), remarks);
-                    case Event.Came(Hello hello, Socket guest) -> {
-                        ranks.add(guest);
-                        roster.add(hello);
-                    }
-                    case Event.Left(int rank) ->
-                            throw new GangException(
-                                    GangException.Kind.ABORTED,
-                                    "rank %d has left the rendezvous at %s".formatted(rank, place));
-                    case Event.Stranger(String what) -> remarks = "; last a stranger came, " + what;
+        while (!roster.isComplete()) {
+            Event event = events.poll(until - System.nanoTime(), TimeUnit.NANOSECONDS);
+            switch (event) {
+                case null -> throw roster.incomplete(place.toString(), remarks);
+                case Event.Came(Hello hello, Socket guest) -> {
+                    ranks.add(guest);
+                    roster.add(hello);
                 }
+                case Event.Left(int rank) ->
+                        throw new GangException(
+                                GangException.Kind.ABORTED,
+                                "rank %d has left the rendezvous at %s".formatted(rank, place));
+                case Event.Stranger(String what) -> remarks = "; last a stranger came, " + what;
             }
-            return roster.gang();
-        } catch (GangException e) {
-            return roster.refusal(e);
+        }
+    }
+
+    /** Tells all that have come, and those that come a little later. */
+    private static void refuse(
+            Roster roster, List<Socket> ranks, LinkedBlockingQueue<Event> events, GangException why)
+            throws InterruptedException {
+        tell(ranks, roster.refusal(why));
+        long until = System.nanoTime() + LINGER_NANOS;
+        boolean stays = why.kind() != GangException.Kind.DEADLINE;
+        while (stays && !roster.isFull()) {
+            Event event = events.poll(until - System.nanoTime(), TimeUnit.NANOSECONDS);
+            if (event instanceof Event.Came(Hello hello, Socket guest)) {
+                roster.addLate(hello);
+                tell(List.of(guest), roster.refusal(why));
+            }
+            stays = event != null;
         }
     }
 

@@ -50,6 +50,16 @@ final class Roster {
         ranks[rank] = hello;
     }
 
+    /** Comes after there can be no gang any more. */
+    void addLate(Hello hello) {
+        nonces.add(hello.nonce());
+    }
+
+    /** Whether as many have said hello as there are to be. */
+    boolean isFull() {
+        return nonces.size() >= ranks.length;
+    }
+
     private static GangException mismatch(String format, Object... values) {
         return new GangException(GangException.Kind.MISMATCH, format.formatted(values));
     }
