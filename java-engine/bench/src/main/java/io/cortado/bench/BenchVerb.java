@@ -23,6 +23,7 @@ import picocli.CommandLine.Command;
             PlanBench.class,
             EplbBench.class,
             RanksBench.class,
+            PingPongBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
             MaskBench.class,
