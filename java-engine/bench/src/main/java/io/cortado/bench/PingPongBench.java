@@ -30,12 +30,12 @@ final class PingPongBench implements Callable<Integer> {
     private static final int CALIBRATION_LAYERS = 200;
 
     @Option(names = "--layers", description = "of a step")
-    int layers = 24;
+    int layers = 12;
 
     @Option(
             names = "--attention-ms",
             description = "of a layer and a micro-batch; experts take 0.8, 1, 1.2 and 2 of that")
-    double attentionMs = 5;
+    double attentionMs = 20;
 
     @Option(names = "--pair-kb", description = "KiB from each rank to each of the other side")
     int pairKb = 64;
