@@ -24,6 +24,7 @@ import picocli.CommandLine.Command;
             EplbBench.class,
             RanksBench.class,
             ExchangeBench.class,
+            PingPongBench.class,
             KvQualityBench.class,
             TokenizerBench.class,
             MaskBench.class,

@@ -81,7 +81,6 @@ public final class LayoutCost {
         return new StepTimes(step, layer, attention, products, there, back, idle, idle);
     }
 
-    /** The pipeline of MegaScale-Infer (arXiv 2504.02263), section 4. */
     private StepTimes apart(Layout.Apart layout, StepWork work) {
         int ranks = layout.expertRanks();
         int micro = layout.microBatches();
@@ -95,8 +94,7 @@ public final class LayoutCost {
         double widest = Math.max(sent, received);
         double there = device.exchange(layout.ranks(), widest * model.sentBytes());
         double back = device.exchange(layout.ranks(), widest * model.returnedBytes());
-        double longest = Math.max(Math.max(attention, products), Math.max(there, back));
-        double layer = Math.max(attention + products + there + back, micro * longest);
+        double layer = new Pipeline(attention, products, there, back).layer(micro);
         double dense = micro * attention(own, model.denseParameters(), 1, 1);
         double step = step(layer, dense, work.rows() / layout.attentionRanks(), 1);
         double sparse = model.sparseLayers();

@@ -34,6 +34,8 @@ class DependencyDirectionTest {
                 .definedBy("io.cortado.sampling..")
                 .layer("constrain")
                 .definedBy("io.cortado.constrain..")
+                .layer("layout")
+                .definedBy("io.cortado.layout..")
                 .layer("moe")
                 .definedBy("io.cortado.moe..")
                 .layer("model")
@@ -58,12 +60,14 @@ class DependencyDirectionTest {
                 .mayOnlyAccessLayers("api", "device")
                 .whereLayer("constrain")
                 .mayOnlyAccessLayers("api", "text")
+                .whereLayer("layout")
+                .mayNotAccessAnyLayer()
                 .whereLayer("moe")
                 .mayOnlyAccessLayers("device", "gang")
                 .whereLayer("speculate")
                 .mayOnlyAccessLayers("api", "device", "sampling")
                 .whereLayer("model")
-                .mayOnlyAccessLayers("device", "gang", "moe")
+                .mayOnlyAccessLayers("device", "gang", "layout", "moe")
                 .whereLayer("engine")
                 .mayOnlyAccessLayers(
                         "api",
@@ -71,6 +75,7 @@ class DependencyDirectionTest {
                         "kv",
                         "device",
                         "gang",
+                        "layout",
                         "sampling",
                         "constrain",
                         "moe",

@@ -19,7 +19,9 @@ import io.cortado.layout.RankDevice;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -45,7 +47,7 @@ class LayoutSimTest {
         EngineOptions options = EngineOptions.defaults().maxNumSeqs(64).maxNumBatchedTokens(512);
         return new SimSetup(
                         options,
-                        java.util.Map.of(),
+                        Map.of(),
                         1,
                         SimSetup.RouterKind.LEAST_LOADED,
                         2000,
@@ -116,7 +118,7 @@ class LayoutSimTest {
     }
 
     private static double mean(double[] values) {
-        return java.util.Arrays.stream(values).average().orElseThrow();
+        return Arrays.stream(values).average().orElseThrow();
     }
 
     @Test
@@ -140,20 +142,29 @@ class LayoutSimTest {
         LayoutSim.Outcome more = Objects.requireNonNull(sim.at(layout, 1.5 * best.scale()));
         assertTrue(more.good() < 0.9, "good=" + more.good());
         assertEquals(8 * best.requests().steadyTokensPerSecond() / 8, best.tokensPerDevice());
-        // Ten gigabytes of weights on one such device.
+    }
+
+    @Test
+    void aLayoutWithoutRoomForABlockIsNone() {
+        // 7.5 GB of weights: one rank of 7 GB does not hold them, two do.
+        RankDevice small = new RankDevice(6e13, 6e13, 2.7e11, 7e9, 1e18, 1e18, 0, 0, 8);
+        LayoutSim sim =
+                new LayoutSim(TRACE, setup(), new LayoutCost(small, model(2), EVEN, 0), true);
         assertNull(sim.at(List.of(new Layout.Tensor(1)), 1));
+        assertNull(sim.fastest(List.of(new Layout.Spread(1, 1)), 0.9));
+        assertTrue(Objects.requireNonNull(sim.at(List.of(new Layout.Tensor(2)), 1)).good() >= 0);
     }
 
     @Test
     void balanceComesFromTheBalancerAndFallsWithSkewAndFewTokens() {
         LayoutModel model = MoeShapes.named("qwen3-30b-a3b");
         ExpertSkew even = new ExpertSkew(model, 0, 0, 1);
-        ExpertSkew skewed = new ExpertSkew(model, 0.8, 0, 1);
-        assertTrue(even.of(16_384, 8) > 0.9 && even.of(16_384, 8) <= 1);
-        assertTrue(skewed.of(16_384, 8) < even.of(16_384, 8));
+        ExpertSkew skewed = new ExpertSkew(model, 2, 0, 1);
+        assertTrue(even.of(16_384, 32) > 0.85 && even.of(16_384, 32) <= 1);
+        assertTrue(skewed.of(16_384, 32) < 0.5);
         assertTrue(even.of(16, 8) < even.of(1024, 8));
-        assertTrue(new ExpertSkew(model, 0.8, 1, 1).of(16_384, 8) > skewed.of(16_384, 8));
-        assertEquals(skewed.of(100, 8), new ExpertSkew(model, 0.8, 0, 1).of(100, 8));
+        assertTrue(new ExpertSkew(model, 2, 1, 1).of(16_384, 32) > skewed.of(16_384, 32));
+        assertEquals(skewed.of(100, 8), new ExpertSkew(model, 2, 0, 1).of(100, 8));
         double between = even.of(1536, 8);
         assertEquals((even.of(1024, 8) + even.of(2048, 8)) / 2, between, 1e-12);
     }

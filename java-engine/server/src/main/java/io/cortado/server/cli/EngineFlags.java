@@ -230,11 +230,29 @@ final class EngineFlags {
     boolean verbose;
 
     EngineOptions options() {
+        return ofOneRank()
+                .gang(gangFlags.options(System.getenv(), tensorParallelSize))
+                .tensorParallelSize(tensorParallelSize);
+    }
+
+    /** For what compares ways to split a model and chooses itself. */
+    void requireNoSplit() {
+        int experts = gangFlags.expertParallelSize;
+        if (tensorParallelSize != 1 || experts != 0) {
+            throw new IllegalArgumentException(
+                    "plan --disaggregate compares with both itself: tensor-parallel-size=%d"
+                                    .formatted(tensorParallelSize)
+                            + " expert-parallel-size="
+                            + experts);
+        }
+    }
+
+    /** The same without the other ranks that share the model. */
+    EngineOptions ofOneRank() {
         return EngineOptions.defaults()
                 .device(device)
                 .expertDevice(expertDevice)
                 .expertCache(offloadBytes("expert-cache-gb", expertCacheGb), expertLoads)
-                .gang(gangFlags.options(System.getenv(), tensorParallelSize))
                 .threads(threads)
                 .isa(isa)
                 .activations(activations)
@@ -258,7 +276,6 @@ final class EngineFlags {
                 .dummyWeights(dummyWeights != null)
                 .deterministic(isDeterministic)
                 .speculation(speculation())
-                .tensorParallelSize(tensorParallelSize)
                 .revision(revision);
     }
 

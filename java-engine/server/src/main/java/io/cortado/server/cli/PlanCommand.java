@@ -89,8 +89,8 @@ final class PlanCommand implements Callable<Integer> {
 
     private EnginePlan.@Nullable Refusal printRanks(RankFlags flags, PrintStream out)
             throws IOException {
-        RankLoad load = flags.load(promptTokens, outputTokens, concurrency);
-        RankPlan plan = Engine.planRanks(engineFlags.folder(model), engineFlags.options(), load);
+        RankLoad load = flags.load(promptTokens, outputTokens, concurrency, engineFlags.gangFlags);
+        RankPlan plan = Engine.planRanks(engineFlags.folder(model), engineFlags.ofOneRank(), load);
         String name = nameOr(plan.model());
         if (json) {
             out.println(RankPlanJson.of(name, plan));

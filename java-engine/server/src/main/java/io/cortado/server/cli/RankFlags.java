@@ -30,12 +30,6 @@ final class RankFlags {
             description = "all together; default: as many as give most tokens a second for each")
     @Nullable Integer ranks;
 
-    @Option(names = "--attention-ranks", paramLabel = "N", description = "of them; default: chosen")
-    @Nullable Integer attentionRanks;
-
-    @Option(names = "--expert-ranks", paramLabel = "N", description = "of them; default: chosen")
-    @Nullable Integer expertRanks;
-
     @Option(
             names = "--tpot-ms",
             paramLabel = "MS",
@@ -64,15 +58,18 @@ final class RankFlags {
             description = "mean by greatest load of the ranks with experts; default: 0.95")
     double balance = 0.95;
 
-    RankLoad load(int promptTokens, int outputTokens, @Nullable Integer batch) {
+    /**
+     * @param gang whose numbers of ranks are taken, 0: chosen
+     */
+    RankLoad load(int promptTokens, int outputTokens, @Nullable Integer batch, GangFlags gang) {
         return new RankLoad(
                 hardware,
                 promptTokens,
                 outputTokens,
                 batch == null ? 0 : positive("batch", batch),
                 ranks == null ? 0 : positive("ranks", ranks),
-                attentionRanks == null ? 0 : positive("attention-ranks", attentionRanks),
-                expertRanks == null ? 0 : positive("expert-ranks", expertRanks),
+                gang.attentionRanks,
+                gang.expertRanks,
                 tpotMs,
                 linkGb == null ? 0 : positive("link-gb-s", linkGb) * 1e9,
                 linkMicros == null ? -1 : notNegative(linkMicros),
