@@ -1,0 +1,91 @@
+package io.cortado.engine;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineException;
+import io.cortado.api.EngineOptions;
+import io.cortado.api.GangOptions;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+
+/**
+ * A rank of a gang of engines: arguments are the model, {@code ep} or {@code apart}, how many ranks
+ * have attention and how many experts, rank, processes, where they meet, and the timeout in ms. A
+ * rank that serves reads commands, a line each: {@code ask FIRST} answers the requests of {@link
+ * ExpertRanksTest} from that one on, {@code loop} asks until it fails.
+ */
+final class EngineRankMain {
+    private EngineRankMain() {}
+
+    public static void main(String[] args) throws Exception {
+        int code = 0;
+        try {
+            run(Path.of(args[0]), options(args));
+            System.out.println("ENDED");
+        } catch (EngineException e) {
+            System.out.println("FAILED " + e.code() + " " + e.getMessage());
+            code = 3;
+        }
+        System.out.flush();
+        System.exit(code);
+    }
+
+    private static EngineOptions options(String[] args) {
+        int attention = Integer.parseInt(args[2]);
+        int experts = Integer.parseInt(args[3]);
+        boolean isApart = args[1].equals("apart");
+        GangOptions gang =
+                new GangOptions(
+                        isApart ? 0 : experts,
+                        attention,
+                        isApart ? experts : 0,
+                        0,
+                        0,
+                        Integer.parseInt(args[7]),
+                        Integer.parseInt(args[4]),
+                        Integer.parseInt(args[5]),
+                        args[6]);
+        return ExpertRanksTest.options(EngineOptions.Activations.F32).threads(1).gang(gang);
+    }
+
+    private static void run(Path model, EngineOptions options) throws Exception {
+        if (!options.gang().serves()) {
+            Engine.follow(model, options);
+            return;
+        }
+        try (Engine engine = Engine.open(model, options)) {
+            System.out.println("READY");
+            BufferedReader commands =
+                    new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+            for (String line = commands.readLine(); line != null; line = commands.readLine()) {
+                String[] words = line.split(" ");
+                if (words[0].equals("ask")) {
+                    int first = Integer.parseInt(words[1]);
+                    for (String answer :
+                            ExpertRanksTest.ask(engine, ExpertRanksTest.requests(first))) {
+                        System.out.println("ANSWER " + answer);
+                    }
+                    System.out.println("DONE");
+                } else {
+                    askUntilItFails(engine);
+                }
+            }
+        }
+    }
+
+    private static void askUntilItFails(Engine engine) throws InterruptedException {
+        System.out.println("LOOPING");
+        while (true) {
+            var streams = ExpertRanksTest.requests(0).stream().map(engine::generate).toList();
+            EngineException failure = null;
+            for (var stream : streams) {
+                EngineException own = Answers.read(stream).failure;
+                failure = own == null ? failure : own;
+            }
+            if (failure != null) {
+                throw failure;
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+package io.cortado.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.cortado.api.Engine;
+import io.cortado.api.EngineOptions.Activations;
+import io.cortado.gang.UcxTransport;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Ranks in processes of their own, over UCX. */
+@Timeout(value = 900, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class ExpertProcessesTest {
+    private static final int TIMEOUT_MS = 20_000;
+
+    /** Of exchanges where a rank is lost. */
+    private static final int SHORT_MS = 2000;
+
+    private static final int ROUNDS = Integer.getInteger("cortado.fault.rounds", 6);
+
+    @TempDir Path folder;
+
+    @BeforeEach
+    void requireUcx() {
+        String absence = UcxTransport.absence();
+        assumeTrue(absence == null, "no UCX: " + absence);
+    }
+
+    private List<EngineRank> start(
+            Path model, String kind, int attention, int experts, int timeoutMs, String place)
+            throws IOException {
+        int processes = kind.equals("ep") ? experts : attention + experts;
+        List<EngineRank> ranks = new ArrayList<>();
+        for (int rank = 0; rank < processes; rank++) {
+            ranks.add(
+                    new EngineRank(
+                            model.toString(),
+                            kind,
+                            Integer.toString(attention),
+                            Integer.toString(experts),
+                            Integer.toString(rank),
+                            Integer.toString(processes),
+                            folder.resolve(place).toString(),
+                            Integer.toString(timeoutMs)));
+        }
+        return ranks;
+    }
+
+    private static List<String> ofOneRank(Path model) throws Exception {
+        try (Engine engine = Engine.open(model, ExpertRanksTest.options(Activations.F32))) {
+            return ExpertRanksTest.ask(engine, ExpertRanksTest.requests(0));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "ep,1,2,demo-moe",
+        "apart,1,1,deepseek-v3",
+        "apart,2,2,demo-moe",
+        "apart,1,3,qwen3-moe"
+    })
+    void givesTheBitsOfOneRank(String kind, int attention, int experts, String name)
+            throws Exception {
+        Path model =
+                name.equals("demo-moe")
+                        ? DemoEngine.moeFolder()
+                        : ExpertRanksTest.GOLDENS.resolve(name);
+        assumeTrue(Files.isDirectory(model), "there is no " + model);
+        List<String> one = ofOneRank(model);
+        List<EngineRank> ranks = start(model, kind, attention, experts, TIMEOUT_MS, "meet");
+        try {
+            for (EngineRank rank : ranks.subList(0, attention)) {
+                rank.expect("READY");
+            }
+            for (EngineRank rank : ranks.subList(0, attention)) {
+                assertEquals(one, rank.answers(0));
+                assertEquals(one.subList(3, one.size()), rank.answers(3));
+            }
+            ranks.getFirst().finish();
+            ranks.getFirst().expect("ENDED");
+            for (EngineRank rank : ranks.subList(attention, ranks.size())) {
+                rank.expect("ENDED");
+                assertEquals(0, rank.exit());
+            }
+        } finally {
+            ranks.forEach(EngineRank::close);
+        }
+    }
+
+    /** Killed or stopped at any time: the others fail by the deadline, with words. */
+    @Test
+    void whatOneRankLosesAllLose() throws Exception {
+        Random random = new Random(11);
+        for (int round = 0; round < ROUNDS; round++) {
+            String at = "round " + round;
+            List<EngineRank> ranks =
+                    start(DemoEngine.moeFolder(), "apart", 1, 2, SHORT_MS, "meet" + round);
+            try {
+                ranks.getFirst().expect("READY");
+                ranks.getFirst().tell("loop");
+                ranks.getFirst().expect("LOOPING");
+                Thread.sleep(random.nextInt(400)); // the moment is drawn, not waited for
+                EngineRank lost = ranks.remove(random.nextInt(ranks.size()));
+                lost.signal(round % 2 == 0 ? "KILL" : "STOP");
+                long start = System.nanoTime();
+                for (EngineRank rank : ranks) {
+                    String told = rank.next();
+                    assertTrue(told.startsWith("FAILED DEVICE_LOST"), at + ": " + told);
+                    assertEquals(3, rank.exit(), at);
+                }
+                long ms = (System.nanoTime() - start) / 1_000_000;
+                assertTrue(ms < 30L * SHORT_MS, at + ": ranks ended after ms=" + ms);
+                lost.close();
+            } finally {
+                ranks.forEach(EngineRank::close);
+            }
+        }
+    }
+
+    @Test
+    void ranksThatDisagreeDoNotBegin() throws Exception {
+        Path model = DemoEngine.moeFolder();
+        String place = folder.resolve("meet").toString();
+        try (EngineRank first =
+                        new EngineRank(model.toString(), "ep", "1", "2", "0", "2", place, "3000");
+                EngineRank second =
+                        new EngineRank(
+                                model.toString(), "apart", "1", "1", "1", "2", place, "3000")) {
+            for (EngineRank rank : List.of(first, second)) {
+                String told = rank.next();
+                assertTrue(told.startsWith("FAILED DEVICE_LOST"), told);
+                assertEquals(3, rank.exit());
+            }
+        }
+        assertNull(UcxTransport.absence());
+    }
+}
