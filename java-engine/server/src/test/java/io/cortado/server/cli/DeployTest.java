@@ -131,7 +131,8 @@ class DeployTest {
                 unknown.add(argument);
             }
         }
-        unknown.removeAll(new CommandLine(new ServeCommand()).getCommandSpec().optionsMap().keySet());
+        unknown.removeAll(
+                new CommandLine(new ServeCommand()).getCommandSpec().optionsMap().keySet());
         return unknown;
     }
 
@@ -143,7 +144,9 @@ class DeployTest {
         List<String> arguments = words(container(template).get("args"));
         assertEquals(Set.of(), unknownFlags(arguments));
         new CommandLine(new ServeCommand()).parseArgs(arguments.toArray(String[]::new));
-        assertEquals(Set.of("--expert-parallel-sizes"), unknownFlags(List.of("--expert-parallel-sizes")));
+        assertEquals(
+                Set.of("--expert-parallel-sizes"),
+                unknownFlags(List.of("--expert-parallel-sizes")));
     }
 
     private static String flag(String template, String name) throws IOException {
@@ -158,13 +161,16 @@ class DeployTest {
 
     @Test
     void ranksFindEachOtherByWhatTheirGroupIsToldBefore() throws Exception {
-        String size = documents().get("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/size").asString();
+        String size =
+                documents().get("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/size").asString();
         for (String template : List.of("leaderTemplate", "workerTemplate")) {
             Map<String, String> env = new HashMap<>();
             container(template)
                     .get("env")
-                    .forEach(each -> env.put(
-                            each.get("name").stringValue(), each.get("value").stringValue()));
+                    .forEach(each ->
+                            env.put(
+                                    each.get("name").stringValue(),
+                                    each.get("value").stringValue()));
             assertEquals(
                     Map.of(
                             "RANK", "$(LWS_WORKER_INDEX)",
@@ -199,7 +205,8 @@ class DeployTest {
         assertEquals(port, pool.at("/spec/targetPorts/0/number").asString());
         assertEquals(port, documents.get("Service").at("/spec/ports/0/targetPort").asString());
         for (String probe : List.of("startupProbe", "livenessProbe", "readinessProbe")) {
-            assertEquals(port, container("leaderTemplate").at("/" + probe + "/httpGet/port").asString());
+            assertEquals(
+                    port, container("leaderTemplate").at("/" + probe + "/httpGet/port").asString());
         }
         JsonNode backend = documents.get("HTTPRoute").at("/spec/rules/0/backendRefs/0");
         assertEquals(pool.at("/metadata/name"), backend.get("name"));
