@@ -173,10 +173,12 @@ public final class Server implements AutoCloseable {
         listener.close().awaitUninterruptibly();
         try {
             service.endStreams(ABORT_MS);
+            channels.close().awaitUninterruptibly();
+            service.awaitIdle(ABORT_MS); // what runs hears that its client has gone, and ends
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            channels.close();
         }
-        channels.close().awaitUninterruptibly();
         service.close();
         loops.shutdownGracefully(0, 2, TimeUnit.SECONDS).awaitUninterruptibly();
     }
