@@ -63,12 +63,7 @@ final class Slices {
      * @param wholeCols of the matrix
      */
     static Weights.Part cols(
-            String cut,
-            Weights.Part whole,
-            long from,
-            long cols,
-            long wholeCols,
-            Scratch scratch) {
+            String cut, Weights.Part whole, long from, long cols, long wholeCols, Scratch scratch) {
         Weights.Shape shape = colShape(cut, whole.shape(), from, cols);
         WeightFormat format = whole.format();
         MemorySegment data =

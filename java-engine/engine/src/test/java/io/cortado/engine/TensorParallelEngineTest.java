@@ -218,14 +218,17 @@ class TensorParallelEngineTest {
         refuses(
                 "without a draft model or head: method=mtp",
                 () -> options.speculation(Speculation.mtp(2)));
-        refuses("must be in [1, 64]: tensor-parallel-size=65", () -> options.tensorParallelSize(65));
+        refuses(
+                "must be in [1, 64]: tensor-parallel-size=65",
+                () -> options.tensorParallelSize(65));
         refuses(
                 "WORLD_SIZE must be the number of ranks, 2",
                 () -> options.gang(GangOptions.NONE.process(1, 3, "here")));
         refuses(
                 "plan is of one rank: tensor-parallel-size=2",
-                () -> new CortadoEngineProvider().plan(
-                        DemoEngine.folder(), options, new PlanLoad(1, 16, 16)));
+                () ->
+                        new CortadoEngineProvider()
+                                .plan(DemoEngine.folder(), options, new PlanLoad(1, 16, 16)));
     }
 
     private static void refuses(String why, Executable what) {
