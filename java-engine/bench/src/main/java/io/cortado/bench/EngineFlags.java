@@ -111,6 +111,12 @@ public final class EngineFlags {
     String speculativeConfig = "";
 
     @Option(
+            names = "--tensor-parallel-size",
+            paramLabel = "N",
+            description = "ranks of this process that run the model together")
+    int tensorParallelSize = EngineOptions.defaults().tensorParallelSize();
+
+    @Option(
             names = "--deterministic",
             arity = "0..1",
             fallbackValue = "true",
@@ -137,6 +143,7 @@ public final class EngineFlags {
                 .itlTargetMs(itlTargetMs)
                 .maskWaitMs(maskWaitMs)
                 .jumpForward(isJumpingForward)
+                .tensorParallelSize(tensorParallelSize)
                 .kvCacheBytes(kvCacheBytes)
                 .memoryUtilization(memoryUtilization)
                 .prefixCaching(prefixCaching)

@@ -85,6 +85,10 @@ final class ShardTensors implements TensorSource {
                 : new Rows(module, inner, from);
     }
 
+    private String cut(String name) {
+        return "tensor-parallel-size=%d cuts %s".formatted(shard.size(), name);
+    }
+
     private static boolean isSummed(String module) {
         return SUMMED.contains(module.substring(module.lastIndexOf('.') + 1));
     }
@@ -118,12 +122,13 @@ final class ShardTensors implements TensorSource {
         Rows from = rowsOf(module);
         if (from != null) {
             Weights.Part all = stored.matrix(from.module() + WEIGHT, from.rows(), cols);
-            return Slices.rows(name, all, from.from(), rows, cols);
+            return Slices.rows(cut(name), all, from.from(), rows, cols);
         }
         if (isSummed(module)) {
             long wholeCols = cols * shard.size();
             Weights.Part all = stored.matrix(name, rows, wholeCols);
-            return Slices.cols(name, all, shard.rank() * cols, cols, wholeCols, scratch);
+            long first = shard.rank() * cols;
+            return Slices.cols(cut(name), all, first, cols, wholeCols, scratch);
         }
         return stored.matrix(name, rows, cols);
     }
@@ -134,11 +139,11 @@ final class ShardTensors implements TensorSource {
         Rows from = rowsOf(module);
         if (from != null) {
             Weights.Shape all = stored.shapeOf(from.module() + WEIGHT, from.rows(), cols);
-            return Slices.rowShape(name, all, from.from(), rows);
+            return Slices.rowShape(cut(name), all, from.from(), rows);
         }
         if (isSummed(module)) {
             Weights.Shape all = stored.shapeOf(name, rows, cols * shard.size());
-            return Slices.colShape(name, all, shard.rank() * cols, cols);
+            return Slices.colShape(cut(name), all, shard.rank() * cols, cols);
         }
         return stored.shapeOf(name, rows, cols);
     }

@@ -16,16 +16,17 @@ final class Slices {
     /**
      * Rows [from, from + rows).
      *
+     * @param cut who cuts what, for people
      * @param whole of a matrix with so many columns
      */
-    static Weights.Part rows(String name, Weights.Part whole, long from, long rows, long cols) {
+    static Weights.Part rows(String cut, Weights.Part whole, long from, long rows, long cols) {
         long rowBytes = whole.format().bytes(cols);
         MemorySegment data = whole.data().asSlice(from * rowBytes, rows * rowBytes);
         Weights.Scales scales = whole.scales();
         if (scales == null) {
             return new Weights.Part(data, rows, whole.format());
         }
-        Weights.Shape shape = rowShape(name, whole.shape(), from, rows);
+        Weights.Shape shape = rowShape(cut, whole.shape(), from, rows);
         long perRow = Math.ceilDiv(cols, scales.blockCols());
         long first = from / scales.blockRows() * perRow;
         long count = Math.ceilDiv(rows, shape.blockRows()) * perRow;
@@ -42,14 +43,14 @@ final class Slices {
     }
 
     /** What {@link #rows} will say of its part. */
-    static Weights.Shape rowShape(String name, Weights.Shape whole, long from, long rows) {
+    static Weights.Shape rowShape(String cut, Weights.Shape whole, long from, long rows) {
         long block = whole.blockRows();
         if (block == 0) {
             return new Weights.Shape(rows, whole.format());
         }
         boolean isInOne = from / block == (from + rows - 1) / block;
         if (!isInOne && from % block != 0) {
-            throw parted(name, "rows", from, block);
+            throw parted(cut, "rows", from, block);
         }
         long shared = isInOne ? rows : block;
         return new Weights.Shape(rows, whole.format(), shared, whole.blockCols(), whole.hasZeros());
@@ -58,19 +59,15 @@ final class Slices {
     /**
      * Columns [from, from + cols) of all rows, copied.
      *
+     * @param cut who cuts what, for people
      * @param wholeCols of the matrix
      */
     static Weights.Part cols(
-            String name,
-            Weights.Part whole,
-            long from,
-            long cols,
-            long wholeCols,
-            Scratch scratch) {
-        Weights.Shape shape = colShape(name, whole.shape(), from, cols);
+            String cut, Weights.Part whole, long from, long cols, long wholeCols, Scratch scratch) {
+        Weights.Shape shape = colShape(cut, whole.shape(), from, cols);
         WeightFormat format = whole.format();
         MemorySegment data =
-                cut(
+                copy(
                         whole.data(),
                         whole.rows(),
                         format.bytes(wholeCols),
@@ -90,7 +87,7 @@ final class Slices {
                 whole.rows(),
                 format,
                 new Weights.Scales(
-                        cut(
+                        copy(
                                 scales.scales(),
                                 gridRows,
                                 perRow * Float.BYTES,
@@ -109,10 +106,10 @@ final class Slices {
             long first,
             long count,
             Scratch scratch) {
-        return zeros == null ? null : cut(zeros, rows, rowBytes, first, count, scratch);
+        return zeros == null ? null : copy(zeros, rows, rowBytes, first, count, scratch);
     }
 
-    private static MemorySegment cut(
+    private static MemorySegment copy(
             MemorySegment from,
             long rows,
             long rowBytes,
@@ -127,10 +124,10 @@ final class Slices {
     }
 
     /** What {@link #cols} will say of its part. */
-    static Weights.Shape colShape(String name, Weights.Shape whole, long from, long cols) {
+    static Weights.Shape colShape(String cut, Weights.Shape whole, long from, long cols) {
         long together = whole.format().blockElements();
         if (from % together != 0 || cols % together != 0) {
-            throw parted(name, "columns", from % together != 0 ? from : cols, together);
+            throw parted(cut, "columns", from % together != 0 ? from : cols, together);
         }
         long block = whole.blockCols();
         if (block == 0) {
@@ -138,7 +135,7 @@ final class Slices {
         }
         boolean isInOne = from / block == (from + cols - 1) / block;
         if (!isInOne && from % block != 0) {
-            throw parted(name, "columns", from, block);
+            throw parted(cut, "columns", from, block);
         }
         return new Weights.Shape(
                 whole.rows(),
@@ -148,9 +145,9 @@ final class Slices {
                 whole.hasZeros());
     }
 
-    private static ModelException parted(String name, String what, long at, long block) {
+    private static ModelException parted(String cut, String what, long at, long block) {
         return ModelException.unsupported(
-                "tensor-parallel-size cuts %s between %s that are quantised together: at=%d must be a multiple of %d"
-                        .formatted(name, what, at, block));
+                "%s between %s that are quantised together: at=%d must be a multiple of %d"
+                        .formatted(cut, what, at, block));
     }
 }

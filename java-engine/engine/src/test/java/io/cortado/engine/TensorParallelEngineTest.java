@@ -2,16 +2,20 @@ package io.cortado.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.cortado.api.Constraint;
 import io.cortado.api.Embedding;
 import io.cortado.api.EmbeddingRequest;
 import io.cortado.api.Engine;
+import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
+import io.cortado.api.GangOptions;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Penalties;
+import io.cortado.api.PlanLoad;
 import io.cortado.api.Prompt;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
@@ -25,6 +29,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -200,6 +205,36 @@ class TensorParallelEngineTest {
                 assertEquals(first, got);
             }
         }
+    }
+
+    @Test
+    void refusesOptionsThatOtherRanksDoNotKnow() {
+        EngineOptions options = DemoEngine.options().tensorParallelSize(2);
+        refuses("device=cpu: device=cuda:0", () -> options.device("cuda:0"));
+        refuses("no kv-offload-gb: bytes=5", () -> options.kvOffloadBytes(5));
+        refuses(
+                "no experts on several ranks: ranks with experts=2",
+                () -> options.gang(GangOptions.NONE.expertParallel(2)));
+        refuses(
+                "without a draft model or head: method=mtp",
+                () -> options.speculation(Speculation.mtp(2)));
+        refuses(
+                "must be in [1, 64]: tensor-parallel-size=65",
+                () -> options.tensorParallelSize(65));
+        refuses(
+                "WORLD_SIZE must be the number of ranks, 2",
+                () -> options.gang(GangOptions.NONE.process(1, 3, "here")));
+        refuses(
+                "plan is of one rank: tensor-parallel-size=2",
+                () ->
+                        new CortadoEngineProvider()
+                                .plan(DemoEngine.folder(), options, new PlanLoad(1, 16, 16)));
+    }
+
+    private static void refuses(String why, Executable what) {
+        EngineException e = assertThrows(EngineException.class, what);
+        assertEquals(EngineException.Code.INVALID_REQUEST, e.code());
+        assertTrue(String.valueOf(e.getMessage()).contains(why), e::toString);
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
@@ -19,6 +20,7 @@ import io.cortado.gang.GangException;
 import io.cortado.gang.InProcessGang;
 import io.cortado.gang.Parts;
 import io.cortado.gang.Transport;
+import io.cortado.gang.UcxTransport;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -236,18 +238,18 @@ class TensorParallelFailureTest {
     }
 
     /** One of two processes. */
-    private EngineOptions process(int rank) {
-        return options(2).gang(GangOptions.NONE.process(rank, 2, "here"));
+    private EngineOptions process(int rank, String rendezvous) {
+        return options(2).gang(GangOptions.NONE.process(rank, 2, rendezvous));
     }
 
     /** A follower as a process has it, on a thread here. */
-    private CompletableFuture<Void> follow(EngineOptions options, Transport transport) {
+    private CompletableFuture<Void> follow(EngineOptions options, GangConnector connector) {
         CompletableFuture<Void> end = new CompletableFuture<>();
         Thread.ofPlatform()
                 .daemon()
                 .start(() -> {
                     try {
-                        CortadoEngineProvider.follow(folder, options, (_, _) -> transport);
+                        CortadoEngineProvider.follow(folder, options, connector);
                         end.complete(null);
                     } catch (RuntimeException | Error e) {
                         end.completeExceptionally(e);
@@ -258,15 +260,28 @@ class TensorParallelFailureTest {
 
     @Test
     void ranksMayBeProcessesOfTheirOwn() throws Exception {
+        Transport[] ranks = InProcessGang.create(2);
+        servesWithAFollower("here", (rank, _) -> ranks[rank]);
+    }
+
+    @Test
+    void ranksMayMeetInAFolder(@TempDir Path meeting) throws Exception {
+        String absence = UcxTransport.absence();
+        assumeTrue(absence == null, absence);
+        EngineOptions options = options(2);
+        GangOptions gang = GangOptions.NONE.process(0, 2, meeting.toString());
+        servesWithAFollower(meeting.toString(), GangConnector.of(options.gang(gang)));
+    }
+
+    private void servesWithAFollower(String rendezvous, GangConnector connector) throws Exception {
         TinyModel.in(folder);
         List<List<Integer>> expected = new ArrayList<>();
         try (Engine engine = Engine.open(folder, options(1))) {
             askAll(engine).forEach(answers -> expected.add(answers.ids()));
         }
-        Transport[] ranks = InProcessGang.create(2);
-        CompletableFuture<Void> follower = follow(process(1).threads(1), ranks[1]);
-        GangConnector first = (_, _) -> ranks[0];
-        try (Engine engine = CortadoEngineProvider.open(folder, process(0), first)) {
+        CompletableFuture<Void> follower = follow(process(1, rendezvous).threads(1), connector);
+        EngineOptions options = process(0, rendezvous);
+        try (Engine engine = CortadoEngineProvider.open(folder, options, connector)) {
             List<List<Integer>> got = new ArrayList<>();
             askAll(engine).forEach(answers -> got.add(answers.ids()));
             assertEquals(expected, got);
@@ -279,12 +294,13 @@ class TensorParallelFailureTest {
     void ranksWithOtherOptionsAreRefused() throws IOException {
         TinyModel.in(folder);
         Transport[] ranks = InProcessGang.create(2);
-        CompletableFuture<Void> follower = follow(process(1).maxNumSeqs(3), ranks[1]);
-        GangConnector first = (_, _) -> ranks[0];
+        GangConnector connector = (rank, _) -> ranks[rank];
+        CompletableFuture<Void> follower = follow(process(1, "here").maxNumSeqs(3), connector);
+        EngineOptions options = process(0, "here");
         EngineException refused =
                 assertThrows(
                         EngineException.class,
-                        () -> CortadoEngineProvider.open(folder, process(0), first).close());
+                        () -> CortadoEngineProvider.open(folder, options, connector).close());
         assertTrue(
                 String.valueOf(refused.getMessage()).contains("runs another model or options"),
                 refused::toString);
