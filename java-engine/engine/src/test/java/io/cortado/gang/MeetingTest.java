@@ -27,6 +27,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -94,7 +95,7 @@ class MeetingTest {
         }
     }
 
-    private static void assertFailed(Object result, GangException.Kind kind, String... texts) {
+    private static void assertFailed(@Nullable Object result, GangException.Kind kind, String... texts) {
         GangException e = assertInstanceOf(GangException.class, result, String.valueOf(result));
         assertEquals(kind, e.kind(), e.getMessage());
         for (String text : texts) {
@@ -140,6 +141,19 @@ class MeetingTest {
                 GangException.Kind.MISMATCH,
                 "version=7",
                 "version=1");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"folder", "port"})
+    void theOthersAreToldOfAMismatchAsWell(String kind) throws Exception {
+        Hello[] hellos = new Hello[8];
+        for (int rank = 0; rank < hellos.length; rank++) {
+            hellos[rank] = hello(rank, rank == 5 ? 9 : 8);
+        }
+        assertAllFailed(
+                meet(place(kind), LONG, hellos),
+                GangException.Kind.MISMATCH,
+                "rank 5 has WORLD_SIZE=9, rank 0 WORLD_SIZE=8");
     }
 
     @ParameterizedTest
