@@ -21,6 +21,7 @@ constexpr int64_t kSecond = 1'000'000'000;
 // What the ranks of a run tell each other outside UCX.
 struct Board {
     std::atomic<int> arrived;
+    std::atomic<int> connected;
     std::atomic<int> done;
     std::atomic<pid_t> stopped;
     int64_t address_bytes[kMaxRanks];
@@ -67,6 +68,8 @@ struct Rank {
             if (peer == rank) continue;
             CHECK_OK(ct_ucx_connect(ucx, peer, board->address[peer], board->address_bytes[peer]));
         }
+        ++board->connected;
+        wait_for(board->connected, size);
     }
 
     int32_t exchange(Side& receive, std::vector<int64_t>& received, const Side& send, int32_t kind = 7,

@@ -98,6 +98,7 @@ final class FolderMeeting implements Meeting {
             while (stays && !roster.isFull() && System.nanoTime() - until < 0) {
                 Thread.sleep(PAUSE_MILLIS);
                 for (Path file : unseen(gang, seen)) {
+                    seen.add(file);
                     roster.addLate(decodeHello(file));
                     write(gang.resolve(ANSWER), roster.refusal(why).encode());
                 }
@@ -109,6 +110,7 @@ final class FolderMeeting implements Meeting {
 
     private static void addNew(Roster roster, Path gang, Set<Path> seen) throws IOException {
         for (Path file : unseen(gang, seen)) {
+            seen.add(file);
             roster.add(decodeHello(file));
         }
     }
@@ -117,7 +119,7 @@ final class FolderMeeting implements Meeting {
         List<Path> files = new ArrayList<>();
         try (DirectoryStream<Path> hellos = Files.newDirectoryStream(gang, HELLO + "*")) {
             for (Path file : hellos) {
-                if (seen.add(file)) {
+                if (!seen.contains(file)) {
                     files.add(file);
                 }
             }

@@ -27,6 +27,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -94,7 +95,7 @@ class MeetingTest {
         }
     }
 
-    private static void assertFailed(Object result, GangException.Kind kind, String... texts) {
+    private static void assertFailed(@Nullable Object result, GangException.Kind kind, String... texts) {
         GangException e = assertInstanceOf(GangException.class, result, String.valueOf(result));
         assertEquals(kind, e.kind(), e.getMessage());
         for (String text : texts) {
@@ -140,6 +141,19 @@ class MeetingTest {
                 GangException.Kind.MISMATCH,
                 "version=7",
                 "version=1");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"folder", "port"})
+    void theOthersAreToldOfAMismatchAsWell(String kind) throws Exception {
+        Hello[] hellos = new Hello[8];
+        for (int rank = 0; rank < hellos.length; rank++) {
+            hellos[rank] = hello(rank, rank == 5 ? 9 : 8);
+        }
+        assertAllFailed(
+                meet(place(kind), LONG, hellos),
+                GangException.Kind.MISMATCH,
+                "rank 5 has WORLD_SIZE=9, rank 0 WORLD_SIZE=8");
     }
 
     @ParameterizedTest
@@ -280,17 +294,12 @@ class MeetingTest {
         GangSettings.Place.Port port = freePort();
         Place place = () -> new PortMeeting(port);
         try (ExecutorService threads = Executors.newCachedThreadPool()) {
-            Future<List<Object>> others =
-                    threads.submit(() -> meet(place, 10 * SHORT, hello(0, 3), hello(2, 3)));
+            Future<List<Object>> rank0 = threads.submit(() -> meet(place, LONG, hello(0, 3)));
             try (Socket dying = connect(port)) {
                 dying.getOutputStream().write(hello(1, 3).encode());
-                assertFalse(others.isDone());
-            }
-            for (Object result : others.get()) {
-                assertInstanceOf(GangException.class, result);
             }
             assertFailed(
-                    others.get().getFirst(),
+                    rank0.get().getFirst(),
                     GangException.Kind.ABORTED,
                     "rank 1 has left the rendezvous");
         }

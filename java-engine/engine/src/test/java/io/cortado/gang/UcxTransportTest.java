@@ -91,6 +91,16 @@ class UcxTransportTest {
         assertEquals(SIZE, ranks.get(1).size());
     }
 
+    /** The JVM's own handler of the signal makes the exception. */
+    @Test
+    @SuppressWarnings("NullAway")
+    void theJvmKeepsItsSignals() {
+        Path[] nothing = {null};
+        for (int i = 0; i < 10_000; i++) {
+            assertThrows(NullPointerException.class, () -> nothing[0].getFileName());
+        }
+    }
+
     @Test
     void abortEndsTheExchangeThatWaits() throws Exception {
         Future<GangException> waiting =
