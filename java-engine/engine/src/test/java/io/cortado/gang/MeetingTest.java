@@ -95,7 +95,8 @@ class MeetingTest {
         }
     }
 
-    private static void assertFailed(@Nullable Object result, GangException.Kind kind, String... texts) {
+    private static void assertFailed(
+            @Nullable Object result, GangException.Kind kind, String... texts) {
         GangException e = assertInstanceOf(GangException.class, result, String.valueOf(result));
         assertEquals(kind, e.kind(), e.getMessage());
         for (String text : texts) {
