@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
@@ -36,6 +37,10 @@ class DeployTest {
     private static final YAMLMapper YAML = YAMLMapper.builder().build();
 
     /** All documents, by kind; a kind has one. */
+    private static JsonNode document(String kind) throws IOException {
+        return Objects.requireNonNull(documents().get(kind), kind);
+    }
+
     private static Map<String, JsonNode> documents() throws IOException {
         Map<String, JsonNode> found = new HashMap<>();
         try (Stream<Path> files = Files.walk(DEPLOY)) {
@@ -101,7 +106,7 @@ class DeployTest {
     })
     void aBrokenManifestIsRefused(String kind, String at, String field, String value)
             throws Exception {
-        JsonNode document = documents().get(kind).deepCopy();
+        JsonNode document = document(kind).deepCopy();
         ObjectNode place = (ObjectNode) document.at(at);
         if (value == null) {
             assertTrue(place.has(field));
@@ -113,7 +118,7 @@ class DeployTest {
     }
 
     private static JsonNode template(String name) throws IOException {
-        return documents().get("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/" + name);
+        return document("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/" + name);
     }
 
     private static JsonNode container(String template) throws IOException {
@@ -161,8 +166,7 @@ class DeployTest {
 
     @Test
     void ranksFindEachOtherByWhatTheirGroupIsToldBefore() throws Exception {
-        String size =
-                documents().get("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/size").asString();
+        String size = document("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/size").asString();
         for (String template : List.of("leaderTemplate", "workerTemplate")) {
             Map<String, String> env = new HashMap<>();
             container(template)
@@ -195,22 +199,21 @@ class DeployTest {
 
     @Test
     void routersReachTheLeadersAndNobodyElse() throws Exception {
-        Map<String, JsonNode> documents = documents();
         String port = flag("leaderTemplate", "--port");
-        JsonNode pool = documents.get("InferencePool");
+        JsonNode pool = document("InferencePool");
         JsonNode selector = pool.at("/spec/selector/matchLabels");
-        assertEquals(selector, documents.get("Service").at("/spec/selector"));
+        assertEquals(selector, document("Service").at("/spec/selector"));
         assertTrue(matches(selector, template("leaderTemplate")));
         assertFalse(matches(selector, template("workerTemplate")));
         assertEquals(port, pool.at("/spec/targetPorts/0/number").asString());
-        assertEquals(port, documents.get("Service").at("/spec/ports/0/targetPort").asString());
+        assertEquals(port, document("Service").at("/spec/ports/0/targetPort").asString());
         for (String probe : List.of("startupProbe", "livenessProbe", "readinessProbe")) {
             assertEquals(
                     port, container("leaderTemplate").at("/" + probe + "/httpGet/port").asString());
         }
-        JsonNode backend = documents.get("HTTPRoute").at("/spec/rules/0/backendRefs/0");
+        JsonNode backend = document("HTTPRoute").at("/spec/rules/0/backendRefs/0");
         assertEquals(pool.at("/metadata/name"), backend.get("name"));
-        JsonNode picker = documents.get("EndpointPickerConfig");
+        JsonNode picker = document("EndpointPickerConfig");
         Set<String> plugins = new TreeSet<>();
         picker.get("plugins").forEach(each -> plugins.add(each.get("type").stringValue()));
         picker.at("/schedulingProfiles/0/plugins")
