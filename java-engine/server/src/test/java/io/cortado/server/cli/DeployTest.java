@@ -14,9 +14,11 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -47,6 +49,10 @@ class DeployTest {
             }
         }
         return found;
+    }
+
+    private static JsonNode document(String kind) throws IOException {
+        return Objects.requireNonNull(documents().get(kind), kind);
     }
 
     private static String kind(JsonNode document) {
@@ -99,9 +105,9 @@ class DeployTest {
         "EndpointPickerConfig, /plugins/0, type, '\"queue-scorers\"'",
         "EndpointPickerConfig, '', plugins, "
     })
-    void aBrokenManifestIsRefused(String kind, String at, String field, String value)
+    void aBrokenManifestIsRefused(String kind, String at, String field, @Nullable String value)
             throws Exception {
-        JsonNode document = documents().get(kind).deepCopy();
+        JsonNode document = document(kind).deepCopy();
         ObjectNode place = (ObjectNode) document.at(at);
         if (value == null) {
             assertTrue(place.has(field));
@@ -113,7 +119,7 @@ class DeployTest {
     }
 
     private static JsonNode template(String name) throws IOException {
-        return documents().get("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/" + name);
+        return document("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/" + name);
     }
 
     private static JsonNode container(String template) throws IOException {
@@ -162,7 +168,7 @@ class DeployTest {
     @Test
     void ranksFindEachOtherByWhatTheirGroupIsToldBefore() throws Exception {
         String size =
-                documents().get("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/size").asString();
+                document("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/size").asString();
         for (String template : List.of("leaderTemplate", "workerTemplate")) {
             Map<String, String> env = new HashMap<>();
             container(template)
@@ -195,22 +201,21 @@ class DeployTest {
 
     @Test
     void routersReachTheLeadersAndNobodyElse() throws Exception {
-        Map<String, JsonNode> documents = documents();
         String port = flag("leaderTemplate", "--port");
-        JsonNode pool = documents.get("InferencePool");
+        JsonNode pool = document("InferencePool");
         JsonNode selector = pool.at("/spec/selector/matchLabels");
-        assertEquals(selector, documents.get("Service").at("/spec/selector"));
+        assertEquals(selector, document("Service").at("/spec/selector"));
         assertTrue(matches(selector, template("leaderTemplate")));
         assertFalse(matches(selector, template("workerTemplate")));
         assertEquals(port, pool.at("/spec/targetPorts/0/number").asString());
-        assertEquals(port, documents.get("Service").at("/spec/ports/0/targetPort").asString());
+        assertEquals(port, document("Service").at("/spec/ports/0/targetPort").asString());
         for (String probe : List.of("startupProbe", "livenessProbe", "readinessProbe")) {
             assertEquals(
                     port, container("leaderTemplate").at("/" + probe + "/httpGet/port").asString());
         }
-        JsonNode backend = documents.get("HTTPRoute").at("/spec/rules/0/backendRefs/0");
+        JsonNode backend = document("HTTPRoute").at("/spec/rules/0/backendRefs/0");
         assertEquals(pool.at("/metadata/name"), backend.get("name"));
-        JsonNode picker = documents.get("EndpointPickerConfig");
+        JsonNode picker = document("EndpointPickerConfig");
         Set<String> plugins = new TreeSet<>();
         picker.get("plugins").forEach(each -> plugins.add(each.get("type").stringValue()));
         picker.at("/schedulingProfiles/0/plugins")
