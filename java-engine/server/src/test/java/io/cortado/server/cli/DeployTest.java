@@ -167,8 +167,7 @@ class DeployTest {
 
     @Test
     void ranksFindEachOtherByWhatTheirGroupIsToldBefore() throws Exception {
-        String size =
-                document("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/size").asString();
+        String size = document("LeaderWorkerSet").at("/spec/leaderWorkerTemplate/size").asString();
         for (String template : List.of("leaderTemplate", "workerTemplate")) {
             Map<String, String> env = new HashMap<>();
             container(template)
