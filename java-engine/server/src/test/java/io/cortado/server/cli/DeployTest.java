@@ -18,6 +18,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -52,6 +53,10 @@ class DeployTest {
             }
         }
         return found;
+    }
+
+    private static JsonNode document(String kind) throws IOException {
+        return Objects.requireNonNull(documents().get(kind), kind);
     }
 
     private static String kind(JsonNode document) {
@@ -104,7 +109,7 @@ class DeployTest {
         "EndpointPickerConfig, /plugins/0, type, '\"queue-scorers\"'",
         "EndpointPickerConfig, '', plugins, "
     })
-    void aBrokenManifestIsRefused(String kind, String at, String field, String value)
+    void aBrokenManifestIsRefused(String kind, String at, String field, @Nullable String value)
             throws Exception {
         JsonNode document = document(kind).deepCopy();
         ObjectNode place = (ObjectNode) document.at(at);
