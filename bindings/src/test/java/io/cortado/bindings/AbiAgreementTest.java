@@ -100,6 +100,7 @@ class AbiAgreementTest {
             case "int64_t" -> "long ";
             case "int32_t" -> "int ";
             case "float" -> "float ";
+            case "ct_host_function" -> "MemorySegment ";
             case "void" -> "";
             default -> throw new AssertionError("unknown type in the header: " + parameter);
         };

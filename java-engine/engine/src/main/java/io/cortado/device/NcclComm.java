@@ -118,6 +118,9 @@ public final class NcclComm {
     }
 
     private MemorySegment queue(Stream stream) {
+        if (stream.isCapturing()) {
+            throw new IllegalStateException("collectives cannot be captured into a graph");
+        }
         return MemorySegment.ofAddress(addresses.of(stream));
     }
 
