@@ -30,7 +30,7 @@ class ExpertProcessesTest {
     /** Of exchanges where a rank is lost. */
     private static final int SHORT_MS = 2000;
 
-    private static final int ROUNDS = Integer.getInteger("cortado.fault.rounds", 6);
+    private static final int ROUNDS = Integer.getInteger("cortado.fault.rounds", 4);
 
     @TempDir Path folder;
 
