@@ -38,10 +38,6 @@ class DeployTest {
     private static final YAMLMapper YAML = YAMLMapper.builder().build();
 
     /** All documents, by kind; a kind has one. */
-    private static JsonNode document(String kind) throws IOException {
-        return Objects.requireNonNull(documents().get(kind), kind);
-    }
-
     private static Map<String, JsonNode> documents() throws IOException {
         Map<String, JsonNode> found = new HashMap<>();
         try (Stream<Path> files = Files.walk(DEPLOY)) {

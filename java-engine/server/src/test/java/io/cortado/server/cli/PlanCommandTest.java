@@ -89,7 +89,8 @@ class PlanCommandTest {
         assertEquals(4, plan.at("/apart/ranks").asInt());
         assertEquals(64, plan.at("/apart/batch").asDouble(), 1e-9);
         assertTrue(plan.at("/apart/attention_us").asDouble() > 0);
-        assertEquals(4, plan.at("/expert_parallel/ranks").asInt());
+        int together = plan.at("/expert_parallel/ranks").asInt(); // as many as give most for each
+        assertTrue(together >= 1 && together <= 4, json.out());
         assertTrue(plan.at("/refusal").isNull());
     }
 
