@@ -255,7 +255,8 @@ final class ExpertGang implements AutoCloseable {
         return gang.rebalanceSeconds() == 0 || gang.rank() != 0
                 ? null
                 : new ExpertMoves(
-                        link(),
+                        link()::placements,
+                        link()::propose,
                         new ExpertBalancer(ranks.experts(), gang.redundantExperts()),
                         gang.rebalanceSeconds() * 1000L * NANOS_PER_MS,
                         System::nanoTime);

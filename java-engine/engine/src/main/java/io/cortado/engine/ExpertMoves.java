@@ -4,11 +4,12 @@ import static java.lang.System.Logger.Level.INFO;
 
 import io.cortado.api.ExpertLoad;
 import io.cortado.moe.ExpertBalancer;
-import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertPlacement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,15 +25,26 @@ final class ExpertMoves {
     /** Choices of a layer: with fewer a look says little. */
     private static final long LEAST_CHOICES = 1000;
 
-    private final ExpertLink link;
+    private final Supplier<List<ExpertPlacement>> inForce;
+    private final Consumer<List<ExpertPlacement>> propose;
     private final ExpertBalancer balancer;
     private final long everyNanos;
     private final LongSupplier clock;
     private long lastNanos;
     private @Nullable List<ExpertLoad> seen;
 
-    ExpertMoves(ExpertLink link, ExpertBalancer balancer, long everyNanos, LongSupplier clock) {
-        this.link = link;
+    /**
+     * @param inForce the placements now, by layer
+     * @param propose takes those that are wanted
+     */
+    ExpertMoves(
+            Supplier<List<ExpertPlacement>> inForce,
+            Consumer<List<ExpertPlacement>> propose,
+            ExpertBalancer balancer,
+            long everyNanos,
+            LongSupplier clock) {
+        this.inForce = inForce;
+        this.propose = propose;
         this.balancer = balancer;
         this.everyNanos = everyNanos;
         this.clock = clock;
@@ -40,18 +52,18 @@ final class ExpertMoves {
     }
 
     /** Before a step. */
-    void turn(LoadReader loads) {
+    void turn(Supplier<List<ExpertLoad>> loads) {
         long now = clock.getAsLong();
         if (now - lastNanos >= everyNanos) {
             lastNanos = now;
-            look(loads.snapshot());
+            look(loads.get());
         }
     }
 
     private void look(List<ExpertLoad> counted) {
         List<ExpertLoad> before = seen;
         seen = counted;
-        List<ExpertPlacement> current = link.placements();
+        List<ExpertPlacement> current = inForce.get();
         List<ExpertPlacement> wanted = new ArrayList<>();
         int moves = 0;
         for (int layer = 0; layer < current.size(); layer++) {
@@ -66,7 +78,7 @@ final class ExpertMoves {
         }
         if (moves > 0) {
             LOG.log(INFO, "{0} experts move to ranks that have less to do", moves);
-            link.propose(wanted);
+            propose.accept(wanted);
         }
     }
 

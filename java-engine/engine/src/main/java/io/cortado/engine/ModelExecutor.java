@@ -262,7 +262,7 @@ final class ModelExecutor implements Executor {
             loads.beforeStep(stream);
         }
         if (balance != null && loads != null) {
-            balance.turn(loads);
+            balance.turn(loads::snapshot);
         }
         slot.submit(batch, cache, last.tokens(), stream);
         ticked();

@@ -175,8 +175,7 @@ final class ServeCommand implements Callable<Integer> {
         banner(engine, server, names.isEmpty() ? engine.model().name() : names.getFirst());
         if (engineOptions.gang().worldSize() > 1) {
             awaitFailure(engine);
-            server.close();
-            return 1;
+            return 1; // once what has failed was told: the drain comes first
         }
         new CountDownLatch(1).await();
         return 0;
@@ -290,8 +289,8 @@ final class ServeCommand implements Callable<Integer> {
             System.err.println("draining: at most " + shutdownTimeout + " s");
             server.drain(shutdownTimeout * 1000L);
             server.close();
+            code = engine.failure() == null ? 0 : 1;
             engine.close();
-            code = 0;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {

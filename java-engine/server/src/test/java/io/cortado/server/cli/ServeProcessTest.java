@@ -2,6 +2,7 @@ package io.cortado.server.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -13,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -64,7 +66,46 @@ class ServeProcessTest {
         }
     }
 
+    /** Two ranks that share a model's experts: without one the other ends, and says so. */
+    @Test
+    void aGangEndsWithTheRankThatIsLost(@TempDir Path cache) throws Exception {
+        String ucx = "/sbin/ldconfig -p | grep -q libucp.so.0";
+        int found = new ProcessBuilder("sh", "-c", ucx).start().waitFor();
+        assumeTrue(found == 0, "there is no libucp.so.0");
+        Process[] ranks = new Process[2];
+        for (int rank = 0; rank < 2; rank++) {
+            Map<String, String> environment =
+                    Map.of(
+                            "RANK", Integer.toString(rank),
+                            "WORLD_SIZE", "2",
+                            "RENDEZVOUS", cache.resolve("meet").toString());
+            ranks[rank] =
+                    serve(
+                            cache.resolve("rank" + rank),
+                            environment,
+                            "demo-moe",
+                            "--expert-parallel-size=2",
+                            "--gang-timeout-s=3",
+                            "--served-model-name=cortado-demo");
+        }
+        try (BufferedReader lines = ranks[0].inputReader()) {
+            HttpResponse<Stream<String>> answer = stream(url(lines), 400, 1);
+            ranks[1].destroyForcibly();
+            assertTrue(answer.body().anyMatch(line -> line.contains("\"error\"")));
+            assertTrue(ranks[0].waitFor(60, TimeUnit.SECONDS));
+            assertEquals(1, ranks[0].exitValue());
+        } finally {
+            ranks[0].destroyForcibly();
+            ranks[1].destroyForcibly();
+        }
+    }
+
     private static Process serve(Path cache, String... flags) throws IOException {
+        return serve(cache, Map.of(), flags);
+    }
+
+    private static Process serve(Path cache, Map<String, String> environment, String... flags)
+            throws IOException {
         List<String> command =
                 new ArrayList<>(
                         List.of(
@@ -80,6 +121,7 @@ class ServeProcessTest {
         command.addAll(List.of(flags));
         ProcessBuilder builder = new ProcessBuilder(command);
         builder.environment().put("XDG_CACHE_HOME", cache.toString());
+        builder.environment().putAll(environment);
         builder.redirectError(ProcessBuilder.Redirect.INHERIT);
         return builder.start();
     }
