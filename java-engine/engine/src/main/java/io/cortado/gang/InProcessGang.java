@@ -16,6 +16,10 @@ import org.jspecify.annotations.Nullable;
 public final class InProcessGang {
     private static final int MAX_RANKS = 64;
     private static final int SPINS = 50;
+
+    /** To sleep and be woken costs more than that where a core is idle. */
+    private static final long YIELD_NANOS = 100_000;
+
     private static final int NOBODY = -1;
 
     private final int size;
@@ -159,6 +163,13 @@ public final class InProcessGang {
                     return;
                 }
                 Thread.onSpinWait();
+            }
+            long yields = Math.min(until, System.nanoTime() + YIELD_NANOS);
+            while (System.nanoTime() < yields) {
+                if (sent.get(from) > exchange) {
+                    return;
+                }
+                Thread.yield();
             }
             parked.set(rank, Thread.currentThread());
             parkedFor.set(rank, from);
