@@ -118,8 +118,7 @@ final class RanksBench implements Callable<Integer> {
     }
 
     private static double median(List<Double> values) {
-        double[] sorted = values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
-        return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
+        return Summary.of(values.stream().mapToDouble(Double::doubleValue).toArray()).median();
     }
 
     private void print(List<Layout> layouts) throws IOException {

@@ -284,7 +284,7 @@ public final class CortadoEngineProvider implements EngineProvider {
             MaskThreads masks,
             GangConnector connector) {
         Drafters drafters = Drafters.of(options, folder, config);
-        RankGroup ranks = RankGroup.of(options, connector);
+        RankGroup ranks = RankGroup.of(options, config, connector);
         OpenDevices devices = null;
         CausalLm model = null;
         Drafter drafter = null;

@@ -174,7 +174,7 @@ final class ExpertGang implements AutoCloseable {
 
     private void connect(int rank, CompletableFuture<ExpertLink> connected) {
         try {
-            Transport transport = connector.connect(rank, ranks.size());
+            Transport transport = connector.connect(rank, ranks.size(), config.describe());
             connected.complete(
                     new ExpertLink(
                             transport,

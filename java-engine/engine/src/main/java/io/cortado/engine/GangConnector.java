@@ -21,7 +21,7 @@ interface GangConnector {
 
     /** Where there is no gang. */
     GangConnector NONE =
-            (rank, _) -> {
+            (rank, _, _) -> {
                 throw new IllegalStateException("there is no gang: rank=" + rank);
             };
 
@@ -30,8 +30,9 @@ interface GangConnector {
      *
      * @param rank of the gang
      * @param size of the gang
+     * @param model all that decides what is computed: the same on all ranks
      */
-    Transport connect(int rank, int size);
+    Transport connect(int rank, int size, String model);
 
     /** What the options say. */
     static GangConnector of(EngineOptions options) {
@@ -41,12 +42,12 @@ interface GangConnector {
             return NONE;
         }
         return gang.worldSize() > 1
-                ? (rank, size) -> meet(options, rank, size)
+                ? (rank, size, model) -> meet(options, rank, size, model)
                 : inProcess(ofTensors > 1 ? ofTensors : gang.numAttention() + gang.numExperts());
     }
 
     /** A rank of a gang in several processes; a process may be two of them. */
-    private static Transport meet(EngineOptions options, int rank, int size) {
+    private static Transport meet(EngineOptions options, int rank, int size, String model) {
         GangOptions gang = options.gang();
         GangSettings settings =
                 GangSettings.of(
@@ -58,13 +59,16 @@ interface GangConnector {
                                 "RENDEZVOUS",
                                 gang.rendezvous()));
         String agreement =
-                "attention-ranks=%d expert-ranks=%d expert-parallel-size=%d redundant-experts=%d tensor-parallel-size=%d"
+                "attention-ranks=%d expert-ranks=%d expert-parallel-size=%d redundant-experts=%d tensor-parallel-size=%d activations=%s dummy-weights=%s model=%08x"
                         .formatted(
                                 gang.attentionRanks(),
                                 gang.expertRanks(),
                                 gang.expertParallelSize(),
                                 gang.redundantExperts(),
-                                options.tensorParallelSize());
+                                options.tensorParallelSize(),
+                                options.activations(),
+                                options.dummyWeights(),
+                                model.hashCode());
         return Rendezvous.join(
                 settings,
                 agreement.getBytes(StandardCharsets.UTF_8),
@@ -77,6 +81,6 @@ interface GangConnector {
     /** Ranks that are all in this process, however many engines they are. */
     static GangConnector inProcess(int numRanks) {
         Transport[] all = InProcessGang.create(numRanks);
-        return (rank, _) -> all[rank];
+        return (rank, _, _) -> all[rank];
     }
 }

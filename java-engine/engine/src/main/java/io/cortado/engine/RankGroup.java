@@ -38,7 +38,9 @@ final class RankGroup implements AutoCloseable {
      * Connects the first rank, and the others where all are in this process; null: one rank has the
      * whole model.
      */
-    static @Nullable RankGroup of(EngineOptions options, GangConnector connector) {
+    static @Nullable RankGroup of(
+            EngineOptions options, ModelConfig config, GangConnector connector) {
+        String model = config.describe();
         int size = options.tensorParallelSize();
         if (size == 1) {
             return null;
@@ -46,7 +48,7 @@ final class RankGroup implements AutoCloseable {
         boolean areAllHere = options.gang().worldSize() == 1;
         Transport[] here = new Transport[areAllHere ? size : 1];
         for (int rank = 0; rank < here.length; rank++) {
-            here[rank] = connector.connect(rank, size);
+            here[rank] = connector.connect(rank, size, model);
         }
         return new RankGroup(options, here, deadlineNanos(options));
     }
@@ -69,7 +71,8 @@ final class RankGroup implements AutoCloseable {
             int maxModelLen,
             GangConnector connector) {
         Transport transport =
-                connector.connect(options.gang().rank(), options.tensorParallelSize());
+                connector.connect(
+                        options.gang().rank(), options.tensorParallelSize(), config.describe());
         boolean isOver = false;
         try (Follower follower =
                 new Follower(

@@ -132,6 +132,23 @@ class ExpertProcessesTest {
     }
 
     @Test
+    void ranksOfOtherModelsDoNotBegin() throws Exception {
+        assumeTrue(Files.isDirectory(ExpertRanksTest.GOLDENS), "there are no goldens");
+        String place = folder.resolve("meet").toString();
+        String model = DemoEngine.moeFolder().toString();
+        String other = ExpertRanksTest.GOLDENS.resolve("qwen3-moe").toString();
+        try (EngineRank first = new EngineRank(model, "ep", "1", "2", "0", "2", place, "3000");
+                EngineRank second =
+                        new EngineRank(other, "ep", "1", "2", "1", "2", place, "3000")) {
+            for (EngineRank rank : List.of(first, second)) {
+                String told = rank.next();
+                assertTrue(told.contains("model="), told);
+                assertEquals(3, rank.exit());
+            }
+        }
+    }
+
+    @Test
     void ranksThatDisagreeDoNotBegin() throws Exception {
         Path model = DemoEngine.moeFolder();
         String place = folder.resolve("meet").toString();

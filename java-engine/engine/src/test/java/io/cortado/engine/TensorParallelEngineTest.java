@@ -42,7 +42,7 @@ class TensorParallelEngineTest {
     /** Ranks that come to their exchanges late, as a seed says. */
     private static GangConnector late(int size, long seed) {
         Transport[] ranks = InProcessGang.create(size);
-        return (rank, _) -> new LateTransport(ranks[rank], seed);
+        return (rank, _, _) -> new LateTransport(ranks[rank], seed);
     }
 
     private static Engine open(EngineOptions options, int size, long seed) throws IOException {

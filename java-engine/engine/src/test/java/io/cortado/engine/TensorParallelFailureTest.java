@@ -103,7 +103,7 @@ class TensorParallelFailureTest {
 
     /** Ranks the last of which is mortal. */
     private static GangConnector ranks(Mortal last) {
-        return (rank, size) -> rank == size - 1 ? last : last.others[rank];
+        return (rank, size, _) -> rank == size - 1 ? last : last.others[rank];
     }
 
     private static Mortal mortal(int size, Loss loss, long exchanges) {
@@ -261,7 +261,7 @@ class TensorParallelFailureTest {
     @Test
     void ranksMayBeProcessesOfTheirOwn() throws Exception {
         Transport[] ranks = InProcessGang.create(2);
-        servesWithAFollower("here", (rank, _) -> ranks[rank]);
+        servesWithAFollower("here", (rank, _, _) -> ranks[rank]);
     }
 
     @Test
@@ -294,7 +294,7 @@ class TensorParallelFailureTest {
     void ranksWithOtherOptionsAreRefused() throws IOException {
         TinyModel.in(folder);
         Transport[] ranks = InProcessGang.create(2);
-        GangConnector connector = (rank, _) -> ranks[rank];
+        GangConnector connector = (rank, _, _) -> ranks[rank];
         CompletableFuture<Void> follower = follow(process(1, "here").maxNumSeqs(3), connector);
         EngineOptions options = process(0, "here");
         EngineException refused =

@@ -1,10 +1,10 @@
 package io.cortado.bench.exchange;
 
+import io.cortado.bench.Summary;
 import io.cortado.gang.Parts;
 import io.cortado.gang.Transport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -59,7 +59,11 @@ public record ExchangeTimes(double smallUs, double roundTripUs, double tokensUs,
             MemorySegment.copy(from, 0, to, 0, BYTES);
             copies[at] = (System.nanoTime() - begun) / 1e3;
         }
-        return new ExchangeTimes(median(small), median(roundTrips), median(tokens), median(copies));
+        return new ExchangeTimes(
+                Summary.of(small).median(),
+                Summary.of(roundTrips).median(),
+                Summary.of(tokens).median(),
+                Summary.of(copies).median());
     }
 
     private static void exchange(
@@ -70,11 +74,5 @@ public record ExchangeTimes(double smallUs, double roundTripUs, double tokensUs,
             send.fill(peer, peer == rank.rank() ? 0 : bytes);
         }
         rank.exchange(KIND, send, receive, DEADLINE_NANOS);
-    }
-
-    private static double median(double[] values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        return sorted[sorted.length / 2];
     }
 }
