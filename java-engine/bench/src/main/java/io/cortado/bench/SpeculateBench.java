@@ -57,6 +57,12 @@ final class SpeculateBench extends BenchCommand {
     @Option(names = "--batches", split = ",", description = "requests at once")
     List<Integer> batches = List.of(1, 4, 16);
 
+    /** A run of the comparison takes no less: shorter ones tell of the machine's other work. */
+    private static final double RUN_SECONDS = 1.5;
+
+    /** By then most of what a target of random weights says was said before. */
+    private static final int REPEATING_LEN = 640;
+
     @Option(names = "--output-len", description = "tokens of an output")
     int outputLen = 96;
 
@@ -88,6 +94,7 @@ final class SpeculateBench extends BenchCommand {
         if (repeating) {
             temperature = 0;
             ignoresEnd = true;
+            outputLen = Math.max(outputLen, REPEATING_LEN);
             repeating(results);
         }
     }
@@ -130,6 +137,8 @@ final class SpeculateBench extends BenchCommand {
                 new Table(
                         title, "batch", "speed-up", "spread", "of CPU time", "drafted", "accepted");
         try (Engine plain = Engine.open(folder, engine.options())) {
+            Speculation none = Speculation.OFF;
+            compareAll(folder, none, metric, "none", plain, prompts, speeds, results);
             for (String proposer : proposers) {
                 Speculation how = speculation(proposer);
                 compareAll(folder, how, metric, proposer, plain, prompts, speeds, results);
@@ -195,10 +204,12 @@ final class SpeculateBench extends BenchCommand {
             Results results)
             throws Exception {
         List<Prompt> asked = new ArrayList<>();
-        while (asked.size() < Math.max(batch, prompts.size())) {
-            asked.add(prompts.get(asked.size() % prompts.size()));
+        ask(Math.max(batch, prompts.size()), prompts, asked);
+        double seconds = runAll(plain, asked, batch);
+        if (seconds < RUN_SECONDS) {
+            seconds = runAll(plain, asked, batch);
         }
-        runAll(plain, asked, batch);
+        ask((int) Math.ceil(asked.size() * RUN_SECONDS / seconds), prompts, asked);
         runAll(drafting, asked, batch);
         EngineStats.Drafts before = drafting.stats().drafts();
         double[] ratios = new double[runs];
@@ -226,13 +237,20 @@ final class SpeculateBench extends BenchCommand {
         results.put(metric, median, "x");
     }
 
+    /** Prompts over and over, until there are so many. */
+    private static void ask(int count, List<Prompt> prompts, List<Prompt> asked) {
+        while (asked.size() < count) {
+            asked.add(prompts.get(asked.size() % prompts.size()));
+        }
+    }
+
     /** A greedy output of random weights soon repeats: what was said before comes again. */
     private void repeating(Results results) throws Exception {
         EngineOptions options = engine.options().dummyWeights(true).maxModelLen(2048);
         Path folder = Shapes.halfBillion();
         Table table =
                 new Table(
-                        "0.5 B, repeating",
+                        "0.5 B, repeating, outputs of " + outputLen,
                         "batch",
                         "speed-up",
                         "spread",

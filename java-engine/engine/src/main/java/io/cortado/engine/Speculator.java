@@ -201,6 +201,7 @@ final class Speculator {
         lengths.choose(scheduler.running());
         boolean isOpen = lengths.isOpen() && enoughCanBeDraftedFor();
         boolean anyOn = false;
+        boolean anyUnwanted = false;
         for (int i = 0; i < scheduler.running(); i++) {
             Sequence sequence = scheduler.running(i);
             Drafts drafts = sequence.drafts;
@@ -212,6 +213,7 @@ final class Speculator {
             int wanted = isOpen ? wanted(sequence, drafts) : 0;
             drafts.turn(wanted > 0);
             anyOn |= wanted > 0;
+            anyUnwanted |= isOpen && wanted == 0 && drafts.reads();
             wanted = Math.min(left, wanted);
             if (wanted > 0 && sequence.canBeDraftedFor() && take(sequence, drafts, wanted, left)) {
                 int nodes = drafts.wantsTree() ? how.nodes() : wanted;
@@ -219,7 +221,7 @@ final class Speculator {
                 drafting[count++] = sequence;
             }
         }
-        turn.chosen(anyOn, !looksUp && lengths.isReading());
+        turn.chosen(anyOn, anyUnwanted, !looksUp && lengths.isReading());
         return count;
     }
 

@@ -3,8 +3,9 @@ package io.cortado.speculate;
 /**
  * Whether anything is drafted at all, by what it has turned out to give: what turns with drafts
  * took against what their tokens take without. Each number of running sequences, to a power of two,
- * has an answer of its own. Where drafts cost more than they give they rest, each time for longer,
- * and what drafts does not run then. One thread.
+ * has an answer of its own; but drafts of which hardly any stand pay with no number. Where drafts
+ * cost more than they give they rest, each time for longer and until their loss is a small part of
+ * all turns, and what drafts does not run then. One thread.
  */
 final class DraftGate {
     /** Turns without drafts that tell what a turn takes. */
@@ -23,6 +24,18 @@ final class DraftGate {
     private static final double KEPT = 0.97;
 
     private static final int FIRST_REST = 64;
+
+    /** Turns that read prompts for drafts that nobody wants: more than that do not pay. */
+    private static final int IDLE = 64;
+
+    /** That a turn with drafts makes up for. */
+    private static final int LESS_IDLE = 8;
+
+    /** Of all turns, what a trial may lose. */
+    private static final double LOSS = 0.01;
+
+    /** Of drafts, that stand: fewer pay nowhere. */
+    private static final double FEW = 0.05;
 
     /**
      * Turns with drafts until some without them tell again what they take: the first, all later.
@@ -53,8 +66,29 @@ final class DraftGate {
 
         int nextRefresh = FIRST_REFRESH;
 
+        int idle;
+
         double with;
         double without;
+
+        /** Of the drafts since then. */
+        int drafts;
+
+        int accepted;
+
+        /** Turns without drafts that the drafts have cost, beyond what they gave. */
+        double lost;
+
+        void rest(int forTurns) {
+            rest = forTurns;
+            turns = 0;
+            idle = 0;
+            with = 0;
+            without = 0;
+            drafts = 0;
+            accepted = 0;
+            lost = 0;
+        }
     }
 
     private final Level[] levels = new Level[Integer.SIZE];
@@ -100,6 +134,10 @@ final class DraftGate {
         } else {
             learn(level, turn);
             wasPlain = true;
+            level.idle += turn.isIdle && turn.reads ? 1 : 0;
+            if (level.idle >= IDLE) {
+                close(level);
+            }
         }
     }
 
@@ -129,16 +167,20 @@ final class DraftGate {
                 level.turns == 0
                         ? MOST_FIRST * without
                         : MOST * without * level.with / level.without;
-        level.with = KEPT * level.with + Math.min(turn.nanos, most);
+        double with = Math.min(turn.nanos, most);
+        level.with = KEPT * level.with + with;
         level.without = KEPT * level.without + without;
+        level.lost += (with - without) / decode;
+        level.drafts += turn.drafts;
+        level.accepted += turn.accepted;
         level.turns++;
+        level.idle = Math.max(0, level.idle - LESS_IDLE);
         boolean isSlow =
                 level.turns >= TRIAL
                         ? level.without < PAYS * level.with
                         : level.turns >= SHORT_TRIAL && level.without < HOPELESS * level.with;
         if (isSlow) {
-            rest(level, level.nextRest);
-            level.nextRest = Math.min(longestRest, 2 * level.nextRest);
+            close(level);
         } else if (level.turns >= level.nextRefresh) {
             level.nextRest = FIRST_REST;
             level.nextRefresh = REFRESH;
@@ -148,10 +190,15 @@ final class DraftGate {
         }
     }
 
-    private static void rest(Level level, int turns) {
-        level.rest = turns;
-        level.turns = 0;
-        level.with = 0;
-        level.without = 0;
+    private void close(Level level) {
+        boolean isHopeless = level.accepted < FEW * level.drafts;
+        int rest = (int) Math.min(longestRest, Math.max(level.nextRest, level.lost / LOSS));
+        level.nextRest = 2 * rest;
+        level.rest(rest);
+        for (Level other : levels) {
+            if (isHopeless && other.rest < rest) {
+                other.rest(rest);
+            }
+        }
     }
 }

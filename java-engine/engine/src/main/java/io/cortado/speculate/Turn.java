@@ -18,6 +18,9 @@ public final class Turn {
     /** Prompts were read for what drafts as well. */
     boolean reads;
 
+    /** Drafts could be made, and are not wanted of any sequence. */
+    boolean isIdle;
+
     /** From the end of the turn before to the end of this one; 0: not known. */
     long nanos;
 
@@ -31,9 +34,10 @@ public final class Turn {
         accepted = 0;
     }
 
-    /** How the step was chosen. */
-    public void chosen(boolean anyDrafts, boolean alongPrompts) {
+    /** How the step was chosen: whether drafts are wanted, or could be made and are not. */
+    public void chosen(boolean anyDrafts, boolean anyUnwanted, boolean alongPrompts) {
         isHeld = anyDrafts;
+        isIdle = !anyDrafts && anyUnwanted;
         reads = alongPrompts;
     }
 

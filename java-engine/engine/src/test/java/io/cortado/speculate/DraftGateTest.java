@@ -16,6 +16,16 @@ class DraftGateTest {
 
     /** What the turns take altogether. */
     private double run(int turns, double drafted, int accepted, int promptTokens, double read) {
+        return run(gate, turns, drafted, accepted, promptTokens, read);
+    }
+
+    private double run(
+            DraftGate gate,
+            int turns,
+            double drafted,
+            int accepted,
+            int promptTokens,
+            double read) {
         double all = 0;
         for (int i = 0; i < turns; i++) {
             boolean open = gate.isOpen(SEQS);
@@ -23,7 +33,7 @@ class DraftGateTest {
             boolean prompts = promptTokens > 0 && i % 4 == 0;
             double nanos = PLAIN * (open ? drafted : 1);
             nanos += prompts ? PLAIN * (reads ? read : 1) : 0;
-            turn.chosen(open, reads);
+            turn.chosen(open, false, reads);
             int ofPrompts = prompts ? promptTokens : 0;
             int drafts = open ? 2 * SEQS : 0;
             turn.ran(SEQS, SEQS + drafts + ofPrompts, drafts, ofPrompts, (long) nanos);
@@ -72,18 +82,76 @@ class DraftGateTest {
     }
 
     @Test
-    void triesAgainLaterEachTime() {
+    void whatStandsNowherePaysWithNoNumberOfSequences() {
         run(8, 1, 0, 0, 1);
+        for (int i = 0; i < 8; i++) {
+            turn.chosen(false, false, false);
+            turn.ran(1, 1, 0, 0, PLAIN);
+            gate.ran(turn);
+        }
+        assertTrue(gate.isOpen(1));
+        while (gate.isOpen(SEQS)) {
+            run(1, 2, 0, 0, 1);
+        }
+        assertFalse(gate.isOpen(1));
+        assertFalse(gate.isReading(2 * SEQS));
+    }
+
+    @Test
+    void draftsThatStandButCostTooMuchMayPayForFewerSequences() {
+        run(8, 1, 0, 0, 1);
+        for (int i = 0; i < 8; i++) {
+            turn.chosen(false, false, false);
+            turn.ran(1, 1, 0, 0, PLAIN);
+            gate.ran(turn);
+        }
+        while (gate.isOpen(SEQS)) {
+            run(1, 3, SEQS, 0, 1);
+        }
+        assertTrue(gate.isOpen(1));
+    }
+
+    @Test
+    void promptsAreNotReadForLongForDraftsThatNobodyWants() {
+        run(8, 1, 0, 0, 1);
+        int turns = 0;
+        for (; gate.isReading(SEQS) && turns < 1000; turns++) {
+            turn.chosen(false, true, true);
+            turn.ran(SEQS, SEQS, 0, 0, PLAIN);
+            gate.ran(turn);
+        }
+        assertTrue(turns < 100, "turns=" + turns);
+    }
+
+    @Test
+    void aTrialLosesASmallPartOfAllTurns() {
+        run(8, 1, 0, 0, 1);
+        double lost = 0;
+        while (gate.isOpen(SEQS)) {
+            lost += run(1, 1.9, 0, 0, 1) - 1;
+        }
+        int closed = 0;
+        while (!gate.isOpen(SEQS)) {
+            run(1, 1.9, 0, 0, 1);
+            closed++;
+        }
+        assertTrue(lost > 1 && closed >= 100 * lost - 1, lost + " lost, closed=" + closed);
+    }
+
+    @Test
+    void triesAgainLaterEachTime() {
+        DraftGate patient = new DraftGate(100_000);
+        run(patient, 8, 1, 0, 0, 1);
         int closed = 0;
         int before = 0;
         for (int trial = 0; trial < 4; trial++) {
-            while (gate.isOpen(SEQS)) {
-                run(1, 2, 0, 0, 1);
+            while (patient.isOpen(SEQS)) {
+                run(patient, 1, 2, 0, 0, 1);
             }
             before = closed;
             closed = 0;
-            while (!gate.isOpen(SEQS)) {
-                run(1, 2, 0, 0, 1);
+            while (!patient.isOpen(SEQS)) {
+                run(patient, 1, 2, 0, 0, 1);
                 closed++;
             }
             assertTrue(closed > before);

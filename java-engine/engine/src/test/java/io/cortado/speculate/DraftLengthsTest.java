@@ -54,7 +54,7 @@ class DraftLengthsTest {
             }
             int tokens = numSeqs * (1 + wanted);
             lengths.ran(tokens, times.of(tokens));
-            turn.chosen(wanted > 0, false);
+            turn.chosen(wanted > 0, wanted == 0, false);
             long nanos = times.of(tokens) + wanted * draftNanos;
             turn.ran(numSeqs, tokens, numSeqs * wanted, 0, nanos);
             turn.accepted(numSeqs * accepted);
