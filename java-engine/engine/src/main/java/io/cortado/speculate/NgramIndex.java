@@ -4,8 +4,9 @@ import java.util.Arrays;
 
 /**
  * Finds where a text has said before what it ends with: the latest place of the longest n-gram
- * within bounds. Each n has a hash table of places; a token costs a constant time (prompt lookup:
- * Saxena 2023; LLMA: Yang et al. 2023, arXiv 2304.04487).
+ * within bounds. Where its last tokens are new, they may stand in others' stead: it goes on as far
+ * behind what was said again before them. Each n has a hash table of places; a token costs a
+ * constant time (prompt lookup: Saxena 2023; LLMA: Yang et al. 2023, arXiv 2304.04487).
  */
 public final class NgramIndex implements TokenText {
     /** No such place. */
@@ -16,12 +17,23 @@ public final class NgramIndex implements TokenText {
 
     private static final int FIRST_CAPACITY = 64;
 
+    /** New tokens that may stand in the stead of as many others. */
+    private static final int MOST_NEW = 16;
+
+    /** Of the n-gram before new tokens; fewer where this was not said before. */
+    private static final int BEFORE_NEW = 2;
+
     private final int min;
     private final int max;
     private int[] tokens = new int[FIRST_CAPACITY];
     private int size;
 
     private int matched;
+
+    /** The last place behind something that was said again, and the place where it was before. */
+    private int again = NONE;
+
+    private int before = NONE;
 
     /** Tokens whose n-grams are in the tables: those that end with the last one wait. */
     private int indexed;
@@ -90,7 +102,10 @@ public final class NgramIndex implements TokenText {
         return count;
     }
 
-    /** The latest place behind the longest n-gram that this text ends with as well. */
+    /**
+     * The latest place behind the longest n-gram that this text ends with as well; else the one
+     * that lies as far behind what was said again as this text's end.
+     */
     int match() {
         index(size - 1);
         for (int n = Math.min(max, size); n >= min; n--) {
@@ -101,19 +116,25 @@ public final class NgramIndex implements TokenText {
             }
         }
         matched = 0;
-        return NONE;
+        int isNew = size - again;
+        return again != NONE && isNew <= MOST_NEW ? before + isNew : NONE;
     }
 
-    /** Tokens of the last match. */
+    /** Tokens of the last match; 0 behind new tokens. */
     int matched() {
         return matched;
     }
 
     /** Puts the n-grams that end before this place into the tables. */
     void index(int end) {
+        int beforeNew = Math.clamp(BEFORE_NEW, min, max);
         for (; indexed < end; indexed++) {
             for (int n = min; n <= Math.min(max, indexed + 1); n++) {
-                put(n, indexed + 1);
+                int place = put(n, indexed + 1);
+                if (place != NONE && n <= beforeNew) {
+                    again = indexed + 1;
+                    before = place;
+                }
             }
         }
     }
@@ -131,34 +152,36 @@ public final class NgramIndex implements TokenText {
         return NONE;
     }
 
-    private void put(int n, int end) {
+    /** The place of the n-gram before; {@link #NONE}. */
+    private int put(int n, int end) {
         for (int i = end - n; i < end; i++) {
             if (tokens[i] == BREAK) {
-                return;
+                return NONE;
             }
         }
         int which = n - min;
         if (2 * (used[which] + 1) > tables[which].length) {
             grow(n);
         }
-        if (set(tables[which], n, end)) {
-            used[which]++;
-        }
+        int place = set(tables[which], n, end);
+        used[which] += place == NONE ? 1 : 0;
+        return place;
     }
 
-    /** True if the n-gram was not there. */
-    private boolean set(int[] table, int n, int end) {
+    /** The place that the n-gram had; {@link #NONE}. */
+    private int set(int[] table, int n, int end) {
         int mask = table.length - 1;
         int at = hash(tokens, end - n, n) & mask;
         while (table[at] != 0) {
             if (Arrays.equals(tokens, table[at] - n, table[at], tokens, end - n, end)) {
+                int place = table[at];
                 table[at] = end;
-                return false;
+                return place;
             }
             at = at + 1 & mask;
         }
         table[at] = end;
-        return true;
+        return NONE;
     }
 
     private void grow(int n) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -79,11 +80,11 @@ class NgramIndexTest {
         for (int run = 0; run < 50; run++) {
             int min = 1 + random.nextInt(3);
             int max = min + random.nextInt(4);
-            int vocab = 2 + random.nextInt(5);
+            int vocab = 2 + random.nextInt(run % 2 == 0 ? 5 : 200);
             NgramIndex index = new NgramIndex(min, max);
             int[] text = random.ints(300, 0, vocab).toArray();
             for (int size = 1; size <= text.length; size += 1 + random.nextInt(4)) {
-                int[] known = java.util.Arrays.copyOf(text, size);
+                int[] known = Arrays.copyOf(text, size);
                 index.extend(new Text(known));
                 assertEquals(searched(known, min, max, 4), proposed(index, 4), "seed=" + seed);
             }
@@ -92,19 +93,61 @@ class NgramIndexTest {
 
     private static List<Integer> searched(int[] text, int min, int max, int most) {
         for (int n = Math.min(max, text.length); n >= min; n--) {
-            for (int end = text.length - 1; end >= n; end--) {
-                if (java.util.Arrays.equals(
-                        text, end - n, end, text, text.length - n, text.length)) {
-                    List<Integer> found = new ArrayList<>();
-                    for (int i = 0; i < most; i++) {
-                        int at = end + i;
-                        found.add(at < text.length ? text[at] : found.get(at - text.length));
-                    }
-                    return found;
+            int from = before(text, text.length, n);
+            if (from > 0) {
+                return copied(text, from, most);
+            }
+        }
+        for (int isNew = 1; isNew <= Math.min(16, text.length - 1); isNew++) {
+            for (int n = Math.clamp(2, min, max); n >= min; n--) {
+                int from = before(text, text.length - isNew, n);
+                if (from > 0) {
+                    return copied(text, from + isNew, most);
                 }
             }
         }
         return List.of();
+    }
+
+    /** The place behind the n tokens that end before this place, where they stood before; 0. */
+    private static int before(int[] text, int place, int n) {
+        for (int end = place - 1; end >= n; end--) {
+            if (place >= n && Arrays.equals(text, end - n, end, text, place - n, place)) {
+                return end;
+            }
+        }
+        return 0;
+    }
+
+    private static List<Integer> copied(int[] text, int from, int most) {
+        List<Integer> found = new ArrayList<>();
+        for (int i = 0; i < most; i++) {
+            int at = from + i;
+            found.add(at < text.length ? text[at] : found.get(at - text.length));
+        }
+        return found;
+    }
+
+    @Test
+    void goesOnBehindATokenThatStandsInAnothersStead() {
+        NgramIndex index = new NgramIndex(2, 3);
+        index.extend(new Text(1, 2, 3, 4, 5, 9, 1, 2, 7));
+        assertEquals(List.of(4, 5), proposed(index, 2));
+        assertEquals(0, index.matched());
+        index.append(8);
+        assertEquals(List.of(5, 9), proposed(index, 2));
+    }
+
+    @Test
+    void newTokensStandInTheSteadOfAFewAlone() {
+        NgramIndex index = new NgramIndex(1, 3);
+        index.extend(new Text(1, 2, 1));
+        for (int i = 0; i < 16; i++) {
+            index.append(10 + i);
+            assertEquals(1, proposed(index, 1).size());
+        }
+        index.append(30);
+        assertEquals(List.of(), proposed(index, 1));
     }
 
     @Test
