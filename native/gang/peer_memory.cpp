@@ -3,8 +3,6 @@
 // A process id alone is not enough: the process may have ended, and another one have its id. So a reader looks for a
 // random number at an address that it was told, in a page that a forked child has not got; and for the exchange, which
 // the owner takes away before it may write to the parts again.
-#ifdef CORTADO_UCX
-
 #include "gang/peer_memory.h"
 
 #include <sys/mman.h>
@@ -72,5 +70,3 @@ int PeerMemory::check(uint64_t exchange) const {
 }
 
 }  // namespace ct::gang
-
-#endif  // CORTADO_UCX

@@ -29,8 +29,8 @@ namespace {
 constexpr int64_t kSleepAfterNs = 100 * kMillisecond;
 constexpr int64_t kSleepNs = 100'000;
 
-// An offer and its answer cost less than the second copy of as much.
-constexpr int64_t kOfferBytes = 128 << 10;
+// From there on an offer and its answer cost less than the second copy (128 KiB: as much).
+constexpr int64_t kOfferBytes = 192 << 10;
 
 // Read at once; between reads this rank hears its peers and looks at its deadline.
 constexpr int64_t kReadBytes = 8 << 20;

@@ -117,8 +117,8 @@ int32_t UcxWorker::request_failure(const char* doing, int32_t rank, ucs_status_t
 }
 
 int32_t UcxWorker::notice_failure(ucs_status_t status) {
-    return fail_all(CT_TRANSPORT, "rank " + number(rank_) + ": UCX failed while receiving a notice: " +
-                                      ucx_.status_string(status));
+    return fail_all(CT_TRANSPORT,
+                    "rank " + number(rank_) + ": UCX failed while receiving a notice: " + ucx_.status_string(status));
 }
 
 int32_t UcxWorker::memory_failure(int32_t rank, int error) {
