@@ -42,7 +42,7 @@ void OwnMemory::lend(uint64_t exchange) {
 void OwnMemory::take_back() {
     if (!loan_) return;
     loan_->exchange.store(0, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // what the caller writes next is not seen before it
+    __sync_synchronize();  // what the caller writes next is not seen before it
 }
 
 int PeerMemory::open(const LoanAddress& address) {
