@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 namespace ct::gang {
 
@@ -55,7 +56,9 @@ int PeerMemory::open(const LoanAddress& address) {
 
 int PeerMemory::read(void* to, uint64_t from, size_t bytes) const {
     const iovec local{to, bytes};
-    const iovec remote{reinterpret_cast<void*>(from), bytes};
+    iovec remote{nullptr, bytes};
+    static_assert(sizeof from == sizeof remote.iov_base);
+    std::memcpy(&remote.iov_base, &from, sizeof from);  // no pointer of this process
     const ssize_t read = process_vm_readv(static_cast<pid_t>(peer_.pid), &local, 1, &remote, 1, 0);
     if (read < 0) return errno;
     return static_cast<size_t>(read) == bytes ? 0 : EFAULT;
