@@ -58,7 +58,7 @@ int PeerMemory::read(void* to, uint64_t from, size_t bytes) const {
     const iovec local{to, bytes};
     iovec remote{nullptr, bytes};
     static_assert(sizeof from == sizeof remote.iov_base);
-    std::memcpy(&remote.iov_base, &from, sizeof from);  // no pointer of this process
+    std::memcpy(static_cast<void*>(&remote.iov_base), &from, sizeof from);  // no pointer of this process
     const ssize_t read = process_vm_readv(static_cast<pid_t>(peer_.pid), &local, 1, &remote, 1, 0);
     if (read < 0) return errno;
     return static_cast<size_t>(read) == bytes ? 0 : EFAULT;
