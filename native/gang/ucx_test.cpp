@@ -1,127 +1,19 @@
 // ucx_test.cpp: ranks over UCX as forked processes: what arrives, and what each rank hears when one fails.
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "gang/ucx_test.h"
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <cstring>
-#include <functional>
-#include <thread>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
-#include "tests/testing.h"
+#include <cstddef>
+#include <fstream>
+
+#include "gang/peer_memory.h"
 
 namespace {
 
-constexpr int kMaxRanks = 4;
-constexpr int64_t kSecond = 1'000'000'000;
-
-// What the ranks of a run tell each other outside UCX.
-struct Board {
-    std::atomic<int> arrived;
-    std::atomic<int> connected;
-    std::atomic<int> done;
-    std::atomic<pid_t> stopped;
-    int64_t address_bytes[kMaxRanks];
-    unsigned char address[kMaxRanks][16384];
-};
-
-Board* board = nullptr;
-
-void wait_for(const std::atomic<int>& counter, int count) {
-    while (counter < count) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-}
-
-int64_t now_ns() {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-        .count();
-}
-
-// Parts of an exchange in memory of its own, with a margin between them that must stay as it is.
-struct Side {
-    std::vector<int64_t> offsets, bytes;
-    std::vector<unsigned char> memory;
-    explicit Side(const std::vector<int64_t>& sizes) : bytes(sizes) {
-        int64_t end = 64;
-        for (int64_t size : sizes) {
-            offsets.push_back(end);
-            end += size + 64;
-        }
-        memory.assign(static_cast<size_t>(end), 0xee);
-    }
-};
-
-struct Rank {
-    int rank;
-    int size;
-    ct_ucx* ucx = nullptr;
-
-    void open(int32_t spins = 50) {
-        ct_ucx_options options{sizeof options, rank, size, spins, 0};
-        CHECK_OK(ct_ucx_open(&ucx, &options));
-        CHECK_OK(ct_ucx_address(board->address[rank], &board->address_bytes[rank], sizeof board->address[rank], ucx));
-        ++board->arrived;
-        wait_for(board->arrived, size);
-        for (int peer = 0; peer < size; ++peer) {
-            if (peer == rank) continue;
-            CHECK_OK(ct_ucx_connect(ucx, peer, board->address[peer], board->address_bytes[peer]));
-        }
-        ++board->connected;
-        wait_for(board->connected, size);
-    }
-
-    int32_t exchange(Side& receive, std::vector<int64_t>& received, const Side& send, int32_t kind = 7,
-                     int64_t timeout_ns = 20 * kSecond) {
-        received.assign(static_cast<size_t>(size), -1);
-        return ct_ucx_exchange(receive.memory.data(), received.data(), receive.offsets.data(), receive.bytes.data(),
-                               send.memory.data(), send.offsets.data(), send.bytes.data(), ucx, kind, timeout_ns);
-    }
-
-    // The same number of bytes from and to all.
-    int32_t barrier(int64_t bytes = 0, int32_t kind = 7, int64_t timeout_ns = 20 * kSecond) {
-        Side receive(std::vector<int64_t>(static_cast<size_t>(size), bytes));
-        Side send(std::vector<int64_t>(static_cast<size_t>(size), bytes));
-        std::vector<int64_t> received;
-        return exchange(receive, received, send, kind, timeout_ns);
-    }
-
-    void close() { CHECK_OK(ct_ucx_close(ucx)); }
-};
-
-bool last_error_has(const std::string& text) {
-    const std::string error = ct_last_error();
-    const bool has = error.find(text) != std::string::npos;
-    if (!has) std::fprintf(stderr, "the error is: %s\n", error.c_str());
-    return has;
-}
-
-// Runs a function in a process for each rank. A process killed by SIGKILL, or left out of `survivors`, may end as it
-// likes; all others must exit with 0. What hangs is killed and fails.
-void run(const char* what, int size, const std::function<void(Rank&)>& body) {
-    testing::context = what;
-    std::memset(static_cast<void*>(board), 0, sizeof *board);
-    std::fflush(nullptr);
-    std::vector<pid_t> ranks;
-    for (int rank = 0; rank < size; ++rank) {
-        const pid_t pid = fork();
-        if (pid == 0) {
-            testing::failures = 0;
-            alarm(100);
-            Rank own{rank, size};
-            body(own);
-            std::fflush(nullptr);
-            _exit(testing::failures > 0);
-        }
-        ranks.push_back(pid);
-    }
-    for (pid_t pid : ranks) {
-        int status = 0;
-        waitpid(pid, &status, 0);
-        CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
-    }
-}
+using namespace testing::ranks;
 
 // ---- what arrives --------------------------------------------------------------------------------------------------
 
@@ -229,7 +121,7 @@ void whoDoesNotComeIsNamed() {
                 CHECK(rank.barrier(bytes) != CT_OK);
             } else {
                 const int64_t begun = now_ns();
-                CHECK_STATUS(rank.barrier(bytes, 7, kSecond / 4), CT_TIMEOUT);
+                CHECK_STATUS(rank.barrier(bytes, 7, kSecond), CT_TIMEOUT);
                 CHECK(last_error_has("rank 2"));
                 CHECK(last_error_has("did not come"));
                 CHECK(now_ns() - begun < 20 * kSecond);
@@ -286,6 +178,108 @@ void killedRanksAreMissed() {
                 rank.close();
             });
         }
+    }
+}
+
+// ---- parts read from a peer's memory -------------------------------------------------------------------------------
+
+// As a container's filter of system calls does.
+void forbid_reading() {
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    sock_fprog program{sizeof code / sizeof *code, code};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+bool is_permitted() {
+    ct::gang::OwnMemory own(true);
+    return ct::gang::PeerMemory().open(own.address()) == 0;
+}
+
+void whoMayNotReadReceivesMessages() {
+    for (int size : {2, 3}) {
+        run("not permitted", size, [](Rank& rank) {
+            if (rank.rank == 1) forbid_reading();
+            exchange_all(rank);
+        });
+    }
+}
+
+// Shown by its absence: what was permitted when the ranks met no longer is.
+void largePartsAreRead() {
+    run("read", 2, [](Rank& rank) {
+        rank.open();
+        CHECK_OK(rank.barrier(3'000'000));
+        CHECK_OK(rank.barrier(3'000'000));
+        if (rank.rank == 1) forbid_reading();
+        CHECK_OK(rank.barrier(100'000));
+        CHECK_STATUS(rank.barrier(3'000'000), CT_TRANSPORT);
+        CHECK(last_error_has("rank 1 has lost rank 0 while reading its memory: Operation not permitted"));
+        rank.close();
+    });
+}
+
+void wait_for_end(pid_t pid) {
+    for (std::string word; word != "Z" && word != "X";) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+        while (status >> word && word != "State:") continue;
+        if (!(status >> word)) return;
+    }
+}
+
+void theMemoryOfKilledRanksIsMissed() {
+    run("killed after an offer", 2, [](Rank& rank) {
+        rank.open();
+        for (int i = 0; i < 20; ++i) CHECK_OK(rank.barrier(3'000'000));
+        if (rank.rank == 1) {
+            Side receive({0, 0}), send({3'000'000, 0});
+            std::vector<int64_t> received;
+            board->stopped = getpid();
+            std::thread killer([] {
+                std::this_thread::sleep_for(std::chrono::milliseconds(500));
+                kill(getpid(), SIGKILL);
+            });
+            rank.exchange(receive, received, send);
+            killer.join();
+        }
+        while (board->stopped == 0) std::this_thread::yield();
+        wait_for_end(board->stopped);
+        CHECK_STATUS(rank.barrier(3'000'000), CT_TRANSPORT);
+        CHECK(last_error_has("rank 0 has lost rank 1 while reading its memory: No such process"));
+        rank.close();
+    });
+}
+
+// The part is large enough that the kill comes while it is read, or shortly before or after.
+void ranksKilledWhileTheyAreReadAreMissed() {
+    for (int round = 0; round < 8; ++round) {
+        run("killed while it is read", 2, [&](Rank& rank) {
+            constexpr int64_t kBytes = 200'000'000;
+            rank.open();
+            CHECK_OK(rank.barrier());
+            Side receive({0, rank.rank == 0 ? kBytes : 0}), send({rank.rank == 1 ? kBytes : 0, 0});
+            ++board->done;
+            wait_for(board->done, 2);
+            std::thread killer;
+            if (rank.rank == 1) {
+                killer = std::thread([=] {
+                    std::this_thread::sleep_for(std::chrono::milliseconds(1 + 5 * round));
+                    kill(getpid(), SIGKILL);
+                });
+            }
+            std::vector<int64_t> received;
+            const int32_t status = rank.exchange(receive, received, send, 7, 2 * kSecond);
+            if (killer.joinable()) killer.join();
+            CHECK(status == CT_OK || status == CT_TRANSPORT || status == CT_TIMEOUT);
+            CHECK(rank.barrier(0, 7, kSecond / 2) != CT_OK);
+            rank.close();
+        });
     }
 }
 
@@ -488,6 +482,14 @@ int main() {
     whoDoesNotComeIsNamed();
     memoryIsLeftAloneAfterwards();
     killedRanksAreMissed();
+    whoMayNotReadReceivesMessages();
+    if (is_permitted()) {
+        largePartsAreRead();
+        theMemoryOfKilledRanksIsMissed();
+    } else {
+        std::printf("skipped: this machine does not let a process read another's memory\n");
+    }
+    ranksKilledWhileTheyAreReadAreMissed();
     stoppedRanksAreMissedAndHearOfIt();
     anotherThreadEndsTheExchange();
     closingEndsAnExchangeOfAnotherThread();

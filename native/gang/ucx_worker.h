@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "cortado.h"
+#include "gang/peer_memory.h"
+#include "gang/ucx_address.h"
 #include "gang/ucx_library.h"
 
 namespace ct::gang {
@@ -33,6 +35,12 @@ struct Notice {
     char text[240];
 };
 
+// Where a part lies in the sender's memory.
+struct Offer {
+    uint64_t from;
+    int64_t bytes;
+};
+
 // One thread at a time drives UCX, whichever holds `busy`.
 class UcxWorker {
 public:
@@ -55,7 +63,13 @@ private:
         ucp_ep_h endpoint = nullptr;
         void* receive = nullptr;
         void* send = nullptr;
-        void* told = nullptr;  // a notice on its way
+        void* taken = nullptr;  // the answer to this rank's offer
+        void* took = nullptr;   // this rank's answer
+        void* told = nullptr;   // a notice on its way
+        Offer offer{};          // this rank's
+        Offer offered{};        // the peer's; bytes that are not read yet
+        PeerMemory memory;      // open: this rank may read it
+        bool reads = false;     // it may read this rank's
         bool shares_memory = false;
         ucs_status_t lost = UCS_OK;  // what UCX says, where it looks after peers
         bool has_ended = false;      // by its own notice, as which
@@ -67,16 +81,23 @@ private:
     bool failed() const { return failure_ != CT_OK; }
     int32_t again() const;  // the failure once more
     int32_t fail_all(int32_t status, const std::string& text);
-    int32_t transport_failure(const std::string& doing, ucs_status_t status);
+    int32_t transport_failure(const std::string& text);
+    int32_t request_failure(const char* doing, int32_t rank, ucs_status_t status);
+    int32_t notice_failure(ucs_status_t status);
+    int32_t memory_failure(int32_t rank, int error);
 
     int32_t check(const Exchange& parts) const;
     int32_t run(const Exchange& parts);
     int32_t post(const Exchange& parts);
+    int32_t send(const Exchange& parts, int32_t rank);
+    int32_t begin(void** kept, void* request, const char* doing, int32_t rank);
     int32_t copy_own(const Exchange& parts);
     int32_t wait(const Exchange& parts, int64_t deadline);
     int32_t stopped();
     int32_t sweep(const Exchange& parts, int32_t* open);
+    int32_t finish(void** request, const char* doing, int32_t rank, int32_t* open);
     int32_t received(const Exchange& parts, int32_t rank, ucs_status_t status, const ucp_tag_recv_info_t& info);
+    int32_t read(const Exchange& parts, int32_t rank);
     int32_t late(const Exchange& parts);
 
     int32_t listen();
@@ -94,7 +115,8 @@ private:
     const int32_t rank_;
     const int32_t size_;
     const int32_t spins_;
-    const uint64_t memory_;
+    const SharedMemory shared_;
+    OwnMemory memory_;
     ucp_context_h context_ = nullptr;
     ucp_worker_h worker_ = nullptr;
     std::vector<Peer> peers_;

@@ -9,6 +9,9 @@ import org.jspecify.annotations.Nullable;
  * Ranks in processes of their own, over UCX: shared memory within a machine, TCP or InfiniBand
  * between machines, as UCX and its variable {@code UCX_TLS} choose. Memory of parts lies outside
  * the heap. Needs {@code libucp.so.0}.
+ *
+ * <p>Large parts on one host are read from the peer's memory, where a container permits that
+ * (CAP_SYS_PTRACE) and {@code UCX_TLS} does not leave {@code cma} out.
  */
 public final class UcxTransport implements Transport {
     /** Looks in vain before a rank that waits yields its core. */
