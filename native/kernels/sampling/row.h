@@ -49,6 +49,12 @@ struct SamplingPasses {
                       float low, float high);
     // logits[i] = -inf where bit i of the mask is 0.
     void (*mask)(float* logits, const int32_t* mask, int64_t n);
+    // rest[i] = weight * rate, or 0 where the logit is not in [low, high], of which low has to weigh something.
+    void (*begin_rest)(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
+                       double rate);
+    // rest[i] = max(rest[i] - weight * rate, 0), of the same logits; returns the sum of rest.
+    uint64_t (*subtract_rest)(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low,
+                              float high, double rate);
 };
 
 extern const SamplingPasses kSamplingScalar;
@@ -107,6 +113,11 @@ public:
     // body(id, weight) for what is kept.
     template <typename Body>
     void each_weight(const Body& body);
+    // body(from, to, weigher, low, high) for parts of the ids from begin to end: there the kept tokens are those whose logit
+    // is in [low, high]. Where they do not lie as keys.
+    template <typename Body>
+    void each_band(int64_t begin, int64_t end, const Body& body);
+    const float* logits() const { return values_; }
     void narrow(uint64_t mass);
 
     // Writes logprob, rank and the likeliest tokens.
@@ -214,6 +225,27 @@ void Row::each_weight(const Body& body) {
 // Deeper logits weigh nothing: a weight at the top is 2^(62 - id_bits).
 inline float least_weighty(const Weigher& w) {
     return least_float(w.top - (64 - w.id_bits) / w.rate, static_cast<float>(w.top));
+}
+
+// Of equal logits at an end of the range those belong to it whose id is on its side of the end's own.
+template <typename Body>
+void Row::each_band(int64_t begin, int64_t end, const Body& body) {
+    settle();
+    const Weigher w = weigher();
+    const float low = low_logit();
+    const float high = high_logit();
+    const int64_t last = range.low == code.last_key(low) ? n_ : code.id(range.low);
+    const int64_t first = range.high == UINT64_MAX ? 0 : code.id(range.high);
+    const float above = ordered_float(ordered_bits(low) + 1);
+    const float below = ordered_float(ordered_bits(high) - 1);
+    const float least = least_weighty(w);
+    while (begin < end) {
+        int64_t to = end;
+        if (begin < first) to = std::min(to, first);
+        if (begin <= last) to = std::min(to, last + 1);
+        body(begin, to, w, std::max(begin <= last ? low : above, least), begin < first ? below : high);
+        begin = to;
+    }
 }
 
 // A bound that at least `count` of the logits reach; -FLT_MAX (every logit but -inf) where the maxima cannot tell.

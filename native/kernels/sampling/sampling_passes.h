@@ -191,7 +191,94 @@ void mask(float* logits, const int32_t* mask, int64_t n) {
     }
 }
 
-constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, largest_of, mass, add_masses, count, gather, mask};
+#if defined(__AVX512F__)
+
+__m512i rest_part(__m512i weights, double rate) {
+    return _mm512_cvttpd_epi64(_mm512_mul_pd(_mm512_cvtepi64_pd(weights), _mm512_set1_pd(rate)));
+}
+
+// 16 of them; there: which of them there are.
+void begin_lanes(uint64_t* rest, WeightLanes::Sum weights, uint32_t there, double rate) {
+    _mm512_mask_storeu_epi64(rest, static_cast<__mmask8>(there), rest_part(weights.low, rate));
+    _mm512_mask_storeu_epi64(rest + 8, static_cast<__mmask8>(there >> 8), rest_part(weights.high, rate));
+}
+__m512i subtract_half(uint64_t* rest, __m512i weights, uint32_t there, double rate) {
+    const auto half = static_cast<__mmask8>(there);
+    const __m512i part = rest_part(weights, rate);
+    const __m512i left = _mm512_sub_epi64(_mm512_max_epi64(_mm512_maskz_loadu_epi64(half, rest), part), part);
+    _mm512_mask_storeu_epi64(rest, half, left);
+    return _mm512_maskz_mov_epi64(half, left);
+}
+WeightLanes::Sum subtract_lanes(WeightLanes::Sum sum, uint64_t* rest, WeightLanes::Sum weights, uint32_t there,
+                                double rate) {
+    return {_mm512_add_epi64(sum.low, subtract_half(rest, weights.low, there, rate)),
+            _mm512_add_epi64(sum.high, subtract_half(rest + 8, weights.high, there >> 8, rate))};
+}
+
+void begin_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
+                double rate) {
+    const WeightLanes lanes(weigher);
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
+        const Vec v{_mm512_mask_loadu_ps(_mm512_set1_ps(-kInfinity), there, logits + i)};
+        begin_lanes(rest + i, lanes.add_in(WeightLanes::zero(), v, low, high), there, rate);
+    }
+}
+
+uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
+                       double rate) {
+    const WeightLanes lanes(weigher);
+    auto sum = WeightLanes::zero();
+    for (int64_t i = 0; i < n; i += kLanes) {
+        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
+        const Vec v{_mm512_mask_loadu_ps(_mm512_set1_ps(-kInfinity), there, logits + i)};
+        sum = subtract_lanes(sum, rest + i, lanes.add_in(WeightLanes::zero(), v, low, high), there, rate);
+    }
+    return WeightLanes::total(sum);
+}
+
+#else
+
+// body(i, weight).
+template <typename Body>
+void each_weight_of(const float* logits, int64_t n, const Weigher& weigher, float low, float high, const Body& body) {
+    constexpr int64_t kCount = WeightLanes::kCount;
+    const WeightLanes lanes(weigher);
+    uint64_t weights[kCount];
+    for (int64_t i = 0; i < n; i += kCount) {
+        float some[kCount];
+        for (int64_t j = 0; j < kCount; ++j) some[j] = i + j < n ? logits[i + j] : -kInfinity;
+        WeightLanes::store(weights, lanes.add_in(WeightLanes::zero(), some, low, high));
+        for (int64_t j = 0; j < kCount && i + j < n; ++j) body(i + j, weights[j]);
+    }
+}
+
+// Below 2^63, as weights are; signed numbers are converted in one instruction.
+uint64_t rest_part(uint64_t weight, double rate) {
+    return static_cast<uint64_t>(static_cast<int64_t>(static_cast<double>(static_cast<int64_t>(weight)) * rate));
+}
+
+void begin_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
+                double rate) {
+    each_weight_of(logits, n, weigher, low, high,
+                   [&](int64_t i, uint64_t weight) { rest[i] = rest_part(weight, rate); });
+}
+
+uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
+                       double rate) {
+    uint64_t sum = 0;
+    each_weight_of(logits, n, weigher, low, high, [&](int64_t i, uint64_t weight) {
+        const uint64_t part = rest_part(weight, rate);
+        rest[i] = rest[i] > part ? rest[i] - part : 0;
+        sum += rest[i];
+    });
+    return sum;
+}
+
+#endif
+
+constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, largest_of,   mass, add_masses, count, gather,
+                                 mask,         begin_rest,        subtract_rest};
 
 }  // namespace
 }  // namespace ct

@@ -44,15 +44,19 @@ public:
     Sum weights(const float* logits) const {
         const __m512d end = _mm512_set1_pd(kExponentEnd);
         // The second operand where the first is a NaN.
-        return {weights(_mm512_min_pd(exponents(logits), end)), weights(_mm512_min_pd(exponents(logits + 8), end))};
+        return {weights(_mm512_min_pd(exponents(_mm256_loadu_ps(logits)), end)),
+                weights(_mm512_min_pd(exponents(_mm256_loadu_ps(logits + 8)), end))};
     }
 
     Sum add_in(Sum sum, const float* logits, float low, float high) const {
-        const __m512 v = _mm512_loadu_ps(logits);
-        const __mmask16 in = _mm512_cmp_ps_mask(v, _mm512_set1_ps(low), _CMP_GE_OQ) &
-                             _mm512_cmp_ps_mask(v, _mm512_set1_ps(high), _CMP_LE_OQ);
-        return {add_where(sum.low, static_cast<__mmask8>(in), weights(exponents(logits))),
-                add_where(sum.high, static_cast<__mmask8>(in >> 8), weights(exponents(logits + 8)))};
+        return add_in(sum, load(logits), low, high);
+    }
+    Sum add_in(Sum sum, Vec v, float low, float high) const {
+        const __mmask16 in = _mm512_cmp_ps_mask(v.v, _mm512_set1_ps(low), _CMP_GE_OQ) &
+                             _mm512_cmp_ps_mask(v.v, _mm512_set1_ps(high), _CMP_LE_OQ);
+        return {
+            add_where(sum.low, static_cast<__mmask8>(in), weights(exponents(_mm512_castps512_ps256(v.v)))),
+            add_where(sum.high, static_cast<__mmask8>(in >> 8), weights(exponents(_mm512_extractf32x8_ps(v.v, 1))))};
     }
 
     static void buckets(int32_t* at, const float* logits, const Buckets& b) {
@@ -71,8 +75,8 @@ private:
     }
 
     // kExponentBase + t.
-    __m512d exponents(const float* logits) const {
-        const __m512d depth = _mm512_sub_pd(top_, _mm512_cvtps_pd(_mm256_loadu_ps(logits)));
+    __m512d exponents(__m256 logits) const {
+        const __m512d depth = _mm512_sub_pd(top_, _mm512_cvtps_pd(logits));
         return _mm512_add_pd(_mm512_mul_pd(depth, rate_), _mm512_set1_pd(kExponentBase));
     }
 

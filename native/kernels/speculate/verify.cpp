@@ -1,7 +1,8 @@
-// verify.cpp: ct_verify: rows dealt over the team, then requests.
+// verify.cpp: ct_verify: requests dealt over the team, and before them rows where requests are few.
 #include "kernels/speculate/verify.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/sampling/row.h"
 #include "kernels/sampling/slot.h"
@@ -9,40 +10,57 @@
 namespace ct {
 namespace {
 
+constexpr int64_t kBlock = 1024;  // tokens of r that share a sum
+
 // A thread's memory for what is left of a row.
 struct RestMemory {
     uint64_t* rest;  // one a token
-    int32_t* ids;    // the same
+    uint64_t* sums;  // one a block
+    int32_t* ids;    // one a token
+
+    static size_t blocks_of(int64_t vocab_size) { return static_cast<size_t>((vocab_size + kBlock - 1) / kBlock); }
+    static size_t bytes(int64_t vocab_size) {
+        return static_cast<size_t>(vocab_size) * (sizeof(uint64_t) + sizeof(int32_t)) +
+               blocks_of(vocab_size) * sizeof(uint64_t);
+    }
+    static RestMemory at(unsigned char* memory, int64_t vocab_size) {
+        auto* rest = reinterpret_cast<uint64_t*>(memory);
+        uint64_t* sums = rest + vocab_size;
+        return {rest, sums, reinterpret_cast<int32_t*>(sums + blocks_of(vocab_size))};
+    }
 };
 
-// r of a row: of every token, or of the few that the row keeps, by ascending id.
+// r of a row: of every token, or of the few that the row keeps, by ascending id. Sums of blocks, so that a draw looks into
+// one block alone.
 class Rest {
 public:
-    explicit Rest(const RestMemory& memory) : m_(memory) {}
+    Rest(const RestMemory& memory, const SamplingPasses& passes) : m_(memory), passes_(passes) {}
 
+    // x: stays as it is until the next subtract or remove.
     void begin(Row& x, int64_t vocab_size, double scale) {
-        const double rate = rest_rate(scale, x.mass());
+        rate_ = rest_rate(scale, x.mass());
         is_list_ = x.listed() >= 0;
         size_ = 0;
         left_ = 1;
         if (!is_list_) {
             size_ = vocab_size;
-            std::fill_n(m_.rest, size_, uint64_t{0});
-            x.each_weight([&](int64_t id, uint64_t weight) { m_.rest[id] = rest_of(weight, rate); });
+            begun_ = &x;
             return;
         }
         x.each_weight([&](int64_t id, uint64_t) { m_.ids[size_++] = static_cast<int32_t>(id); });
         std::sort(m_.ids, m_.ids + size_);
-        x.each_weight([&](int64_t id, uint64_t weight) { m_.rest[place_of(id)] = rest_of(weight, rate); });
+        x.each_weight([&](int64_t id, uint64_t weight) { m_.rest[place_of(id)] = rest_of(weight, rate_); });
     }
 
     void subtract(Row& y) {
         const double rate = rest_rate(left_, y.mass());
+        if (!is_list_ && y.listed() < 0) return subtract_row(y, rate);
+        settle();
         auto take = [&](int64_t at, uint64_t weight) {
             const uint64_t off = rest_of(weight, rate);
             m_.rest[at] = m_.rest[at] > off ? m_.rest[at] - off : 0;
         };
-        if (is_list_ && y.listed() < 0) {
+        if (y.listed() < 0) {
             for (int64_t i = 0; i < size_; ++i) {
                 const uint64_t key = y.key_of(m_.ids[i]);
                 if (key != 0) take(i, y.weight_of(key));
@@ -57,6 +75,7 @@ public:
     }
 
     void remove(int64_t id) {
+        settle();
         const int64_t at = place_of(id);
         if (at >= 0) m_.rest[at] = 0;
         add_up();
@@ -72,11 +91,10 @@ public:
     int64_t draw(double uniform) const {
         const uint64_t target = target_of(uniform * static_cast<double>(sum_), sum_);
         uint64_t sum = 0;
-        int64_t at = 0;
-        for (; at < size_; ++at) {
-            sum += m_.rest[at];
-            if (sum >= target) break;
-        }
+        const uint64_t* block = m_.sums;
+        for (; sum + *block < target; ++block) sum += *block;
+        int64_t at = (block - m_.sums) * kBlock;
+        while ((sum += m_.rest[at]) < target) ++at;
         return is_list_ ? m_.ids[at] : at;
     }
 
@@ -87,123 +105,187 @@ private:
         return found < m_.ids + size_ && *found == id ? found - m_.ids : -1;
     }
 
+    template <typename Body>
+    void each_block(const Body& body) const {
+        for (int64_t begin = 0; begin < size_; begin += kBlock) body(begin, std::min(size_, begin + kBlock));
+    }
+
+    // r of one block of the row that it begins with.
+    void begin_block(int64_t begin, int64_t end) const {
+        begun_->each_band(begin, end, [&](int64_t from, int64_t to, const Weigher& w, float low, float high) {
+            passes_.begin_rest(m_.rest + from, begun_->logits() + from, to - from, w, low, high, rate_);
+        });
+    }
+
+    // Writes r of what it begins with.
+    void settle() {
+        if (!begun_) return;
+        each_block([&](int64_t begin, int64_t end) { begin_block(begin, end); });
+        begun_ = nullptr;
+    }
+
+    // Both rows block by block.
+    void subtract_row(Row& y, double rate) {
+        sum_ = 0;
+        each_block([&](int64_t begin, int64_t end) {
+            if (begun_) begin_block(begin, end);
+            uint64_t sum = 0;
+            y.each_band(begin, end, [&](int64_t from, int64_t to, const Weigher& w, float low, float high) {
+                sum += passes_.subtract_rest(m_.rest + from, y.logits() + from, to - from, w, low, high, rate);
+            });
+            m_.sums[begin / kBlock] = sum;
+            sum_ += sum;
+        });
+        begun_ = nullptr;
+        left_ = static_cast<double>(sum_) / kWholeRest;
+    }
+
     void add_up() {
         sum_ = 0;
-        for (int64_t i = 0; i < size_; ++i) sum_ += m_.rest[i];
+        each_block([&](int64_t begin, int64_t end) {
+            uint64_t sum = 0;
+            for (int64_t i = begin; i < end; ++i) sum += m_.rest[i];
+            m_.sums[begin / kBlock] = sum;
+            sum_ += sum;
+        });
         left_ = static_cast<double>(sum_) / kWholeRest;
     }
 
     const RestMemory m_;
+    const SamplingPasses& passes_;
+    Row* begun_ = nullptr;  // the row whose r is not written yet, by rate_
+    double rate_ = 0;
     bool is_list_ = false;
     int64_t size_ = 0;
     uint64_t sum_ = 0;
     double left_ = 1;  // sum_, of kWholeRest
 };
 
+// A row as its chain has left it, in a memory of its own.
+class TakenRow {
+public:
+    TakenRow(const SampleArgs& rows, const SamplingPasses& passes, const RowMemory& memory)
+        : rows_(rows), passes_(passes), memory_(memory) {}
+
+    // A ct_sample_status. owns: the row may change its slot.
+    int32_t take(int64_t r, bool owns) {
+        if (r == at_) return status_;
+        at_ = r;
+        x_.reset();
+        // What such a row points at may not be there.
+        if (!can_verify(rows_, rows_.rows[r], owns)) return status_ = CT_SAMPLE_INVALID;
+        x_.emplace(rows_, passes_, memory_, r, nullptr);
+        status_ = x_->begin();
+        if (status_ == CT_SAMPLE_OK) status_ = run_chain(*x_, rows_.rows[r], 0);
+        return status_;
+    }
+
+    // Of the row that was taken, which has not failed.
+    Row& row() { return *x_; }
+    double share_of(int64_t id) {
+        const uint64_t key = x_->key_of(id);
+        return key == 0 ? 0 : static_cast<double>(x_->weight_of(key)) / static_cast<double>(x_->mass());
+    }
+    int32_t draw() { return static_cast<int32_t>(x_->code.id(ct::draw(*x_, rows_.rows[at_]))); }
+
+private:
+    const SampleArgs& rows_;
+    const SamplingPasses& passes_;
+    const RowMemory memory_;
+    std::optional<Row> x_;
+    int64_t at_ = -1;
+    int32_t status_ = CT_SAMPLE_INVALID;
+};
+
 struct Verify : VerifyArgs {
     const SamplingPasses* passes;
 
     size_t row_bytes() const { return (RowMemory::bytes(vocab_size) + 63) / 64 * 64; }
+    // A thread's: of a row of the target, of a draft row, of r.
     unsigned char* memory_of(Team& team, int thread) const {
-        const auto size = static_cast<size_t>(vocab_size);
-        return static_cast<unsigned char*>(
-            team.scratch(thread, row_bytes() + size * (sizeof(uint64_t) + sizeof(int32_t))));
-    }
-    RestMemory rest_at(unsigned char* memory) const {
-        auto* rest = reinterpret_cast<uint64_t*>(memory + row_bytes());
-        return {rest, reinterpret_cast<int32_t*>(rest + vocab_size)};
+        return static_cast<unsigned char*>(team.scratch(thread, 2 * row_bytes() + RestMemory::bytes(vocab_size)));
     }
     RowFacts* facts() const { return static_cast<RowFacts*>(workspace); }
 
-    static int32_t run(Row& x, const ct_sample_row& p) {
-        const int32_t fault = x.begin();
-        return fault != CT_SAMPLE_OK ? fault : run_chain(x, p, 0);
-    }
+    bool is_token(int32_t id) const { return id >= 0 && id < vocab_size; }
 
-    static double share_of(Row& x, int64_t id, uint64_t mass) {
-        const uint64_t key = x.key_of(id);
-        return key == 0 ? 0 : static_cast<double>(x.weight_of(key)) / static_cast<double>(mass);
-    }
-
-    void look_at_target(const SampleArgs& target, const RowMemory& memory, int64_t r) const {
-        const int64_t request = request_of(*this, r);
-        if (request < 0) return;
-        const RequestShape shape(*this, request);
-        if (!shape.is_valid) return;
-        const auto i = static_cast<int32_t>(r - shape.begin);
-        RowFacts& fact = facts()[r];
+    void note_target(const RequestShape& shape, int32_t i, TakenRow& x) const {
+        RowFacts& fact = facts()[shape.begin + i];
+        fact.status = x.take(shape.begin + i, i == 0);
         fact.drawn = kNotDrawn;
-        if (!can_verify(target, target.rows[r], i == 0)) {
-            fact.status = CT_SAMPLE_INVALID;
-            return;
-        }
-        Row x(target, *passes, memory, r, nullptr);
-        fact.status = run(x, target.rows[r]);
-        if (fact.status != CT_SAMPLE_OK) return;
-        const bool draws = draws_at_once(*this, shape, i);
-        if (draws) fact.drawn = static_cast<int32_t>(x.code.id(ct::draw(x, target.rows[r])));
-        for (int32_t j = i + 1; !draws && j < shape.size; ++j) {
+        fact.knows_target = true;
+        if (fact.status != CT_SAMPLE_OK || draws_at_once(*this, shape, i)) return;
+        for (int32_t j = i + 1; j < shape.size; ++j) {
             const int64_t node = shape.begin + j;
-            const int32_t id = draft_ids[node];
-            if ((parents ? parents[node] : j - 1) != i || id < 0 || id >= vocab_size) continue;
-            facts()[node].p = share_of(x, id, x.mass());
+            if ((parents ? parents[node] : j - 1) != i || !is_token(draft_ids[node])) continue;
+            facts()[node].p = x.share_of(draft_ids[node]);
         }
     }
 
-    void look_at_draft(const SampleArgs& draft, const RowMemory& memory, int64_t d) const {
-        auto each_node = [&](const auto& body) {
-            for (int64_t node = 0; node < num_rows; ++node) {
-                if (draft_rows[node] == d) body(facts()[node], draft_ids[node]);
-            }
-        };
-        if (!can_verify(draft, draft.rows[d], false)) {
-            return each_node([](RowFacts& fact, int32_t) { fact.draft_status = CT_SAMPLE_INVALID; });
-        }
-        Row y(draft, *passes, memory, d, nullptr);
-        const int32_t fault = run(y, draft.rows[d]);
-        each_node([&](RowFacts& fact, int32_t id) {
+    // For the nodes from begin to end whose tokens were drawn from it.
+    void note_draft(int64_t d, int64_t begin, int64_t end, TakenRow& y) const {
+        const int32_t fault = y.take(d, false);
+        for (int64_t node = begin; node < end; ++node) {
+            if (draft_rows[node] != d) continue;
+            RowFacts& fact = facts()[node];
             fact.draft_status = fault;
-            if (fault == CT_SAMPLE_OK && id >= 0 && id < vocab_size) fact.q = share_of(y, id, y.mass());
-        });
+            fact.knows_draft = true;
+            if (fault == CT_SAMPLE_OK && is_token(draft_ids[node])) fact.q = y.share_of(draft_ids[node]);
+        }
     }
 
+    void take_up_histories(Team& team, const SampleArgs& target) const;
+    void look_at_all(Team& team, const SampleArgs& target, const SampleArgs& draft) const;
     void operator()(Team& team) const;
 };
 
-// A request's Tree (walk.h).
+// A request's Tree (walk.h), which looks at a row when the walk asks for it.
 class Tree : public TreeFacts {
 public:
-    Tree(const Verify& verify, const SampleArgs& target, const SampleArgs& draft, const RequestShape& shape,
-         int64_t request, const RowMemory& memory, const RestMemory& rest)
+    Tree(const Verify& verify, const RequestShape& shape, int64_t request, TakenRow& target, TakenRow& draft,
+         const RestMemory& rest)
         : TreeFacts(verify, shape, verify.facts()),
           v_(verify),
           target_(target),
           draft_(draft),
-          memory_(memory),
           verdict_{verify, request, shape.begin},
-          rest_(rest) {}
+          rest_(rest, *verify.passes) {}
+
+    bool is_candidate(int32_t j) {
+        know_draft(j);
+        return TreeFacts::is_candidate(j);
+    }
+    int32_t status(int32_t i) {
+        know_target(i);
+        return TreeFacts::status(i);
+    }
+    double p(int32_t j) {
+        know_target(parent(j));
+        return TreeFacts::p(j);
+    }
+    double q(int32_t j) {
+        know_draft(j);
+        return TreeFacts::q(j);
+    }
 
     int32_t draw(int32_t i) {
+        know_target(i);
         if (facts_[i].drawn == kNotDrawn) {
-            Row x(target_, *v_.passes, memory_, row(i), nullptr);
-            Verify::run(x, target_.rows[row(i)]);
-            facts_[i].drawn = static_cast<int32_t>(x.code.id(ct::draw(x, target_.rows[row(i)])));
+            target_.take(row(i), i == 0);
+            facts_[i].drawn = target_.draw();
         }
         return facts_[i].drawn;
     }
 
     void begin(int32_t i, double scale) {
-        Row x(target_, *v_.passes, memory_, row(i), nullptr);
-        Verify::run(x, target_.rows[row(i)]);
-        rest_.begin(x, a.vocab_size, scale);
+        target_.take(row(i), i == 0);
+        rest_.begin(target_.row(), a.vocab_size, scale);
     }
 
     void subtract(int32_t j) {
         if (!has_draft(j)) return rest_.remove(token(j));
-        const int64_t d = a.draft_rows[row(j)];
-        Row y(draft_, *v_.passes, memory_, d, nullptr);
-        Verify::run(y, draft_.rows[d]);
-        rest_.subtract(y);
+        draft_.take(a.draft_rows[row(j)], false);
+        rest_.subtract(draft_.row());
     }
 
     double left() const { return rest_.left(); }
@@ -215,42 +297,64 @@ public:
     void end(int32_t status) { verdict_.end(status); }
 
 private:
+    void know_target(int32_t i) {
+        if (!facts_[i].knows_target) v_.note_target(shape_, i, target_);
+    }
+    void know_draft(int32_t j) {
+        if (facts_[j].knows_draft || !has_draft(j) || a.draft_rows[row(j)] >= a.num_draft_rows) return;
+        v_.note_draft(a.draft_rows[row(j)], shape_.begin, shape_.begin + shape_.size, draft_);
+    }
+
     const Verify& v_;
-    const SampleArgs& target_;
-    const SampleArgs& draft_;
-    const RowMemory& memory_;
+    TakenRow& target_;
+    TakenRow& draft_;
     Verdict verdict_;
     Rest rest_;
 };
 
+// The histories of the requests, before any row reads.
+void Verify::take_up_histories(Team& team, const SampleArgs& target) const {
+    team.run(num_slots > 0 ? num_requests : 0, [&](int64_t request, int) {
+        const RequestShape shape(*this, request);
+        if (!shape.is_valid || shape.size == 0 || !owns_slot(target, shape.begin)) return;
+        const ct_sample_row& p = rows[shape.begin];
+        Slot(p, state, vocab_size).take_up(p, history_ids);
+    });
+}
+
+void Verify::look_at_all(Team& team, const SampleArgs& target, const SampleArgs& draft) const {
+    team.run(num_rows + num_draft_rows, [&](int64_t part, int thread) {
+        const RowMemory memory = RowMemory::at(memory_of(team, thread), vocab_size);
+        const bool of_draft = part >= num_rows;
+        TakenRow x(of_draft ? draft : target, *passes, memory);
+        if (of_draft) return note_draft(part - num_rows, 0, num_rows, x);
+        const int64_t request = request_of(*this, part);
+        if (request < 0) return;
+        const RequestShape shape(*this, request);
+        if (!shape.is_valid) return;
+        const auto i = static_cast<int32_t>(part - shape.begin);
+        note_target(shape, i, x);
+        if (facts()[part].status == CT_SAMPLE_OK && draws_at_once(*this, shape, i)) facts()[part].drawn = x.draw();
+    });
+}
+
+// A thread a request reads the rows that its walk comes to and no others. Where there are more threads than requests, they
+// share out all rows at first, so that none waits for another's walk.
 void Verify::operator()(Team& team) const {
     const SampleArgs target = target_rows(*this);
     const SampleArgs draft = rows_of_drafts(*this);
-    auto root_owns = [&](int64_t request) {
-        const RequestShape shape(*this, request);
-        return shape.is_valid && shape.size > 0 && owns_slot(target, shape.begin);
-    };
-    team.run(num_slots > 0 ? num_requests : 0, [&](int64_t request, int) {
-        if (!root_owns(request)) return;
-        const ct_sample_row& p = rows[cu_rows[request]];
-        Slot(p, state, vocab_size).take_up(p, history_ids);
-    });
-    team.run(num_rows + num_draft_rows, [&](int64_t part, int thread) {
-        const RowMemory memory = RowMemory::at(memory_of(team, thread), vocab_size);
-        if (part < num_rows) {
-            look_at_target(target, memory, part);
-        } else {
-            look_at_draft(draft, memory, part - num_rows);
-        }
-    });
+    for (int64_t r = 0; r < num_rows; ++r) facts()[r].knows_target = facts()[r].knows_draft = false;
+    take_up_histories(team, target);
+    if (num_requests < team.size()) look_at_all(team, target, draft);
     team.run(num_requests, [&](int64_t request, int thread) {
-        unsigned char* all = memory_of(team, thread);
-        const RowMemory memory = RowMemory::at(all, vocab_size);
+        unsigned char* memory = memory_of(team, thread);
+        TakenRow target_row(target, *passes, RowMemory::at(memory, vocab_size));
+        TakenRow draft_row(draft, *passes, RowMemory::at(memory + row_bytes(), vocab_size));
         const RequestShape shape(*this, request);
-        Tree tree(*this, target, draft, shape, request, memory, rest_at(all));
+        Tree tree(*this, shape, request, target_row, draft_row, RestMemory::at(memory + 2 * row_bytes(), vocab_size));
         if (!shape.is_valid || shape.size == 0) return tree.end(shape.is_valid ? CT_SAMPLE_OK : CT_SAMPLE_INVALID);
         walk(tree);
-        if (num_slots == 0 || !root_owns(request)) return;
+        if (num_slots == 0 || !owns_slot(target, shape.begin)) return;
         Slot(rows[shape.begin], state, vocab_size).note(tokens + request * max_tokens, max_tokens, false);
     });
 }

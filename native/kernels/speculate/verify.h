@@ -1,10 +1,11 @@
 // verify.h: what the CPU and the GPU share of ct_verify: what is known of a row before the walk, the shape of a request's
 // tree, its random numbers, what it writes.
 //
-// The work: every row of the target and of the drafts is taken through the sampler's chain once and leaves a fact or two
-// (does it fail, what would it draw, how probable are the drafts behind it). The walk needs no more, until a draft that was
-// drawn by chance is refused: then the target's row and the draft's are taken through the chain again, and what is left of p
-// lies in memory for a moment, in whole numbers.
+// The work: a row of the target or of the drafts is taken through the sampler's chain and leaves a fact or two (does it
+// fail, what would it draw, how probable are the drafts behind it). The walk needs no more, until a draft that was drawn by
+// chance is refused: then the target's row and the draft's are looked at again, and what is left of p lies in memory for a
+// moment, in whole numbers. A GPU takes every row through the chain at first, a block each; the CPU takes those that the
+// walk comes to, when it comes to them.
 #pragma once
 
 #include "core/backend.h"
@@ -22,7 +23,9 @@ struct RowFacts {
     int32_t status;
     int32_t drawn;         // from p; kNotDrawn: nobody has yet
     int32_t draft_status;  // of the node's draft row; garbage where it has none
-    int32_t reserved;
+    // CPU: whether the row's status and its children's p, and the node's q, have been found out. A GPU finds out all at first.
+    bool knows_target, knows_draft;
+    bool reserved[2];
 };
 
 CT_HOST_DEVICE inline SampleArgs rows_of(const VerifyArgs& a, const void* logits, const ct_sample_row* rows, int64_t n,

@@ -31,6 +31,35 @@ void integersKeepTheLaw() {
     }
 }
 
+// More threads than requests look at all rows at first, fewer at those that the walks come to: long rows, none of them as a
+// list, and cut at both ends among equals.
+void emitsTheSameWithMoreThreads() {
+    Random random(23);
+    for (int32_t method : {CT_VERIFY_TOKENS, CT_VERIFY_BLOCK}) {
+        for (int round = 0; round < (reduced() ? 4 : 40); ++round) {
+            const int64_t vocab = 1000 + random.below(3000);
+            std::vector<Speculation> requests;
+            for (int i = 0; i < 6; ++i) {
+                requests.push_back(random_speculation(random, vocab, 1 + random.below(5), random.below(2) == 0, 8));
+                auto soften = [&](Row& row) {
+                    for (float& v : row.logits) v = std::round(v) / 4;
+                    row.p.top_k = 0;
+                };
+                for (Row& row : requests.back().rows) soften(row);
+                for (Row& row : requests.back().drafts) soften(row);
+            }
+            const VerifyOptions options{method};
+            std::vector<std::vector<Verdict>> verdicts;
+            for (int threads : {1, 6, 7}) {
+                Device d(threads, CT_ISA_AUTO);
+                verdicts.push_back(verify(d, requests, options));
+            }
+            CHECK(verdicts[0] == verdicts[1] && verdicts[0] == verdicts[2]);
+            for (size_t i = 0; i < requests.size(); ++i) expect(expected_verdict(requests[i], options), verdicts[0][i]);
+        }
+    }
+}
+
 void refusesWrongArguments() {
     Device d, foreign;
     Array<int32_t> i(d, 64), far(foreign, 64);
@@ -86,6 +115,7 @@ int main() {
         verifiesByTheRules(d, {3, 6, 33, 300, 4099}, 100);
         emitsByTheLaws(d, 40000);
     }
+    emitsTheSameWithMoreThreads();
     integersKeepTheLaw();
     refusesWrongArguments();
     std::printf("%lld requests sure, %lld within rounding\n", static_cast<long long>(sure_requests),
