@@ -174,25 +174,26 @@ public:
         x_.reset();
         // What such a row points at may not be there.
         if (!can_verify(rows_, rows_.rows[r], owns)) return status_ = CT_SAMPLE_INVALID;
-        x_.emplace(rows_, passes_, memory_, r, nullptr);
-        status_ = x_->begin();
-        if (status_ == CT_SAMPLE_OK) status_ = run_chain(*x_, rows_.rows[r], 0);
+        row_ = &x_.emplace(rows_, passes_, memory_, r, nullptr);
+        status_ = row_->begin();
+        if (status_ == CT_SAMPLE_OK) status_ = run_chain(*row_, rows_.rows[r], 0);
         return status_;
     }
 
     // Of the row that was taken, which has not failed.
-    Row& row() { return *x_; }
+    Row& row() { return *row_; }
     double share_of(int64_t id) {
-        const uint64_t key = x_->key_of(id);
-        return key == 0 ? 0 : static_cast<double>(x_->weight_of(key)) / static_cast<double>(x_->mass());
+        const uint64_t key = row_->key_of(id);
+        return key == 0 ? 0 : static_cast<double>(row_->weight_of(key)) / static_cast<double>(row_->mass());
     }
-    int32_t draw() { return static_cast<int32_t>(x_->code.id(ct::draw(*x_, rows_.rows[at_]))); }
+    int32_t draw() { return static_cast<int32_t>(row_->code.id(ct::draw(*row_, rows_.rows[at_]))); }
 
 private:
     const SampleArgs& rows_;
     const SamplingPasses& passes_;
     const RowMemory memory_;
     std::optional<Row> x_;
+    Row* row_ = nullptr;  // in x_
     int64_t at_ = -1;
     int32_t status_ = CT_SAMPLE_INVALID;
 };
