@@ -180,6 +180,7 @@ final class ExpertGang implements AutoCloseable {
                             transport,
                             ranks,
                             placements,
+                            options.gang().microBatches(),
                             options.gang().timeoutMs() * NANOS_PER_MS,
                             START_TIMEOUTS * options.gang().timeoutMs() * NANOS_PER_MS));
         } catch (RuntimeException | Error e) {
@@ -272,7 +273,13 @@ final class ExpertGang implements AutoCloseable {
 
     /** In words. */
     String describe() {
-        return "experts on %d ranks".formatted(ranks.experts());
+        int microBatches = options.gang().microBatches();
+        return "experts on %d ranks%s"
+                .formatted(
+                        ranks.experts(),
+                        microBatches == 1
+                                ? ""
+                                : ", steps in %d micro-batches".formatted(microBatches));
     }
 
     /**

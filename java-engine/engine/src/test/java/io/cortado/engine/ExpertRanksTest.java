@@ -27,6 +27,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -86,13 +87,20 @@ class ExpertRanksTest {
     }
 
     private static List<GangOptions> layouts() {
-        return List.of(
-                GangOptions.NONE.expertParallel(2),
-                GangOptions.NONE.expertParallel(4),
-                GangOptions.NONE.expertParallel(4).balance(4, 0),
-                GangOptions.NONE.apart(1, 1),
-                GangOptions.NONE.apart(1, 3),
-                GangOptions.NONE.apart(1, 9)); // a rank has no expert
+        List<GangOptions> layouts = new ArrayList<>();
+        for (int microBatches : new int[] {1, 2}) {
+            for (GangOptions layout :
+                    List.of(
+                            GangOptions.NONE.expertParallel(2),
+                            GangOptions.NONE.expertParallel(4),
+                            GangOptions.NONE.expertParallel(4).balance(4, 0),
+                            GangOptions.NONE.apart(1, 1),
+                            GangOptions.NONE.apart(1, 3),
+                            GangOptions.NONE.apart(1, 9))) { // a rank has no expert
+                layouts.add(layout.microBatches(microBatches));
+            }
+        }
+        return layouts;
     }
 
     @ParameterizedTest
@@ -105,7 +113,9 @@ class ExpertRanksTest {
             assertEquals(one, ask(model, with(options, layout)), layout.toString());
         }
         EngineOptions chunked = options.maxNumBatchedTokens(16).maxNumSeqs(2);
-        assertEquals(one, ask(model, with(chunked, GangOptions.NONE.expertParallel(2))));
+        GangOptions two = GangOptions.NONE.expertParallel(2);
+        assertEquals(one, ask(model, with(chunked, two)));
+        assertEquals(one, ask(model, with(chunked, two.microBatches(2))));
     }
 
     @ParameterizedTest
@@ -116,21 +126,25 @@ class ExpertRanksTest {
         EngineOptions options = options(Activations.F32);
         List<String> one = ask(model, options);
         for (GangOptions layout :
-                List.of(GangOptions.NONE.expertParallel(2), GangOptions.NONE.apart(1, 3))) {
+                List.of(
+                        GangOptions.NONE.expertParallel(2),
+                        GangOptions.NONE.apart(1, 3),
+                        GangOptions.NONE.apart(1, 2).microBatches(2))) {
             assertEquals(one, ask(model, with(options, layout)), layout.toString());
         }
     }
 
     /** Ranks with attention that have no requests take part in what the others compute. */
-    @Test
-    void ranksWithAttentionServeEachItsOwn() throws Exception {
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void ranksWithAttentionServeEachItsOwn(int microBatches) throws Exception {
         EngineOptions options = options(Activations.F32);
         Path model = DemoEngine.moeFolder();
         List<String> one = ask(model, options);
         for (GangOptions layout :
                 List.of(
-                        new GangOptions(2, 2, 0, 0, 0, 20_000, 0, 2, "in this process"),
-                        new GangOptions(0, 2, 2, 0, 0, 20_000, 0, 4, "in this process"))) {
+                        new GangOptions(2, 2, 0, 0, 0, microBatches, 20_000, 0, 2, "in this process"),
+                        new GangOptions(0, 2, 2, 0, 0, microBatches, 20_000, 0, 4, "in this process"))) {
             GangConnector connector = GangConnector.inProcess(4);
             List<Thread> followers = new ArrayList<>();
             for (int rank = 2; rank < layout.worldSize(); rank++) {
@@ -170,12 +184,13 @@ class ExpertRanksTest {
                 .start(() -> CortadoEngineProvider.follow(model, options, connector));
     }
 
-    @Test
-    void servesSpeculationAndCachedPrefixes() throws Exception {
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void servesSpeculationAndCachedPrefixes(int microBatches) throws Exception {
         EngineOptions options = options(Activations.F32);
         Path model = DemoEngine.moeFolder();
         List<String> one = ask(model, options);
-        EngineOptions spread = with(options, GangOptions.NONE.expertParallel(2));
+        EngineOptions spread = with(options, GangOptions.NONE.expertParallel(2).microBatches(microBatches));
         Speculation ngram = Speculation.ngram(4).adaptive(false);
         assertEquals(one, ask(model, spread.speculation(ngram)));
         try (Engine engine = Engine.open(model, spread)) {
@@ -184,13 +199,16 @@ class ExpertRanksTest {
         }
     }
 
-    /** Experts move all the time while 1,020 requests run: none is lost and no bit changes. */
-    @Test
-    void movesExpertsWhileItServes() throws Exception {
+    /** Experts move all the time while requests run: none is lost and no bit changes. */
+    @ParameterizedTest
+    @CsvSource({"1, 170", "2, 50"})
+    void movesExpertsWhileItServes(int microBatches, int turns) throws Exception {
         EngineOptions options = options(Activations.F32).prefixCaching(false);
         Path model = DemoEngine.moeFolder();
         List<String> one = ask(model, options);
-        EngineOptions spread = with(options, GangOptions.NONE.apart(1, 4).balance(4, 0));
+        EngineOptions spread = with(
+                        options,
+                        GangOptions.NONE.apart(1, 4).balance(4, 0).microBatches(microBatches));
         ModelExecutor[] executor = new ModelExecutor[1];
         try (Engine engine =
                 CortadoEngineProvider.open(
@@ -202,7 +220,7 @@ class ExpertRanksTest {
                             return made;
                         })) {
             Random random = new Random(3);
-            for (int turn = 0; turn < 170; turn++) {
+            for (int turn = 0; turn < turns; turn++) {
                 executor[0].propose(placements(random));
                 assertEquals(one, ask(engine, requests(0)), "turn " + turn);
             }
@@ -230,6 +248,9 @@ class ExpertRanksTest {
         refused("expert-ranks", () -> GangOptions.NONE.apart(1, 0));
         refused("attention-ranks", () -> two.apart(3, 0));
         refused("redundant-experts", () -> GangOptions.NONE.balance(1, 0));
+        refused("micro-batches", () -> GangOptions.NONE.microBatches(2));
+        refused("micro-batches", () -> two.microBatches(0));
+        refused("micro-batches", () -> two.microBatches(3));
         refused("WORLD_SIZE", () -> two.process(0, 3, "x"));
         refused("RANK", () -> two.process(2, 2, "x"));
         refused("RENDEZVOUS", () -> two.process(0, 2, ""));
