@@ -10,6 +10,10 @@ import java.util.function.BooleanSupplier;
  * Makes the exchanges of passes of two micro-batches beside the stream that computes them. The
  * stream begins a pass, sends a micro-batch's tokens of a layer and waits for them where it needs
  * them; between the two it computes the other micro-batch.
+ *
+ * <p>A micro-batch's tokens go there and back before the other's go. To bring one's results along
+ * with the other's tokens would be half as many exchanges, but each is a barrier: results that are
+ * ready would wait for attention, and no exchange would be beside what it computes.
  */
 final class ExchangeThread implements AutoCloseable {
     private final ExpertLink link;
@@ -93,6 +97,7 @@ final class ExchangeThread implements AutoCloseable {
                 if (i >= own) {
                     link.takePart(nothing);
                 } else if (sent.get(i).await()) {
+                    // The stream computes meanwhile, and counts where it waits itself.
                     microBatches.get(i).exchange(nothing);
                     received.get(i).done();
                 } else {

@@ -7,6 +7,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -66,6 +67,8 @@ public final class ExpertLink implements AutoCloseable {
 
     /** Of the pass that the last tick has begun. */
     private int microBatchesOfPass;
+
+    private final AtomicLong waitedNanos = new AtomicLong();
 
     /** What a rank with experts holds: the number of the placement that it is ready for. */
     private volatile long ready = 1;
@@ -141,6 +144,31 @@ public final class ExpertLink implements AutoCloseable {
     /** Of the pass that the last tick has begun: as many as the rank with most of them has. */
     int microBatchesOfPass() {
         return microBatchesOfPass;
+    }
+
+    /** This rank's number in the gang. */
+    public int rank() {
+        return transport.rank();
+    }
+
+    /** Whether this rank computes experts; else it runs attention. */
+    public boolean holdsExperts() {
+        return !ranks.isAttention(transport.rank());
+    }
+
+    /** In which this rank computed nothing for want of others, since the start. Any thread. */
+    public long waitedNanos() {
+        return waitedNanos.get();
+    }
+
+    /** This rank has computed nothing since then. */
+    void waitedSince(long startNanos) {
+        waitedFor(System.nanoTime() - startNanos);
+    }
+
+    /** The same, of so long. */
+    void waitedFor(long nanos) {
+        waitedNanos.addAndGet(nanos);
     }
 
     Transport transport() {
@@ -242,7 +270,9 @@ public final class ExpertLink implements AutoCloseable {
         for (int rank = 0; rank < ranks.size(); rank++) {
             send.fill(rank, bytes);
         }
+        long start = System.nanoTime();
         transport.exchange(TICK, send, receive, deadlineNanos);
+        waitedSince(start);
         hasStopped = saying == STOP;
         return heard();
     }

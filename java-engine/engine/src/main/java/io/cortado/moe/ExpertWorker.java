@@ -149,14 +149,20 @@ public final class ExpertWorker implements AutoCloseable {
     }
 
     private void compute(int layer, int microBatch) {
-        link.transport().exchange(ExpertLink.DISPATCH, nothing, receive, link.deadlineNanos());
+        exchange(ExpertLink.DISPATCH, nothing, receive);
         int numTokens = unpack(layer, microBatch);
         @Nullable ExpertMatrices matrices = table.layer(layer);
         if (numTokens > 0) {
             compute(Objects.requireNonNull(matrices), numTokens);
         }
         pack();
-        link.transport().exchange(ExpertLink.RESULT, send, nothing, link.deadlineNanos());
+        exchange(ExpertLink.RESULT, send, nothing);
+    }
+
+    private void exchange(int kind, Parts from, Parts to) {
+        long start = System.nanoTime();
+        link.transport().exchange(kind, from, to, link.deadlineNanos());
+        link.waitedSince(start);
     }
 
     private void compute(ExpertMatrices matrices, int numTokens) {

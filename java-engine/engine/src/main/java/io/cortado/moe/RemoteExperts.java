@@ -189,9 +189,11 @@ final class RemoteExperts implements AutoCloseable {
         begun(turn);
         if (turn == ExpertLink.Turn.PASS) {
             int count = link.numLayers() * link.microBatchesOfPass();
+            long start = System.nanoTime();
             for (int i = 0; i < count; i++) {
                 link.takePart(nothing);
             }
+            link.waitedSince(start);
         }
     }
 
@@ -199,7 +201,7 @@ final class RemoteExperts implements AutoCloseable {
         RemoteTokens tokens = microBatches.get(call.microBatch);
         tokens.describe(call.layer, call.numTokens, call.x, call.positions);
         if (beside == null || link.microBatchesOfPass() == 1) {
-            tokens.exchange(nothing);
+            link.waitedFor(tokens.exchange(nothing));
         } else {
             beside.send(call.microBatch);
         }
@@ -207,7 +209,9 @@ final class RemoteExperts implements AutoCloseable {
 
     private void receive(int microBatch) {
         if (beside != null && link.microBatchesOfPass() > 1) {
+            long start = System.nanoTime();
             beside.receive(microBatch);
+            link.waitedSince(start);
         }
     }
 

@@ -182,13 +182,15 @@ final class RemoteTokens implements AutoCloseable {
     }
 
     /**
-     * Brings the tokens to their experts and the results back.
+     * Brings the tokens to their experts and the results back: gives the nanoseconds in which it
+     * waited for others.
      *
      * @param nothing parts of one side where the other has some
      */
-    void exchange(Parts nothing) {
+    long exchange(Parts nothing) {
         choose();
         pack();
+        long start = System.nanoTime();
         link.transport().exchange(ExpertLink.DISPATCH, send, nothing, link.deadlineNanos());
         long at = 0;
         for (int rank = 0; rank < slotsOf.length; rank++) {
@@ -198,8 +200,10 @@ final class RemoteTokens implements AutoCloseable {
             at += expected;
         }
         link.transport().exchange(ExpertLink.RESULT, nothing, receive, link.deadlineNanos());
+        long waited = System.nanoTime() - start;
         requireAll();
         unpack();
+        return waited;
     }
 
     /** Which rank computes each slot. */

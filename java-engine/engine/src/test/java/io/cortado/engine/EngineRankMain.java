@@ -11,9 +11,9 @@ import java.nio.file.Path;
 
 /**
  * A rank of a gang of engines: arguments are the model, {@code ep} or {@code apart}, how many ranks
- * have attention and how many experts, rank, processes, where they meet, the timeout in ms, and micro-batches. A
- * rank that serves reads commands, a line each: {@code ask FIRST} answers the requests of {@link
- * ExpertRanksTest} from that one on, {@code loop} asks until it fails.
+ * have attention and how many experts, rank, processes, where they meet, the timeout in ms, and
+ * micro-batches. A rank that serves reads commands, a line each: {@code ask FIRST} answers the
+ * requests of {@link ExpertRanksTest} from that one on, {@code loop} asks until it fails.
  */
 final class EngineRankMain {
     private EngineRankMain() {}

@@ -14,6 +14,7 @@ import io.cortado.api.GangOptions;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Prompt;
+import io.cortado.api.RankTimes;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
 import io.cortado.moe.ExpertBalancer;
@@ -143,8 +144,10 @@ class ExpertRanksTest {
         List<String> one = ask(model, options);
         for (GangOptions layout :
                 List.of(
-                        new GangOptions(2, 2, 0, 0, 0, microBatches, 20_000, 0, 2, "in this process"),
-                        new GangOptions(0, 2, 2, 0, 0, microBatches, 20_000, 0, 4, "in this process"))) {
+                        new GangOptions(
+                                2, 2, 0, 0, 0, microBatches, 20_000, 0, 2, "in this process"),
+                        new GangOptions(
+                                0, 2, 2, 0, 0, microBatches, 20_000, 0, 4, "in this process"))) {
             GangConnector connector = GangConnector.inProcess(4);
             List<Thread> followers = new ArrayList<>();
             for (int rank = 2; rank < layout.worldSize(); rank++) {
@@ -190,7 +193,8 @@ class ExpertRanksTest {
         EngineOptions options = options(Activations.F32);
         Path model = DemoEngine.moeFolder();
         List<String> one = ask(model, options);
-        EngineOptions spread = with(options, GangOptions.NONE.expertParallel(2).microBatches(microBatches));
+        EngineOptions spread =
+                with(options, GangOptions.NONE.expertParallel(2).microBatches(microBatches));
         Speculation ngram = Speculation.ngram(4).adaptive(false);
         assertEquals(one, ask(model, spread.speculation(ngram)));
         try (Engine engine = Engine.open(model, spread)) {
@@ -199,14 +203,36 @@ class ExpertRanksTest {
         }
     }
 
+    @Test
+    void tellsHowLongRanksHaveWaited() throws Exception {
+        EngineOptions options = options(Activations.F32);
+        Path model = DemoEngine.moeFolder();
+        try (Engine engine = Engine.open(model, with(options, GangOptions.NONE.apart(1, 1)))) {
+            List<RankTimes> before = engine.rankTimes();
+            ask(engine, requests(0));
+            List<RankTimes> after = engine.rankTimes();
+            assertEquals(2, after.size());
+            for (int rank = 0; rank < 2; rank++) {
+                RankTimes times = after.get(rank);
+                assertEquals(rank, times.rank());
+                assertEquals(rank == 1, times.holdsExperts());
+                assertTrue(times.waitedNanos() > before.get(rank).waitedNanos(), times.toString());
+            }
+        }
+        try (Engine engine = Engine.open(model, options)) {
+            assertEquals(List.of(), engine.rankTimes());
+        }
+    }
+
     /** Experts move all the time while requests run: none is lost and no bit changes. */
     @ParameterizedTest
-    @CsvSource({"1, 170", "2, 50"})
-    void movesExpertsWhileItServes(int microBatches, int turns) throws Exception {
+    @CsvSource({"1, 170, 10", "2, 25, 2"})
+    void movesExpertsWhileItServes(int microBatches, int turns, int moves) throws Exception {
         EngineOptions options = options(Activations.F32).prefixCaching(false);
         Path model = DemoEngine.moeFolder();
         List<String> one = ask(model, options);
-        EngineOptions spread = with(
+        EngineOptions spread =
+                with(
                         options,
                         GangOptions.NONE.apart(1, 4).balance(4, 0).microBatches(microBatches));
         ModelExecutor[] executor = new ModelExecutor[1];
@@ -224,7 +250,7 @@ class ExpertRanksTest {
                 executor[0].propose(placements(random));
                 assertEquals(one, ask(engine, requests(0)), "turn " + turn);
             }
-            assertTrue(executor[0].numPlacements() > 10, "moved " + executor[0].numPlacements());
+            assertTrue(executor[0].numPlacements() > moves, "moved " + executor[0].numPlacements());
         }
     }
 

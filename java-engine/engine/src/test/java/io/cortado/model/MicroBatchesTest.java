@@ -14,6 +14,7 @@ import io.cortado.device.Device;
 import io.cortado.device.Placement;
 import io.cortado.device.Staging;
 import io.cortado.device.Stream;
+import io.cortado.engine.Devices;
 import io.cortado.gang.InProcessGang;
 import io.cortado.gang.Transport;
 import io.cortado.moe.ExpertLink;
@@ -25,7 +26,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Steps in two micro-batches, with experts on another rank, against those of a model here. */
 class MicroBatchesTest {
@@ -46,9 +47,13 @@ class MicroBatchesTest {
     }
 
     private static Step[] run(
-            Path model, ModelConfig config, Activations activations, @Nullable ExpertLink link) {
+            String name,
+            Path model,
+            ModelConfig config,
+            Activations activations,
+            @Nullable ExpertLink link) {
         Step[] steps = new Step[BATCHES.length];
-        try (Device device = Device.open("cpu", 1, "auto");
+        try (Device device = Device.open(name, 1, "auto");
                 CausalLm lm =
                         CausalLm.load(
                                 link == null
@@ -78,10 +83,7 @@ class MicroBatchesTest {
                     long bytes = tokens * columns * activations.dtype().bytes();
                     steps[i] =
                             new Step(
-                                    floats(
-                                            staging,
-                                            lm.logits(),
-                                            4L * tokens * config.vocabSize()),
+                                    floats(staging, lm.logits(), 4L * tokens * config.vocabSize()),
                                     floats(staging, lm.keptStates(), bytes));
                 }
             }
@@ -101,8 +103,7 @@ class MicroBatchesTest {
             List<Integer> ids,
             int microBatches) {
         DType dtype = activations.dtype();
-        BatchLimits limits =
-                new BatchLimits(3 * BLOCKS_PER_SEQ, 3, MOST, BLOCKS_PER_SEQ, MOST);
+        BatchLimits limits = new BatchLimits(3 * BLOCKS_PER_SEQ, 3, MOST, BLOCKS_PER_SEQ, MOST);
         Placement placement =
                 microBatches == 1 ? Placement.on(device) : Placement.withoutExperts(device);
         long states = LayerStates.bytes(config.shape(), dtype, ids, MOST);
@@ -145,14 +146,15 @@ class MicroBatchesTest {
 
     /** Shared experts with and without a gate, latent attention behind dense layers, windows. */
     @ParameterizedTest
-    @ValueSource(strings = {"qwen2-moe", "deepseek-v3", "gpt-oss"})
-    void giveTheBitsOfAWholeStep(String name) throws Exception {
-        Path model = GOLDENS.resolve(name);
+    @CsvSource({"qwen2-moe, cpu", "deepseek-v3, cpu", "gpt-oss, cpu", "deepseek-v3, simt:0"})
+    void giveTheBitsOfAWholeStep(String golden, String name) throws Exception {
+        Devices.assumePresent(name);
+        Path model = GOLDENS.resolve(golden);
         assumeTrue(Files.isDirectory(model), "there is no " + model);
         ModelConfig config = ModelConfig.read(model);
         for (Activations activations : Activations.values()) {
-            Step[] one = run(model, config, activations, null);
-            Step[] two = spread(model, config, activations);
+            Step[] one = run(name, model, config, activations, null);
+            Step[] two = spread(name, model, config, activations);
             for (int i = 0; i < one.length; i++) {
                 assertArrayEquals(one[i].logits, two[i].logits, "logits of batch " + i);
                 assertArrayEquals(one[i].states, two[i].states, "states of batch " + i);
@@ -160,8 +162,8 @@ class MicroBatchesTest {
         }
     }
 
-    private static Step[] spread(Path model, ModelConfig config, Activations activations)
-            throws Exception {
+    private static Step[] spread(
+            String name, Path model, ModelConfig config, Activations activations) throws Exception {
         Transport[] transports = InProcessGang.create(2);
         ExpertRanks ranks = new ExpertRanks(1, 1);
         List<ExpertPlacement> placements = ExpertShard.linear(config, 1);
@@ -171,7 +173,7 @@ class MicroBatchesTest {
                     try (ExpertLink link =
                                     new ExpertLink(
                                             transports[1], ranks, placements, 2, LONG, LONG);
-                            Device device = Device.open("cpu", 1, "auto");
+                            Device device = Device.open(name, 1, "auto");
                             ExpertShard shard =
                                     ExpertShard.load(
                                             device,
@@ -187,9 +189,8 @@ class MicroBatchesTest {
                         served.completeExceptionally(e);
                     }
                 });
-        try (ExpertLink link =
-                new ExpertLink(transports[0], ranks, placements, 2, LONG, LONG)) {
-            Step[] steps = run(model, config, activations, link);
+        try (ExpertLink link = new ExpertLink(transports[0], ranks, placements, 2, LONG, LONG)) {
+            Step[] steps = run(name, model, config, activations, link);
             served.get();
             return steps;
         }

@@ -12,6 +12,7 @@ import io.cortado.device.DType;
 import io.cortado.device.DenseGemm;
 import io.cortado.device.Device;
 import io.cortado.device.ExpertWeights;
+import io.cortado.device.HostQueue;
 import io.cortado.device.MoeActivation;
 import io.cortado.device.MoeScores;
 import io.cortado.device.Placement;
@@ -21,6 +22,7 @@ import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
 import io.cortado.gang.GangException;
 import io.cortado.gang.InProcessGang;
+import io.cortado.gang.Parts;
 import io.cortado.gang.Transport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -29,6 +31,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
@@ -117,9 +121,23 @@ class RemoteExpertsTest {
         return new ExpertMatrices(weights, null, null, null, null);
     }
 
-    /** Of a step on a device, with the experts there, or behind a link, in so many micro-batches. */
+    /**
+     * Of a step on a device, with the experts there, or behind a link, in so many micro-batches.
+     */
     private static float[] run(
             Device device, boolean isOneToken, @Nullable ExpertLink link, int microBatches) {
+        return run(device, isOneToken, link, microBatches, () -> {});
+    }
+
+    /**
+     * @param onRouted is called by the stream behind the choices of all tokens
+     */
+    private static float[] run(
+            Device device,
+            boolean isOneToken,
+            @Nullable ExpertLink link,
+            int microBatches,
+            Runnable onRouted) {
         try (ResourceStack owner = new ResourceStack();
                 DenseGemm gemm = DenseGemm.of(device, true)) {
             Weights router = matrix(device, EXPERTS, HIDDEN, 99);
@@ -132,8 +150,7 @@ class RemoteExpertsTest {
             ExpertStep first =
                     new ExpertStep(placement, SHAPE, DType.F32, 1, List.of(layer), TOKENS, link);
             owner.push(first::close);
-            assertEquals(
-                    first.bytes(), ExpertStep.bytes(placement, SHAPE, DType.F32, 1, TOKENS));
+            assertEquals(first.bytes(), ExpertStep.bytes(placement, SHAPE, DType.F32, 1, TOKENS));
             List<Part> parts = new ArrayList<>();
             if (microBatches == 1) {
                 parts.add(new Part(device, first, 0, TOKENS, isOneToken));
@@ -147,11 +164,15 @@ class RemoteExpertsTest {
                 parts.add(new Part(device, second, TOKENS - most, most, isOneToken));
             }
             parts.forEach(part -> owner.push(part::close));
+            HostQueue<Object> routed = new HostQueue<>(2, Object::new, _ -> onRouted.run());
+            owner.push(routed::close);
             Stream stream = device.createStream();
             owner.push(stream::close);
             for (int pass = 0; pass < 2; pass++) {
                 first.begin(microBatches, stream);
                 parts.forEach(part -> part.route(layer, gemm, stream));
+                routed.next();
+                routed.enqueue(stream);
                 parts.forEach(part -> part.combine(layer, stream));
                 first.idle(stream); // and once more, with nothing to compute
             }
@@ -224,8 +245,7 @@ class RemoteExpertsTest {
         ExpertRanks ranks = new ExpertRanks(transport.size() - experts, experts);
         return Thread.ofPlatform()
                 .start(() -> {
-                    try (ExpertLink link =
-link(transport, ranks, placement, microBatches);
+                    try (ExpertLink link = link(transport, ranks, placement, microBatches);
                             Device device = Device.open("cpu", 1, "auto");
                             ResourceStack owner = new ResourceStack()) {
                         int rank = ranks.expertRank(transport.rank());
@@ -271,8 +291,7 @@ link(transport, ranks, placement, microBatches);
                     Thread.ofPlatform()
                             .start(() -> {
                                 try (Device device = Device.open("cpu", 1, "auto")) {
-                                    outs[rank] =
-                                            run(device, isOneToken, link, microBatches[rank]);
+                                    outs[rank] = run(device, isOneToken, link, microBatches[rank]);
                                 } catch (RuntimeException | Error e) {
                                     fault.set(e);
                                     link.abort(e.toString());
@@ -321,6 +340,60 @@ link(transport, ranks, placement, microBatches);
         }
     }
 
+    /** Results that are held back until attention has computed the other micro-batch as well. */
+    private record Held(Transport transport, CountDownLatch computed) implements Transport {
+        @Override
+        public int rank() {
+            return transport.rank();
+        }
+
+        @Override
+        public int size() {
+            return transport.size();
+        }
+
+        @Override
+        public void exchange(int kind, Parts send, Parts receive, long deadlineNanos) {
+            if (kind == ExpertLink.RESULT) {
+                try {
+                    assertTrue(computed.await(20, TimeUnit.SECONDS), "it waits for the results");
+                } catch (InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            }
+            transport.exchange(kind, send, receive, deadlineNanos);
+        }
+
+        @Override
+        public void abort(String why) {
+            transport.abort(why);
+        }
+
+        @Override
+        public void close() {
+            transport.close();
+        }
+    }
+
+    @Test
+    void oneIsComputedWhileTheOtherIsWithExperts() throws Exception {
+        float[] one;
+        try (Device device = Device.open("cpu", 1, "auto")) {
+            one = run(device, false, null, 1);
+        }
+        ExpertPlacement placement = ExpertPlacement.linear(EXPERTS, 1);
+        Transport[] transports = InProcessGang.create(2);
+        CountDownLatch computed = new CountDownLatch(1);
+        AtomicReference<@Nullable Throwable> fault = new AtomicReference<>();
+        Thread worker = worker(new Held(transports[1], computed), placement, SHAPE, 2, fault);
+        try (ExpertLink link = link(transports[0], new ExpertRanks(1, 1), placement, 2);
+                Device device = Device.open("cpu", 1, "auto")) {
+            assertArrayEquals(one, run(device, false, link, 2, computed::countDown));
+        }
+        worker.join();
+        assertNull(fault.get());
+    }
+
     @Test
     void ranksThatDisagreeDoNotBegin() throws Exception {
         ExpertShape other = ExpertShape.of(SHAPE.routing(), HIDDEN, 2 * INNER, MoeActivation.SILU);
@@ -329,8 +402,7 @@ link(transport, ranks, placement, microBatches);
     }
 
     /** Rank 1 is of another mind than rank 0, which has one micro-batch. */
-    private static void refused(ExpertShape shape, int microBatches, String what)
-            throws Exception {
+    private static void refused(ExpertShape shape, int microBatches, String what) throws Exception {
         ExpertPlacement placement = ExpertPlacement.linear(EXPERTS, 1);
         Transport[] transports = InProcessGang.create(2);
         AtomicReference<@Nullable Throwable> fault = new AtomicReference<>();
@@ -356,8 +428,7 @@ link(transport, ranks, placement, microBatches);
                 Thread.ofPlatform()
                         .start(() -> {
                             ExpertLink own = link(transports[1], ranks, placement, microBatches);
-                            new ExpertHello(own, SHAPE, DType.F32, 0)
-                                    .exchange(transports[1], LONG);
+                            new ExpertHello(own, SHAPE, DType.F32, 0).exchange(transports[1], LONG);
                             own.tick(ExpertLink.IDLE, 0);
                             own.close();
                         });
