@@ -19,13 +19,18 @@ import picocli.CommandLine.Parameters;
 
 /**
  * What it costs to bring tokens to experts on other ranks and their results back: a mixture of
- * experts on ranks within this process, which share its cores, against one rank. Turns alternate.
+ * experts on ranks within this process, which share its cores, against one rank; steps of two
+ * micro-batches, of which one is computed while the other is with the experts, against steps of
+ * one; and in which part of the time each side waits. Turns alternate.
  */
 @Command(
         name = "ranks",
         description = "Experts on several ranks of this process against one rank.",
         mixinStandardHelpOptions = true)
 final class RanksBench implements Callable<Integer> {
+    /** Behind the name of a layout. */
+    private static final String TWO = "_two";
+
     @Parameters(arity = "0..1", paramLabel = "MODEL", description = "default: demo-moe")
     Path model = Path.of("demo-moe");
 
@@ -41,25 +46,41 @@ final class RanksBench implements Callable<Integer> {
     @Option(names = "--output-len", description = "tokens; default: ${DEFAULT-VALUE}")
     int outputLen = 32;
 
+    @Option(
+            names = "--micro-batches",
+            description = "2: steps of two as well as of one; default: ${DEFAULT-VALUE}")
+    int microBatches = 2;
+
+    @Option(names = "--threads", description = "of each rank; default: as the engine has it")
+    int threads;
+
     @Option(names = "--json", paramLabel = "FILE", description = "the results as JSON as well")
     @Nullable Path json;
 
-    /** An engine, and the seconds of each of its turns. */
-    private record Layout(String name, Engine engine, List<Double> prefill, List<Double> decode) {}
+    /** An engine, and the seconds of each of its turns; then the parts in which sides waited. */
+    private record Layout(
+            String name,
+            Engine engine,
+            List<Double> prefill,
+            List<Double> decode,
+            List<Double> attentionWaits,
+            List<Double> expertsWait) {}
 
     @Override
     public Integer call() throws Exception {
         BenchCommand.require(runs >= 1, "runs", "positive", runs);
         BenchCommand.require(batch >= 1, "batch", "positive", batch);
+        BenchCommand.require(
+                microBatches == 1 || microBatches == 2, "micro-batches", "1 or 2", microBatches);
         List<Layout> layouts = new ArrayList<>();
         try {
             Path folder = folder();
             layouts.add(open(folder, "one", GangOptions.NONE));
             RandomPrompts.requireFits(layouts.getFirst().engine.model(), promptLen, outputLen);
-            layouts.add(open(folder, "ep2", GangOptions.NONE.expertParallel(2)));
-            layouts.add(open(folder, "ep4", GangOptions.NONE.expertParallel(4)));
-            layouts.add(open(folder, "1_1", GangOptions.NONE.apart(1, 1)));
-            layouts.add(open(folder, "1_3", GangOptions.NONE.apart(1, 3)));
+            spread(layouts, folder, "ep2", GangOptions.NONE.expertParallel(2));
+            spread(layouts, folder, "ep4", GangOptions.NONE.expertParallel(4));
+            spread(layouts, folder, "1_1", GangOptions.NONE.apart(1, 1));
+            spread(layouts, folder, "1_3", GangOptions.NONE.apart(1, 3));
             for (int run = 0; run <= runs; run++) {
                 for (Layout layout : layouts) {
                     turn(layout, run);
@@ -72,15 +93,29 @@ final class RanksBench implements Callable<Integer> {
         return 0;
     }
 
+    private void spread(List<Layout> layouts, Path folder, String name, GangOptions gang) {
+        layouts.add(open(folder, name, gang));
+        if (microBatches > 1) {
+            layouts.add(open(folder, name + TWO, gang.microBatches(microBatches)));
+        }
+    }
+
     private Layout open(Path folder, String name, GangOptions gang) {
         EngineOptions options =
                 EngineOptions.defaults()
                         .maxModelLen(promptLen + outputLen)
                         .maxNumSeqs(batch)
                         .prefixCaching(false)
+                        .threads(threads)
                         .gang(gang);
         Engine engine = Engine.open(folder, options);
-        return new Layout(name, engine, new ArrayList<>(), new ArrayList<>());
+        return new Layout(
+                name,
+                engine,
+                new ArrayList<>(),
+                new ArrayList<>(),
+                new ArrayList<>(),
+                new ArrayList<>());
     }
 
     private Path folder() throws IOException {
@@ -90,11 +125,24 @@ final class RanksBench implements Callable<Integer> {
     /** The first turn warms up. */
     private void turn(Layout layout, int run) throws InterruptedException {
         double prefill = seconds(layout.engine, run, 1);
+        double attention = waited(layout.engine, false);
+        double experts = waited(layout.engine, true);
         double whole = seconds(layout.engine, run, outputLen);
         if (run > 0) {
             layout.prefill.add(prefill);
             layout.decode.add(whole - prefill);
+            layout.attentionWaits.add((waited(layout.engine, false) - attention) / whole);
+            layout.expertsWait.add((waited(layout.engine, true) - experts) / whole);
         }
+    }
+
+    /** Seconds so far, on average of the side's ranks. */
+    private static double waited(Engine engine, boolean byExperts) {
+        return engine.rankTimes().stream()
+                .filter(times -> times.holdsExperts() == byExperts)
+                .mapToDouble(times -> times.waitedNanos() / 1e9)
+                .average()
+                .orElse(0);
     }
 
     private double seconds(Engine engine, long seed, int tokens) throws InterruptedException {
@@ -121,20 +169,51 @@ final class RanksBench implements Callable<Integer> {
         return Summary.of(values.stream().mapToDouble(Double::doubleValue).toArray()).median();
     }
 
+    /** Behind the first, each layout is followed by itself with two micro-batches. */
+    private static Table compare(List<Layout> layouts, Results results) {
+        Table table = new Table("ranks", "prefill", "decode");
+        for (int i = 1; i < layouts.size(); i += 2) {
+            Layout one = layouts.get(i);
+            Layout two = layouts.get(i + 1);
+            double prefill = median(two.prefill) / median(one.prefill);
+            double decode = median(two.decode) / median(one.decode);
+            table.row(one.name, "%.2f".formatted(prefill), "%.2f".formatted(decode));
+            results.put("ranks_" + two.name + "_of_one_prefill", prefill, "ratio");
+            results.put("ranks_" + two.name + "_of_one_decode", decode, "ratio");
+        }
+        return table;
+    }
+
     private void print(List<Layout> layouts) throws IOException {
         Results results = new Results();
-        Table table = new Table("ranks", "prefill", "decode");
+        Table table = new Table("ranks", "prefill", "decode", "attention waits", "experts wait");
         Layout one = layouts.getFirst();
         for (Layout own : layouts) {
             double prefill = median(own.prefill) / median(one.prefill);
             double decode = median(own.decode) / median(one.decode);
-            table.row(own.name, "%.2f".formatted(prefill), "%.2f".formatted(decode));
+            boolean isSpread = !own.name.equals(one.name);
+            table.row(
+                    own.name,
+                    "%.2f".formatted(prefill),
+                    "%.2f".formatted(decode),
+                    isSpread ? "%.2f".formatted(median(own.attentionWaits)) : "",
+                    isSpread ? "%.2f".formatted(median(own.expertsWait)) : "");
+            if (isSpread) {
+                String name = "ranks_" + own.name;
+                results.put(name + "_attention_waits", median(own.attentionWaits), "part");
+                results.put(name + "_experts_wait", median(own.expertsWait), "part");
+            }
             results.put("ranks_" + own.name + "_prefill", prefill, "ratio");
             results.put("ranks_" + own.name + "_decode", decode, "ratio");
         }
-        System.out.println("of one rank's time:");
+        System.out.println("of one rank's time; parts of the own time in which a side waits:");
         table.print(System.out);
         System.out.println();
+        if (microBatches > 1) {
+            System.out.println("steps of two micro-batches, of the time of steps of one:");
+            compare(layouts, results).print(System.out);
+            System.out.println();
+        }
         results.print(System.out);
         if (json != null) {
             results.writeJson(json);

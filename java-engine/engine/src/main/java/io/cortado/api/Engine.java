@@ -170,6 +170,14 @@ public interface Engine extends AutoCloseable {
     List<ExpertLoad> expertLoads();
 
     /**
+     * How long the ranks of this process have waited for each other; empty where experts are on no
+     * others. Cheap, any thread.
+     */
+    default List<RankTimes> rankTimes() {
+        return List.of();
+    }
+
+    /**
      * The requests that are live and the last ones that have ended, newest first, at most {@code
      * max} of them. What is told of a live one may be of different steps.
      */

@@ -17,6 +17,8 @@ package io.cortado.api;
  *     number and that of the experts is a multiple of the ranks
  * @param rebalanceSeconds how often experts may move to ranks where they are chosen less at once;
  *     0: never. Tokens do not depend on it
+ * @param microBatches of a step, at most: 1, or 2, of which one is computed while the other's
+ *     tokens are with the experts. The same on all ranks; tokens do not depend on it
  * @param timeoutMs how long a rank waits for another in an exchange before the gang fails
  * @param rank of this process; 0 and the other ranks with attention serve
  * @param worldSize processes; 1: all ranks are in this one
@@ -28,14 +30,16 @@ public record GangOptions(
         int expertRanks,
         int redundantExperts,
         int rebalanceSeconds,
+        int microBatches,
         int timeoutMs,
         int rank,
         int worldSize,
         String rendezvous) {
     /** Experts are where all else is. */
-    public static final GangOptions NONE = new GangOptions(0, 0, 0, 0, 0, 30_000, 0, 1, "");
+    public static final GangOptions NONE = new GangOptions(0, 0, 0, 0, 0, 1, 30_000, 0, 1, "");
 
     private static final int MAX_RANKS = 32;
+    private static final int MAX_MICRO_BATCHES = 2;
 
     public GangOptions {
         OptionRules.requireRange("expert-parallel-size", expertParallelSize, 0, MAX_RANKS);
@@ -43,6 +47,7 @@ public record GangOptions(
         OptionRules.requireRange("expert-ranks", expertRanks, 0, MAX_RANKS);
         OptionRules.requireRange("redundant-experts", redundantExperts, 0, 1 << 14);
         OptionRules.requireRange("rebalance-s", rebalanceSeconds, 0, 1_000_000);
+        OptionRules.requireRange("micro-batches", microBatches, 1, MAX_MICRO_BATCHES);
         OptionRules.requireRange("gang-timeout-ms", timeoutMs, 100, 3_600_000);
         boolean isSpread = expertParallelSize > 1;
         if (isSpread && expertRanks > 0) {
@@ -72,6 +77,13 @@ public record GangOptions(
                     "redundant-experts and rebalance-s are for experts on several ranks:"
                             + " redundant-experts=%d rebalance-s=%d"
                                     .formatted(redundantExperts, rebalanceSeconds));
+        }
+        if (!hasRanks && microBatches > 1) {
+            throw EngineException.invalid(
+                    "micro-batches",
+                    "micro-batches above 1 are for experts on several ranks, or on one of their own:"
+                            + " micro-batches="
+                            + microBatches);
         }
         int processes = isSpread ? expertParallelSize : attentionRanks + expertRanks;
         if (worldSize != 1 && hasRanks && worldSize != processes) {
@@ -119,6 +131,7 @@ public record GangOptions(
                 expertRanks,
                 redundantExperts,
                 rebalanceSeconds,
+                microBatches,
                 timeoutMs,
                 rank,
                 worldSize,
@@ -133,6 +146,7 @@ public record GangOptions(
                 experts,
                 redundantExperts,
                 rebalanceSeconds,
+                microBatches,
                 timeoutMs,
                 rank,
                 worldSize,
@@ -147,6 +161,22 @@ public record GangOptions(
                 expertRanks,
                 redundant,
                 everySeconds,
+                microBatches,
+                timeoutMs,
+                rank,
+                worldSize,
+                rendezvous);
+    }
+
+    /** With steps of at most so many micro-batches. */
+    public GangOptions microBatches(int value) {
+        return new GangOptions(
+                expertParallelSize,
+                attentionRanks,
+                expertRanks,
+                redundantExperts,
+                rebalanceSeconds,
+                value,
                 timeoutMs,
                 rank,
                 worldSize,
@@ -160,6 +190,7 @@ public record GangOptions(
                 expertRanks,
                 redundantExperts,
                 rebalanceSeconds,
+                microBatches,
                 value,
                 rank,
                 worldSize,
@@ -174,6 +205,7 @@ public record GangOptions(
                 expertRanks,
                 redundantExperts,
                 rebalanceSeconds,
+                microBatches,
                 timeoutMs,
                 ofRank,
                 of,

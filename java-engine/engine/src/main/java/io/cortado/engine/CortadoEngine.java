@@ -12,6 +12,7 @@ import io.cortado.api.GenerationStream;
 import io.cortado.api.KvEventStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
+import io.cortado.api.RankTimes;
 import io.cortado.api.RequestReport;
 import io.cortado.api.SamplingParams;
 import io.cortado.kv.BlockKeys;
@@ -186,6 +187,11 @@ final class CortadoEngine implements Engine {
     @Override
     public List<ExpertLoad> expertLoads() {
         return executor.expertLoads();
+    }
+
+    @Override
+    public List<RankTimes> rankTimes() {
+        return executor.rankTimes();
     }
 
     @Override

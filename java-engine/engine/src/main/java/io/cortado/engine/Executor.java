@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.ExpertLoad;
+import io.cortado.api.RankTimes;
 import io.cortado.kv.KvCache;
 import io.cortado.kv.Transfer;
 import java.util.List;
@@ -53,6 +54,11 @@ interface Executor extends AutoCloseable {
 
     /** How often experts were chosen, as far as is known on the host. Any thread. */
     default List<ExpertLoad> expertLoads() {
+        return List.of();
+    }
+
+    /** How long ranks of this process have waited for each other. Any thread. */
+    default List<RankTimes> rankTimes() {
         return List.of();
     }
 

@@ -6,6 +6,7 @@ import static java.lang.System.Logger.Level.INFO;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.GangOptions;
+import io.cortado.api.RankTimes;
 import io.cortado.device.Device;
 import io.cortado.device.ResourceStack;
 import io.cortado.gang.GangException;
@@ -44,6 +45,7 @@ final class ExpertGang implements AutoCloseable {
     private final GangConnector connector;
     private final ResourceStack owned = new ResourceStack();
     private final List<CompletableFuture<Void>> workers = new ArrayList<>();
+    private final List<ExpertLink> links = new ArrayList<>();
     private @Nullable ExpertLink link;
 
     private ExpertGang(
@@ -132,12 +134,12 @@ final class ExpertGang implements AutoCloseable {
     private void start() {
         GangOptions gang = options.gang();
         boolean isOne = gang.worldSize() == 1;
-        List<CompletableFuture<ExpertLink>> links = new ArrayList<>();
+        List<CompletableFuture<ExpertLink>> connecting = new ArrayList<>();
         for (int rank = 0; rank < ranks.size(); rank++) {
             if (isOne || processOf(rank) == gang.rank()) {
                 int ofGang = rank;
                 CompletableFuture<ExpertLink> connected = new CompletableFuture<>();
-                links.add(connected);
+                connecting.add(connected);
                 if (rank < ranks.attention()) {
                     Thread.ofPlatform()
                             .name("gang-connect")
@@ -154,11 +156,12 @@ final class ExpertGang implements AutoCloseable {
             }
         }
         try {
-            for (CompletableFuture<ExpertLink> connected : links) {
+            for (CompletableFuture<ExpertLink> connected : connecting) {
                 ExpertLink made = connected.join();
                 if (link == null && gang.serves()) {
                     link = made; // the first is the one with attention
                 }
+                links.add(made);
                 owned.push(made::close);
             }
         } catch (CompletionException e) {
@@ -180,6 +183,7 @@ final class ExpertGang implements AutoCloseable {
                             transport,
                             ranks,
                             placements,
+                            options.gang().microBatches(),
                             options.gang().timeoutMs() * NANOS_PER_MS,
                             START_TIMEOUTS * options.gang().timeoutMs() * NANOS_PER_MS));
         } catch (RuntimeException | Error e) {
@@ -270,9 +274,22 @@ final class ExpertGang implements AutoCloseable {
         return ranks.attention() > 1 ? NANOS_PER_MS : options.gang().timeoutMs() * NANOS_PER_MS / 4;
     }
 
+    /** Of the ranks of this process. Any thread. */
+    List<RankTimes> times() {
+        return links.stream()
+                .map(of -> new RankTimes(of.rank(), of.holdsExperts(), of.waitedNanos()))
+                .toList();
+    }
+
     /** In words. */
     String describe() {
-        return "experts on %d ranks".formatted(ranks.experts());
+        int microBatches = options.gang().microBatches();
+        return "experts on %d ranks%s"
+                .formatted(
+                        ranks.experts(),
+                        microBatches == 1
+                                ? ""
+                                : ", steps in %d micro-batches".formatted(microBatches));
     }
 
     /**

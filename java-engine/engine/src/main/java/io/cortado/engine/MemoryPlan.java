@@ -83,7 +83,8 @@ record MemoryPlan(
                                 limits.maxNumBatchedTokens(),
                                 blocksPerSeq,
                                 limits.maxRows(),
-                                options.deterministic())
+                                options.deterministic(),
+                                options.gang().microBatches())
                         + device.sampleStateBytes(limits.maxStates(), config.vocabSize()),
                 isCpu ? options.kvOffloadBytes() : 0,
                 config.kvBytesPerBlock(activations, kvType(options)),

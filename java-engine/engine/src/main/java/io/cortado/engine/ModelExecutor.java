@@ -4,6 +4,7 @@ import static java.lang.System.Logger.Level.INFO;
 
 import io.cortado.api.EngineException;
 import io.cortado.api.ExpertLoad;
+import io.cortado.api.RankTimes;
 import io.cortado.device.Device;
 import io.cortado.device.Event;
 import io.cortado.device.ResourceStack;
@@ -33,6 +34,7 @@ final class ModelExecutor implements Executor {
     private final ResourceStack owned = new ResourceStack();
     private final CausalLm model;
     private final @Nullable ExpertLink link;
+    private final @Nullable ExpertGang gang;
     private final Stream stream;
     private final long bytesPerBlock;
     private final int hostBlocks;
@@ -157,8 +159,9 @@ final class ModelExecutor implements Executor {
                 made.close();
             }
         }
-        balance = devices.gang() == null ? null : devices.gang().balance();
-        tickNanos = devices.gang() == null ? 0 : devices.gang().tickNanos();
+        gang = devices.gang();
+        balance = gang == null ? null : gang.balance();
+        tickNanos = gang == null ? 0 : gang.tickNanos();
         tickedNanos = System.nanoTime() - tickNanos;
         owned.push(devices::close);
         owned.push(model::close);
@@ -338,6 +341,11 @@ final class ModelExecutor implements Executor {
     @Override
     public List<ExpertLoad> expertLoads() {
         return loads == null ? List.of() : loads.snapshot();
+    }
+
+    @Override
+    public List<RankTimes> rankTimes() {
+        return gang == null ? List.of() : gang.times();
     }
 
     @Override

@@ -7,6 +7,8 @@ import io.cortado.device.Mirror;
 import io.cortado.device.Stream;
 import io.cortado.gang.Collectives;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a step reads, in the ragged layout of {@code cortado.h}: filled by the caller once a step
@@ -26,15 +28,37 @@ public final class BatchInputs implements AutoCloseable {
 
     private final Mirror mirror;
     private final int maxBlocksPerSeq;
+    private final LayerInputs layers;
+    private final @Nullable BatchHalves halves;
 
-    BatchInputs(Device device, BatchLimits limits) {
+    /**
+     * @param microBatches of a step, at most: 1 or 2
+     */
+    BatchInputs(Device device, BatchLimits limits, int microBatches) {
         maxBlocksPerSeq = limits.maxBlocksPerSeq();
         mirror = new Mirror(device, sections(limits));
+        layers =
+                new LayerInputs(
+                        mirror.device(POSITIONS),
+                        mirror.device(SLOT_MAPPING),
+                        mirror.device(CU_SEQLENS_Q),
+                        mirror.device(SEQLENS_KV),
+                        mirror.device(BLOCK_TABLE),
+                        mirror.host(POSITIONS));
+        boolean built = false;
+        try {
+            halves = microBatches == 1 ? null : new BatchHalves(device, limits, layers);
+            built = true;
+        } finally {
+            if (!built) {
+                mirror.close();
+            }
+        }
     }
 
     /** Bytes on the device. */
-    static long bytes(BatchLimits limits) {
-        return Mirror.bytes(sections(limits));
+    static long bytes(BatchLimits limits, int microBatches) {
+        return Mirror.bytes(sections(limits)) + (microBatches == 1 ? 0 : BatchHalves.bytes(limits));
     }
 
     private static long[] sections(BatchLimits limits) {
@@ -131,24 +155,16 @@ public final class BatchInputs implements AutoCloseable {
         return mirror.device(IDS);
     }
 
-    Buffer positionsBuffer() {
-        return mirror.device(POSITIONS);
+    /** What the layers read of all of it. */
+    LayerInputs layers() {
+        return layers;
     }
 
-    Buffer slotMappingBuffer() {
-        return mirror.device(SLOT_MAPPING);
-    }
-
-    Buffer blockTableBuffer() {
-        return mirror.device(BLOCK_TABLE);
-    }
-
-    Buffer cuSeqlensQBuffer() {
-        return mirror.device(CU_SEQLENS_Q);
-    }
-
-    Buffer seqlensKvBuffer() {
-        return mirror.device(SEQLENS_KV);
+    /** The same in two micro-batches; enqueues their copy to the device. */
+    BatchHalves halve(int numTokens, int numSeqs, Stream stream) {
+        BatchHalves own = Objects.requireNonNull(halves, "steps are of one micro-batch");
+        own.fill(this, numTokens, numSeqs, stream);
+        return own;
     }
 
     Buffer logitRowsBuffer() {
@@ -157,6 +173,9 @@ public final class BatchInputs implements AutoCloseable {
 
     @Override
     public void close() {
+        if (halves != null) {
+            halves.close();
+        }
         mirror.close();
     }
 }

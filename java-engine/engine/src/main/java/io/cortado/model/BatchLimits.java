@@ -1,5 +1,7 @@
 package io.cortado.model;
 
+import io.cortado.moe.ExpertStep;
+
 /**
  * What a step may hold at most, and the blocks of the KV cache.
  *
@@ -25,6 +27,12 @@ record BatchLimits(
 
     BatchLimits withLogitRows(int rows) {
         return new BatchLimits(numBlocks, maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, rows);
+    }
+
+    /** Of a step's second micro-batch. */
+    BatchLimits secondMicroBatch() {
+        int tokens = ExpertStep.secondTokens(maxNumBatchedTokens);
+        return new BatchLimits(numBlocks, maxNumSeqs, tokens, maxBlocksPerSeq, maxLogitRows);
     }
 
     private static void require(String name, int value) {

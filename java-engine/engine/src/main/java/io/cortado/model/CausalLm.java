@@ -35,6 +35,7 @@ public final class CausalLm implements AutoCloseable {
     private List<Integer> keptLayerIds = List.of();
     private @Nullable Collectives ranks;
     private @Nullable LayerStates kept;
+    private @Nullable LayerStates keptOfSecond;
     private @Nullable DecoderState state;
     private @Nullable DecoderStep step;
 
@@ -193,8 +194,13 @@ public final class CausalLm implements AutoCloseable {
         if (!keptLayerIds.isEmpty()) {
             kept = new LayerStates(device, shape, dtype, keptLayerIds, maxNumBatchedTokens);
             owned.push(kept::close);
+            if (built.second != null) {
+                int most = built.second.limits.maxNumBatchedTokens();
+                keptOfSecond = new LayerStates(device, shape, dtype, keptLayerIds, most);
+                owned.push(keptOfSecond::close);
+            }
         }
-        step = new DecoderStep(shape, dtype, weights, built, kept);
+        step = new DecoderStep(shape, dtype, weights, built, kept, keptOfSecond);
     }
 
     /** How often experts were chosen since {@link #allocate}; null: the model has none. */
@@ -234,7 +240,7 @@ public final class CausalLm implements AutoCloseable {
 
     /** Where a step is described; the caller closes it. */
     public BatchInputs createInputs() {
-        return new BatchInputs(device, state().limits);
+        return new BatchInputs(device, state().limits, state().second == null ? 1 : 2);
     }
 
     /**
@@ -321,7 +327,11 @@ public final class CausalLm implements AutoCloseable {
 
     /** What {@link #allocate} has made beside the KV cache. */
     long workspaceBytes() {
-        return state().workspaceBytes() + (kept == null ? 0 : kept.all().bytes());
+        return state().workspaceBytes() + bytes(kept) + bytes(keptOfSecond);
+    }
+
+    private static long bytes(@Nullable LayerStates states) {
+        return states == null ? 0 : states.all().bytes();
     }
 
     public long numParameters() {

@@ -16,6 +16,7 @@ import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertStep;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -93,6 +94,9 @@ final class DecoderState implements AutoCloseable {
     /** float32 [sequences][hidden]: what pooling has summed of prompts that run. */
     final Buffer sums;
 
+    /** What the second micro-batch of a step computes in. Null: steps are of one. */
+    final @Nullable DecoderState second;
+
     /**
      * @param expertLayers all whose experts steps will compute
      * @param link to the ranks that hold the experts; null: they are here
@@ -128,35 +132,24 @@ final class DecoderState implements AutoCloseable {
                     vCaches.add(cache(blockElements, kvDtype));
                 }
                 DecoderShape.Layer layer = shape.layers().get(i);
-                attention.add(
-                        attentionParams(
-                                device,
-                                limits,
-                                shape,
-                                dtype,
-                                kvDtype,
-                                layer.window(),
-                                isDeterministic));
+                attention.add(attentionParams(shape, layer, dtype, kvDtype));
                 rotations.add(
                         byRope.computeIfAbsent(
                                 layer.rope(),
                                 rope ->
                                         rotation(
-                                                staging,
                                                 shape,
                                                 rope,
-                                                new RopeParams(device).dtypes(dtype, kvDtype))));
+                                                dtype,
+                                                kvDtype,
+                                                angles(staging, rope))));
             }
-            long planBytes = planBytes(device, limits, attention.getFirst());
-            plan = planBytes == 0 ? null : workspace(device.createBuffer(planBytes));
+            plan = plan();
             residual = buffer(tokens, width, DType.F32);
             hidden = buffer(tokens, width, dtype);
             normed = buffer(tokens, width, dtype);
             qkv = buffer(tokens, shape.qkvSize(), dtype);
-            keys =
-                    shape.norms().qk() == DecoderShape.QkNorm.ALL_HEADS
-                            ? keys(qkv, shape, dtype)
-                            : null;
+            keys = keys(qkv, shape, dtype);
             attended = buffer(tokens, shape.attendedSize(), dtype);
             latent = latent(shape, dtype, kvDtype);
             gateUp = buffer(tokens, 2L * Math.max(1, shape.widestMlp()), dtype);
@@ -169,12 +162,82 @@ final class DecoderState implements AutoCloseable {
             ranks = ranks(staging, shape, dtype, collectives);
             output = new OutputProjection(gemm, hidden, shape.hiddenSize(), dtype, ranks);
             sums = buffer(limits.maxNumSeqs(), width, DType.F32);
+            second =
+                    link == null || link.microBatches() == 1
+                            ? null
+                            : new DecoderState(this, shape, dtype, kvDtype);
+            if (second != null) {
+                owned.push(second::close);
+                workspaceBytes += second.workspaceBytes;
+            }
             built = true;
         } finally {
             if (!built) {
                 owned.close();
             }
         }
+    }
+
+    /** Of a second micro-batch: activations of its own, all else is the first's. */
+    private DecoderState(DecoderState first, DecoderShape shape, DType dtype, DType kvDtype) {
+        device = first.device;
+        limits = first.limits.secondMicroBatch();
+        isDeterministic = first.isDeterministic;
+        gemm = first.gemm;
+        positions = first.positions;
+        kCaches.addAll(first.kCaches);
+        vCaches.addAll(first.vCaches);
+        lastResidual = first.lastResidual;
+        lastHidden = first.lastHidden;
+        lastNormed = first.lastNormed;
+        logits = first.logits;
+        sums = first.sums;
+        ranks = null;
+        second = null;
+        int tokens = limits.maxNumBatchedTokens();
+        long width = shape.hiddenSize();
+        boolean built = false;
+        try {
+            Map<Rotation, Rotation> own = new IdentityHashMap<>();
+            for (int i = 0; i < shape.numLayers(); i++) {
+                DecoderShape.Layer layer = shape.layers().get(i);
+                attention.add(attentionParams(shape, layer, dtype, kvDtype));
+                rotations.add(
+                        own.computeIfAbsent(
+                                first.rotations.get(i),
+                                of -> rotation(shape, layer.rope(), dtype, kvDtype, of.cosSin())));
+            }
+            plan = plan();
+            residual = buffer(tokens, width, DType.F32);
+            hidden = buffer(tokens, width, dtype);
+            normed = buffer(tokens, width, dtype);
+            qkv = buffer(tokens, shape.qkvSize(), dtype);
+            keys = keys(qkv, shape, dtype);
+            attended = buffer(tokens, shape.attendedSize(), dtype);
+            latent = latent(shape, dtype, kvDtype);
+            gateUp = buffer(tokens, 2L * Math.max(1, shape.widestMlp()), dtype);
+            experts = Objects.requireNonNull(first.experts).second(device, tokens);
+            owned.push(experts::close);
+            workspaceBytes += experts.bytes();
+            sharedGate = hasSharedGate(shape) ? buffer(tokens, 1, DType.F32) : null;
+            output = new OutputProjection(gemm, hidden, shape.hiddenSize(), dtype, null);
+            built = true;
+        } finally {
+            if (!built) {
+                owned.close();
+            }
+        }
+    }
+
+    private @Nullable Buffer plan() {
+        long bytes = planBytes(device, limits, attention.getFirst());
+        return bytes == 0 ? null : workspace(device.createBuffer(bytes));
+    }
+
+    private AttentionParams attentionParams(
+            DecoderShape shape, DecoderShape.Layer layer, DType dtype, DType kvDtype) {
+        return attentionParams(
+                device, limits, shape, dtype, kvDtype, layer.window(), isDeterministic);
     }
 
     private @Nullable ExpertStep experts(
@@ -266,7 +329,10 @@ final class DecoderState implements AutoCloseable {
         return Math.min(maxPositions, limits.maxBlocksPerSeq() * BLOCK_SIZE);
     }
 
-    private Buffer keys(Buffer qkv, DecoderShape shape, DType dtype) {
+    private @Nullable Buffer keys(Buffer qkv, DecoderShape shape, DType dtype) {
+        if (shape.norms().qk() != DecoderShape.QkNorm.ALL_HEADS) {
+            return null;
+        }
         long offset = (long) shape.qSize() * dtype.bytes();
         if (offset % Buffer.ALIGNMENT != 0) {
             throw ModelException.unsupported(
@@ -308,17 +374,23 @@ final class DecoderState implements AutoCloseable {
                 .balanced(!isDeterministic);
     }
 
-    private Rotation rotation(Staging staging, DecoderShape shape, Rope rope, RopeParams typed) {
+    private @Nullable Buffer angles(Staging staging, Rope rope) {
         long rows = RopeTable.rows(rope, positions);
-        @Nullable Buffer cosSin =
-                rope.style() == RopeStyle.NONE
-                        ? null
-                        : workspace(
-                                staging.create(
-                                        rows * rope.rotaryDim() * 4,
-                                        bytes -> RopeTable.fill(bytes, rope, positions)));
+        return rope.style() == RopeStyle.NONE
+                ? null
+                : workspace(
+                        staging.create(
+                                rows * rope.rotaryDim() * 4,
+                                bytes -> RopeTable.fill(bytes, rope, positions)));
+    }
+
+    private Rotation rotation(
+            DecoderShape shape, Rope rope, DType dtype, DType kvDtype, @Nullable Buffer cosSin) {
+        long rows = RopeTable.rows(rope, positions);
         RopeParams params =
-                typed.limits(rows, (long) limits.numBlocks() * BLOCK_SIZE)
+                new RopeParams(device)
+                        .dtypes(dtype, kvDtype)
+                        .limits(rows, (long) limits.numBlocks() * BLOCK_SIZE)
                         .strides(
                                 shape.qkvSize(),
                                 shape.qkvSize(),

@@ -8,7 +8,6 @@ import io.cortado.device.DType;
 import io.cortado.device.Kernels;
 import io.cortado.device.NormKind;
 import io.cortado.device.Stream;
-import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -21,21 +20,39 @@ final class DecoderStep {
     private final @Nullable LayerStates kept;
     private final MlpStep mlp;
 
+    /** Null: steps are of one micro-batch. */
+    private final @Nullable MicroBatches split;
+
+    DecoderStep(DecoderShape shape, DType dtype, DecoderWeights weights, DecoderState state) {
+        this(shape, dtype, weights, state, null, null);
+    }
+
     /**
      * @param kept what keeps the residual stream before some layers; null: nothing is kept
+     * @param keptOfSecond the same of the second micro-batch, where the state has one
      */
     DecoderStep(
             DecoderShape shape,
             DType dtype,
             DecoderWeights weights,
             DecoderState state,
-            @Nullable LayerStates kept) {
+            @Nullable LayerStates kept,
+            @Nullable LayerStates keptOfSecond) {
         this.shape = shape;
         this.dtype = dtype;
         this.weights = weights;
         s = state;
         this.kept = kept;
         mlp = new MlpStep(shape, dtype, state);
+        split = state.second == null ? null : split(state.second, keptOfSecond);
+    }
+
+    private MicroBatches split(DecoderState second, @Nullable LayerStates keptOfSecond) {
+        return new MicroBatches(
+                shape,
+                dtype,
+                this,
+                new DecoderStep(shape, dtype, weights, second, keptOfSecond, null));
     }
 
     /** Enqueues a step; arguments as {@link CausalLm#forward}. */
@@ -47,9 +64,11 @@ final class DecoderStep {
             int maxQLen,
             Stream stream) {
         s.limits.check(numTokens, numSeqs, numLogitRows);
-        prepare(inputs, numTokens, numSeqs, maxQLen, stream);
+        LayerInputs in = inputs.layers();
+        prepare(in, numTokens, numSeqs, maxQLen, stream);
+        boolean isSplit = split != null && numTokens > 1;
         if (s.experts != null) {
-            s.experts.begin(stream);
+            s.experts.begin(isSplit ? 2 : 1, stream);
         }
         int width = shape.hiddenSize();
         Kernels.embedding(
@@ -62,28 +81,62 @@ final class DecoderStep {
                 shape.multipliers().embedding(),
                 stream);
         Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
-        List<DecoderWeights.Layer> layers = weights.layers();
-        float ofResidual = shape.multipliers().residual();
-        for (int i = 0; i < layers.size(); i++) {
-            DecoderWeights.Layer layer = layers.get(i);
-            float ofHidden = i == 0 ? 1 : ofResidual;
-            addAndNorm(s.normed, layer.attentionInNorm(), ofHidden, numTokens, stream);
-            keep(i, numTokens, stream);
-            attention(i, s.normed, width, inputs, numTokens, stream);
-            normOutput(layer.attentionOutNorm(), numTokens, stream);
-            if (shape.isParallel()) {
-                // The sum alone is wanted: hidden holds nothing that is read again.
-                addAndNorm(s.hidden, null, ofResidual, numTokens, stream);
-            } else {
-                addAndNorm(s.normed, layer.mlpInNorm(), ofResidual, numTokens, stream);
+        if (split != null && isSplit) {
+            split.layers(inputs, numTokens, numSeqs, maxQLen, stream);
+        } else {
+            for (int i = 0; i < shape.numLayers(); i++) {
+                layer(i, in, numTokens, stream);
             }
-            mlp(layer, inputs, numTokens, stream);
-            normOutput(layer.mlpOutNorm(), numTokens, stream);
         }
         keepLast(numTokens, stream);
         if (numLogitRows > 0) {
             head(inputs, numTokens, numLogitRows, stream);
         }
+    }
+
+    /** Enqueues a layer. */
+    void layer(int i, LayerInputs in, int numTokens, Stream stream) {
+        beginLayer(i, in, numTokens, stream);
+        endLayer(i, numTokens, stream);
+    }
+
+    /** Enqueues a layer up to what waits for experts on other ranks. */
+    void beginLayer(int i, LayerInputs in, int numTokens, Stream stream) {
+        DecoderWeights.Layer layer = weights.layers().get(i);
+        float ofResidual = shape.multipliers().residual();
+        float ofHidden = i == 0 ? 1 : ofResidual;
+        addAndNorm(s.normed, layer.attentionInNorm(), ofHidden, numTokens, stream);
+        keep(i, numTokens, stream);
+        attention(i, s.normed, shape.hiddenSize(), in, numTokens, stream);
+        normOutput(layer.attentionOutNorm(), numTokens, stream);
+        if (shape.isParallel()) {
+            // The sum alone is wanted: hidden holds nothing that is read again.
+            addAndNorm(s.hidden, null, ofResidual, numTokens, stream);
+        } else {
+            addAndNorm(s.normed, layer.mlpInNorm(), ofResidual, numTokens, stream);
+        }
+        mlp.begin(layer.mlp(), in, numTokens, stream);
+    }
+
+    /** Enqueues the rest of it. */
+    void endLayer(int i, int numTokens, Stream stream) {
+        DecoderWeights.Layer layer = weights.layers().get(i);
+        mlp.end(layer.mlp(), numTokens, stream);
+        normOutput(layer.mlpOutNorm(), numTokens, stream);
+    }
+
+    /** float32 [tokens][hidden]. */
+    Buffer residual() {
+        return s.residual;
+    }
+
+    /** [tokens][hidden]: what is to be added to the residual stream. */
+    Buffer hidden() {
+        return s.hidden;
+    }
+
+    @Nullable LayerStates kept() {
+        return kept;
     }
 
     /**
@@ -136,7 +189,7 @@ final class DecoderStep {
     }
 
     /** What all layers share: their parameters, and the plan of their attention. */
-    void prepare(BatchInputs in, int numTokens, int numSeqs, int maxQLen, Stream stream) {
+    void prepare(LayerInputs in, int numTokens, int numSeqs, int maxQLen, Stream stream) {
         for (DecoderState.Rotation rotation : s.rotations) {
             rotation.params().numTokens(numTokens);
         }
@@ -145,11 +198,7 @@ final class DecoderStep {
         }
         if (s.plan != null) {
             Kernels.attentionPlan(
-                    s.plan,
-                    in.cuSeqlensQBuffer(),
-                    in.seqlensKvBuffer(),
-                    s.attention.getFirst(),
-                    stream);
+                    s.plan, in.cuSeqlensQ(), in.seqlensKv(), s.attention.getFirst(), stream);
         }
     }
 
@@ -187,7 +236,7 @@ final class DecoderStep {
      *
      * @param x [tokens][cols]
      */
-    void attention(int i, Buffer x, int cols, BatchInputs in, int numTokens, Stream stream) {
+    void attention(int i, Buffer x, int cols, LayerInputs in, int numTokens, Stream stream) {
         DecoderWeights.Layer layer = weights.layers().get(i);
         s.gemm.enqueue(
                 s.qkv,
@@ -216,7 +265,7 @@ final class DecoderStep {
 
     /** Heads have keys and values of their own. */
     private Buffer attendHeads(
-            int i, DecoderWeights.Layer layer, BatchInputs in, int numTokens, Stream stream) {
+            int i, DecoderWeights.Layer layer, LayerInputs in, int numTokens, Stream stream) {
         normAllHeads(layer, numTokens, stream);
         boolean isEachHead = shape.norms().qk() == DecoderShape.QkNorm.EACH_HEAD;
         Buffer k = s.kCaches.get(i);
@@ -227,8 +276,8 @@ final class DecoderStep {
                 k,
                 v,
                 s.qkv,
-                in.positionsBuffer(),
-                in.slotMappingBuffer(),
+                in.positions(),
+                in.slotMapping(),
                 rotation.cosSin(),
                 isEachHead ? layer.qNorm() : null,
                 isEachHead ? layer.kNorm() : null,
@@ -243,7 +292,7 @@ final class DecoderStep {
             int i,
             DecoderWeights.Layer layer,
             DecoderWeights.Latent weights,
-            BatchInputs in,
+            LayerInputs in,
             int numTokens,
             Stream stream) {
         LatentStep latent = Objects.requireNonNull(s.latent);
@@ -260,7 +309,7 @@ final class DecoderStep {
             Buffer queries,
             @Nullable Buffer v,
             @Nullable Buffer sinks,
-            BatchInputs in,
+            LayerInputs in,
             Stream stream) {
         Kernels.pagedAttention(
                 s.attended,
@@ -268,9 +317,9 @@ final class DecoderStep {
                 queries,
                 s.kCaches.get(i),
                 v,
-                in.blockTableBuffer(),
-                in.cuSeqlensQBuffer(),
-                in.seqlensKvBuffer(),
+                in.blockTable(),
+                in.cuSeqlensQ(),
+                in.seqlensKv(),
                 sinks,
                 null,
                 s.plan,
@@ -308,8 +357,9 @@ final class DecoderStep {
     }
 
     /** hidden = MLP of normed. */
-    void mlp(DecoderWeights.Layer layer, BatchInputs in, int numTokens, Stream stream) {
-        mlp.enqueue(layer.mlp(), in, numTokens, stream);
+    void mlp(DecoderWeights.Layer layer, LayerInputs in, int numTokens, Stream stream) {
+        mlp.begin(layer.mlp(), in, numTokens, stream);
+        mlp.end(layer.mlp(), numTokens, stream);
     }
 
     /** Final norm and logits, of the wanted rows only. */

@@ -95,7 +95,8 @@ public abstract sealed class DraftHead implements AutoCloseable permits Eagle3He
                         dtype,
                         kvDtype,
                         limits,
-                        isDeterministic)
+                        isDeterministic,
+                        1)
                 + DraftStep.bytes(keptSize, shape.hiddenSize(), dtype, limits);
     }
 

@@ -14,7 +14,7 @@ public final class DraftInputs implements AutoCloseable {
     private final Mirror features;
 
     DraftInputs(Device device, BatchLimits limits) {
-        batch = new BatchInputs(device, limits);
+        batch = new BatchInputs(device, limits, 1);
         boolean built = false;
         try {
             features = new Mirror(device, limits.maxNumBatchedTokens() * 4L);

@@ -57,7 +57,7 @@ abstract sealed class DraftStep implements AutoCloseable permits Eagle3Step, Mtp
         this.dtype = dtype;
         this.idMap = idMap;
         s = state;
-        decoder = new DecoderStep(shape, dtype, weights, state, null);
+        decoder = new DecoderStep(shape, dtype, weights, state);
         long tokens = state.limits.maxNumBatchedTokens();
         long column = (long) shape.hiddenSize() * dtype.bytes();
         boolean built = false;

@@ -20,12 +20,22 @@ final class MlpStep {
         s = state;
     }
 
-    /** hidden = MLP of normed. */
-    void enqueue(DecoderWeights.Mlp mlp, BatchInputs in, int numTokens, Stream stream) {
+    /** Enqueues a dense MLP, or all of a mixture but the sum of what its experts have made. */
+    void begin(DecoderWeights.Mlp mlp, LayerInputs in, int numTokens, Stream stream) {
         switch (mlp) {
             case DecoderWeights.Dense dense ->
                     dense(dense, shape.intermediateSize(), numTokens, stream);
-            case DecoderWeights.Experts experts -> experts(experts, in, numTokens, stream);
+            case DecoderWeights.Experts experts -> begin(experts, in, numTokens, stream);
+        }
+    }
+
+    /** Enqueues, after {@link #begin}, what is left: hidden = MLP of normed. */
+    void end(DecoderWeights.Mlp mlp, int numTokens, Stream stream) {
+        if (mlp instanceof DecoderWeights.Experts experts) {
+            ExpertStep step = Objects.requireNonNull(s.experts);
+            @Nullable Buffer shared = experts.shared() == null ? null : s.hidden;
+            @Nullable Buffer gate = experts.sharedGate() == null ? null : s.sharedGate;
+            step.combine(s.hidden, s.normed, experts.chosen(), shared, gate, numTokens, stream);
         }
     }
 
@@ -56,21 +66,28 @@ final class MlpStep {
         s.output.enqueue(s.gateUp, mlp.down(), mlp.downBias(), numTokens, both, s.normed, stream);
     }
 
-    /** What all tokens share comes first, into hidden; the chosen experts are added to it there. */
-    private void experts(
-            DecoderWeights.Experts experts, BatchInputs in, int numTokens, Stream stream) {
+    /**
+     * What all tokens share is computed while their rows are on the way, into hidden; the chosen
+     * experts are added to it there.
+     */
+    private void begin(
+            DecoderWeights.Experts experts, LayerInputs in, int numTokens, Stream stream) {
         ExpertStep step = Objects.requireNonNull(s.experts);
         DecoderShape.Experts of = Objects.requireNonNull(shape.experts());
-        @Nullable Buffer shared = null;
+        step.route(
+                s.normed,
+                experts.chosen(),
+                in.slotMapping(),
+                in.hostPositions(),
+                numTokens,
+                s.gemm,
+                stream);
         if (experts.shared() != null) {
             dense(experts.shared(), of.sharedSize(), numTokens, stream);
-            shared = s.hidden;
         }
-        @Nullable Buffer gate = null;
         if (experts.sharedGate() != null) {
-            gate = Objects.requireNonNull(s.sharedGate);
             s.gemm.enqueue(
-                    gate,
+                    Objects.requireNonNull(s.sharedGate),
                     s.normed,
                     experts.sharedGate(),
                     null,
@@ -81,16 +98,5 @@ final class MlpStep {
                     dtype,
                     stream);
         }
-        step.enqueue(
-                s.hidden,
-                s.normed,
-                experts.chosen(),
-                shared,
-                gate,
-                in.slotMappingBuffer(),
-                in.positions(),
-                numTokens,
-                s.gemm,
-                stream);
     }
 }

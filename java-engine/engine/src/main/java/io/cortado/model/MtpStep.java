@@ -43,7 +43,7 @@ final class MtpStep extends DraftStep {
         int width = shape.hiddenSize();
         DecoderWeights of = weights.decoder();
         DecoderWeights.Layer layer = of.layers().getFirst();
-        decoder.prepare(in, numTokens, numSeqs, maxQLen, stream);
+        decoder.prepare(in.layers(), numTokens, numSeqs, maxQLen, stream);
         input(of, weights.embeddingNorm(), weights.featureNorm(), null, in, numTokens, stream);
         s.gemm.enqueue(
                 s.hidden,
@@ -58,9 +58,9 @@ final class MtpStep extends DraftStep {
                 stream);
         Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
         decoder.addAndNorm(s.normed, layer.attentionInNorm(), 1, numTokens, stream);
-        decoder.attention(0, s.normed, width, in, numTokens, stream);
+        decoder.attention(0, s.normed, width, in.layers(), numTokens, stream);
         decoder.addAndNorm(s.normed, layer.mlpInNorm(), 1, numTokens, stream);
-        decoder.mlp(layer, in, numTokens, stream);
+        decoder.mlp(layer, in.layers(), numTokens, stream);
         if (numLogitRows > 0) {
             decoder.head(in, numTokens, numLogitRows, stream);
         }

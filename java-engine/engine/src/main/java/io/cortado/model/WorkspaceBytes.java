@@ -7,6 +7,7 @@ import io.cortado.device.Placement;
 import io.cortado.device.RopeStyle;
 import io.cortado.moe.ExpertStep;
 import java.util.LinkedHashSet;
+import java.util.Objects;
 import java.util.Set;
 
 /** What a decoder computes in beside weights and KV cache, in bytes, before it is made. */
@@ -18,6 +19,8 @@ public final class WorkspaceBytes {
     /**
      * Of what {@link CausalLm#allocate} makes with the same arguments, without the KV cache, and of
      * the inputs of two steps.
+     *
+     * @param microBatches of a step, at most: 1, or 2 where experts are on other ranks
      */
     public static long of(
             Placement placement,
@@ -28,7 +31,8 @@ public final class WorkspaceBytes {
             int maxNumBatchedTokens,
             int maxBlocksPerSeq,
             int maxLogitRows,
-            boolean isDeterministic) {
+            boolean isDeterministic,
+            int microBatches) {
         BatchLimits limits =
                 new BatchLimits(
                         Math.max(1, maxBlocksPerSeq),
@@ -44,8 +48,9 @@ public final class WorkspaceBytes {
                         activations.dtype(),
                         kvDtype,
                         limits,
-                        isDeterministic)
-                + STEPS_UNDER_WAY * BatchInputs.bytes(limits);
+                        isDeterministic,
+                        microBatches)
+                + STEPS_UNDER_WAY * BatchInputs.bytes(limits, microBatches);
     }
 
     /** Of a {@link DecoderState}. */
@@ -56,8 +61,31 @@ public final class WorkspaceBytes {
             DType dtype,
             DType kvDtype,
             BatchLimits limits,
-            boolean isDeterministic) {
+            boolean isDeterministic,
+            int microBatches) {
         Device device = placement.device();
+        long width = shape.hiddenSize();
+        long perRow = width * 4 + 2 * width * dtype.bytes();
+        return ofLayers(device, shape, dtype, kvDtype, limits, isDeterministic)
+                + Math.multiplyExact(perRow, (long) limits.maxLogitRows())
+                + RankStep.logitBytes(shape, limits)
+                + RankStep.bytes(shape, dtype, limits)
+                + limits.maxNumSeqs() * width * 4
+                + angles(shape, maxPositions, limits)
+                + experts(placement, shape, dtype, limits)
+                + (microBatches == 1
+                        ? 0
+                        : ofSecond(device, shape, dtype, kvDtype, limits, isDeterministic));
+    }
+
+    /** What a micro-batch has of its own between two operations of its layers. */
+    private static long ofLayers(
+            Device device,
+            DecoderShape shape,
+            DType dtype,
+            DType kvDtype,
+            BatchLimits limits,
+            boolean isDeterministic) {
         long width = shape.hiddenSize();
         long element = dtype.bytes();
         long perToken =
@@ -68,18 +96,25 @@ public final class WorkspaceBytes {
                         + LatentStep.bytesPerToken(shape, dtype)
                         + 2L * Math.max(1, shape.widestMlp()) * element
                         + (DecoderState.hasSharedGate(shape) ? 4 : 0);
-        long perRow = width * 4 + 2 * width * element;
         AttentionParams params =
                 DecoderState.attentionParams(
                         device, limits, shape, dtype, kvDtype, 0, isDeterministic);
         return Math.multiplyExact(perToken, (long) limits.maxNumBatchedTokens())
-                + Math.multiplyExact(perRow, (long) limits.maxLogitRows())
-                + RankStep.logitBytes(shape, limits)
-                + RankStep.bytes(shape, dtype, limits)
-                + limits.maxNumSeqs() * width * 4
-                + angles(shape, maxPositions, limits)
-                + experts(placement, shape, dtype, limits)
                 + DecoderState.planBytes(device, limits, params);
+    }
+
+    private static long ofSecond(
+            Device device,
+            DecoderShape shape,
+            DType dtype,
+            DType kvDtype,
+            BatchLimits limits,
+            boolean isDeterministic) {
+        DecoderShape.Experts experts = Objects.requireNonNull(shape.experts());
+        BatchLimits second = limits.secondMicroBatch();
+        int tokens = second.maxNumBatchedTokens();
+        return ofLayers(device, shape, dtype, kvDtype, second, isDeterministic)
+                + ExpertStep.secondBytes(device, experts.shape(), dtype, tokens);
     }
 
     private static long experts(

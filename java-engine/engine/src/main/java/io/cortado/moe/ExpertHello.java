@@ -12,7 +12,7 @@ import java.util.List;
 /** What ranks tell each other before their first step: they must be of one mind. */
 final class ExpertHello {
     /** Changed with the meaning of any message between the ranks. */
-    private static final int PROTOCOL_VERSION = 1;
+    private static final int PROTOCOL_VERSION = 2;
 
     private static final List<String> NAMES =
             List.of(
@@ -25,7 +25,8 @@ final class ExpertHello {
                     "hidden size",
                     "inner size",
                     "bytes of an activation",
-                    "placement");
+                    "placement",
+                    "micro-batches");
 
     private final long[] values;
     private final long maxTokens;
@@ -33,24 +34,21 @@ final class ExpertHello {
     /**
      * @param maxTokens of a step of this rank; 0 on ranks with experts
      */
-    ExpertHello(
-            ExpertRanks ranks,
-            ExpertShape shape,
-            DType dtype,
-            List<ExpertPlacement> placements,
-            int maxTokens) {
+    ExpertHello(ExpertLink link, ExpertShape shape, DType dtype, int maxTokens) {
+        List<ExpertPlacement> placements = link.placements();
         values =
                 new long[] {
                     PROTOCOL_VERSION,
-                    ranks.attention(),
-                    ranks.experts(),
+                    link.ranks().attention(),
+                    link.ranks().experts(),
                     placements.size(),
                     shape.numExperts(),
                     shape.topK(),
                     shape.hiddenSize(),
                     shape.innerSize(),
                     dtype.bytes(),
-                    placements.hashCode()
+                    placements.hashCode(),
+                    link.microBatches()
                 };
         this.maxTokens = maxTokens;
     }

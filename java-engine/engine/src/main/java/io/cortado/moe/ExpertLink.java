@@ -7,6 +7,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -15,10 +16,10 @@ import org.jspecify.annotations.Nullable;
  * pass through the layers, and which rank has which experts.
  *
  * <p>A pass begins with a tick, into which all ranks enter: it tells who has tokens. Where anybody
- * has, an exchange follows for each layer that brings the tokens to their experts, and one that
- * brings the results back; ranks without tokens enter them as well. A tick is also where a new
- * placement comes into force: once all ranks with experts have told that they hold what it wants of
- * them, on all ranks at the same tick.
+ * has, an exchange follows for each layer and micro-batch that brings the tokens to their experts,
+ * and one that brings the results back; ranks without tokens enter them as well. A tick is also
+ * where a new placement comes into force: once all ranks with experts have told that they hold what
+ * it wants of them, on all ranks at the same tick.
  */
 public final class ExpertLink implements AutoCloseable {
     static final int HELLO = 1;
@@ -32,11 +33,20 @@ public final class ExpertLink implements AutoCloseable {
     static final long PASS = 1;
     static final long STOP = 2;
 
-    /** Of a tick: what the rank says, the number of the placement it speaks of, its bytes. */
-    private static final long HEAD_BYTES = 3 * Long.BYTES;
+    /**
+     * Of a tick: what the rank says, its micro-batches, the number of the placement it speaks of,
+     * its bytes.
+     */
+    private static final long HEAD_BYTES = 4 * Long.BYTES;
+
+    private static final int SAYS = 0;
+    private static final int MICRO_BATCHES = 1;
+    private static final int NUMBER = 2;
+    private static final int PLACEMENT_BYTES = 3;
 
     private final Transport transport;
     private final ExpertRanks ranks;
+    private final int microBatches;
     private final long deadlineNanos;
     private final long startNanos;
     private final int numExperts;
@@ -44,6 +54,7 @@ public final class ExpertLink implements AutoCloseable {
     private final Parts send;
     private final Parts receive;
     private final AtomicReference<@Nullable GangException> failure = new AtomicReference<>();
+    private volatile Runnable onFailure = () -> {};
 
     /** By layer; changes at ticks only. */
     private volatile List<ExpertPlacement> placements;
@@ -53,6 +64,11 @@ public final class ExpertLink implements AutoCloseable {
     private @Nullable Proposal coming;
 
     private volatile boolean hasStopped;
+
+    /** Of the pass that the last tick has begun. */
+    private int microBatchesOfPass;
+
+    private final AtomicLong waitedNanos = new AtomicLong();
 
     /** What a rank with experts holds: the number of the placement that it is ready for. */
     private volatile long ready = 1;
@@ -79,6 +95,7 @@ public final class ExpertLink implements AutoCloseable {
     /**
      * @param transport closed by this
      * @param placements of each layer with experts, the same on all ranks
+     * @param microBatches of a pass, at most: 1, or 2 that overlap; the same on all ranks
      * @param deadlineNanos how long a rank waits for another in an exchange, which includes what
      *     the other computes before it
      * @param startNanos the same of the first exchange, which includes what others load
@@ -87,6 +104,7 @@ public final class ExpertLink implements AutoCloseable {
             Transport transport,
             ExpertRanks ranks,
             List<ExpertPlacement> placements,
+            int microBatches,
             long deadlineNanos,
             long startNanos) {
         if (transport.size() != ranks.size()) {
@@ -97,6 +115,7 @@ public final class ExpertLink implements AutoCloseable {
         this.transport = transport;
         this.ranks = ranks;
         this.placements = List.copyOf(placements);
+        this.microBatches = microBatches;
         this.deadlineNanos = deadlineNanos;
         this.startNanos = startNanos;
         numExperts = placements.getFirst().numExperts();
@@ -115,6 +134,41 @@ public final class ExpertLink implements AutoCloseable {
 
     public ExpertRanks ranks() {
         return ranks;
+    }
+
+    /** Of a pass, at most. */
+    public int microBatches() {
+        return microBatches;
+    }
+
+    /** Of the pass that the last tick has begun: as many as the rank with most of them has. */
+    int microBatchesOfPass() {
+        return microBatchesOfPass;
+    }
+
+    /** This rank's number in the gang. */
+    public int rank() {
+        return transport.rank();
+    }
+
+    /** Whether this rank computes experts; else it runs attention. */
+    public boolean holdsExperts() {
+        return !ranks.isAttention(transport.rank());
+    }
+
+    /** In which this rank computed nothing for want of others, since the start. Any thread. */
+    public long waitedNanos() {
+        return waitedNanos.get();
+    }
+
+    /** This rank has computed nothing since then. */
+    void waitedSince(long startNanos) {
+        waitedFor(System.nanoTime() - startNanos);
+    }
+
+    /** The same, of so long. */
+    void waitedFor(long nanos) {
+        waitedNanos.addAndGet(nanos);
     }
 
     Transport transport() {
@@ -144,6 +198,14 @@ public final class ExpertLink implements AutoCloseable {
         return failure.get();
     }
 
+    /**
+     * Is called once where the gang fails, by the thread that finds out, after {@link #failure}
+     * tells it.
+     */
+    void onFailure(Runnable wake) {
+        onFailure = wake;
+    }
+
     /** Ends the gang, for all ranks that can be told. */
     public void abort(String why) {
         fail(new GangException(GangException.Kind.ABORTED, why));
@@ -167,6 +229,7 @@ public final class ExpertLink implements AutoCloseable {
                                 fault);
         if (failure.compareAndSet(null, why)) {
             transport.abort(String.valueOf(why.getMessage()));
+            onFailure.run();
         }
     }
 
@@ -200,28 +263,38 @@ public final class ExpertLink implements AutoCloseable {
      * Tells all ranks what this one does next, and hears what they do.
      *
      * @param saying IDLE, PASS or STOP
+     * @param ofPass micro-batches of this rank's pass; 0: it has none
      */
-    Turn tick(long saying) {
-        long bytes = say(saying);
+    Turn tick(long saying, int ofPass) {
+        long bytes = say(saying, ofPass);
         for (int rank = 0; rank < ranks.size(); rank++) {
             send.fill(rank, bytes);
         }
+        long start = System.nanoTime();
         transport.exchange(TICK, send, receive, deadlineNanos);
+        waitedSince(start);
         hasStopped = saying == STOP;
         return heard();
     }
 
-    private long say(long saying) {
+    /** The exchanges of a micro-batch in a layer, of which this rank has nothing. */
+    void takePart(Parts nothing) {
+        transport.exchange(DISPATCH, nothing, nothing, deadlineNanos);
+        transport.exchange(RESULT, nothing, nothing, deadlineNanos);
+    }
+
+    private long say(long saying, int ofPass) {
         boolean isAttention = ranks.isAttention(transport.rank());
         long bytes = HEAD_BYTES;
-        said.setAtIndex(ValueLayout.JAVA_LONG, 0, saying);
-        said.setAtIndex(ValueLayout.JAVA_LONG, 1, isAttention ? 0 : ready);
+        said.setAtIndex(ValueLayout.JAVA_LONG, SAYS, saying);
+        said.setAtIndex(ValueLayout.JAVA_LONG, MICRO_BATCHES, ofPass);
+        said.setAtIndex(ValueLayout.JAVA_LONG, NUMBER, isAttention ? 0 : ready);
         Proposal next = transport.rank() == 0 && coming == null ? proposed.getAndSet(null) : null;
         if (next != null) {
-            said.setAtIndex(ValueLayout.JAVA_LONG, 1, number + 1);
+            said.setAtIndex(ValueLayout.JAVA_LONG, NUMBER, number + 1);
             bytes += PlacementBytes.write(next.placements, said, HEAD_BYTES);
         }
-        said.setAtIndex(ValueLayout.JAVA_LONG, 2, bytes - HEAD_BYTES);
+        said.setAtIndex(ValueLayout.JAVA_LONG, PLACEMENT_BYTES, bytes - HEAD_BYTES);
         return bytes;
     }
 
@@ -232,19 +305,22 @@ public final class ExpertLink implements AutoCloseable {
 
     private Turn heard() {
         Turn turn = Turn.IDLE;
+        int most = 0;
         for (int rank = 0; rank < ranks.attention(); rank++) {
-            long says = heard(rank, 0);
+            long says = heard(rank, SAYS);
+            most = Math.max(most, (int) heard(rank, MICRO_BATCHES));
             if (says == STOP) {
                 turn = Turn.STOP;
             } else if (says == PASS && turn == Turn.IDLE) {
                 turn = Turn.PASS;
             }
         }
-        if (heard(0, 2) > 0) {
+        microBatchesOfPass = most;
+        if (heard(0, PLACEMENT_BYTES) > 0) {
             long at = receive.offset(0) + HEAD_BYTES;
             coming =
                     new Proposal(
-                            heard(0, 1),
+                            heard(0, NUMBER),
                             PlacementBytes.read(
                                     receive.memory(), at, placements.size(), numExperts, ranks));
         }
@@ -259,7 +335,7 @@ public final class ExpertLink implements AutoCloseable {
 
     private boolean allAreReady(long next) {
         for (int rank = ranks.attention(); rank < ranks.size(); rank++) {
-            if (heard(rank, 1) < next) {
+            if (heard(rank, NUMBER) < next) {
                 return false;
             }
         }

@@ -17,8 +17,9 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Enqueues the experts of a layer: route, then plan, compute and combine, there or on the CPU. All
- * layers of a model share one, and what it computes in.
+ * Enqueues the experts of a layer: route, then plan, compute and combine, here, on the CPU or on
+ * other ranks. All layers of a model share one, and what it computes in; of a pass in two
+ * micro-batches each has one.
  */
 public final class ExpertStep implements AutoCloseable {
     private final ResourceStack owned = new ResourceStack();
@@ -26,11 +27,13 @@ public final class ExpertStep implements AutoCloseable {
     private final DType dtype;
     private final MoeRouteParams routing;
     private final ExpertLoads loads;
-    private final Map<ExpertLayer, Buffer> loadsOfLayer = new IdentityHashMap<>();
+    private final Map<ExpertLayer, Buffer> loadsOfLayer;
     private final @Nullable HostExperts onHost;
     private final @Nullable ExpertProducts products;
     private final @Nullable RemoteExperts remote;
-    private final Map<ExpertLayer, Integer> numbers = new IdentityHashMap<>();
+    private final @Nullable RemoteTokens tokens;
+    private final int microBatch;
+    private final Map<ExpertLayer, Integer> numbers;
     private final long bytes;
 
     /** float32 [tokens][experts]. */
@@ -61,6 +64,9 @@ public final class ExpertStep implements AutoCloseable {
         Device device = placement.device();
         Device cpu = placement.expertDevice();
         routing = shape.routing().params(device);
+        microBatch = 0;
+        loadsOfLayer = new IdentityHashMap<>();
+        numbers = new IdentityHashMap<>();
         long slots = (long) maxTokens * shape.topK();
         boolean built = false;
         try {
@@ -76,12 +82,14 @@ public final class ExpertStep implements AutoCloseable {
                 products = null;
                 remote = new RemoteExperts(device, link, shape, dtype, maxTokens);
                 owned.push(remote::close);
-                ids = remote.ids();
-                weights = remote.weights();
-                bytes = loads.bytes() + logits.bytes() + remote.bytes();
+                tokens = remote.microBatch(0);
+                ids = tokens.ids();
+                weights = tokens.weights();
+                bytes = loads.bytes() + logits.bytes() + tokens.bytes();
             } else if (cpu == null) {
                 onHost = null;
                 remote = null;
+                tokens = null;
                 ids = own(device.createBuffer(4 * slots));
                 weights = own(device.createBuffer(4 * slots));
                 List<ExpertMatrices> all = layers.stream().map(ExpertLayer::held).toList();
@@ -91,6 +99,7 @@ public final class ExpertStep implements AutoCloseable {
             } else {
                 products = null;
                 remote = null;
+                tokens = null;
                 onHost = new HostExperts(placement, cpu, shape, dtype, layers, maxTokens);
                 owned.push(onHost::close);
                 ids = onHost.ids();
@@ -103,6 +112,40 @@ public final class ExpertStep implements AutoCloseable {
                 owned.close();
             }
         }
+    }
+
+    /** Of the second micro-batch of passes that the first one's begins. */
+    private ExpertStep(Device device, ExpertStep first, RemoteExperts remote, int maxTokens) {
+        shape = first.shape;
+        dtype = first.dtype;
+        routing = first.routing;
+        loads = first.loads;
+        loadsOfLayer = first.loadsOfLayer;
+        numbers = first.numbers;
+        onHost = null;
+        products = null;
+        this.remote = remote;
+        microBatch = 1;
+        tokens = remote.microBatch(microBatch);
+        ids = tokens.ids();
+        weights = tokens.weights();
+        logits = own(device.createBuffer(4L * maxTokens * shape.numExperts()));
+        bytes = logits.bytes() + tokens.bytes();
+    }
+
+    /**
+     * What computes the second micro-batch of a step; the caller closes it before this.
+     *
+     * @param maxTokens {@link #secondTokens} of the first's
+     */
+    public ExpertStep second(Device device, int maxTokens) {
+        return new ExpertStep(
+                device, this, Objects.requireNonNull(remote, "experts are here"), maxTokens);
+    }
+
+    /** Tokens of the second micro-batch of a step of at most so many. */
+    public static int secondTokens(int maxTokens) {
+        return RemoteExperts.secondTokens(maxTokens);
     }
 
     private Buffer own(Buffer buffer) {
@@ -122,13 +165,19 @@ public final class ExpertStep implements AutoCloseable {
                 ExpertLoads.bytes(numLayers, shape.numExperts())
                         + 4L * maxTokens * shape.numExperts();
         if (!placement.holdsExperts()) {
-            return routed + RemoteExperts.deviceBytes(placement.device(), shape, dtype, maxTokens);
+            return routed + RemoteTokens.deviceBytes(placement.device(), shape, dtype, maxTokens);
         }
         return placement.expertDevice() != null
                 ? routed + HostExperts.deviceBytes(placement, shape, dtype, maxTokens)
                 : routed
                         + 8L * maxTokens * shape.topK()
                         + ExpertProducts.bytes(placement.device(), shape, dtype, maxTokens);
+    }
+
+    /** The same of {@link #second}. */
+    public static long secondBytes(Device device, ExpertShape shape, DType dtype, int maxTokens) {
+        return 4L * maxTokens * shape.numExperts()
+                + RemoteTokens.deviceBytes(device, shape, dtype, maxTokens);
     }
 
     /** The same in host memory; 0 where the experts are not there. */
@@ -143,10 +192,14 @@ public final class ExpertStep implements AutoCloseable {
         return bytes;
     }
 
-    /** Enqueues: a pass through the layers begins, which other ranks may take part in. */
-    public void begin(Stream stream) {
+    /**
+     * Enqueues: a pass through the layers begins, which other ranks may take part in.
+     *
+     * @param microBatches of it: 1 or 2
+     */
+    public void begin(int microBatches, Stream stream) {
         if (remote != null) {
-            remote.begin(stream);
+            remote.begin(microBatches, stream);
         }
     }
 
@@ -163,20 +216,16 @@ public final class ExpertStep implements AutoCloseable {
     }
 
     /**
-     * Enqueues: out = the weighted sum of each token's experts, and what shared experts add.
+     * Enqueues: tokens choose their experts, and go there where other ranks have them. x stays as
+     * it is until {@link #combine}.
      *
-     * @param out [tokens][hidden]; may be shared
-     * @param x as large
-     * @param sharedGate float32[tokens]: logits of what shared is multiplied with; null: 1
+     * @param x [tokens][hidden]
      * @param slotMapping int64[tokens]: negative ones fill up a batch
      * @param positions int32[tokens], in host memory
      */
-    public void enqueue(
-            Buffer out,
+    public void route(
             Buffer x,
             ExpertLayer layer,
-            @Nullable Buffer shared,
-            @Nullable Buffer sharedGate,
             Buffer slotMapping,
             MemorySegment positions,
             int numTokens,
@@ -204,7 +253,29 @@ public final class ExpertStep implements AutoCloseable {
                 stream);
         if (remote != null) {
             int number = Objects.requireNonNull(numbers.get(layer));
-            remote.enqueue(out, x, number, shared, sharedGate, positions, numTokens, stream);
+            remote.send(microBatch, x, number, positions, numTokens, stream);
+        }
+    }
+
+    /**
+     * Enqueues, after {@link #route}: out = the weighted sum of each token's experts, and what
+     * shared experts add.
+     *
+     * @param out [tokens][hidden]; may be shared
+     * @param x as large: what was routed
+     * @param sharedGate float32[tokens]: logits of what shared is multiplied with; null: 1
+     */
+    public void combine(
+            Buffer out,
+            Buffer x,
+            ExpertLayer layer,
+            @Nullable Buffer shared,
+            @Nullable Buffer sharedGate,
+            int numTokens,
+            Stream stream) {
+        if (remote != null && tokens != null) {
+            remote.receive(microBatch, stream);
+            tokens.combine(out, shared, sharedGate, numTokens, stream);
         } else if (onHost != null) {
             onHost.enqueue(out, x, layer, shared, sharedGate, numTokens, stream);
         } else if (products != null) {

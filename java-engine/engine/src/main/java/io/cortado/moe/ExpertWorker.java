@@ -59,7 +59,7 @@ public final class ExpertWorker implements AutoCloseable {
         starts = new int[attention + 1];
         isReached = device.hostReachesMemory();
         int perRank =
-                new ExpertHello(link.ranks(), shape, dtype, link.placements(), 0)
+                new ExpertHello(link, shape, dtype, 0)
                         .exchange(link.transport(), link.startNanos());
         int maxTokens = Math.multiplyExact(perRank, attention);
         long numSlots = (long) maxTokens * shape.topK();
@@ -76,7 +76,7 @@ public final class ExpertWorker implements AutoCloseable {
                             ? products.slots()
                             : own(device.createHostBuffer(products.slots().bytes()));
             long part =
-                    RemoteExperts.HEAD_BYTES
+                    RemoteTokens.HEAD_BYTES
                             + perRank * (shape.topK() * (long) Integer.BYTES + rowBytes);
             long stride = Math.ceilDiv(part, 16L) * 16;
             receive = new Parts(host(stride * attention), size);
@@ -84,7 +84,7 @@ public final class ExpertWorker implements AutoCloseable {
                 receive.set(rank, rank * stride, stride);
             }
             send = new Parts(host(numSlots * rowBytes), size);
-            nothing = new Parts(host(0), size);
+            nothing = new Parts(MemorySegment.NULL, size);
             stream = device.createStream();
             owned.push(stream::close);
             built = true;
@@ -112,7 +112,7 @@ public final class ExpertWorker implements AutoCloseable {
     public void run() {
         try {
             long number = link.number();
-            ExpertLink.Turn turn = link.tick(ExpertLink.IDLE);
+            ExpertLink.Turn turn = link.tick(ExpertLink.IDLE, 0);
             while (turn != ExpertLink.Turn.STOP) {
                 if (link.number() != number) {
                     number = link.number();
@@ -120,11 +120,9 @@ public final class ExpertWorker implements AutoCloseable {
                 }
                 prepare();
                 if (turn == ExpertLink.Turn.PASS) {
-                    for (int layer = 0; layer < link.numLayers(); layer++) {
-                        compute(layer);
-                    }
+                    pass();
                 }
-                turn = link.tick(ExpertLink.IDLE);
+                turn = link.tick(ExpertLink.IDLE, 0);
             }
         } catch (RuntimeException | Error e) {
             link.fail(e);
@@ -142,15 +140,29 @@ public final class ExpertWorker implements AutoCloseable {
         }
     }
 
-    private void compute(int layer) {
-        link.transport().exchange(ExpertLink.DISPATCH, nothing, receive, link.deadlineNanos());
-        int numTokens = unpack(layer);
+    private void pass() {
+        for (int layer = 0; layer < link.numLayers(); layer++) {
+            for (int i = 0; i < link.microBatchesOfPass(); i++) {
+                compute(layer, i);
+            }
+        }
+    }
+
+    private void compute(int layer, int microBatch) {
+        exchange(ExpertLink.DISPATCH, nothing, receive);
+        int numTokens = unpack(layer, microBatch);
         @Nullable ExpertMatrices matrices = table.layer(layer);
         if (numTokens > 0) {
             compute(Objects.requireNonNull(matrices), numTokens);
         }
         pack();
-        link.transport().exchange(ExpertLink.RESULT, send, nothing, link.deadlineNanos());
+        exchange(ExpertLink.RESULT, send, nothing);
+    }
+
+    private void exchange(int kind, Parts from, Parts to) {
+        long start = System.nanoTime();
+        link.transport().exchange(kind, from, to, link.deadlineNanos());
+        link.waitedSince(start);
     }
 
     private void compute(ExpertMatrices matrices, int numTokens) {
@@ -168,33 +180,43 @@ public final class ExpertWorker implements AutoCloseable {
     }
 
     /** Brings the ranks' tokens together. */
-    private int unpack(int layer) {
+    private int unpack(int layer, int microBatch) {
         MemorySegment from = receive.memory();
         int attention = starts.length - 1;
         int total = 0;
         for (int rank = 0; rank < attention; rank++) {
             starts[rank] = total;
             if (receive.bytes(rank) > 0) {
-                total += unpack(from, rank, layer, total);
+                total += unpack(from, rank, layer, microBatch, total);
             }
         }
         starts[attention] = total;
         return total;
     }
 
-    private int unpack(MemorySegment from, int rank, int layer, int start) {
+    private int unpack(MemorySegment from, int rank, int layer, int microBatch, int start) {
         long at = receive.offset(rank);
         int theirs = from.get(ValueLayout.JAVA_INT, at);
-        int count = from.get(ValueLayout.JAVA_INT, at + Integer.BYTES);
+        int ofTheirs = from.get(ValueLayout.JAVA_INT, at + Integer.BYTES);
+        int count = from.get(ValueLayout.JAVA_INT, at + 2L * Integer.BYTES);
         long idBytes = (long) shape.topK() * Integer.BYTES;
-        long expected = RemoteExperts.HEAD_BYTES + count * (idBytes + rowBytes);
-        if (theirs != layer || count < 0 || receive.bytes(rank) != expected) {
+        long expected = RemoteTokens.HEAD_BYTES + count * (idBytes + rowBytes);
+        boolean isNext = theirs == layer && ofTheirs == microBatch;
+        if (!isNext || count < 0 || receive.bytes(rank) != expected) {
             throw new GangException(
                     GangException.Kind.MISMATCH,
-                    "rank %d sent layer=%d tokens=%d bytes=%d, expected layer=%d bytes=%d"
-                            .formatted(rank, theirs, count, receive.bytes(rank), layer, expected));
+                    "rank %d sent layer=%d micro-batch=%d tokens=%d bytes=%d, expected layer=%d micro-batch=%d bytes=%d"
+                            .formatted(
+                                    rank,
+                                    theirs,
+                                    ofTheirs,
+                                    count,
+                                    receive.bytes(rank),
+                                    layer,
+                                    microBatch,
+                                    expected));
         }
-        long idsAt = at + RemoteExperts.HEAD_BYTES;
+        long idsAt = at + RemoteTokens.HEAD_BYTES;
         requireHere(from, idsAt, rank, layer, count * shape.topK());
         MemorySegment.copy(from, idsAt, hostIds.host(), start * idBytes, count * idBytes);
         MemorySegment.copy(
@@ -211,7 +233,7 @@ public final class ExpertWorker implements AutoCloseable {
                             && id < shape.numExperts()
                             && matrices != null
                             && matrices.weights().isPresent(id);
-            if (id != RemoteExperts.NONE && !isHere) {
+            if (id != RemoteTokens.NONE && !isHere) {
                 throw new GangException(
                         GangException.Kind.MISMATCH,
                         "rank %d asks for an expert that is not here: layer=%d expert=%d"
@@ -229,7 +251,7 @@ public final class ExpertWorker implements AutoCloseable {
             long start = at;
             int end = starts[rank + 1] * shape.topK();
             for (int slot = starts[rank] * shape.topK(); slot < end; slot++) {
-                if (chosen.getAtIndex(ValueLayout.JAVA_INT, slot) != RemoteExperts.NONE) {
+                if (chosen.getAtIndex(ValueLayout.JAVA_INT, slot) != RemoteTokens.NONE) {
                     MemorySegment.copy(from, slot * rowBytes, send.memory(), at, rowBytes);
                     at += rowBytes;
                 }

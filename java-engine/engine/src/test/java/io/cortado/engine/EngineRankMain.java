@@ -11,9 +11,9 @@ import java.nio.file.Path;
 
 /**
  * A rank of a gang of engines: arguments are the model, {@code ep} or {@code apart}, how many ranks
- * have attention and how many experts, rank, processes, where they meet, and the timeout in ms. A
- * rank that serves reads commands, a line each: {@code ask FIRST} answers the requests of {@link
- * ExpertRanksTest} from that one on, {@code loop} asks until it fails.
+ * have attention and how many experts, rank, processes, where they meet, the timeout in ms, and
+ * micro-batches. A rank that serves reads commands, a line each: {@code ask FIRST} answers the
+ * requests of {@link ExpertRanksTest} from that one on, {@code loop} asks until it fails.
  */
 final class EngineRankMain {
     private EngineRankMain() {}
@@ -42,6 +42,7 @@ final class EngineRankMain {
                         isApart ? experts : 0,
                         0,
                         0,
+                        Integer.parseInt(args[8]),
                         Integer.parseInt(args[7]),
                         Integer.parseInt(args[4]),
                         Integer.parseInt(args[5]),

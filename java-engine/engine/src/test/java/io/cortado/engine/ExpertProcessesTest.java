@@ -41,7 +41,13 @@ class ExpertProcessesTest {
     }
 
     private List<EngineRank> start(
-            Path model, String kind, int attention, int experts, int timeoutMs, String place)
+            Path model,
+            String kind,
+            int attention,
+            int experts,
+            int microBatches,
+            int timeoutMs,
+            String place)
             throws IOException {
         int processes = kind.equals("ep") ? experts : attention + experts;
         List<EngineRank> ranks = new ArrayList<>();
@@ -55,7 +61,8 @@ class ExpertProcessesTest {
                             Integer.toString(rank),
                             Integer.toString(processes),
                             folder.resolve(place).toString(),
-                            Integer.toString(timeoutMs)));
+                            Integer.toString(timeoutMs),
+                            Integer.toString(microBatches)));
         }
         return ranks;
     }
@@ -68,12 +75,14 @@ class ExpertProcessesTest {
 
     @ParameterizedTest
     @CsvSource({
-        "ep,1,2,demo-moe",
-        "apart,1,1,deepseek-v3",
-        "apart,2,2,demo-moe",
-        "apart,1,3,qwen3-moe"
+        "ep,1,2,demo-moe,1",
+        "ep,1,2,demo-moe,2",
+        "apart,1,1,deepseek-v3,2",
+        "apart,2,2,demo-moe,2",
+        "apart,1,3,qwen3-moe,1"
     })
-    void givesTheBitsOfOneRank(String kind, int attention, int experts, String name)
+    void givesTheBitsOfOneRank(
+            String kind, int attention, int experts, String name, int microBatches)
             throws Exception {
         Path model =
                 name.equals("demo-moe")
@@ -81,7 +90,8 @@ class ExpertProcessesTest {
                         : ExpertRanksTest.GOLDENS.resolve(name);
         assumeTrue(Files.isDirectory(model), "there is no " + model);
         List<String> one = ofOneRank(model);
-        List<EngineRank> ranks = start(model, kind, attention, experts, TIMEOUT_MS, "meet");
+        List<EngineRank> ranks =
+                start(model, kind, attention, experts, microBatches, TIMEOUT_MS, "meet");
         try {
             for (EngineRank rank : ranks.subList(0, attention)) {
                 rank.expect("READY");
@@ -108,7 +118,14 @@ class ExpertProcessesTest {
         for (int round = 0; round < ROUNDS; round++) {
             String at = "round " + round;
             List<EngineRank> ranks =
-                    start(DemoEngine.moeFolder(), "apart", 1, 2, SHORT_MS, "meet" + round);
+                    start(
+                            DemoEngine.moeFolder(),
+                            "apart",
+                            1,
+                            2,
+                            1 + round / 2 % 2, // both are killed, and stopped
+                            SHORT_MS,
+                            "meet" + round);
             try {
                 ranks.getFirst().expect("READY");
                 ranks.getFirst().tell("loop");
@@ -137,9 +154,10 @@ class ExpertProcessesTest {
         String place = folder.resolve("meet").toString();
         String model = DemoEngine.moeFolder().toString();
         String other = ExpertRanksTest.GOLDENS.resolve("qwen3-moe").toString();
-        try (EngineRank first = new EngineRank(model, "ep", "1", "2", "0", "2", place, "3000");
+        try (EngineRank first =
+                        new EngineRank(model, "ep", "1", "2", "0", "2", place, "3000", "1");
                 EngineRank second =
-                        new EngineRank(other, "ep", "1", "2", "1", "2", place, "3000")) {
+                        new EngineRank(other, "ep", "1", "2", "1", "2", place, "3000", "1")) {
             for (EngineRank rank : List.of(first, second)) {
                 String told = rank.next();
                 assertTrue(told.contains("model="), told);
@@ -148,18 +166,21 @@ class ExpertProcessesTest {
         }
     }
 
-    @Test
-    void ranksThatDisagreeDoNotBegin() throws Exception {
-        Path model = DemoEngine.moeFolder();
+    @ParameterizedTest
+    @CsvSource({"apart,1,1,WORLD_SIZE=3", "ep,2,2,micro-batches=2"})
+    void ranksThatDisagreeDoNotBegin(String kind, String experts, String microBatches, String what)
+            throws Exception {
+        String model = DemoEngine.moeFolder().toString();
         String place = folder.resolve("meet").toString();
         try (EngineRank first =
-                        new EngineRank(model.toString(), "ep", "1", "2", "0", "2", place, "3000");
+                        new EngineRank(model, "ep", "1", "2", "0", "2", place, "3000", "1");
                 EngineRank second =
                         new EngineRank(
-                                model.toString(), "apart", "1", "1", "1", "2", place, "3000")) {
+                                model, kind, "1", experts, "1", "2", place, "3000", microBatches)) {
             for (EngineRank rank : List.of(first, second)) {
                 String told = rank.next();
                 assertTrue(told.startsWith("FAILED DEVICE_LOST"), told);
+                assertTrue(told.contains(what), told);
                 assertEquals(3, rank.exit());
             }
         }

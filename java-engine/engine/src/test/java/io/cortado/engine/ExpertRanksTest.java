@@ -14,6 +14,7 @@ import io.cortado.api.GangOptions;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Prompt;
+import io.cortado.api.RankTimes;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
 import io.cortado.moe.ExpertBalancer;
@@ -27,6 +28,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -86,13 +88,20 @@ class ExpertRanksTest {
     }
 
     private static List<GangOptions> layouts() {
-        return List.of(
-                GangOptions.NONE.expertParallel(2),
-                GangOptions.NONE.expertParallel(4),
-                GangOptions.NONE.expertParallel(4).balance(4, 0),
-                GangOptions.NONE.apart(1, 1),
-                GangOptions.NONE.apart(1, 3),
-                GangOptions.NONE.apart(1, 9)); // a rank has no expert
+        List<GangOptions> layouts = new ArrayList<>();
+        for (int microBatches : new int[] {1, 2}) {
+            for (GangOptions layout :
+                    List.of(
+                            GangOptions.NONE.expertParallel(2),
+                            GangOptions.NONE.expertParallel(4),
+                            GangOptions.NONE.expertParallel(4).balance(4, 0),
+                            GangOptions.NONE.apart(1, 1),
+                            GangOptions.NONE.apart(1, 3),
+                            GangOptions.NONE.apart(1, 9))) { // a rank has no expert
+                layouts.add(layout.microBatches(microBatches));
+            }
+        }
+        return layouts;
     }
 
     @ParameterizedTest
@@ -105,7 +114,9 @@ class ExpertRanksTest {
             assertEquals(one, ask(model, with(options, layout)), layout.toString());
         }
         EngineOptions chunked = options.maxNumBatchedTokens(16).maxNumSeqs(2);
-        assertEquals(one, ask(model, with(chunked, GangOptions.NONE.expertParallel(2))));
+        GangOptions two = GangOptions.NONE.expertParallel(2);
+        assertEquals(one, ask(model, with(chunked, two)));
+        assertEquals(one, ask(model, with(chunked, two.microBatches(2))));
     }
 
     @ParameterizedTest
@@ -116,21 +127,27 @@ class ExpertRanksTest {
         EngineOptions options = options(Activations.F32);
         List<String> one = ask(model, options);
         for (GangOptions layout :
-                List.of(GangOptions.NONE.expertParallel(2), GangOptions.NONE.apart(1, 3))) {
+                List.of(
+                        GangOptions.NONE.expertParallel(2),
+                        GangOptions.NONE.apart(1, 3),
+                        GangOptions.NONE.apart(1, 2).microBatches(2))) {
             assertEquals(one, ask(model, with(options, layout)), layout.toString());
         }
     }
 
     /** Ranks with attention that have no requests take part in what the others compute. */
-    @Test
-    void ranksWithAttentionServeEachItsOwn() throws Exception {
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void ranksWithAttentionServeEachItsOwn(int microBatches) throws Exception {
         EngineOptions options = options(Activations.F32);
         Path model = DemoEngine.moeFolder();
         List<String> one = ask(model, options);
         for (GangOptions layout :
                 List.of(
-                        new GangOptions(2, 2, 0, 0, 0, 20_000, 0, 2, "in this process"),
-                        new GangOptions(0, 2, 2, 0, 0, 20_000, 0, 4, "in this process"))) {
+                        new GangOptions(
+                                2, 2, 0, 0, 0, microBatches, 20_000, 0, 2, "in this process"),
+                        new GangOptions(
+                                0, 2, 2, 0, 0, microBatches, 20_000, 0, 4, "in this process"))) {
             GangConnector connector = GangConnector.inProcess(4);
             List<Thread> followers = new ArrayList<>();
             for (int rank = 2; rank < layout.worldSize(); rank++) {
@@ -170,12 +187,14 @@ class ExpertRanksTest {
                 .start(() -> CortadoEngineProvider.follow(model, options, connector));
     }
 
-    @Test
-    void servesSpeculationAndCachedPrefixes() throws Exception {
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void servesSpeculationAndCachedPrefixes(int microBatches) throws Exception {
         EngineOptions options = options(Activations.F32);
         Path model = DemoEngine.moeFolder();
         List<String> one = ask(model, options);
-        EngineOptions spread = with(options, GangOptions.NONE.expertParallel(2));
+        EngineOptions spread =
+                with(options, GangOptions.NONE.expertParallel(2).microBatches(microBatches));
         Speculation ngram = Speculation.ngram(4).adaptive(false);
         assertEquals(one, ask(model, spread.speculation(ngram)));
         try (Engine engine = Engine.open(model, spread)) {
@@ -184,13 +203,38 @@ class ExpertRanksTest {
         }
     }
 
-    /** Experts move all the time while 1,020 requests run: none is lost and no bit changes. */
     @Test
-    void movesExpertsWhileItServes() throws Exception {
+    void tellsHowLongRanksHaveWaited() throws Exception {
+        EngineOptions options = options(Activations.F32);
+        Path model = DemoEngine.moeFolder();
+        try (Engine engine = Engine.open(model, with(options, GangOptions.NONE.apart(1, 1)))) {
+            List<RankTimes> before = engine.rankTimes();
+            ask(engine, requests(0));
+            List<RankTimes> after = engine.rankTimes();
+            assertEquals(2, after.size());
+            for (int rank = 0; rank < 2; rank++) {
+                RankTimes times = after.get(rank);
+                assertEquals(rank, times.rank());
+                assertEquals(rank == 1, times.holdsExperts());
+                assertTrue(times.waitedNanos() > before.get(rank).waitedNanos(), times.toString());
+            }
+        }
+        try (Engine engine = Engine.open(model, options)) {
+            assertEquals(List.of(), engine.rankTimes());
+        }
+    }
+
+    /** Experts move all the time while requests run: none is lost and no bit changes. */
+    @ParameterizedTest
+    @CsvSource({"1, 170, 10", "2, 25, 2"})
+    void movesExpertsWhileItServes(int microBatches, int turns, int moves) throws Exception {
         EngineOptions options = options(Activations.F32).prefixCaching(false);
         Path model = DemoEngine.moeFolder();
         List<String> one = ask(model, options);
-        EngineOptions spread = with(options, GangOptions.NONE.apart(1, 4).balance(4, 0));
+        EngineOptions spread =
+                with(
+                        options,
+                        GangOptions.NONE.apart(1, 4).balance(4, 0).microBatches(microBatches));
         ModelExecutor[] executor = new ModelExecutor[1];
         try (Engine engine =
                 CortadoEngineProvider.open(
@@ -202,11 +246,11 @@ class ExpertRanksTest {
                             return made;
                         })) {
             Random random = new Random(3);
-            for (int turn = 0; turn < 170; turn++) {
+            for (int turn = 0; turn < turns; turn++) {
                 executor[0].propose(placements(random));
                 assertEquals(one, ask(engine, requests(0)), "turn " + turn);
             }
-            assertTrue(executor[0].numPlacements() > 10, "moved " + executor[0].numPlacements());
+            assertTrue(executor[0].numPlacements() > moves, "moved " + executor[0].numPlacements());
         }
     }
 
@@ -230,6 +274,9 @@ class ExpertRanksTest {
         refused("expert-ranks", () -> GangOptions.NONE.apart(1, 0));
         refused("attention-ranks", () -> two.apart(3, 0));
         refused("redundant-experts", () -> GangOptions.NONE.balance(1, 0));
+        refused("micro-batches", () -> GangOptions.NONE.microBatches(2));
+        refused("micro-batches", () -> two.microBatches(0));
+        refused("micro-batches", () -> two.microBatches(3));
         refused("WORLD_SIZE", () -> two.process(0, 3, "x"));
         refused("RANK", () -> two.process(2, 2, "x"));
         refused("RENDEZVOUS", () -> two.process(0, 2, ""));

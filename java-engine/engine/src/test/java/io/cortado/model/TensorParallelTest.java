@@ -164,7 +164,8 @@ class TensorParallelTest {
                             activations.dtype(),
                             KvType.AUTO.dtype(activations),
                             new BatchLimits(8, 3, 40, 7, 9),
-                            true),
+                            true,
+                            1),
                     lm.workspaceBytes());
         }
     }

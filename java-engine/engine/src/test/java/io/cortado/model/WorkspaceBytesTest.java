@@ -98,12 +98,22 @@ class WorkspaceBytesTest {
                             dtype,
                             kvDtype,
                             limits,
-                            true));
+                            true,
+                            1));
             assertEquals(11 * config.kvBytesPerBlock(activations, kvType), kvBytes(state));
             assertEquals(
-                    state.workspaceBytes() + 2 * BatchInputs.bytes(limits),
+                    state.workspaceBytes() + 2 * BatchInputs.bytes(limits, 1),
                     WorkspaceBytes.of(
-                            Placement.on(device), config, activations, kvType, 3, 40, 7, 9, true));
+                            Placement.on(device),
+                            config,
+                            activations,
+                            kvType,
+                            3,
+                            40,
+                            7,
+                            9,
+                            true,
+                            1));
         }
     }
 

@@ -125,17 +125,8 @@ class ExpertStepTest {
                         ExpertStep.bytes(placement, SHAPE, DType.F32, LAYERS, TOKENS));
                 for (int turn = 0; turn < 3; turn++) { // more than the events of two steps
                     for (ExpertLayer layer : layers) {
-                        step.enqueue(
-                                out,
-                                x,
-                                layer,
-                                null,
-                                null,
-                                slots,
-                                slots.host(),
-                                TOKENS,
-                                gemm,
-                                stream);
+                        step.route(x, layer, slots, slots.host(), TOKENS, gemm, stream);
+                        step.combine(out, x, layer, null, null, TOKENS, stream);
                         stream.synchronize();
                         float[] one = out.host().toArray(ValueLayout.JAVA_FLOAT);
                         int before = all.length;

@@ -45,6 +45,14 @@ final class GangFlags {
     int rebalanceSeconds;
 
     @Option(
+            names = "--micro-batches",
+            paramLabel = "N",
+            description =
+                    "1, or 2: a step is computed in two halves, one while the other's tokens are"
+                            + " with experts on other ranks; default: ${DEFAULT-VALUE}")
+    int microBatches = GangOptions.NONE.microBatches();
+
+    @Option(
             names = "--gang-timeout-s",
             paramLabel = "SECONDS",
             description =
@@ -64,6 +72,7 @@ final class GangFlags {
                         expertRanks,
                         redundantExperts,
                         rebalanceSeconds,
+                        microBatches,
                         milliseconds(),
                         0,
                         1,

@@ -12,6 +12,7 @@ import io.cortado.api.GenerationStream;
 import io.cortado.api.KvEventStream;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
+import io.cortado.api.RankTimes;
 import io.cortado.api.RequestReport;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -164,6 +165,11 @@ public final class RecordingEngine implements Engine {
     @Override
     public List<ExpertLoad> expertLoads() {
         return engine.expertLoads();
+    }
+
+    @Override
+    public List<RankTimes> rankTimes() {
+        return engine.rankTimes();
     }
 
     @Override
