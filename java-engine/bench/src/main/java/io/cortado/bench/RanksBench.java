@@ -44,7 +44,7 @@ final class RanksBench implements Callable<Integer> {
     int batch = 16;
 
     @Option(names = "--output-len", description = "tokens; default: ${DEFAULT-VALUE}")
-    int outputLen = 32;
+    int outputLen = 64;
 
     @Option(
             names = "--micro-batches",
@@ -70,6 +70,7 @@ final class RanksBench implements Callable<Integer> {
     public Integer call() throws Exception {
         BenchCommand.require(runs >= 1, "runs", "positive", runs);
         BenchCommand.require(batch >= 1, "batch", "positive", batch);
+        BenchCommand.require(outputLen >= 2, "output-len", "at least 2", outputLen);
         BenchCommand.require(
                 microBatches == 1 || microBatches == 2, "micro-batches", "1 or 2", microBatches);
         List<Layout> layouts = new ArrayList<>();
@@ -122,18 +123,51 @@ final class RanksBench implements Callable<Integer> {
         return DemoModel.find(model, name -> CacheFolder.resolve(name.toString()));
     }
 
-    /** The first turn warms up. */
+    /** The first turn warms up. Its prefill ends when all have their first token. */
     private void turn(Layout layout, int run) throws InterruptedException {
-        double prefill = seconds(layout.engine, run, 1);
+        List<GenerationRequest> requests = requests(layout.engine, run);
         double attention = waited(layout.engine, false);
         double experts = waited(layout.engine, true);
-        double whole = seconds(layout.engine, run, outputLen);
+        long start = System.nanoTime();
+        List<GenerationStream> streams = requests.stream().map(layout.engine::generate).toList();
+        long begun;
+        try {
+            for (GenerationStream stream : streams) {
+                readFirst(stream);
+            }
+            begun = System.nanoTime();
+            for (GenerationStream stream : streams) {
+                while (next(stream) != null) {
+                    continue;
+                }
+            }
+        } finally {
+            streams.forEach(GenerationStream::close);
+        }
+        long end = System.nanoTime();
         if (run > 0) {
-            layout.prefill.add(prefill);
-            layout.decode.add(whole - prefill);
+            double whole = (end - start) / 1e9;
+            layout.prefill.add((begun - start) / 1e9);
+            layout.decode.add((end - begun) / 1e9);
             layout.attentionWaits.add((waited(layout.engine, false) - attention) / whole);
             layout.expertsWait.add((waited(layout.engine, true) - experts) / whole);
         }
+    }
+
+    private static void readFirst(GenerationStream stream) throws InterruptedException {
+        GenerationEvent event = next(stream);
+        while (event != null && !(event instanceof GenerationEvent.Delta)) {
+            event = next(stream);
+        }
+    }
+
+    private static @Nullable GenerationEvent next(GenerationStream stream)
+            throws InterruptedException {
+        GenerationEvent event = stream.next();
+        if (event instanceof GenerationEvent.Failed failed) {
+            throw failed.error();
+        }
+        return event;
     }
 
     /** Seconds so far, on average of the side's ranks. */
@@ -145,24 +179,13 @@ final class RanksBench implements Callable<Integer> {
                 .orElse(0);
     }
 
-    private double seconds(Engine engine, long seed, int tokens) throws InterruptedException {
+    private List<GenerationRequest> requests(Engine engine, long seed) {
         RandomPrompts prompts = new RandomPrompts(engine.model().vocabSize(), seed);
         List<GenerationRequest> requests = new ArrayList<>();
         for (int i = 0; i < batch; i++) {
-            requests.add(RandomPrompts.request(prompts.next(promptLen), tokens));
+            requests.add(RandomPrompts.request(prompts.next(promptLen), outputLen));
         }
-        long start = System.nanoTime();
-        List<GenerationStream> streams = requests.stream().map(engine::generate).toList();
-        for (GenerationStream stream : streams) {
-            try (stream) {
-                for (var event = stream.next(); event != null; event = stream.next()) {
-                    if (event instanceof GenerationEvent.Failed failed) {
-                        throw failed.error();
-                    }
-                }
-            }
-        }
-        return (System.nanoTime() - start) / 1e9;
+        return requests;
     }
 
     private static double median(List<Double> values) {
