@@ -2,6 +2,7 @@ package io.cortado.engine;
 
 import io.cortado.api.EngineOptions;
 import io.cortado.device.Device;
+import io.cortado.device.Threads;
 import io.cortado.gang.Collectives;
 import io.cortado.gang.GangException;
 import io.cortado.gang.HostCollectives;
@@ -169,23 +170,11 @@ final class RankGroup implements AutoCloseable {
     /** After the stream of this rank has ended: the others then end as well, or have ended. */
     @Override
     public void close() {
-        boolean isInterrupted = false;
         collectives.close();
-        for (Thread thread : threads) {
-            while (thread.isAlive()) {
-                try {
-                    thread.join();
-                } catch (InterruptedException e) {
-                    isInterrupted = true;
-                }
-            }
-        }
+        Threads.join(threads);
         followers.forEach(Follower::close);
         for (int rank = 1 + followers.size(); rank < here.length; rank++) {
             here[rank].close();
-        }
-        if (isInterrupted) {
-            Thread.currentThread().interrupt();
         }
     }
 }

@@ -1,5 +1,6 @@
 package io.cortado.moe;
 
+import io.cortado.device.Threads;
 import io.cortado.gang.Parts;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -113,16 +114,6 @@ final class ExchangeThread implements AutoCloseable {
     public void close() {
         isClosing = true;
         begun.wake();
-        boolean isInterrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                isInterrupted = true;
-            }
-        }
-        if (isInterrupted) {
-            Thread.currentThread().interrupt();
-        }
+        Threads.join(List.of(thread));
     }
 }

@@ -1,8 +1,6 @@
 package io.cortado.model;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -74,7 +72,7 @@ class MicroBatchesTest {
             try (BatchInputs in = lm.createInputs()) {
                 for (int i = 0; i < steps.length; i++) {
                     int[] lengths = BATCHES[i];
-                    int tokens = fill(in, lengths, config.vocabSize());
+                    int tokens = TokenRows.fill(in, lengths, BLOCKS_PER_SEQ, config.vocabSize());
                     in.upload(lengths.length, stream);
                     lm.forward(in, tokens, lengths.length, tokens, 39, stream);
                     stream.synchronize();
@@ -122,26 +120,6 @@ class MicroBatchesTest {
                                 true,
                                 microBatches),
                 lm.workspaceBytes());
-    }
-
-    private static int fill(BatchInputs in, int[] lengths, int vocabSize) {
-        int token = 0;
-        for (int seq = 0; seq < lengths.length; seq++) {
-            for (int i = 0; i < BLOCKS_PER_SEQ; i++) {
-                int at = seq * BLOCKS_PER_SEQ + i;
-                in.blockTable().setAtIndex(JAVA_INT, at, at);
-            }
-            for (int i = 0; i < lengths[seq]; i++) {
-                in.ids().setAtIndex(JAVA_INT, token, (17 + 31 * token) % vocabSize);
-                in.positions().setAtIndex(JAVA_INT, token, i);
-                in.slotMapping().setAtIndex(JAVA_LONG, token, seq * BLOCKS_PER_SEQ * 16L + i);
-                in.logitRows().setAtIndex(JAVA_INT, token, token);
-                token++;
-            }
-            in.cuSeqlensQ().setAtIndex(JAVA_INT, seq + 1, token);
-            in.seqlensKv().setAtIndex(JAVA_INT, seq, lengths[seq]);
-        }
-        return token;
     }
 
     /** Shared experts with and without a gate, latent attention behind dense layers, windows. */

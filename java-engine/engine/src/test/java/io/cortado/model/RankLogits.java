@@ -1,8 +1,6 @@
 package io.cortado.model;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.cortado.device.Device;
 import io.cortado.device.Staging;
@@ -85,7 +83,7 @@ final class RankLogits {
             lm.allocate(blocks, LENGTHS.length, rows, BLOCKS_PER_SEQ, rows, true);
             try (BatchInputs in = lm.createInputs();
                     Staging staging = new Staging(device)) {
-                fill(in, config.vocabSize());
+                TokenRows.fill(in, LENGTHS, BLOCKS_PER_SEQ, config.vocabSize());
                 in.upload(LENGTHS.length, stream);
                 lm.forward(in, rows, LENGTHS.length, rows, 150, stream);
                 stream.synchronize();
@@ -98,25 +96,6 @@ final class RankLogits {
                                 .toArray(JAVA_FLOAT)
                         : new float[0];
             }
-        }
-    }
-
-    private static void fill(BatchInputs in, int vocabSize) {
-        int token = 0;
-        for (int seq = 0; seq < LENGTHS.length; seq++) {
-            for (int i = 0; i < BLOCKS_PER_SEQ; i++) {
-                int at = seq * BLOCKS_PER_SEQ + i;
-                in.blockTable().setAtIndex(JAVA_INT, at, at);
-            }
-            for (int i = 0; i < LENGTHS[seq]; i++) {
-                in.ids().setAtIndex(JAVA_INT, token, (17 + 31 * token) % vocabSize);
-                in.positions().setAtIndex(JAVA_INT, token, i);
-                in.slotMapping().setAtIndex(JAVA_LONG, token, seq * BLOCKS_PER_SEQ * 16L + i);
-                in.logitRows().setAtIndex(JAVA_INT, token, token);
-                token++;
-            }
-            in.cuSeqlensQ().setAtIndex(JAVA_INT, seq + 1, token);
-            in.seqlensKv().setAtIndex(JAVA_INT, seq, LENGTHS[seq]);
         }
     }
 
