@@ -24,6 +24,11 @@ public final class Acceptance {
     private double tried = WEIGHT;
     private double foreseen;
 
+    /** The same of those that are drafted behind new tokens, where nothing else is. */
+    private double behindNew;
+
+    private boolean isBehindNew;
+
     /** Steps without drafts until the next look whether they pay by now. */
     private int rest;
 
@@ -41,6 +46,7 @@ public final class Acceptance {
         stood = WEIGHT * guess;
         foresees = foreseen >= 0;
         this.foreseen = foreseen;
+        behindNew = foreseen;
     }
 
     /** Of drafts behind one that stands; in [0, 1]. */
@@ -50,7 +56,10 @@ public final class Acceptance {
 
     /** Of first drafts. */
     double firstRate() {
-        return foresees ? foreseen : rate();
+        if (!foresees) {
+            return rate();
+        }
+        return isBehindNew ? behindNew : foreseen;
     }
 
     boolean foresees() {
@@ -59,7 +68,19 @@ public final class Acceptance {
 
     /** A token has come, drafted or not, and it is the one that would have been drafted or not. */
     public void came(boolean asForeseen) {
-        foreseen += FORESIGHT_CHANGE * ((asForeseen ? 1 : 0) - foreseen);
+        if (isBehindNew) {
+            behindNew += FORESIGHT_CHANGE * ((asForeseen ? 1 : 0) - behindNew);
+        }
+        foreseen += FORESIGHT_CHANGE * ((asForeseen && !isBehindNew ? 1 : 0) - foreseen);
+    }
+
+    /** True: the next token is foreseen only from what stood before new tokens. */
+    void behindNew(boolean foreseen) {
+        isBehindNew = foreseen;
+    }
+
+    boolean isBehindNew() {
+        return isBehindNew;
     }
 
     /** A step has verified a chain. */

@@ -84,8 +84,9 @@ public final class DraftLengths {
 
     /** A token of a sequence has come. */
     public void came(Acceptance acceptance, boolean asForeseen) {
+        boolean said = asForeseen && !acceptance.isBehindNew();
         acceptance.came(asForeseen);
-        foreseen += FORESEEN_CHANGE * ((asForeseen ? 1 : 0) - foreseen);
+        foreseen += FORESEEN_CHANGE * ((said ? 1 : 0) - foreseen);
     }
 
     /** A turn is over. */

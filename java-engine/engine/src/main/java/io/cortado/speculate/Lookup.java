@@ -32,24 +32,25 @@ public final class Lookup {
         }
         if (own.size() == 0) {
             own.extend(text); // the prompt is nothing to guess
-            next = next();
+            foresee(acceptance);
         }
         for (int i = own.size(); i < text.size(); i++) {
             lengths.came(acceptance, text.token(i) == next);
             own.append(text.token(i));
-            next = next();
+            foresee(acceptance);
         }
     }
 
-    private int next() {
+    private void foresee(Acceptance acceptance) {
         int from = own.match();
-        if (answers != null) {
-            int other = answers.next(owner, own, own.matched());
-            if (other != NgramIndex.NONE) {
-                return other;
-            }
+        int other = answers == null ? NgramIndex.NONE : answers.next(owner, own, own.matched());
+        if (other != NgramIndex.NONE) {
+            next = other;
+        } else {
+            next = from == NgramIndex.NONE ? NgramIndex.NONE : own.token(from);
         }
-        return from == NgramIndex.NONE ? NgramIndex.NONE : own.token(from);
+        boolean isOwn = other == NgramIndex.NONE && from != NgramIndex.NONE;
+        acceptance.behindNew(isOwn && own.matched() == 0);
     }
 
     /**

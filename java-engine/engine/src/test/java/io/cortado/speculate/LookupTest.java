@@ -1,8 +1,10 @@
 package io.cortado.speculate;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 /** What is drafted from a text and from answers, and what is known of it beforehand. */
@@ -55,5 +57,23 @@ class LookupTest {
         assertTrue(low < before);
         lookup.follow(new Text(1, 2, 3, 9, 8, 7, 1, 2, 3, 9), lengths, acceptance);
         assertTrue(acceptance.firstRate() > low);
+    }
+
+    @Test
+    void draftsBehindNewTokensAreWorthWhatTheyWereWorthThemselves() {
+        Lookup lookup = lookup();
+        int[] text = new int[60];
+        for (int i = 0; i < text.length; i++) {
+            text[i] = i % 4 == 3 ? 100 + i : i % 4; // 0, 1, 2, a new one, again and again
+        }
+        lookup.follow(new Text(text[0]), lengths, acceptance);
+        lookup.follow(new Text(text), lengths, acceptance);
+        assertTrue(acceptance.isBehindNew());
+        assertTrue(acceptance.firstRate() > 0.4, "behind a new one comes 0: it stands");
+        int[] longer = Arrays.copyOf(text, 61);
+        lookup.follow(new Text(longer), lengths, acceptance);
+        assertFalse(acceptance.isBehindNew(), "0 was said before");
+        double said = acceptance.firstRate();
+        assertTrue(said > 0.3 && said < 0.6, "of four tokens two are as said: " + said);
     }
 }
