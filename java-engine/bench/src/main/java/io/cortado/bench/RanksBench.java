@@ -20,16 +20,19 @@ import picocli.CommandLine.Parameters;
 /**
  * What it costs to bring tokens to experts on other ranks and their results back: a mixture of
  * experts on ranks within this process, which share its cores, against one rank; steps of two
- * micro-batches, of which one is computed while the other is with the experts, against steps of
- * one; and in which part of the time each side waits. Turns alternate.
+ * micro-batches, of which one is computed while the other is with the experts, and steps of as many
+ * as took less time, against steps of one; and in which part of the time each side waits. Turns
+ * alternate.
  */
 @Command(
         name = "ranks",
         description = "Experts on several ranks of this process against one rank.",
         mixinStandardHelpOptions = true)
 final class RanksBench implements Callable<Integer> {
-    /** Behind the name of a layout. */
+    /** Behind the names of layouts. */
     private static final String TWO = "_two";
+
+    private static final String AUTO = "_auto";
 
     @Parameters(arity = "0..1", paramLabel = "MODEL", description = "default: demo-moe")
     Path model = Path.of("demo-moe");
@@ -48,7 +51,9 @@ final class RanksBench implements Callable<Integer> {
 
     @Option(
             names = "--micro-batches",
-            description = "2: steps of two as well as of one; default: ${DEFAULT-VALUE}")
+            description =
+                    "2: steps of two, and of one or two, as well as of one; default:"
+                            + " ${DEFAULT-VALUE}")
     int microBatches = 2;
 
     @Option(names = "--threads", description = "of each rank; default: as the engine has it")
@@ -97,7 +102,9 @@ final class RanksBench implements Callable<Integer> {
     private void spread(List<Layout> layouts, Path folder, String name, GangOptions gang) {
         layouts.add(open(folder, name, gang));
         if (microBatches > 1) {
-            layouts.add(open(folder, name + TWO, gang.microBatches(microBatches)));
+            layouts.add(open(folder, name + TWO, gang.microBatches(2)));
+            int auto = GangOptions.AUTO_MICRO_BATCHES;
+            layouts.add(open(folder, name + AUTO, gang.microBatches(auto)));
         }
     }
 
@@ -204,17 +211,18 @@ final class RanksBench implements Callable<Integer> {
         return Summary.of(values.stream().mapToDouble(Double::doubleValue).toArray()).median();
     }
 
-    /** Behind the first, each layout is followed by itself with two micro-batches. */
+    /** Behind the first, each layout is followed by itself with other micro-batches. */
     private static Table compare(List<Layout> layouts, Results results) {
         Table table = new Table("ranks", "prefill", "decode");
-        for (int i = 1; i < layouts.size(); i += 2) {
+        for (int i = 1; i < layouts.size(); i += 3) {
             Layout one = layouts.get(i);
-            Layout two = layouts.get(i + 1);
-            double prefill = median(two.prefill) / median(one.prefill);
-            double decode = median(two.decode) / median(one.decode);
-            table.row(one.name, "%.2f".formatted(prefill), "%.2f".formatted(decode));
-            results.put("ranks_" + two.name + "_of_one_prefill", prefill, "ratio");
-            results.put("ranks_" + two.name + "_of_one_decode", decode, "ratio");
+            for (Layout other : layouts.subList(i + 1, i + 3)) {
+                double prefill = median(other.prefill) / median(one.prefill);
+                double decode = median(other.decode) / median(one.decode);
+                table.row(other.name, "%.2f".formatted(prefill), "%.2f".formatted(decode));
+                results.put("ranks_" + other.name + "_of_one_prefill", prefill, "ratio");
+                results.put("ranks_" + other.name + "_of_one_decode", decode, "ratio");
+            }
         }
         return table;
     }
@@ -245,7 +253,7 @@ final class RanksBench implements Callable<Integer> {
         table.print(System.out);
         System.out.println();
         if (microBatches > 1) {
-            System.out.println("steps of two micro-batches, of the time of steps of one:");
+            System.out.println("steps of other micro-batches, of the time of steps of one:");
             compare(layouts, results).print(System.out);
             System.out.println();
         }

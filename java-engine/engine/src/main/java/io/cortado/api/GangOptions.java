@@ -17,8 +17,9 @@ package io.cortado.api;
  *     number and that of the experts is a multiple of the ranks
  * @param rebalanceSeconds how often experts may move to ranks where they are chosen less at once;
  *     0: never. Tokens do not depend on it
- * @param microBatches of a step, at most: 1, or 2, of which one is computed while the other's
- *     tokens are with the experts. The same on all ranks; tokens do not depend on it
+ * @param microBatches of a step: 1, or 2, of which one is computed while the other's tokens are
+ *     with the experts, or {@link #AUTO_MICRO_BATCHES}. The same on all ranks; tokens do not depend
+ *     on it
  * @param timeoutMs how long a rank waits for another in an exchange before the gang fails
  * @param rank of this process; 0 and the other ranks with attention serve
  * @param worldSize processes; 1: all ranks are in this one
@@ -38,6 +39,9 @@ public record GangOptions(
     /** Experts are where all else is. */
     public static final GangOptions NONE = new GangOptions(0, 0, 0, 0, 0, 1, 30_000, 0, 1, "");
 
+    /** Of a step: 1 or 2, whichever took less time in steps of about as many tokens. */
+    public static final int AUTO_MICRO_BATCHES = 0;
+
     private static final int MAX_RANKS = 32;
     private static final int MAX_MICRO_BATCHES = 2;
 
@@ -47,7 +51,8 @@ public record GangOptions(
         OptionRules.requireRange("expert-ranks", expertRanks, 0, MAX_RANKS);
         OptionRules.requireRange("redundant-experts", redundantExperts, 0, 1 << 14);
         OptionRules.requireRange("rebalance-s", rebalanceSeconds, 0, 1_000_000);
-        OptionRules.requireRange("micro-batches", microBatches, 1, MAX_MICRO_BATCHES);
+        OptionRules.requireRange(
+                "micro-batches", microBatches, AUTO_MICRO_BATCHES, MAX_MICRO_BATCHES);
         OptionRules.requireRange("gang-timeout-ms", timeoutMs, 100, 3_600_000);
         boolean isSpread = expertParallelSize > 1;
         if (isSpread && expertRanks > 0) {
@@ -78,10 +83,10 @@ public record GangOptions(
                             + " redundant-experts=%d rebalance-s=%d"
                                     .formatted(redundantExperts, rebalanceSeconds));
         }
-        if (!hasRanks && microBatches > 1) {
+        if (!hasRanks && microBatches != 1) {
             throw EngineException.invalid(
                     "micro-batches",
-                    "micro-batches above 1 are for experts on several ranks, or on one of their own:"
+                    "micro-batches other than 1 are for experts on several ranks, or on one of their own:"
                             + " micro-batches="
                             + microBatches);
         }
@@ -121,6 +126,11 @@ public record GangOptions(
     /** Whether this process serves requests; else it follows those that do. */
     public boolean serves() {
         return worldSize == 1 || rank < numAttention();
+    }
+
+    /** Micro-batches of a step, at most. */
+    public int mostMicroBatches() {
+        return microBatches == AUTO_MICRO_BATCHES ? MAX_MICRO_BATCHES : microBatches;
     }
 
     /** Experts on so many ranks beside attention. */
@@ -168,7 +178,7 @@ public record GangOptions(
                 rendezvous);
     }
 
-    /** With steps of at most so many micro-batches. */
+    /** With steps of so many micro-batches. */
     public GangOptions microBatches(int value) {
         return new GangOptions(
                 expertParallelSize,

@@ -17,6 +17,7 @@ import io.cortado.moe.ExpertBalancer;
 import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertPlacement;
 import io.cortado.moe.ExpertRanks;
+import io.cortado.moe.MicroBatching;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -183,12 +184,20 @@ final class ExpertGang implements AutoCloseable {
                             transport,
                             ranks,
                             placements,
-                            options.gang().microBatches(),
+                            microBatching(options.gang()),
                             options.gang().timeoutMs() * NANOS_PER_MS,
                             START_TIMEOUTS * options.gang().timeoutMs() * NANOS_PER_MS));
         } catch (RuntimeException | Error e) {
             connected.completeExceptionally(e);
         }
+    }
+
+    private static MicroBatching microBatching(GangOptions gang) {
+        return switch (gang.microBatches()) {
+            case GangOptions.AUTO_MICRO_BATCHES -> MicroBatching.MEASURED;
+            case 1 -> MicroBatching.ONE;
+            default -> MicroBatching.TWO;
+        };
     }
 
     /** What a rank with experts does, to its end. */
@@ -283,13 +292,13 @@ final class ExpertGang implements AutoCloseable {
 
     /** In words. */
     String describe() {
-        int microBatches = options.gang().microBatches();
-        return "experts on %d ranks%s"
-                .formatted(
-                        ranks.experts(),
-                        microBatches == 1
-                                ? ""
-                                : ", steps in %d micro-batches".formatted(microBatches));
+        String steps =
+                switch (microBatching(options.gang())) {
+                    case ONE -> "";
+                    case TWO -> ", steps in 2 micro-batches";
+                    case MEASURED -> ", steps in 1 or 2 micro-batches";
+                };
+        return "experts on %d ranks%s".formatted(ranks.experts(), steps);
     }
 
     /**

@@ -84,7 +84,7 @@ record MemoryPlan(
                                 blocksPerSeq,
                                 limits.maxRows(),
                                 options.deterministic(),
-                                options.gang().microBatches())
+                                options.gang().mostMicroBatches())
                         + device.sampleStateBytes(limits.maxStates(), config.vocabSize()),
                 isCpu ? options.kvOffloadBytes() : 0,
                 config.kvBytesPerBlock(activations, kvType(options)),

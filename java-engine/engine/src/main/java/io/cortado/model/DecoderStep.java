@@ -66,9 +66,9 @@ final class DecoderStep {
         s.limits.check(numTokens, numSeqs, numLogitRows);
         LayerInputs in = inputs.layers();
         prepare(in, numTokens, numSeqs, maxQLen, stream);
-        boolean isSplit = split != null && numTokens > 1;
+        int microBatches = s.experts == null ? 1 : s.experts.nextMicroBatches(numTokens);
         if (s.experts != null) {
-            s.experts.begin(isSplit ? 2 : 1, stream);
+            s.experts.begin(microBatches, numTokens, stream);
         }
         int width = shape.hiddenSize();
         Kernels.embedding(
@@ -81,7 +81,7 @@ final class DecoderStep {
                 shape.multipliers().embedding(),
                 stream);
         Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
-        if (split != null && isSplit) {
+        if (split != null && microBatches > 1) {
             split.layers(inputs, numTokens, numSeqs, maxQLen, stream);
         } else {
             for (int i = 0; i < shape.numLayers(); i++) {

@@ -46,7 +46,7 @@ public final class ExpertLink implements AutoCloseable {
 
     private final Transport transport;
     private final ExpertRanks ranks;
-    private final int microBatches;
+    private final MicroBatching microBatching;
     private final long deadlineNanos;
     private final long startNanos;
     private final int numExperts;
@@ -95,7 +95,7 @@ public final class ExpertLink implements AutoCloseable {
     /**
      * @param transport closed by this
      * @param placements of each layer with experts, the same on all ranks
-     * @param microBatches of a pass, at most: 1, or 2 that overlap; the same on all ranks
+     * @param microBatching the same on all ranks
      * @param deadlineNanos how long a rank waits for another in an exchange, which includes what
      *     the other computes before it
      * @param startNanos the same of the first exchange, which includes what others load
@@ -104,7 +104,7 @@ public final class ExpertLink implements AutoCloseable {
             Transport transport,
             ExpertRanks ranks,
             List<ExpertPlacement> placements,
-            int microBatches,
+            MicroBatching microBatching,
             long deadlineNanos,
             long startNanos) {
         if (transport.size() != ranks.size()) {
@@ -115,7 +115,7 @@ public final class ExpertLink implements AutoCloseable {
         this.transport = transport;
         this.ranks = ranks;
         this.placements = List.copyOf(placements);
-        this.microBatches = microBatches;
+        this.microBatching = microBatching;
         this.deadlineNanos = deadlineNanos;
         this.startNanos = startNanos;
         numExperts = placements.getFirst().numExperts();
@@ -138,7 +138,11 @@ public final class ExpertLink implements AutoCloseable {
 
     /** Of a pass, at most. */
     public int microBatches() {
-        return microBatches;
+        return microBatching.most();
+    }
+
+    MicroBatching microBatching() {
+        return microBatching;
     }
 
     /** Of the pass that the last tick has begun: as many as the rank with most of them has. */

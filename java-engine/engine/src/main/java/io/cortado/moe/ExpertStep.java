@@ -192,14 +192,19 @@ public final class ExpertStep implements AutoCloseable {
         return bytes;
     }
 
+    /** Of the next pass: 1, or 2 where experts are on other ranks and that takes less time. */
+    public int nextMicroBatches(int numTokens) {
+        return remote == null ? 1 : remote.nextMicroBatches(numTokens);
+    }
+
     /**
      * Enqueues: a pass through the layers begins, which other ranks may take part in.
      *
      * @param microBatches of it: 1 or 2
      */
-    public void begin(int microBatches, Stream stream) {
+    public void begin(int microBatches, int numTokens, Stream stream) {
         if (remote != null) {
-            remote.begin(microBatches, stream);
+            remote.begin(microBatches, numTokens, stream);
         }
     }
 

@@ -31,6 +31,13 @@ final class RemoteExperts implements AutoCloseable {
     private final List<RemoteTokens> microBatches = new ArrayList<>();
     private final HostQueue<Call> queue;
     private final @Nullable ExchangeThread beside;
+    private final MicroBatchChoice choice;
+
+    // Of the pass that the stream computes.
+    private int tokensOfPass;
+    private int microBatchesOfPass;
+    private int leftOfPass;
+    private long passStart;
 
     /** Of an exchange without tokens of this rank. */
     private final Parts nothing;
@@ -46,7 +53,7 @@ final class RemoteExperts implements AutoCloseable {
     private static final class Call {
         private Kind kind = Kind.IDLE;
 
-        /** BEGIN: how many. */
+        /** BEGIN: how many, of all of its tokens. */
         private int microBatches;
 
         /** SEND, RECEIVE: which. */
@@ -61,6 +68,7 @@ final class RemoteExperts implements AutoCloseable {
     RemoteExperts(Device device, ExpertLink link, ExpertShape shape, DType dtype, int maxTokens) {
         this.link = link;
         nothing = new Parts(MemorySegment.NULL, link.ranks().size());
+        choice = new MicroBatchChoice(link.microBatching());
         boolean built = false;
         try {
             new ExpertHello(link, shape, dtype, maxTokens)
@@ -95,11 +103,17 @@ final class RemoteExperts implements AutoCloseable {
         return microBatches.get(number);
     }
 
+    /** Micro-batches of this rank's next pass. */
+    int nextMicroBatches(int numTokens) {
+        return choice.next(numTokens);
+    }
+
     /** Enqueues: a pass of this rank begins, in so many micro-batches. */
-    void begin(int count, Stream stream) {
+    void begin(int count, int numTokens, Stream stream) {
         Call call = queue.next();
         call.kind = Kind.BEGIN;
         call.microBatches = count;
+        call.numTokens = numTokens;
         queue.enqueue(stream);
     }
 
@@ -150,7 +164,7 @@ final class RemoteExperts implements AutoCloseable {
         }
         try {
             switch (call.kind) {
-                case BEGIN -> begin(call.microBatches);
+                case BEGIN -> begin(call.microBatches, call.numTokens);
                 case IDLE -> takePart();
                 case SEND -> send(call);
                 case RECEIVE -> receive(call.microBatch);
@@ -160,9 +174,13 @@ final class RemoteExperts implements AutoCloseable {
         }
     }
 
-    private void begin(int own) {
+    private void begin(int own, int numTokens) {
         settle();
         begun(link.tick(ExpertLink.PASS, own));
+        tokensOfPass = numTokens;
+        microBatchesOfPass = own;
+        leftOfPass = own * link.numLayers();
+        passStart = System.nanoTime();
         if (beside != null && link.microBatchesOfPass() > 1) {
             beside.begin(own);
         }
@@ -212,6 +230,10 @@ final class RemoteExperts implements AutoCloseable {
             long start = System.nanoTime();
             beside.receive(microBatch);
             link.waitedSince(start);
+        }
+        leftOfPass--;
+        if (leftOfPass == 0 && link.microBatchesOfPass() == microBatchesOfPass) {
+            choice.took(tokensOfPass, microBatchesOfPass, System.nanoTime() - passStart);
         }
     }
 

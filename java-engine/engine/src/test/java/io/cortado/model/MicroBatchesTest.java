@@ -18,6 +18,7 @@ import io.cortado.gang.Transport;
 import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertPlacement;
 import io.cortado.moe.ExpertRanks;
+import io.cortado.moe.MicroBatching;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -152,7 +153,12 @@ class MicroBatchesTest {
                 .start(() -> {
                     try (ExpertLink link =
                                     new ExpertLink(
-                                            transports[1], ranks, placements, 2, LONG, LONG);
+                                            transports[1],
+                                            ranks,
+                                            placements,
+                                            MicroBatching.TWO,
+                                            LONG,
+                                            LONG);
                             Device device = Device.open(name, 1, "auto");
                             ExpertShard shard =
                                     ExpertShard.load(
@@ -169,7 +175,8 @@ class MicroBatchesTest {
                         served.completeExceptionally(e);
                     }
                 });
-        try (ExpertLink link = new ExpertLink(transports[0], ranks, placements, 2, LONG, LONG)) {
+        try (ExpertLink link =
+                new ExpertLink(transports[0], ranks, placements, MicroBatching.TWO, LONG, LONG)) {
             Step[] steps = run(name, model, config, activations, link);
             served.get();
             return steps;

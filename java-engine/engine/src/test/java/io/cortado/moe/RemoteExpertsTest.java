@@ -169,7 +169,7 @@ class RemoteExpertsTest {
             Stream stream = device.createStream();
             owner.push(stream::close);
             for (int pass = 0; pass < 2; pass++) {
-                first.begin(microBatches, stream);
+                first.begin(microBatches, TOKENS, stream);
                 parts.forEach(part -> part.route(layer, gemm, stream));
                 routed.next();
                 routed.enqueue(stream);
@@ -262,7 +262,8 @@ class RemoteExpertsTest {
 
     private static ExpertLink link(
             Transport transport, ExpertRanks ranks, ExpertPlacement placement, int microBatches) {
-        return new ExpertLink(transport, ranks, List.of(placement), microBatches, LONG, LONG);
+        MicroBatching microBatching = microBatches == 1 ? MicroBatching.ONE : MicroBatching.TWO;
+        return new ExpertLink(transport, ranks, List.of(placement), microBatching, LONG, LONG);
     }
 
     /**

@@ -48,9 +48,10 @@ final class GangFlags {
             names = "--micro-batches",
             paramLabel = "N",
             description =
-                    "1, or 2: a step is computed in two halves, one while the other's tokens are"
-                            + " with experts on other ranks; default: ${DEFAULT-VALUE}")
-    int microBatches = GangOptions.NONE.microBatches();
+                    "1; 2: a step is computed in two halves, one while the other's tokens are with"
+                            + " experts on other ranks; or auto: whichever took less time in steps"
+                            + " of about as many tokens; default: ${DEFAULT-VALUE}")
+    String microBatches = Integer.toString(GangOptions.NONE.microBatches());
 
     @Option(
             names = "--gang-timeout-s",
@@ -72,7 +73,7 @@ final class GangFlags {
                         expertRanks,
                         redundantExperts,
                         rebalanceSeconds,
-                        microBatches,
+                        microBatches(),
                         milliseconds(),
                         0,
                         1,
@@ -84,6 +85,17 @@ final class GangFlags {
                         worldSize,
                         environment.getOrDefault("RENDEZVOUS", ""))
                 : gang;
+    }
+
+    private int microBatches() {
+        return switch (microBatches) {
+            case "auto" -> GangOptions.AUTO_MICRO_BATCHES;
+            case "1" -> 1;
+            case "2" -> 2;
+            default ->
+                    throw new IllegalArgumentException(
+                            "micro-batches must be 1, 2 or auto: micro-batches=" + microBatches);
+        };
     }
 
     private int milliseconds() {

@@ -1,0 +1,98 @@
+package io.cortado.moe;
+
+import java.util.Arrays;
+
+/**
+ * In how many micro-batches a pass is computed: as many as is wanted, or one or two, whichever took
+ * less time a token in passes of about its size. Tokens do not depend on it.
+ *
+ * <p>A size is a power of two of tokens. Both ways are tried by turns at first; from then on the
+ * way that loses is tried again now and then, the less often the longer it has lost.
+ */
+final class MicroBatchChoice {
+    private static final int SIZES = 32;
+
+    /** Of each way, before one is chosen. */
+    static final int FIRST_TRIES = 3;
+
+    /** Passes from one try of the way that loses to the next. */
+    static final int LEAST_GAP = 16;
+
+    static final int MOST_GAP = 256;
+
+    /** Passes of each way whose median counts: a core that is taken away makes some long. */
+    private static final int LATEST = 7;
+
+    private final MicroBatching wanted;
+    private final Size[] sizes = new Size[SIZES];
+    private final double[] sorted = new double[LATEST];
+
+    /** Of passes of about one size. */
+    private static final class Size {
+        /** Nanoseconds a token of the latest passes of each way. */
+        final double[][] latest = new double[2][LATEST];
+
+        final double[] medians = new double[2];
+        final long[] measured = new long[2];
+        int better;
+        int gap = LEAST_GAP;
+        int sinceTry;
+        int turns;
+    }
+
+    MicroBatchChoice(MicroBatching wanted) {
+        this.wanted = wanted;
+        for (int i = 0; i < SIZES; i++) {
+            sizes[i] = new Size();
+        }
+    }
+
+    /** Micro-batches of the next pass; it has at least a token in each. */
+    synchronized int next(int numTokens) {
+        if (numTokens < 2) {
+            return 1;
+        }
+        return wanted == MicroBatching.MEASURED ? 1 + next(of(numTokens)) : wanted.most();
+    }
+
+    private static int next(Size size) {
+        if (size.measured[0] < FIRST_TRIES || size.measured[1] < FIRST_TRIES) {
+            size.turns++;
+            return size.turns & 1;
+        }
+        size.sinceTry++;
+        if (size.sinceTry < size.gap) {
+            return size.better;
+        }
+        size.sinceTry = 0;
+        size.gap = Math.min(MOST_GAP, 2 * size.gap);
+        return 1 - size.better;
+    }
+
+    /** What a pass took in so many micro-batches. Any thread. */
+    synchronized void took(int numTokens, int microBatches, long nanos) {
+        if (wanted != MicroBatching.MEASURED || numTokens < 2) {
+            return;
+        }
+        Size size = of(numTokens);
+        int way = microBatches - 1;
+        size.latest[way][(int) (size.measured[way] % LATEST)] = (double) nanos / numTokens;
+        size.measured[way]++;
+        size.medians[way] = median(size.latest[way], (int) Math.min(LATEST, size.measured[way]));
+        int better = size.medians[1] < size.medians[0] ? 1 : 0;
+        if (better != size.better) {
+            size.better = better;
+            size.gap = LEAST_GAP;
+        }
+    }
+
+    private double median(double[] values, int count) {
+        System.arraycopy(values, 0, sorted, 0, count);
+        Arrays.sort(sorted, 0, count);
+        return sorted[count / 2];
+    }
+
+    private Size of(int numTokens) {
+        return sizes[Integer.SIZE - 1 - Integer.numberOfLeadingZeros(numTokens)];
+    }
+}
