@@ -32,7 +32,7 @@ OwnMemory::~OwnMemory() {
 }
 
 LoanAddress OwnMemory::address() const {
-    if (!loan_) return {};
+    if (!loan_) return {getpid(), 0, 0};
     return {getpid(), reinterpret_cast<uint64_t>(loan_), loan_->nonce};
 }
 

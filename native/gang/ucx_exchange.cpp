@@ -32,6 +32,9 @@ constexpr int64_t kSleepNs = 100'000;
 // From there on an offer and its answer cost less than the second copy (128 KiB: as much).
 constexpr int64_t kOfferBytes = 192 << 10;
 
+// UCX's shared memory does not tell that a peer's process has ended.
+constexpr int64_t kLookNs = 20 * kMillisecond;
+
 // Read at once; between reads this rank hears its peers and looks at its deadline.
 constexpr int64_t kReadBytes = 8 << 20;
 
@@ -155,6 +158,7 @@ int32_t UcxWorker::wait(const Exchange& parts, int64_t deadline) {
     CT_TRY(sweep(parts, &open));
     int64_t idle_since = 0;
     int64_t idle_rounds = 0;
+    int64_t look_at = now_ns() + kLookNs;
     for (int64_t round = 1; open > 0; ++round) {
         const bool idle = ucx_.worker_progress(worker_) == 0;
         idle_rounds = idle ? idle_rounds + 1 : 0;
@@ -165,6 +169,10 @@ int32_t UcxWorker::wait(const Exchange& parts, int64_t deadline) {
         if (open == 0 || (spins && round % 256 != 0)) continue;
         const int64_t now = now_ns();
         if (now >= deadline) return late(parts);
+        if (now >= look_at) {
+            CT_TRY(look(parts, &open));
+            look_at = now + kLookNs;
+        }
         if (spins) continue;
         if (idle_rounds == int64_t{spins_} + 1) idle_since = now;
         give_way(now - idle_since);
@@ -258,6 +266,20 @@ int32_t UcxWorker::read(const Exchange& parts, int32_t rank) {
     const ucp_request_param_t plain = request_param();
     const uint64_t took = kTakenBit | tag_of(exchanges_, 0, rank_);
     return begin(&peer.took, ucx_.tag_send(peer.endpoint, nullptr, 0, took, &plain), "sending to", rank);
+}
+
+// Fails if the process of a peer has ended that has not sent or taken all: what it did before is here, or comes at once.
+int32_t UcxWorker::look(const Exchange& parts, int32_t* open) {
+    for (int32_t rank = 0; rank < size_; ++rank) {
+        const Peer& peer = peers_[static_cast<size_t>(rank)];
+        if (!peer.process.has_ended()) continue;
+        for (int i = 0; i < 64 && ucx_.worker_progress(worker_) != 0; ++i) continue;
+        CT_TRY(sweep(parts, open));
+        if (peer.receive || peer.offered.bytes > 0 || peer.send || peer.taken || peer.took) {
+            return transport_failure(" has lost rank " + number(rank) + ": its process has ended");
+        }
+    }
+    return CT_OK;
 }
 
 int32_t UcxWorker::late(const Exchange& parts) {

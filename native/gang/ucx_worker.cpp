@@ -114,6 +114,10 @@ int32_t UcxWorker::connect(int32_t rank, const void* bytes, int64_t length) {
     }
     const ucs_status_t status = ucx_.ep_create(worker_, &params, &peer.endpoint);
     if (status == UCS_OK) {
+        if (peer.shares_memory && peer.process.open(header.loan.pid) == ESRCH) {
+            return fail_all(CT_TRANSPORT, "rank " + number(rank_) + " has lost rank " + number(rank) +
+                                              ": its process has ended before this rank connected");
+        }
         if (peer.shares_memory && shared_.reads) peer.memory.open(header.loan);  // not permitted: UCX's own buffers
         return ok();
     }

@@ -9,6 +9,7 @@
 
 #include "cortado.h"
 #include "gang/peer_memory.h"
+#include "gang/peer_process.h"
 #include "gang/ucx_address.h"
 #include "gang/ucx_library.h"
 
@@ -69,6 +70,7 @@ private:
         Offer offer{};          // this rank's
         Offer offered{};        // the peer's; bytes that are not read yet
         PeerMemory memory;      // open: this rank may read it
+        PeerProcess process;    // watched where UCX does not look after peers
         bool reads = false;     // it may read this rank's
         bool shares_memory = false;
         ucs_status_t lost = UCS_OK;  // what UCX says, where it looks after peers
@@ -99,6 +101,7 @@ private:
     int32_t received(const Exchange& parts, int32_t rank, ucs_status_t status, const ucp_tag_recv_info_t& info);
     int32_t read(const Exchange& parts, int32_t rank);
     int32_t late(const Exchange& parts);
+    int32_t look(const Exchange& parts, int32_t* open);
 
     int32_t listen();
     int32_t hear();

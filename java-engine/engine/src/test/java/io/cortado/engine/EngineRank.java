@@ -72,6 +72,18 @@ final class EngineRank implements AutoCloseable {
         }
     }
 
+    /** The next line that begins so; it is the next but for where the rank is. */
+    String await(String begin) throws InterruptedException {
+        String line = next();
+        while (line.equals("READY") || line.equals("LOOPING")) {
+            line = next();
+        }
+        if (!line.startsWith(begin)) {
+            throw new AssertionError("expected " + begin + ", got " + line);
+        }
+        return line;
+    }
+
     void tell(String command) throws IOException {
         commands.write(command + "\n");
         commands.flush();

@@ -11,9 +11,10 @@ import java.nio.file.Path;
 
 /**
  * A rank of a gang of engines: arguments are the model, {@code ep} or {@code apart}, how many ranks
- * have attention and how many experts, rank, processes, where they meet, the timeout in ms, and
- * micro-batches. A rank that serves reads commands, a line each: {@code ask FIRST} answers the
- * requests of {@link ExpertRanksTest} from that one on, {@code loop} asks until it fails.
+ * have attention and how many experts, rank, processes, where they meet, the timeout in ms,
+ * micro-batches, and where there is one, a {@link Halt}, of which it says AT. A rank that serves
+ * reads commands, a line each: {@code ask FIRST} answers the requests of {@link ExpertRanksTest}
+ * from that one on, {@code loop} asks until it fails.
  */
 final class EngineRankMain {
     private EngineRankMain() {}
@@ -21,7 +22,9 @@ final class EngineRankMain {
     public static void main(String[] args) throws Exception {
         int code = 0;
         try {
-            run(Path.of(args[0]), options(args));
+            EngineOptions options = options(args);
+            GangConnector connector = GangConnector.of(options);
+            run(Path.of(args[0]), options, args.length > 9 ? halt(args[9], connector) : connector);
             System.out.println("ENDED");
         } catch (EngineException e) {
             System.out.println("FAILED " + e.code() + " " + e.getMessage());
@@ -50,12 +53,19 @@ final class EngineRankMain {
         return ExpertRanksTest.options(EngineOptions.Activations.F32).threads(1).gang(gang);
     }
 
-    private static void run(Path model, EngineOptions options) throws Exception {
+    private static GangConnector halt(String text, GangConnector connector) {
+        Halt halt = Halt.of(text);
+        return (rank, size, model) ->
+                halt.of(connector.connect(rank, size, model), () -> System.out.println("AT"));
+    }
+
+    private static void run(Path model, EngineOptions options, GangConnector connector)
+            throws Exception {
         if (!options.gang().serves()) {
-            Engine.follow(model, options);
+            CortadoEngineProvider.follow(model, options, connector);
             return;
         }
-        try (Engine engine = Engine.open(model, options)) {
+        try (Engine engine = CortadoEngineProvider.open(model, options, connector)) {
             System.out.println("READY");
             BufferedReader commands =
                     new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));

@@ -15,6 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -30,7 +32,7 @@ class ExpertProcessesTest {
     /** Of exchanges where a rank is lost. */
     private static final int SHORT_MS = 2000;
 
-    private static final int ROUNDS = Integer.getInteger("cortado.fault.rounds", 4);
+    private static final int ROUNDS = Integer.getInteger("cortado.fault.rounds", 12);
 
     @TempDir Path folder;
 
@@ -47,22 +49,29 @@ class ExpertProcessesTest {
             int experts,
             int microBatches,
             int timeoutMs,
-            String place)
+            String place,
+            IntFunction<@Nullable Halt> halts)
             throws IOException {
         int processes = kind.equals("ep") ? experts : attention + experts;
         List<EngineRank> ranks = new ArrayList<>();
         for (int rank = 0; rank < processes; rank++) {
-            ranks.add(
-                    new EngineRank(
-                            model.toString(),
-                            kind,
-                            Integer.toString(attention),
-                            Integer.toString(experts),
-                            Integer.toString(rank),
-                            Integer.toString(processes),
-                            folder.resolve(place).toString(),
-                            Integer.toString(timeoutMs),
-                            Integer.toString(microBatches)));
+            List<String> arguments =
+                    new ArrayList<>(
+                            List.of(
+                                    model.toString(),
+                                    kind,
+                                    Integer.toString(attention),
+                                    Integer.toString(experts),
+                                    Integer.toString(rank),
+                                    Integer.toString(processes),
+                                    folder.resolve(place).toString(),
+                                    Integer.toString(timeoutMs),
+                                    Integer.toString(microBatches)));
+            Halt halt = halts.apply(rank);
+            if (halt != null) {
+                arguments.add(halt.text());
+            }
+            ranks.add(new EngineRank(arguments.toArray(String[]::new)));
         }
         return ranks;
     }
@@ -91,7 +100,7 @@ class ExpertProcessesTest {
         assumeTrue(Files.isDirectory(model), "there is no " + model);
         List<String> one = ofOneRank(model);
         List<EngineRank> ranks =
-                start(model, kind, attention, experts, microBatches, TIMEOUT_MS, "meet");
+                start(model, kind, attention, experts, microBatches, TIMEOUT_MS, "meet", _ -> null);
         try {
             for (EngineRank rank : ranks.subList(0, attention)) {
                 rank.expect("READY");
@@ -111,40 +120,60 @@ class ExpertProcessesTest {
         }
     }
 
-    /** Killed or stopped at any time: the others fail by the deadline, with words. */
+    /**
+     * Killed or stopped in each phase: the others fail by the deadline, with words. Phases take
+     * turns; ranks, harms and micro-batches are drawn.
+     */
     @Test
     void whatOneRankLosesAllLose() throws Exception {
         Random random = new Random(11);
+        Halt.Place[] places = Halt.Place.values();
+        Halt.Kind[] kinds = Halt.Kind.values();
         for (int round = 0; round < ROUNDS; round++) {
-            String at = "round " + round;
-            List<EngineRank> ranks =
-                    start(
-                            DemoEngine.moeFolder(),
-                            "apart",
-                            1,
-                            2,
-                            1 + round / 2 % 2, // both are killed, and stopped
-                            SHORT_MS,
-                            "meet" + round);
-            try {
-                ranks.getFirst().expect("READY");
-                ranks.getFirst().tell("loop");
-                ranks.getFirst().expect("LOOPING");
-                Thread.sleep(random.nextInt(400)); // the moment is drawn, not waited for
-                EngineRank lost = ranks.remove(random.nextInt(ranks.size()));
-                lost.signal(round % 2 == 0 ? "KILL" : "STOP");
-                long start = System.nanoTime();
-                for (EngineRank rank : ranks) {
-                    String told = rank.next();
-                    assertTrue(told.startsWith("FAILED DEVICE_LOST"), at + ": " + told);
-                    assertEquals(3, rank.exit(), at);
-                }
-                long ms = (System.nanoTime() - start) / 1_000_000;
-                assertTrue(ms < 30L * SHORT_MS, at + ": ranks ended after ms=" + ms);
-                lost.close();
-            } finally {
-                ranks.forEach(EngineRank::close);
+            Halt.Kind kind = kinds[round % kinds.length];
+            boolean isFirst = kind == Halt.Kind.HELLO;
+            Halt halt =
+                    new Halt(
+                            places[round / kinds.length % places.length],
+                            kind,
+                            isFirst ? 0 : random.nextInt(20));
+            // The first exchange has long, for what others load.
+            String signal = isFirst || random.nextBoolean() ? "KILL" : "STOP";
+            lose(round, 1 + random.nextInt(2), random.nextInt(3), halt, signal);
+        }
+    }
+
+    private void lose(int round, int microBatches, int lost, Halt halt, String signal)
+            throws Exception {
+        String at =
+                "round %d: SIG%s rank %d at %s, micro-batches %d"
+                        .formatted(round, signal, lost, halt.text(), microBatches);
+        List<EngineRank> ranks =
+                start(
+                        DemoEngine.moeFolder(),
+                        "apart",
+                        1,
+                        2,
+                        microBatches,
+                        SHORT_MS,
+                        "meet" + round,
+                        rank -> rank == lost ? halt : null);
+        try {
+            ranks.getFirst().tell("loop");
+            EngineRank harmed = ranks.remove(lost);
+            harmed.await("AT");
+            harmed.signal(signal);
+            long start = System.nanoTime();
+            for (EngineRank rank : ranks) {
+                String told = rank.await("FAILED");
+                assertTrue(told.startsWith("FAILED DEVICE_LOST"), at + ": " + told);
+                assertEquals(3, rank.exit(), at);
             }
+            long ms = (System.nanoTime() - start) / 1_000_000;
+            assertTrue(ms < 30L * SHORT_MS, at + ": ranks ended after ms=" + ms);
+            harmed.close();
+        } finally {
+            ranks.forEach(EngineRank::close);
         }
     }
 
