@@ -366,6 +366,7 @@ std::string make_table() {
     CT_FUNCTION(ct_copy_blocks)
     CT_FUNCTION(ct_fill)
     CT_FUNCTION(ct_stream_create)
+    CT_FUNCTION(ct_stream_create_immediate)
     CT_FUNCTION(ct_stream_destroy)
     CT_FUNCTION(ct_stream_synchronize)
     CT_FUNCTION(ct_event_create)

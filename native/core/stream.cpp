@@ -92,6 +92,14 @@ int32_t enqueue_checked(ct_stream* stream, const Operation& operation) {
         return ok();
     }
     ct_device::Queue& queue = *stream->device->queue;
+    if (!stream->ring) {
+        {
+            TeamLock team(stream->device);
+            operation.run(operation.self, *stream->device->team);
+        }
+        queue.done.notify();  // who waits for an event
+        return ok();
+    }
     uint64_t tail = stream->tail.load(std::memory_order_relaxed);
     queue.done.wait([&] { return tail - stream->head.load(std::memory_order_acquire) < kRingOperations; });
     stream->ring[tail % kRingOperations] = operation;
@@ -135,22 +143,34 @@ int32_t settle(ct_device* device, int32_t status) {
 }  // namespace
 }  // namespace ct
 
+namespace ct {
+namespace {
+
+int32_t create_stream(const char* function, ct_stream** stream, ct_device* device, bool is_immediate) {
+    if (!stream) return fail(CT_INVALID, "%s: stream is null", function);
+    if (!device) return fail(CT_INVALID, "%s: device is null", function);
+    CT_TRY(check_device(function, device));
+    auto created = std::make_unique<ct_stream>(device, is_immediate);
+    if (const auto* runtime = runtime_of(device)) {
+        CT_TRY(settle(device, runtime->stream_create(device->context, &created->native)));
+    } else if (created->ring) {
+        std::lock_guard lock(device->queue->streams_mutex);
+        device->queue->streams.push_back(created.get());
+    }
+    device->children.fetch_add(1);
+    *stream = created.release();
+    return ok();
+}
+
+}  // namespace
+}  // namespace ct
+
 extern "C" int32_t ct_stream_create(ct_stream** stream, ct_device* device) {
-    CT_REQUIRE(stream, "stream is null");
-    CT_REQUIRE(device, "device is null");
-    CT_TRY(ct::check_device(__func__, device));
-    CT_GUARD({
-        auto created = std::make_unique<ct_stream>(device);
-        if (const auto* runtime = ct::runtime_of(device)) {
-            CT_TRY(ct::settle(device, runtime->stream_create(device->context, &created->native)));
-        } else {
-            std::lock_guard lock(device->queue->streams_mutex);
-            device->queue->streams.push_back(created.get());
-        }
-        device->children.fetch_add(1);
-        *stream = created.release();
-        return ct::ok();
-    })
+    CT_GUARD({ return ct::create_stream(__func__, stream, device, false); })
+}
+
+extern "C" int32_t ct_stream_create_immediate(ct_stream** stream, ct_device* device) {
+    CT_GUARD({ return ct::create_stream(__func__, stream, device, true); })
 }
 
 extern "C" int32_t ct_stream_destroy(ct_stream* stream) {

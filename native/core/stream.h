@@ -64,10 +64,10 @@ struct ct_stream {
     void* native = nullptr;  // the runtime's stream, where the device has a runtime of its own
     std::mutex mutex;        // producers; guards capture
     std::unique_ptr<ct_graph> capture;
-    std::unique_ptr<ct::Operation[]> ring;
+    std::unique_ptr<ct::Operation[]> ring;      // null: operations run where they are enqueued
     alignas(64) std::atomic<uint64_t> head{0};  // operations run
     alignas(64) std::atomic<uint64_t> tail{0};  // operations enqueued
-    explicit ct_stream(ct_device* owner) : device(owner) {
-        if (owner->queue) ring = std::make_unique_for_overwrite<ct::Operation[]>(ct::kRingOperations);
+    ct_stream(ct_device* owner, bool is_immediate) : device(owner) {
+        if (owner->queue && !is_immediate) ring = std::make_unique_for_overwrite<ct::Operation[]>(ct::kRingOperations);
     }
 };

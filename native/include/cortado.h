@@ -187,6 +187,10 @@ CT_API int32_t ct_fill(ct_buffer* destination, int64_t offset_bytes, int64_t byt
 
 CT_API int32_t ct_stream_create(ct_stream** stream, ct_device* device);
 
+/* The same for one who waits for each operation anyway: on cpu and simt they run within the calls that enqueue them, on
+ * the caller's thread, once no operation of another stream runs. On cuda a stream like others. */
+CT_API int32_t ct_stream_create_immediate(ct_stream** stream, ct_device* device);
+
 /* Waits for what was enqueued, then destroys. */
 CT_API int32_t ct_stream_destroy(ct_stream* stream);
 

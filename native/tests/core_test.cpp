@@ -88,6 +88,56 @@ void servesManyThreadsAndStreams() {
     CHECK_OK(ct_stream_destroy(streams[1]));
 }
 
+// On the caller's thread, before the call returns, and never beside an operation of another stream.
+void runsAtOnceInAnImmediateStream() {
+    Device d(2);
+    ct_stream* stream = nullptr;
+    CHECK_STATUS(ct_stream_create_immediate(nullptr, d.device), CT_INVALID);
+    CHECK_STATUS(ct_stream_create_immediate(&stream, nullptr), CT_INVALID);
+    CHECK_OK(ct_stream_create_immediate(&stream, d.device));
+    static std::atomic<bool> runs;
+    static std::atomic<int64_t> beside;
+    runs = false;
+    beside = 0;
+    Array<int64_t> sums(d, 2);
+    int64_t* at = sums.at;
+    const auto add = [](ct::Team& team, int64_t* to) {
+        if (runs.exchange(true)) ++beside;
+        team.run(16, [=](int64_t part, int) { std::atomic_ref(*to).fetch_add(part); });
+        runs = false;
+    };
+    const auto caller = std::this_thread::get_id();
+    bool right = true;
+    for (int64_t i = 1; i <= 500; ++i) {
+        CHECK_OK(ct::enqueue(d.stream, [=](ct::Team& team) { add(team, at); }));
+        bool here = false;
+        bool* is_here = &here;
+        CHECK_OK(ct::enqueue(stream, [=](ct::Team& team) {
+            *is_here = std::this_thread::get_id() == caller;
+            add(team, at + 1);
+        }));
+        right = right && here && at[1] == 120 * i;
+    }
+    CHECK(right);
+    CHECK_OK(ct_stream_synchronize(stream));
+    CHECK_OK(ct_stream_synchronize(d.stream));
+    CHECK(at[0] == 60'000 && beside == 0);
+    ct_event* event = nullptr;
+    CHECK_OK(ct_event_create(&event, d.device));
+    CHECK_OK(ct_event_record(event, stream));
+    CHECK_OK(ct_event_wait(event, 0));
+    CHECK_OK(ct_stream_begin_capture(stream));
+    CHECK_OK(ct::enqueue(stream, [=](ct::Team& team) { add(team, at + 1); }));
+    ct_graph* graph = nullptr;
+    CHECK_OK(ct_stream_end_capture(&graph, stream));
+    CHECK(at[1] == 60'000);
+    CHECK_OK(ct_graph_launch(graph, stream));
+    CHECK(at[1] == 60'120);
+    CHECK_OK(ct_graph_destroy(graph));
+    CHECK_OK(ct_event_destroy(event));
+    CHECK_OK(ct_stream_destroy(stream));
+}
+
 void waitsForEvents() {
     Device d;
     ct_event* event = nullptr;
@@ -307,6 +357,7 @@ int main() {
     dealsEveryPartOnce();
     blocksWhenTheQueueIsFull();
     servesManyThreadsAndStreams();
+    runsAtOnceInAnImmediateStream();
     waitsForEvents();
     waitsForEventsOfAnotherDevice();
     callsTheHostInOrder();

@@ -1451,6 +1451,67 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_stream_create_immediate {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_stream_create_immediate");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_create_immediate(ct_stream **stream, ct_device *device)
+     * }
+     */
+    public static FunctionDescriptor ct_stream_create_immediate$descriptor() {
+        return ct_stream_create_immediate.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_create_immediate(ct_stream **stream, ct_device *device)
+     * }
+     */
+    public static MethodHandle ct_stream_create_immediate$handle() {
+        return ct_stream_create_immediate.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_stream_create_immediate(ct_stream **stream, ct_device *device)
+     * }
+     */
+    public static MemorySegment ct_stream_create_immediate$address() {
+        return ct_stream_create_immediate.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_stream_create_immediate(ct_stream **stream, ct_device *device)
+     * }
+     */
+    public static int ct_stream_create_immediate(MemorySegment stream, MemorySegment device) {
+        var mh$ = ct_stream_create_immediate.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_stream_create_immediate", stream, device);
+            }
+            return (int)mh$.invokeExact(stream, device);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_stream_destroy {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,

@@ -181,6 +181,18 @@ public final class Device extends NativeHandle {
         }
     }
 
+    /**
+     * A stream for one who waits for each operation anyway: where the host reaches the device they
+     * run within the calls that enqueue them, on the caller's thread.
+     */
+    public Stream createImmediateStream() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_stream_create_immediate(out, address()));
+            return new Stream(out.get(CortadoNative.C_POINTER, 0));
+        }
+    }
+
     public Event createEvent() {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment out = call.allocate(CortadoNative.C_POINTER);

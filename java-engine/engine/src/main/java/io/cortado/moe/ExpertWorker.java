@@ -85,7 +85,7 @@ public final class ExpertWorker implements AutoCloseable {
             }
             send = new Parts(host(numSlots * rowBytes), size);
             nothing = new Parts(MemorySegment.NULL, size);
-            stream = device.createStream();
+            stream = device.createImmediateStream();
             owned.push(stream::close);
             built = true;
         } finally {
