@@ -16,6 +16,7 @@ import io.cortado.model.ModelConfig;
 import io.cortado.model.ModelFolder;
 import io.cortado.model.MtpHead;
 import io.cortado.model.WeightPlan;
+import io.cortado.model.WorkspaceBytes;
 import io.cortado.text.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -93,6 +94,22 @@ sealed interface Drafters {
     /** What it and the target need together. */
     MemoryPlan plan(Device device, EngineOptions options, int maxModelLen, MemoryPlan target);
 
+    /** Of the inputs of so many passes. */
+    private static long inputBytes(
+            EngineOptions options, MemoryPlan target, int passes, boolean isHead) {
+        return WorkspaceBytes.ofDraftInputs(
+                Limits.tables(options),
+                options.maxNumBatchedTokens(),
+                target.blocksPerSeq(),
+                passes,
+                isHead);
+    }
+
+    private static long headInputBytes(EngineOptions options, MemoryPlan target) {
+        int passes = HeadDrafter.STEPS + options.speculation().tokens();
+        return inputBytes(options, target, passes, true);
+    }
+
     /** To be called before the target allocates. */
     void prepare(CausalLm target);
 
@@ -122,8 +139,26 @@ sealed interface Drafters {
                             config,
                             MemoryPlan.activations(options),
                             options.dummyWeights());
+            Activations activations = MemoryPlan.activations(options);
+            KvType kvType = MemoryPlan.kvType(options);
+            int seqs = Limits.tables(options);
+            int counted = WorkspaceBytes.STEPS_UNDER_WAY; // their inputs are counted already
+            int passes = Math.max(counted, options.speculation().tokens()) - counted;
             return target.with(
-                    MemoryPlan.of(Placement.on(device), config, weights, options, maxModelLen));
+                    weights.bytes(),
+                    WorkspaceBytes.of(
+                                    Placement.on(device),
+                                    config,
+                                    activations,
+                                    kvType,
+                                    seqs,
+                                    options.maxNumBatchedTokens(),
+                                    target.blocksPerSeq(),
+                                    seqs,
+                                    options.deterministic(),
+                                    1)
+                            + inputBytes(options, target, passes, false),
+                    config.kvBytesPerBlock(activations, kvType));
         }
 
         @Override
@@ -185,15 +220,16 @@ sealed interface Drafters {
             return target.with(
                     Eagle3Head.weightBytes(device, folder, config, MemoryPlan.activations(options)),
                     Eagle3Head.workspaceBytes(
-                            device,
-                            config,
-                            MemoryPlan.activations(options),
-                            MemoryPlan.kvType(options),
-                            seqs,
-                            options.maxNumBatchedTokens(),
-                            target.blocksPerSeq(),
-                            seqs,
-                            options.deterministic()),
+                                    device,
+                                    config,
+                                    MemoryPlan.activations(options),
+                                    MemoryPlan.kvType(options),
+                                    seqs,
+                                    options.maxNumBatchedTokens(),
+                                    target.blocksPerSeq(),
+                                    seqs,
+                                    options.deterministic())
+                            + headInputBytes(options, target),
                     config.kvBytesPerBlock(
                             MemoryPlan.activations(options), MemoryPlan.kvType(options)));
         }
@@ -229,15 +265,16 @@ sealed interface Drafters {
                     MtpHead.weightBytes(
                             device, folder, target, activations, options.dummyWeights()),
                     MtpHead.workspaceBytes(
-                            device,
-                            target,
-                            activations,
-                            kvType,
-                            seqs,
-                            options.maxNumBatchedTokens(),
-                            ofTarget.blocksPerSeq(),
-                            seqs,
-                            options.deterministic()),
+                                    device,
+                                    target,
+                                    activations,
+                                    kvType,
+                                    seqs,
+                                    options.maxNumBatchedTokens(),
+                                    ofTarget.blocksPerSeq(),
+                                    seqs,
+                                    options.deterministic())
+                            + headInputBytes(options, ofTarget),
                     MtpHead.kvBytesPerBlock(target, activations, kvType));
         }
 

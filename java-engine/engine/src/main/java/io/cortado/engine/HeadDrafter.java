@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class HeadDrafter implements Drafter {
     /** Steps of the target that may be under way. */
-    private static final int STEPS = 2;
+    static final int STEPS = 2;
 
     private final ResourceStack owned = new ResourceStack();
     private final DraftHead head;

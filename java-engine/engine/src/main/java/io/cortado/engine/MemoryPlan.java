@@ -108,11 +108,7 @@ record MemoryPlan(
                         cpu.info().freeMemoryBytes());
     }
 
-    /** The same with a second model that has blocks of the same numbers. */
-    MemoryPlan with(MemoryPlan second) {
-        return with(second.weightBytes, second.workspaceBytes, second.blockBytes);
-    }
-
+    /** The same with what drafts beside the model, in blocks of the same numbers. */
     MemoryPlan with(long moreWeights, long moreWorkspace, long moreOfBlock) {
         return new MemoryPlan(
                 options,

@@ -17,13 +17,22 @@ public final class DraftInputs implements AutoCloseable {
         batch = new BatchInputs(device, limits, 1);
         boolean built = false;
         try {
-            features = new Mirror(device, limits.maxNumBatchedTokens() * 4L);
+            features = new Mirror(device, featureBytes(limits));
             built = true;
         } finally {
             if (!built) {
                 batch.close();
             }
         }
+    }
+
+    private static long featureBytes(BatchLimits limits) {
+        return limits.maxNumBatchedTokens() * 4L;
+    }
+
+    /** Bytes on the device. */
+    static long bytes(BatchLimits limits) {
+        return BatchInputs.bytes(limits, 1) + Mirror.bytes(featureBytes(limits));
     }
 
     /**

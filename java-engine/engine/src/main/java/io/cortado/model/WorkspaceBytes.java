@@ -12,7 +12,7 @@ import java.util.Set;
 
 /** What a decoder computes in beside weights and KV cache, in bytes, before it is made. */
 public final class WorkspaceBytes {
-    private static final int STEPS_UNDER_WAY = 2;
+    public static final int STEPS_UNDER_WAY = 2;
 
     private WorkspaceBytes() {}
 
@@ -51,6 +51,29 @@ public final class WorkspaceBytes {
                         isDeterministic,
                         microBatches)
                 + STEPS_UNDER_WAY * BatchInputs.bytes(limits, microBatches);
+    }
+
+    /**
+     * Of the inputs of a drafter's passes.
+     *
+     * @param count of passes that have inputs of their own
+     * @param isHead they have rows that features come from as well
+     */
+    public static long ofDraftInputs(
+            int maxNumSeqs,
+            int maxNumBatchedTokens,
+            int maxBlocksPerSeq,
+            int count,
+            boolean isHead) {
+        BatchLimits limits =
+                new BatchLimits(
+                        Math.max(1, maxBlocksPerSeq),
+                        maxNumSeqs,
+                        maxNumBatchedTokens,
+                        maxBlocksPerSeq,
+                        maxNumSeqs);
+        long each = isHead ? DraftInputs.bytes(limits) : BatchInputs.bytes(limits, 1);
+        return Math.multiplyExact(each, (long) count);
     }
 
     /** Of a {@link DecoderState}. */
