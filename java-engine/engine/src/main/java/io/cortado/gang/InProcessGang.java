@@ -3,6 +3,7 @@ package io.cortado.gang;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
@@ -11,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Ranks within one process. What a rank sends lies in a mailbox of the pair until the rank after
  * the next exchange, so that nobody waits for what it sent to be read: a rank that is in exchange n
- * + 1 has read all of exchange n, and mailboxes are two.
+ * + 1 has read all of exchange n, and mailboxes are two. A large part is lent instead: the other
+ * rank copies it from where it is, and this one waits until it has.
  */
 public final class InProcessGang {
     private static final int MAX_RANKS = 64;
@@ -21,6 +23,12 @@ public final class InProcessGang {
     private static final long YIELD_NANOS = 100_000;
 
     private static final int NOBODY = -1;
+
+    /** From there on to wait for the reader costs less than a second copy. */
+    static final long LENT_BYTES = 64 << 10;
+
+    /** Of memory that this one may read all may; a confined arena's is its own thread's. */
+    private static final Thread ANY = Thread.ofPlatform().unstarted(() -> {});
 
     private final int size;
     private final Mailbox[] mailboxes;
@@ -83,21 +91,42 @@ public final class InProcessGang {
 
     /** What one rank has for another in one exchange. */
     private static final class Mailbox {
+        /** The part is here. */
+        private static final int HERE = 0;
+
+        /** It is where the sender has it, which waits until it is TAKEN or takes it back. */
+        private static final int LENT = 1;
+
+        private static final int IN_USE = 2;
+        private static final int TAKEN = 3;
+        private static final int TAKEN_BACK = 4;
+
+        private final AtomicInteger state = new AtomicInteger();
         private MemorySegment memory = MemorySegment.NULL;
+        private MemorySegment lent = MemorySegment.NULL;
+        private long lentAt;
         private long bytes;
         private int kind;
 
         void put(int kind, Parts from, int to) {
             this.kind = kind;
             bytes = from.bytes(to);
+            if (bytes >= LENT_BYTES && from.memory().isAccessibleBy(ANY)) {
+                lent = from.memory();
+                lentAt = from.offset(to);
+                state.set(LENT);
+                return;
+            }
             if (bytes > memory.byteSize()) {
                 // Not closed but left to the collector: a rank that failed may still read the old.
                 memory = Arena.ofAuto().allocate(bytes, ValueLayout.JAVA_LONG.byteAlignment());
             }
             MemorySegment.copy(from.memory(), from.offset(to), memory, 0, bytes);
+            state.set(HERE);
         }
 
-        void take(int kind, Parts to, int from) {
+        /** False: the sender has taken it back, for the gang has failed. */
+        boolean take(int kind, Parts to, int from) {
             if (kind != this.kind) {
                 throw new GangException(
                         GangException.Kind.MISMATCH,
@@ -105,7 +134,32 @@ public final class InProcessGang {
                                 .formatted(from, this.kind, kind));
             }
             to.fill(from, bytes);
-            MemorySegment.copy(memory, 0, to.memory(), to.offset(from), bytes);
+            if (state.get() == HERE) {
+                MemorySegment.copy(memory, 0, to.memory(), to.offset(from), bytes);
+            } else if (state.compareAndSet(LENT, IN_USE)) {
+                try {
+                    MemorySegment.copy(lent, lentAt, to.memory(), to.offset(from), bytes);
+                } finally {
+                    state.set(TAKEN);
+                }
+            } else {
+                return false;
+            }
+            return true;
+        }
+
+        boolean isTaken() {
+            int now = state.get();
+            return now == HERE || now == TAKEN;
+        }
+
+        /** Afterwards nobody reads the sender's memory. */
+        void takeBack() {
+            if (!state.compareAndSet(LENT, TAKEN_BACK)) {
+                while (state.get() == IN_USE) {
+                    Thread.onSpinWait();
+                }
+            }
         }
     }
 
@@ -136,45 +190,73 @@ public final class InProcessGang {
             }
             sent.set(rank, exchanges);
             for (int peer = 0; peer < size; peer++) {
-                if (parkedFor.get(peer) == rank) {
-                    LockSupport.unpark(parked.get(peer));
+                wake(peer);
+            }
+            boolean isOver = false;
+            try {
+                long until = System.nanoTime() + deadlineNanos;
+                for (int i = 0; i < size; i++) {
+                    int from = (rank + i) % size;
+                    await(from, exchange, false, until, deadlineNanos);
+                    take(kind, receive, from, exchange);
+                }
+                for (int to = 0; to < size; to++) {
+                    await(to, exchange, true, until, deadlineNanos);
+                }
+                isOver = true;
+            } finally {
+                for (int to = 0; to < size && !isOver; to++) {
+                    mailbox(rank, to, exchange).takeBack();
                 }
             }
-            long until = System.nanoTime() + deadlineNanos;
-            for (int i = 0; i < size; i++) {
-                int from = (rank + i) % size;
-                await(from, exchange, until, deadlineNanos);
-                take(kind, receive, from, exchange);
+        }
+
+        /** If it waits for this rank. */
+        private void wake(int peer) {
+            if (parkedFor.get(peer) == rank) {
+                LockSupport.unpark(parked.get(peer));
             }
         }
 
         private void take(int kind, Parts receive, int from, long exchange) {
             try {
-                mailbox(from, rank, exchange).take(kind, receive, from);
+                if (!mailbox(from, rank, exchange).take(kind, receive, from)) {
+                    requireWhole();
+                    throw new GangException(
+                            GangException.Kind.ABORTED,
+                            "rank %d has taken back what it sent".formatted(from));
+                }
             } catch (GangException e) {
                 fail(e);
                 throw e;
             }
+            wake(from);
         }
 
-        private void await(int from, long exchange, long until, long deadlineNanos) {
+        /** Whether the peer has sent, or taken what was lent to it. */
+        private boolean isDone(int peer, long exchange, boolean isTaking) {
+            return isTaking ? mailbox(rank, peer, exchange).isTaken() : sent.get(peer) > exchange;
+        }
+
+        private void await(
+                int peer, long exchange, boolean isTaking, long until, long deadlineNanos) {
             for (int i = 0; i < SPINS; i++) {
-                if (sent.get(from) > exchange) {
+                if (isDone(peer, exchange, isTaking)) {
                     return;
                 }
                 Thread.onSpinWait();
             }
             long yields = Math.min(until, System.nanoTime() + YIELD_NANOS);
             while (System.nanoTime() < yields) {
-                if (sent.get(from) > exchange) {
+                if (isDone(peer, exchange, isTaking)) {
                     return;
                 }
                 Thread.yield();
             }
             parked.set(rank, Thread.currentThread());
-            parkedFor.set(rank, from);
+            parkedFor.set(rank, peer);
             try {
-                while (sent.get(from) <= exchange) {
+                while (!isDone(peer, exchange, isTaking)) {
                     requireWhole();
                     long left = until - System.nanoTime();
                     if (left <= 0) {
@@ -185,7 +267,7 @@ public final class InProcessGang {
                                                 .formatted(
                                                         rank,
                                                         deadlineNanos / 1_000_000,
-                                                        from,
+                                                        peer,
                                                         exchange));
                         fail(late);
                         throw late;

@@ -14,6 +14,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class InProcessGangTest {
     private static final long LONG = 60_000_000_000L;
@@ -84,6 +86,100 @@ class InProcessGangTest {
                 assertEquals(value(exchange, from, me, i), came);
             }
         }
+    }
+
+    /** Memory that is reused at once, by ranks that come early or late. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void bringsLargePartsFromWhereTheyAre(boolean isConfined) throws Exception {
+        int longs = (int) InProcessGang.LENT_BYTES / Long.BYTES;
+        Transport[] ranks = InProcessGang.create(3);
+        onAll(
+                ranks,
+                rank -> {
+                    Transport late = new LateTransport(rank, 5);
+                    int me = rank.rank();
+                    try (Arena arena = isConfined ? Arena.ofConfined() : Arena.ofShared()) {
+                        long most = (longs + 1L) * Long.BYTES;
+                        Parts send = Parts.even(arena.allocate(3 * most, 8), 3, most);
+                        Parts receive = Parts.even(arena.allocate(3 * most, 8), 3, most);
+                        for (int exchange = 0; exchange < 200; exchange++) {
+                            for (int to = 0; to < 3; to++) {
+                                long count = longs - 1L + (exchange + me + to) % 3;
+                                send.fill(to, count * Long.BYTES);
+                                fill(send, to, count, exchange * 9L + me * 3 + to);
+                            }
+                            late.exchange(exchange % 5, send, receive, LONG);
+                            send.memory().fill((byte) 0x55);
+                            for (int from = 0; from < 3; from++) {
+                                long count = longs - 1L + (exchange + from + me) % 3;
+                                assertEquals(count * Long.BYTES, receive.bytes(from));
+                                check(receive, from, count, exchange * 9L + from * 3 + me);
+                            }
+                        }
+                    }
+                });
+    }
+
+    private static void fill(Parts parts, int rank, long count, long seed) {
+        for (long i = 0; i < count; i++) {
+            long at = parts.offset(rank) + i * Long.BYTES;
+            parts.memory().set(ValueLayout.JAVA_LONG, at, seed * 31 + i);
+        }
+    }
+
+    private static void check(Parts parts, int rank, long count, long seed) {
+        long wrong = 0;
+        for (long i = 0; i < count; i++) {
+            long at = parts.offset(rank) + i * Long.BYTES;
+            wrong += parts.memory().get(ValueLayout.JAVA_LONG, at) == seed * 31 + i ? 0 : 1;
+        }
+        assertEquals(0, wrong);
+    }
+
+    /** One fails by its deadline; the memory that it lent is closed before the others come. */
+    @Test
+    void takesBackWhatNobodyHasTaken() throws Exception {
+        Transport[] ranks = InProcessGang.create(2);
+        long bytes = InProcessGang.LENT_BYTES;
+        GangException late;
+        try (Arena arena = Arena.ofShared()) {
+            late = lends(ranks[0], arena, bytes, SHORT);
+        }
+        assertEquals(GangException.Kind.DEADLINE, late.kind());
+        try (Arena arena = Arena.ofShared()) {
+            GangException told = lends(ranks[1], arena, bytes, LONG);
+            assertEquals(GangException.Kind.DEADLINE, told.kind());
+        }
+    }
+
+    private static GangException lends(Transport rank, Arena arena, long bytes, long deadline) {
+        Parts send = Parts.even(arena.allocate(2 * bytes), 2, bytes);
+        Parts receive = Parts.even(arena.allocate(2 * bytes), 2, bytes);
+        send.fill(1 - rank.rank(), bytes);
+        return assertThrows(GangException.class, () -> rank.exchange(1, send, receive, deadline));
+    }
+
+    /** A rank that has no room for what is lent fails both, at once. */
+    @Test
+    void failsWhereMoreIsLentThanFits() throws Exception {
+        Transport[] ranks = InProcessGang.create(2);
+        onAll(
+                ranks,
+                rank -> {
+                    try (Arena arena = Arena.ofShared()) {
+                        long bytes = InProcessGang.LENT_BYTES;
+                        Parts send = Parts.even(arena.allocate(2 * bytes), 2, bytes);
+                        Parts receive = Parts.even(arena.allocate(2 * bytes), 2, bytes);
+                        send.fill(1 - rank.rank(), bytes);
+                        receive.set(1 - rank.rank(), 0, bytes - 1);
+                        GangException e =
+                                assertThrows(
+                                        GangException.class,
+                                        () -> rank.exchange(1, send, receive, LONG));
+                        assertEquals(GangException.Kind.MISMATCH, e.kind());
+                    }
+                });
     }
 
     private static GangException fails(Transport rank, int kind, long bytes, long deadline) {
