@@ -362,7 +362,7 @@ public final class CausalLm implements AutoCloseable {
         pooler.upload(stream);
         if (pooler.hasSegments()) {
             step().finalNorm(numTokens, stream);
-            pooler.sum(s.sums, s.normed, numTokens, dtype, stream);
+            pooler.sum(s.sums, s.tokens.normed, numTokens, dtype, stream);
         }
         pooler.download(s.sums, stream);
     }

@@ -53,31 +53,13 @@ final class DecoderState implements AutoCloseable {
     /** How a layer rotates; layers that rotate alike share it. cosSin null: not at all. */
     record Rotation(RopeParams params, @Nullable Buffer cosSin) {}
 
-    /** float32 [tokens][hidden]: the residual stream. */
-    final Buffer residual;
-
-    /** [tokens][hidden]: what a block adds to the residual stream. */
-    final Buffer hidden;
-
-    final Buffer normed;
-    final Buffer qkv;
-
-    /** The keys in {@link #qkv}, for norms over all heads. Null: there are none. */
-    final @Nullable Buffer keys;
-
-    final Buffer attended;
+    final TokenBuffers tokens;
 
     /** Null: heads have keys and values of their own. */
     final @Nullable LatentStep latent;
 
-    /** [tokens][2 * intermediate]: gate and up, then their product in the first half. */
-    final Buffer gateUp;
-
     /** Null: no layer has experts. */
     final @Nullable ExpertStep experts;
-
-    /** float32 [tokens]: what gates a shared expert. Null: none is gated. */
-    final @Nullable Buffer sharedGate;
 
     final Buffer lastResidual;
     final Buffer lastHidden;
@@ -116,7 +98,6 @@ final class DecoderState implements AutoCloseable {
         device = placement.device();
         this.limits = limits;
         this.isDeterministic = isDeterministic;
-        long tokens = limits.maxNumBatchedTokens();
         long rows = limits.maxLogitRows();
         long width = shape.hiddenSize();
         boolean built = false;
@@ -145,22 +126,15 @@ final class DecoderState implements AutoCloseable {
                                                 angles(staging, rope))));
             }
             plan = plan();
-            residual = buffer(tokens, width, DType.F32);
-            hidden = buffer(tokens, width, dtype);
-            normed = buffer(tokens, width, dtype);
-            qkv = buffer(tokens, shape.qkvSize(), dtype);
-            keys = keys(qkv, shape, dtype);
-            attended = buffer(tokens, shape.attendedSize(), dtype);
+            tokens = tokens(shape, dtype);
             latent = latent(shape, dtype, kvDtype);
-            gateUp = buffer(tokens, 2L * Math.max(1, shape.widestMlp()), dtype);
             experts = experts(placement, shape, dtype, expertLayers, link);
-            sharedGate = hasSharedGate(shape) ? buffer(tokens, 1, DType.F32) : null;
             lastResidual = buffer(rows, width, DType.F32);
             lastHidden = buffer(rows, width, dtype);
             lastNormed = buffer(rows, width, dtype);
             logits = workspace(device.createBuffer(RankStep.logitBytes(shape, limits)));
             ranks = ranks(staging, shape, dtype, collectives);
-            output = new OutputProjection(gemm, hidden, shape.hiddenSize(), dtype, ranks);
+            output = new OutputProjection(gemm, tokens.hidden, shape.hiddenSize(), dtype, ranks);
             sums = buffer(limits.maxNumSeqs(), width, DType.F32);
             second =
                     link == null || link.microBatches() == 1
@@ -194,8 +168,6 @@ final class DecoderState implements AutoCloseable {
         sums = first.sums;
         ranks = null;
         second = null;
-        int tokens = limits.maxNumBatchedTokens();
-        long width = shape.hiddenSize();
         boolean built = false;
         try {
             Map<Rotation, Rotation> own = new IdentityHashMap<>();
@@ -208,25 +180,27 @@ final class DecoderState implements AutoCloseable {
                                 of -> rotation(shape, layer.rope(), dtype, kvDtype, of.cosSin())));
             }
             plan = plan();
-            residual = buffer(tokens, width, DType.F32);
-            hidden = buffer(tokens, width, dtype);
-            normed = buffer(tokens, width, dtype);
-            qkv = buffer(tokens, shape.qkvSize(), dtype);
-            keys = keys(qkv, shape, dtype);
-            attended = buffer(tokens, shape.attendedSize(), dtype);
+            tokens = tokens(shape, dtype);
             latent = latent(shape, dtype, kvDtype);
-            gateUp = buffer(tokens, 2L * Math.max(1, shape.widestMlp()), dtype);
-            experts = Objects.requireNonNull(first.experts).second(device, tokens);
+            experts =
+                    Objects.requireNonNull(first.experts)
+                            .second(device, limits.maxNumBatchedTokens());
             owned.push(experts::close);
             workspaceBytes += experts.bytes();
-            sharedGate = hasSharedGate(shape) ? buffer(tokens, 1, DType.F32) : null;
-            output = new OutputProjection(gemm, hidden, shape.hiddenSize(), dtype, null);
+            output = new OutputProjection(gemm, tokens.hidden, shape.hiddenSize(), dtype, null);
             built = true;
         } finally {
             if (!built) {
                 owned.close();
             }
         }
+    }
+
+    private TokenBuffers tokens(DecoderShape shape, DType dtype) {
+        var made = new TokenBuffers(device, shape, dtype, limits.maxNumBatchedTokens());
+        owned.push(made::close);
+        workspaceBytes += made.bytes();
+        return made;
     }
 
     private @Nullable Buffer plan() {
@@ -270,7 +244,7 @@ final class DecoderState implements AutoCloseable {
             return null;
         }
         long rows = RopeTable.rows(shape.layers().getFirst().rope(), positions);
-        LatentStep made = new LatentStep(device, shape, dtype, kvDtype, limits, qkv, rows);
+        LatentStep made = new LatentStep(device, shape, dtype, kvDtype, limits, tokens.qkv, rows);
         owned.push(made::close);
         workspaceBytes += made.bytes();
         return made;
@@ -289,16 +263,11 @@ final class DecoderState implements AutoCloseable {
                         dtype,
                         limits,
                         Objects.requireNonNull(collectives, "call join first"),
-                        hidden,
+                        tokens.hidden,
                         logits);
         owned.push(made::close);
         workspaceBytes += RankStep.bytes(shape, dtype, limits);
         return made;
-    }
-
-    static boolean hasSharedGate(DecoderShape shape) {
-        DecoderShape.Experts experts = shape.experts();
-        return experts != null && experts.hasSharedGate();
     }
 
     private Buffer buffer(long rows, long cols, DType dtype) {
@@ -327,19 +296,6 @@ final class DecoderState implements AutoCloseable {
     /** Rows of the tables of angles before those of long sequences. */
     static int positions(int maxPositions, BatchLimits limits) {
         return Math.min(maxPositions, limits.maxBlocksPerSeq() * BLOCK_SIZE);
-    }
-
-    private @Nullable Buffer keys(Buffer qkv, DecoderShape shape, DType dtype) {
-        if (shape.norms().qk() != DecoderShape.QkNorm.ALL_HEADS) {
-            return null;
-        }
-        long offset = (long) shape.qSize() * dtype.bytes();
-        if (offset % Buffer.ALIGNMENT != 0) {
-            throw ModelException.unsupported(
-                    "with norms over all heads, the q of a token must fill a multiple of %d bytes: %d"
-                            .formatted(Buffer.ALIGNMENT, offset));
-        }
-        return own(qkv.view(offset, qkv.bytes() - offset));
     }
 
     private Buffer own(Buffer buffer) {

@@ -72,7 +72,7 @@ final class DecoderStep {
         }
         int width = shape.hiddenSize();
         Kernels.embedding(
-                s.hidden,
+                s.tokens.hidden,
                 weights.embedding(),
                 inputs.idsBuffer(),
                 numTokens,
@@ -80,7 +80,7 @@ final class DecoderStep {
                 dtype,
                 shape.multipliers().embedding(),
                 stream);
-        Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
+        Kernels.fill(s.tokens.residual, 0, 4L * numTokens * width, 0, stream);
         if (split != null && microBatches > 1) {
             split.layers(inputs, numTokens, numSeqs, maxQLen, stream);
         } else {
@@ -105,15 +105,15 @@ final class DecoderStep {
         DecoderWeights.Layer layer = weights.layers().get(i);
         float ofResidual = shape.multipliers().residual();
         float ofHidden = i == 0 ? 1 : ofResidual;
-        addAndNorm(s.normed, layer.attentionInNorm(), ofHidden, numTokens, stream);
+        addAndNorm(s.tokens.normed, layer.attentionInNorm(), ofHidden, numTokens, stream);
         keep(i, numTokens, stream);
-        attention(i, s.normed, shape.hiddenSize(), in, numTokens, stream);
+        attention(i, s.tokens.normed, shape.hiddenSize(), in, numTokens, stream);
         normOutput(layer.attentionOutNorm(), numTokens, stream);
         if (shape.isParallel()) {
             // The sum alone is wanted: hidden holds nothing that is read again.
-            addAndNorm(s.hidden, null, ofResidual, numTokens, stream);
+            addAndNorm(s.tokens.hidden, null, ofResidual, numTokens, stream);
         } else {
-            addAndNorm(s.normed, layer.mlpInNorm(), ofResidual, numTokens, stream);
+            addAndNorm(s.tokens.normed, layer.mlpInNorm(), ofResidual, numTokens, stream);
         }
         mlp.begin(layer.mlp(), in, numTokens, stream);
     }
@@ -127,12 +127,12 @@ final class DecoderStep {
 
     /** float32 [tokens][hidden]. */
     Buffer residual() {
-        return s.residual;
+        return s.tokens.residual;
     }
 
     /** [tokens][hidden]: what is to be added to the residual stream. */
     Buffer hidden() {
-        return s.hidden;
+        return s.tokens.hidden;
     }
 
     @Nullable LayerStates kept() {
@@ -144,7 +144,8 @@ final class DecoderStep {
      * The logits have their own copies.
      */
     void finalNorm(int numTokens, Stream stream) {
-        addAndNorm(s.normed, weights.norm(), shape.multipliers().residual(), numTokens, stream);
+        addAndNorm(
+                s.tokens.normed, weights.norm(), shape.multipliers().residual(), numTokens, stream);
     }
 
     /** The residual stream before a layer, whose sum is complete, where it is asked for. */
@@ -164,7 +165,7 @@ final class DecoderStep {
         if (states != null && to != null) {
             copyResidual(to, states.stride(), shape.multipliers().residual(), numTokens, stream);
             long bytes = (long) numTokens * shape.hiddenSize() * dtype.bytes();
-            Kernels.fill(s.hidden, 0, bytes, 0, stream);
+            Kernels.fill(s.tokens.hidden, 0, bytes, 0, stream);
         }
     }
 
@@ -173,8 +174,8 @@ final class DecoderStep {
         int width = shape.hiddenSize();
         Kernels.norm(
                 to,
-                s.residual,
-                s.hidden,
+                s.tokens.residual,
+                s.tokens.hidden,
                 null,
                 numTokens,
                 width,
@@ -205,13 +206,21 @@ final class DecoderStep {
     /** residual += ofHidden * hidden; y = norm of residual, or residual itself. */
     void addAndNorm(Buffer y, @Nullable Buffer norm, float ofHidden, int numTokens, Stream stream) {
         NormKind kind = norm == null ? NormKind.NONE : shape.norms().kind();
-        norm(y, s.residual, s.hidden, norm, numTokens, kind, ofHidden, stream);
+        norm(y, s.tokens.residual, s.tokens.hidden, norm, numTokens, kind, ofHidden, stream);
     }
 
     /** hidden = norm of hidden, where the family has one there. */
     private void normOutput(@Nullable Buffer norm, int numTokens, Stream stream) {
         if (norm != null) {
-            norm(s.hidden, null, s.hidden, norm, numTokens, shape.norms().kind(), 1, stream);
+            norm(
+                    s.tokens.hidden,
+                    null,
+                    s.tokens.hidden,
+                    norm,
+                    numTokens,
+                    shape.norms().kind(),
+                    1,
+                    stream);
         }
     }
 
@@ -239,7 +248,7 @@ final class DecoderStep {
     void attention(int i, Buffer x, int cols, LayerInputs in, int numTokens, Stream stream) {
         DecoderWeights.Layer layer = weights.layers().get(i);
         s.gemm.enqueue(
-                s.qkv,
+                s.tokens.qkv,
                 x,
                 layer.qkv(),
                 layer.qkvBias(),
@@ -259,7 +268,7 @@ final class DecoderStep {
                 layer.outputBias(),
                 numTokens,
                 shape.outputSize(),
-                s.normed,
+                s.tokens.normed,
                 stream);
     }
 
@@ -272,10 +281,10 @@ final class DecoderStep {
         Buffer v = s.vCaches.get(i);
         DecoderState.Rotation rotation = s.rotations.get(i);
         Kernels.ropeKvWrite(
-                s.qkv,
+                s.tokens.qkv,
                 k,
                 v,
-                s.qkv,
+                s.tokens.qkv,
                 in.positions(),
                 in.slotMapping(),
                 rotation.cosSin(),
@@ -283,8 +292,8 @@ final class DecoderStep {
                 isEachHead ? layer.kNorm() : null,
                 rotation.params(),
                 stream);
-        attend(i, s.qkv, v, layer.sinks(), in, stream);
-        return s.attended;
+        attend(i, s.tokens.qkv, v, layer.sinks(), in, stream);
+        return s.tokens.attended;
     }
 
     /** Heads share a latent, which is key and value. */
@@ -300,7 +309,7 @@ final class DecoderStep {
         Buffer cosSin = Objects.requireNonNull(s.rotations.get(i).cosSin());
         Buffer queries = latent.queries(weights, k, cosSin, in, numTokens, s.gemm, stream);
         attend(i, queries, null, layer.sinks(), in, stream);
-        return latent.values(weights, s.attended, numTokens, stream);
+        return latent.values(weights, s.tokens.attended, numTokens, stream);
     }
 
     /** attended = attention of queries over the layer's keys and values. */
@@ -312,7 +321,7 @@ final class DecoderStep {
             LayerInputs in,
             Stream stream) {
         Kernels.pagedAttention(
-                s.attended,
+                s.tokens.attended,
                 null,
                 queries,
                 s.kCaches.get(i),
@@ -329,9 +338,9 @@ final class DecoderStep {
 
     /** q and k, each over all of its heads together, where the family norms them so. */
     private void normAllHeads(DecoderWeights.Layer layer, int numTokens, Stream stream) {
-        if (s.keys != null) {
-            normHeads(s.qkv, layer.qNorm(), numTokens, shape.qSize(), stream);
-            normHeads(s.keys, layer.kNorm(), numTokens, shape.kvSize(), stream);
+        if (s.tokens.keys != null) {
+            normHeads(s.tokens.qkv, layer.qNorm(), numTokens, shape.qSize(), stream);
+            normHeads(s.tokens.keys, layer.kNorm(), numTokens, shape.kvSize(), stream);
         }
     }
 
@@ -368,7 +377,7 @@ final class DecoderStep {
         Buffer rows = in.logitRowsBuffer();
         Kernels.gatherRows(
                 s.lastResidual,
-                s.residual,
+                s.tokens.residual,
                 rows,
                 numRows,
                 width,
@@ -379,7 +388,7 @@ final class DecoderStep {
                 stream);
         Kernels.gatherRows(
                 s.lastHidden,
-                s.hidden,
+                s.tokens.hidden,
                 rows,
                 numRows,
                 width,

@@ -145,8 +145,15 @@ abstract sealed class DraftStep implements AutoCloseable permits Eagle3Step, Mtp
             Stream stream) {
         int width = shape.hiddenSize();
         Kernels.embedding(
-                s.hidden, weights.embedding(), in.idsBuffer(), numTokens, width, dtype, 1, stream);
-        norm(both, 2 * width, null, s.hidden, embeddingNorm, numTokens, stream);
+                s.tokens.hidden,
+                weights.embedding(),
+                in.idsBuffer(),
+                numTokens,
+                width,
+                dtype,
+                1,
+                stream);
+        norm(both, 2 * width, null, s.tokens.hidden, embeddingNorm, numTokens, stream);
         norm(rightHalf, 2 * width, residual, features, featureNorm, numTokens, stream);
     }
 

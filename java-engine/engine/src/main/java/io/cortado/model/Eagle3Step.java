@@ -56,10 +56,17 @@ final class Eagle3Step extends DraftStep {
         DecoderWeights of = weights.decoder();
         DecoderWeights.Layer layer = of.layers().getFirst();
         decoder.prepare(in.layers(), numTokens, numSeqs, maxQLen, stream);
-        Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
-        input(of, layer.attentionInNorm(), weights.hiddenNorm(), s.residual, in, numTokens, stream);
+        Kernels.fill(s.tokens.residual, 0, 4L * numTokens * width, 0, stream);
+        input(
+                of,
+                layer.attentionInNorm(),
+                weights.hiddenNorm(),
+                s.tokens.residual,
+                in,
+                numTokens,
+                stream);
         decoder.attention(0, both, 2 * width, in.layers(), numTokens, stream);
-        decoder.addAndNorm(s.normed, layer.mlpInNorm(), 1, numTokens, stream);
+        decoder.addAndNorm(s.tokens.normed, layer.mlpInNorm(), 1, numTokens, stream);
         decoder.mlp(layer, in.layers(), numTokens, stream);
         if (numLogitRows > 0) {
             decoder.head(in, numTokens, numLogitRows, stream);

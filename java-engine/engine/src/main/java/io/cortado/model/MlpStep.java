@@ -33,9 +33,16 @@ final class MlpStep {
     void end(DecoderWeights.Mlp mlp, int numTokens, Stream stream) {
         if (mlp instanceof DecoderWeights.Experts experts) {
             ExpertStep step = Objects.requireNonNull(s.experts);
-            @Nullable Buffer shared = experts.shared() == null ? null : s.hidden;
-            @Nullable Buffer gate = experts.sharedGate() == null ? null : s.sharedGate;
-            step.combine(s.hidden, s.normed, experts.chosen(), shared, gate, numTokens, stream);
+            @Nullable Buffer shared = experts.shared() == null ? null : s.tokens.hidden;
+            @Nullable Buffer gate = experts.sharedGate() == null ? null : s.tokens.sharedGate;
+            step.combine(
+                    s.tokens.hidden,
+                    s.tokens.normed,
+                    experts.chosen(),
+                    shared,
+                    gate,
+                    numTokens,
+                    stream);
         }
     }
 
@@ -43,8 +50,8 @@ final class MlpStep {
         int width = shape.hiddenSize();
         int both = 2 * inner;
         s.gemm.enqueue(
-                s.gateUp,
-                s.normed,
+                s.tokens.gateUp,
+                s.tokens.normed,
                 mlp.gateUp(),
                 mlp.gateUpBias(),
                 numTokens,
@@ -54,8 +61,8 @@ final class MlpStep {
                 dtype,
                 stream);
         Kernels.activationMul(
-                s.gateUp,
-                s.gateUp,
+                s.tokens.gateUp,
+                s.tokens.gateUp,
                 numTokens,
                 inner,
                 both,
@@ -63,7 +70,14 @@ final class MlpStep {
                 dtype,
                 shape.activation(),
                 stream);
-        s.output.enqueue(s.gateUp, mlp.down(), mlp.downBias(), numTokens, both, s.normed, stream);
+        s.output.enqueue(
+                s.tokens.gateUp,
+                mlp.down(),
+                mlp.downBias(),
+                numTokens,
+                both,
+                s.tokens.normed,
+                stream);
     }
 
     /**
@@ -75,7 +89,7 @@ final class MlpStep {
         ExpertStep step = Objects.requireNonNull(s.experts);
         DecoderShape.Experts of = Objects.requireNonNull(shape.experts());
         step.route(
-                s.normed,
+                s.tokens.normed,
                 experts.chosen(),
                 in.slotMapping(),
                 in.hostPositions(),
@@ -87,8 +101,8 @@ final class MlpStep {
         }
         if (experts.sharedGate() != null) {
             s.gemm.enqueue(
-                    Objects.requireNonNull(s.sharedGate),
-                    s.normed,
+                    Objects.requireNonNull(s.tokens.sharedGate),
+                    s.tokens.normed,
                     experts.sharedGate(),
                     null,
                     numTokens,

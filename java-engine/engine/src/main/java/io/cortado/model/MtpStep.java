@@ -46,7 +46,7 @@ final class MtpStep extends DraftStep {
         decoder.prepare(in.layers(), numTokens, numSeqs, maxQLen, stream);
         input(of, weights.embeddingNorm(), weights.featureNorm(), null, in, numTokens, stream);
         s.gemm.enqueue(
-                s.hidden,
+                s.tokens.hidden,
                 both,
                 weights.projection(),
                 null,
@@ -56,10 +56,10 @@ final class MtpStep extends DraftStep {
                 dtype,
                 dtype,
                 stream);
-        Kernels.fill(s.residual, 0, 4L * numTokens * width, 0, stream);
-        decoder.addAndNorm(s.normed, layer.attentionInNorm(), 1, numTokens, stream);
-        decoder.attention(0, s.normed, width, in.layers(), numTokens, stream);
-        decoder.addAndNorm(s.normed, layer.mlpInNorm(), 1, numTokens, stream);
+        Kernels.fill(s.tokens.residual, 0, 4L * numTokens * width, 0, stream);
+        decoder.addAndNorm(s.tokens.normed, layer.attentionInNorm(), 1, numTokens, stream);
+        decoder.attention(0, s.tokens.normed, width, in.layers(), numTokens, stream);
+        decoder.addAndNorm(s.tokens.normed, layer.mlpInNorm(), 1, numTokens, stream);
         decoder.mlp(layer, in.layers(), numTokens, stream);
         if (numLogitRows > 0) {
             decoder.head(in, numTokens, numLogitRows, stream);

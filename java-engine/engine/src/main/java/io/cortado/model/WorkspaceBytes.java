@@ -109,16 +109,8 @@ public final class WorkspaceBytes {
             DType kvDtype,
             BatchLimits limits,
             boolean isDeterministic) {
-        long width = shape.hiddenSize();
-        long element = dtype.bytes();
         long perToken =
-                width * 4
-                        + 2 * width * element
-                        + shape.qkvSize() * element
-                        + shape.attendedSize() * element
-                        + LatentStep.bytesPerToken(shape, dtype)
-                        + 2L * Math.max(1, shape.widestMlp()) * element
-                        + (DecoderState.hasSharedGate(shape) ? 4 : 0);
+                TokenBuffers.bytesPerToken(shape, dtype) + LatentStep.bytesPerToken(shape, dtype);
         AttentionParams params =
                 DecoderState.attentionParams(
                         device, limits, shape, dtype, kvDtype, 0, isDeterministic);
