@@ -293,7 +293,9 @@ final class StepSlot implements AutoCloseable {
         MemorySegment.copy(from.cuSeqlensQ, 0, to.cuSeqlensQ(), JAVA_INT, 0, numSeqs + 1);
         MemorySegment.copy(from.seqlensKv, 0, to.seqlensKv(), JAVA_INT, 0, numSeqs);
         MemorySegment.copy(from.rowToken, 0, to.logitRows(), JAVA_INT, 0, numRows);
-        candidates.fill(from, to.rowCandidates());
+        if (sender != null) {
+            candidates.fill(from, to.rowCandidates());
+        }
         fillBlockTable(from, to.blockTable());
         pooler.write(from.segments, from.numSegments(), from.finishedSums, from.numFinishedSums());
     }
