@@ -158,9 +158,7 @@ final class CandidateSender implements AutoCloseable {
         if (Float.isNaN(logit)) {
             return 0;
         }
-        return logit == Float.NEGATIVE_INFINITY
-                ? LocalCandidates.NONE
-                : local.id(turn, row, index);
+        return logit == Float.NEGATIVE_INFINITY ? LocalCandidates.NONE : local.id(turn, row, index);
     }
 
     /** 0 where the row fails. */

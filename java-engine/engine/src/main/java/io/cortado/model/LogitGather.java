@@ -182,9 +182,7 @@ final class LogitGather implements AutoCloseable {
         long ofParts = partBytes(maxRows, stride);
         return ranks * (ofParts + ofCandidates)
                 + CandidateSender.bytes(ranks, maxRows, ofCandidates, mostCandidates(stride))
-                + (isFirst
-                        ? ranks * ofParts + 4L * maxRows + CandidateReceiver.bytes(maxRows)
-                        : 0);
+                + (isFirst ? ranks * ofParts + 4L * maxRows + CandidateReceiver.bytes(maxRows) : 0);
     }
 
     /** Candidates that a row may have; 0: all rows come whole. */

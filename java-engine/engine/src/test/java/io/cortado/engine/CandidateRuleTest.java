@@ -6,8 +6,8 @@ import io.cortado.api.Dry;
 import io.cortado.device.SampleRow;
 import io.cortado.device.SampleStep;
 import java.util.List;
-import org.junit.jupiter.api.Test;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 
 class CandidateRuleTest {
     private static final int WHOLE = 0;

@@ -85,7 +85,10 @@ class TensorParallelCandidatesTest {
                 drawn(seed).build(),
                 drawn(seed).topP(0.8f).build(),
                 drawn(seed).minP(0.05f).logprobs(3).build(),
-                drawn(seed).topP(0.9f).scoring(new Scoring(4, null, Scoring.Mode.PROCESSED)).build(),
+                drawn(seed)
+                        .topP(0.9f)
+                        .scoring(new Scoring(4, null, Scoring.Mode.PROCESSED))
+                        .build(),
                 drawn(seed).truncation(new Truncation(12, 1, 0, 0.8f, 0, 0, 0, 0)).build(),
                 drawn(seed).penalties(new Penalties(1, 0.4f, 0.3f)).logprobs(2).build(),
                 drawn(seed).topK(4).penalties(new Penalties(1.3f, 0, 0)).build(),
@@ -133,8 +136,7 @@ class TensorParallelCandidatesTest {
     private static void compare(Engine engine, int[] prompt, long seed) throws Exception {
         List<GenerationRequest> mixed = new ArrayList<>();
         List<GenerationRequest> few = requests(prompt, seed, params -> params);
-        List<GenerationRequest> all =
-                requests(prompt, seed, TensorParallelCandidatesTest::whole);
+        List<GenerationRequest> all = requests(prompt, seed, TensorParallelCandidatesTest::whole);
         for (int i = 0; i < few.size(); i++) {
             mixed.add(few.get(i));
             mixed.add(all.get(i));
@@ -189,8 +191,7 @@ class TensorParallelCandidatesTest {
     @Test
     void draftsAreDrawnFromCandidatesToo() throws Exception {
         EngineOptions options =
-                DemoEngine.options()
-                        .speculation(Speculation.ngram(4).lookup(1, 3).adaptive(false));
+                DemoEngine.options().speculation(Speculation.ngram(4).lookup(1, 3).adaptive(false));
         try (Engine engine = open(DemoEngine.folder(), options, 2, 4)) {
             compare(engine, DemoEngine.goldens().getFirst().prompt(), 1);
             assertTrue(engine.stats().drafts().tokens() > 0);
@@ -217,9 +218,7 @@ class TensorParallelCandidatesTest {
     private LogitTraffic traffic(int size, SamplingParams params) throws Exception {
         TinyModel.in(folder);
         try (Engine engine = open(folder, TinyModel.options("cpu"), size, 1)) {
-            ask(
-                    engine,
-                    List.of(new GenerationRequest(Prompt.tokens(TinyModel.prompt(1)), params)));
+            ask(engine, List.of(new GenerationRequest(Prompt.tokens(TinyModel.prompt(1)), params)));
             return engine.logitTraffic();
         }
     }

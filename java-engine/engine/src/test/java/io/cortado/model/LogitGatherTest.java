@@ -277,7 +277,14 @@ class LogitGatherTest {
 
     /** Ranks, logits of a row, those of them that may be drawn. */
     @ParameterizedTest
-    @CsvSource({"2,300,300", "2,1000,937", "3,1001,1001", "4,2000,1999", "4,4099,3000", "4,250,180"})
+    @CsvSource({
+        "2,300,300",
+        "2,1000,937",
+        "3,1001,1001",
+        "4,2000,1999",
+        "4,4099,3000",
+        "4,250,180"
+    })
     void drawsWhatWholeRowsDraw(int size, int width, int drawable) throws Exception {
         for (int draw = 0; draw < 4; draw++) {
             Random random = new Random(SEED + draw);
