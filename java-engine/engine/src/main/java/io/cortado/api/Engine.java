@@ -177,6 +177,11 @@ public interface Engine extends AutoCloseable {
         return List.of();
     }
 
+    /** What ranks that share the model out have sent of their logits. Cheap, any thread. */
+    default LogitTraffic logitTraffic() {
+        return LogitTraffic.NONE;
+    }
+
     /**
      * The requests that are live and the last ones that have ended, newest first, at most {@code
      * max} of them. What is told of a live one may be of different steps.

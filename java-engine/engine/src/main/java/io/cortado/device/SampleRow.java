@@ -75,6 +75,51 @@ public final class SampleRow {
                 && !(ct_sample_row.dynatemp_range(struct) > 0);
     }
 
+    /**
+     * So many of the row's first tokens hold all that it may draw, whatever the others' logits are,
+     * as long as edits raise none; 0: that depends on all.
+     */
+    public int numDecisive() {
+        if (isGreedy()) {
+            return 1;
+        }
+        for (int i = 0; i < CortadoNative.CT_MAX_SAMPLE_STEPS(); i++) {
+            int step = step(i);
+            if (step == CortadoNative.CT_STEP_TOP_K() && ct_sample_row.top_k(struct) > 0) {
+                return hasFlag(CortadoNative.CT_SAMPLE_KEEP_TIES())
+                        ? 0
+                        : ct_sample_row.top_k(struct);
+            }
+            if (asksForAll(step)) {
+                return 0;
+            }
+        }
+        return 0;
+    }
+
+    private int step(int index) {
+        MemorySegment order = ct_sample_row.order(struct);
+        boolean isUsual = order.get(CortadoNative.C_CHAR, 0) == CortadoNative.CT_STEP_END();
+        int last = CortadoNative.CT_STEP_MIROSTAT();
+        return isUsual ? Math.min(index + 1, last) : order.get(CortadoNative.C_CHAR, index);
+    }
+
+    /** Whether the step, if it is on, looks at more than the first tokens. */
+    private boolean asksForAll(int step) {
+        if (step == CortadoNative.CT_STEP_TEMPERATURE()) {
+            return ct_sample_row.dynatemp_range(struct) > 0;
+        }
+        if (step == CortadoNative.CT_STEP_TOP_P()) {
+            return ct_sample_row.top_p(struct) < 1;
+        }
+        boolean isOfEach =
+                step == CortadoNative.CT_STEP_PENALTIES()
+                        || step == CortadoNative.CT_STEP_DRY()
+                        || step == CortadoNative.CT_STEP_MIN_P()
+                        || step == CortadoNative.CT_STEP_TOP_K();
+        return !isOfEach;
+    }
+
     /** Below 1e-5 greedy. */
     public SampleRow temperature(float value) {
         ct_sample_row.temperature(struct, value);
@@ -152,6 +197,22 @@ public final class SampleRow {
         return this;
     }
 
+    /** Whether any is on. */
+    public boolean hasPenalties() {
+        float repetition = ct_sample_row.repetition_penalty(struct);
+        return (repetition > 0 && repetition != 1)
+                || ct_sample_row.frequency_penalty(struct) != 0
+                || ct_sample_row.presence_penalty(struct) != 0;
+    }
+
+    /** Whether the penalties raise no logit. */
+    public boolean onlyLowers() {
+        float repetition = ct_sample_row.repetition_penalty(struct);
+        return !(repetition > 0 && repetition < 1)
+                && ct_sample_row.frequency_penalty(struct) >= 0
+                && ct_sample_row.presence_penalty(struct) >= 0;
+    }
+
     /** The token to report instead of drawing, or {@link #NONE}. */
     public SampleRow forced(int token) {
         ct_sample_row.forced(struct, token);
@@ -180,6 +241,17 @@ public final class SampleRow {
         ct_sample_row.num_top(struct, numTop);
         int wanted = CortadoNative.CT_SAMPLE_LOGPROBS();
         return flag(wanted, true).flag(CortadoNative.CT_SAMPLE_PROCESSED(), processed);
+    }
+
+    /** Likeliest tokens that are wanted beside the row's own. */
+    public int numTop() {
+        return ct_sample_row.num_top(struct);
+    }
+
+    /** Log-probabilities are wanted, and not of the distribution that is drawn from. */
+    public boolean hasRawLogprobs() {
+        return hasFlag(CortadoNative.CT_SAMPLE_LOGPROBS())
+                && !hasFlag(CortadoNative.CT_SAMPLE_PROCESSED());
     }
 
     /** What asks for no slot and gives nothing but a token: no penalties, no log-probabilities. */
@@ -230,6 +302,10 @@ public final class SampleRow {
         ct_sample_row.output_begin(struct, outputBegin);
         ct_sample_row.history_end(struct, end);
         return this;
+    }
+
+    private boolean hasFlag(int flag) {
+        return (ct_sample_row.flags(struct) & flag) != 0;
     }
 
     private SampleRow flag(int flag, boolean value) {

@@ -16,7 +16,7 @@ final class Agreement {
     private static final int KIND = 64;
 
     /** Version of {@link StepMessage} and of this. */
-    private static final long VERSION = 1;
+    private static final long VERSION = 2;
 
     private static final long LOADING_NANOS = TimeUnit.MINUTES.toNanos(30);
     private static final int WORDS = 3;

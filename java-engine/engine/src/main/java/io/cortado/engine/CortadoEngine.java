@@ -10,6 +10,7 @@ import io.cortado.api.ExpertLoad;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.KvEventStream;
+import io.cortado.api.LogitTraffic;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
 import io.cortado.api.RankTimes;
@@ -187,6 +188,11 @@ final class CortadoEngine implements Engine {
     @Override
     public List<ExpertLoad> expertLoads() {
         return executor.expertLoads();
+    }
+
+    @Override
+    public LogitTraffic logitTraffic() {
+        return executor.logitTraffic();
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.cortado.engine;
 
 import io.cortado.api.ExpertLoad;
+import io.cortado.api.LogitTraffic;
 import io.cortado.api.RankTimes;
 import io.cortado.kv.KvCache;
 import io.cortado.kv.Transfer;
@@ -60,6 +61,11 @@ interface Executor extends AutoCloseable {
     /** How long ranks of this process have waited for each other. Any thread. */
     default List<RankTimes> rankTimes() {
         return List.of();
+    }
+
+    /** What other ranks of the model have sent of their logits. Any thread. */
+    default LogitTraffic logitTraffic() {
+        return LogitTraffic.NONE;
     }
 
     /** Begins to move a block between host memory and the disk; asynchronous. */

@@ -4,6 +4,7 @@ import static java.lang.System.Logger.Level.INFO;
 
 import io.cortado.api.EngineException;
 import io.cortado.api.ExpertLoad;
+import io.cortado.api.LogitTraffic;
 import io.cortado.api.RankTimes;
 import io.cortado.device.Device;
 import io.cortado.device.Event;
@@ -16,6 +17,7 @@ import io.cortado.model.CausalLm;
 import io.cortado.model.KvFile;
 import io.cortado.model.KvPages;
 import io.cortado.model.KvTiers;
+import io.cortado.model.LogitCounts;
 import io.cortado.moe.ExpertLink;
 import io.cortado.moe.ExpertLoads;
 import io.cortado.moe.ExpertPlacement;
@@ -346,6 +348,12 @@ final class ModelExecutor implements Executor {
     @Override
     public List<RankTimes> rankTimes() {
         return gang == null ? List.of() : gang.times();
+    }
+
+    @Override
+    public LogitTraffic logitTraffic() {
+        LogitCounts so = model.logitCounts();
+        return new LogitTraffic(so.steps(), so.rows(), so.candidateRows(), so.bytes());
     }
 
     @Override

@@ -35,7 +35,9 @@ final class StepMessage {
         /** Runs of the block table that have changed: row, column, length, blocks. */
         NUM_RUNS,
         /** Blocks of the cache that have ever been used. */
-        USED_BLOCKS
+        USED_BLOCKS,
+        /** Ids from 0 on that may be drawn. */
+        DRAWABLE_IDS
     }
 
     private static final long HEAD_BYTES = (long) Field.values().length * Long.BYTES;
@@ -55,7 +57,7 @@ final class StepMessage {
         long ints =
                 2 * seqs
                         + 1
-                        + limits.maxRows()
+                        + 2L * limits.maxRows()
                         + 2L * numBlocks
                         + seqs * (RUN_HEAD + (long) maxBlocksPerSeq);
         long bytes = HEAD_BYTES + limits.maxNumBatchedTokens() * ofToken + ints * Integer.BYTES;

@@ -132,6 +132,8 @@ final class StepReceiver implements AutoCloseable {
         message.takeInts(inputs.cuSeqlensQ(), 0, numSeqs + 1);
         message.takeInts(inputs.seqlensKv(), 0, numSeqs);
         message.takeInts(inputs.logitRows(), 0, numRows);
+        message.takeInts(inputs.rowCandidates().words(), numRows);
+        inputs.rowCandidates().drawableIds(message.get(Field.DRAWABLE_IDS));
         copyBlocks(message.get(Field.NUM_COPIES));
         takeTables(message.get(Field.NUM_RUNS));
         inputs.upload(numSeqs, stream);

@@ -125,7 +125,9 @@ final class StepSender implements AutoCloseable {
         message.putInts(inputs.positions(), numTokens);
         message.putInts(inputs.cuSeqlensQ(), numSeqs + 1);
         message.putInts(inputs.seqlensKv(), numSeqs);
+        message.set(Field.DRAWABLE_IDS, inputs.rowCandidates().drawableIds());
         message.putInts(inputs.logitRows(), batch.numRows());
+        message.putInts(inputs.rowCandidates().words(), 0, batch.numRows());
         message.putInts(copies.array(), 0, 2 * copies.size());
         message.set(Field.NUM_RUNS, putTables(batch, message));
         send(next, stream);

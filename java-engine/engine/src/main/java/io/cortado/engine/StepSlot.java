@@ -43,6 +43,7 @@ final class StepSlot implements AutoCloseable {
     private final Pooler pooler;
     private final @Nullable Drafter drafter;
     private final @Nullable StepSender sender;
+    private final CandidateRule candidates;
     private final Event done;
     private final int maxBlocksPerSeq;
 
@@ -100,6 +101,9 @@ final class StepSlot implements AutoCloseable {
             sampler = new Sampler(device, limits.maxRows(), Batch.MAX_TOPS, vocabSize, width);
             owned.push(sampler::close);
             rows = new RowWriter(sampler, width);
+            candidates = new CandidateRule(model.mostCandidates());
+            inputs.rowCandidates().drawableIds(vocabSize);
+            weighRows();
             pooler = model.createPooler();
             owned.push(pooler::close);
             done = device.createEvent();
@@ -109,6 +113,14 @@ final class StepSlot implements AutoCloseable {
             if (!built) {
                 owned.close();
             }
+        }
+    }
+
+    private void weighRows() {
+        Buffer masses = model.logitMasses();
+        Buffer largest = model.largestLogits();
+        if (masses != null && largest != null) {
+            sampler.weighRows(masses, largest);
         }
     }
 
@@ -281,6 +293,9 @@ final class StepSlot implements AutoCloseable {
         MemorySegment.copy(from.cuSeqlensQ, 0, to.cuSeqlensQ(), JAVA_INT, 0, numSeqs + 1);
         MemorySegment.copy(from.seqlensKv, 0, to.seqlensKv(), JAVA_INT, 0, numSeqs);
         MemorySegment.copy(from.rowToken, 0, to.logitRows(), JAVA_INT, 0, numRows);
+        if (sender != null) {
+            candidates.fill(from, to.rowCandidates());
+        }
         fillBlockTable(from, to.blockTable());
         pooler.write(from.segments, from.numSegments(), from.finishedSums, from.numFinishedSums());
     }

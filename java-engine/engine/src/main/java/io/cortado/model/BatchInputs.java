@@ -28,6 +28,7 @@ public final class BatchInputs implements AutoCloseable {
 
     private final Mirror mirror;
     private final int maxBlocksPerSeq;
+    private final RowCandidates rowCandidates;
     private final LayerInputs layers;
     private final @Nullable BatchHalves halves;
 
@@ -36,6 +37,7 @@ public final class BatchInputs implements AutoCloseable {
      */
     BatchInputs(Device device, BatchLimits limits, int microBatches) {
         maxBlocksPerSeq = limits.maxBlocksPerSeq();
+        rowCandidates = new RowCandidates(limits.maxLogitRows());
         mirror = new Mirror(device, sections(limits));
         layers =
                 new LayerInputs(
@@ -115,6 +117,11 @@ public final class BatchInputs implements AutoCloseable {
     /** int32[maxLogitRows]: tokens of the batch whose logits are wanted. */
     public MemorySegment logitRows() {
         return mirror.host(LOGIT_ROWS);
+    }
+
+    /** What of the rows of logits ranks send each other; all of them, if nothing is said. */
+    public RowCandidates rowCandidates() {
+        return rowCandidates;
     }
 
     /** int32[maxNumSeqs][maxBlocksPerSeq]. */

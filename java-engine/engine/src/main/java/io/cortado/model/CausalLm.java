@@ -285,10 +285,41 @@ public final class CausalLm implements AutoCloseable {
 
     /**
      * float32 [maxLogitRows][vocabSize]: row i belongs to logitRows[i] of the last step. On the
-     * first rank only.
+     * first rank only, and where {@link RowCandidates} says so only its candidates, among minus
+     * infinity.
      */
     public Buffer logits() {
         return state().logits;
+    }
+
+    /**
+     * Candidates that a row of logits may have instead of coming whole from each rank; 0: all rows
+     * come whole, or the model is on one rank.
+     */
+    public int mostCandidates() {
+        RankStep with = state().ranks;
+        return with == null ? 0 : with.logits().mostCandidates();
+    }
+
+    /**
+     * int64[maxLogitRows], on the first of several ranks: what all logits of a row weigh of which
+     * only candidates are there, if it was asked for; else 0.
+     */
+    public @Nullable Buffer logitMasses() {
+        RankStep with = state().ranks;
+        return with == null ? null : with.logits().masses();
+    }
+
+    /** float32[maxLogitRows]: the largest logit of a row that {@link #logitMasses} has. */
+    public @Nullable Buffer largestLogits() {
+        RankStep with = state().ranks;
+        return with == null ? null : with.logits().largest();
+    }
+
+    /** What logits have come from other ranks. Any thread. */
+    public LogitCounts logitCounts() {
+        RankStep with = state().ranks;
+        return with == null ? LogitCounts.NONE : with.logits().counts();
     }
 
     /**

@@ -65,7 +65,7 @@ final class DecoderState implements AutoCloseable {
     final Buffer lastHidden;
     final Buffer lastNormed;
 
-    /** float32 [rows][vocabulary]; of a rank that does not draw what {@link RankStep} sends. */
+    /** float32 [rows][vocabulary]; of a rank that does not draw what {@link LogitGather} sends. */
     final Buffer logits;
 
     /** Null: the model is whole. */

@@ -409,7 +409,7 @@ final class DecoderStep {
                 ofHidden,
                 stream);
         @Nullable RankStep ranks = s.ranks;
-        Buffer logits = ranks == null ? s.logits : ranks.ownLogits();
+        Buffer logits = ranks == null ? s.logits : ranks.logits().ownLogits();
         int stride = shape.headStride();
         s.gemm.enqueue(
                 logits,
@@ -429,7 +429,7 @@ final class DecoderStep {
             Kernels.softCap(logits, numRows, cols, stride, multipliers.logits(), cap, stream);
         }
         if (ranks != null) {
-            ranks.gatherLogits(numRows, stream);
+            ranks.logits().enqueue(in.rowCandidates(), numRows, stream);
         }
     }
 }

@@ -38,6 +38,8 @@ public final class Sampler implements AutoCloseable {
 
     private final ResourceStack owned = new ResourceStack();
     private final SampleParams params;
+    private final int vocabSize;
+    private final int width;
     private final int maxTops;
     private final int maskWords;
     private final Mirror inputs;
@@ -48,6 +50,9 @@ public final class Sampler implements AutoCloseable {
     private final Words history;
     private final Words masks;
     private final @Nullable Buffer workspace;
+
+    /** Of rows that hold only a part of their logits; null: all rows are whole. */
+    private @Nullable PartLogprobs partLogprobs;
 
     private @Nullable SampleState state;
     private int numRows;
@@ -65,6 +70,8 @@ public final class Sampler implements AutoCloseable {
      * @param width logits of a row, at least vocabSize
      */
     public Sampler(Device device, int maxRows, int maxTops, int vocabSize, int width) {
+        this.vocabSize = vocabSize;
+        this.width = width;
         this.maxTops = maxTops;
         maskWords = maskWords(vocabSize);
         params = new SampleParams(device).vocabulary(vocabSize, width).logitsType(DType.F32);
@@ -89,6 +96,31 @@ public final class Sampler implements AutoCloseable {
                 owned.close();
             }
         }
+    }
+
+    /**
+     * Has rows of logits hold only the likeliest, and their log-probabilities count all: to be said
+     * before the first {@link #enqueue}, on a device that the host reaches.
+     *
+     * @param masses int64[maxRows]: {@link io.cortado.device.SampleWeights#mass} of all logits of a
+     *     row; 0: it is whole
+     * @param largest float32[maxRows]: what the mass counts from
+     */
+    public void weighRows(Buffer masses, Buffer largest) {
+        PartLogprobs made =
+                new PartLogprobs(
+                        masses,
+                        largest,
+                        new PartLogprobs.Sections(
+                                results.device(TOKEN),
+                                results.device(STATUS),
+                                results.device(LOGPROB),
+                                results.device(TOP_IDS),
+                                results.device(TOP_LOGPROBS)),
+                        vocabSize,
+                        width);
+        owned.push(made::close);
+        partLogprobs = made;
     }
 
     private Mirror own(Mirror mirror) {
@@ -258,6 +290,9 @@ public final class Sampler implements AutoCloseable {
         history.upload(stream);
         masks.upload(stream);
         draw(logits, tops, stream);
+        if (partLogprobs != null) {
+            partLogprobs.enqueue(logits, numRows, tops, stream);
+        }
         if (tops > 0) {
             results.download(TOP_LOGPROBS, numRows * tops * WORD, stream);
         } else {

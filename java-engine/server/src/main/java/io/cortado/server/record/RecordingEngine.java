@@ -10,6 +10,7 @@ import io.cortado.api.GenerationEvent;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.KvEventStream;
+import io.cortado.api.LogitTraffic;
 import io.cortado.api.ModelInfo;
 import io.cortado.api.Prompt;
 import io.cortado.api.RankTimes;
@@ -165,6 +166,11 @@ public final class RecordingEngine implements Engine {
     @Override
     public List<ExpertLoad> expertLoads() {
         return engine.expertLoads();
+    }
+
+    @Override
+    public LogitTraffic logitTraffic() {
+        return engine.logitTraffic();
     }
 
     @Override
