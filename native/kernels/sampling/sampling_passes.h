@@ -1,6 +1,7 @@
 // sampling_passes.h: the passes over the vocabulary, for the instruction set of the including file.
 #pragma once
 
+#include "kernels/sampling/rough_mass.h"
 #include "kernels/sampling/weight_lanes.h"
 
 namespace ct {
@@ -277,8 +278,8 @@ uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Wei
 
 #endif
 
-constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, largest_of,   mass, add_masses, count, gather,
-                                 mask,         begin_rest,        subtract_rest};
+constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, mass,         add_masses,
+                                 count,        gather,            mask,       begin_rest, subtract_rest};
 
 }  // namespace
 }  // namespace ct

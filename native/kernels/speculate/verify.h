@@ -17,9 +17,16 @@ namespace ct {
 inline constexpr double kWholeRest = 0x1p60;  // r of mass 1
 inline constexpr int32_t kNotDrawn = -2;
 
+// A probability: not below low, not above high. A GPU knows it exactly.
+struct Share {
+    double low, high;
+    CT_HOST_DEVICE bool is_exact() const { return low == high; }
+};
+inline constexpr Share kCertain{1, 1};
+
 // Of row i of the target, and of the node that it is.
 struct RowFacts {
-    double p, q;
+    Share p, q;
     int32_t status;
     int32_t drawn;         // from p; kNotDrawn: nobody has yet
     int32_t draft_status;  // of the node's draft row; garbage where it has none
@@ -125,8 +132,9 @@ public:
     }
     CT_HOST_DEVICE bool is_block() const { return shape_.is_block; }
     CT_HOST_DEVICE int32_t status(int32_t i) const { return facts_[i].status; }
-    CT_HOST_DEVICE double p(int32_t j) const { return facts_[j].p; }
-    CT_HOST_DEVICE double q(int32_t j) const { return has_draft(j) ? facts_[j].q : 1.0; }
+    CT_HOST_DEVICE double p(int32_t j) const { return facts_[j].p.low; }
+    CT_HOST_DEVICE double q(int32_t j) const { return has_draft(j) ? facts_[j].q.low : 1.0; }
+    CT_HOST_DEVICE bool stands(int32_t i, int32_t j) const { return accepts(i, 0, share_of(p(j), q(j))); }
     CT_HOST_DEVICE bool accepts(int32_t i, uint32_t use, double share) const {
         return number(i, CT_TAG_ACCEPT, use) < share;
     }
