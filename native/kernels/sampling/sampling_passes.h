@@ -242,11 +242,11 @@ uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Wei
 
 // body(i, weight).
 template <typename Body>
-void each_weight_of(const float* logits, int64_t n, const Weigher& weigher, float low, float high, const Body& body) {
+void each_weight_of(const float* logits, int64_t begin, int64_t n, const Weigher& weigher, float low, float high, const Body& body) {
     constexpr int64_t kCount = WeightLanes::kCount;
     const WeightLanes lanes(weigher);
     uint64_t weights[kCount];
-    for (int64_t i = 0; i < n; i += kCount) {
+    for (int64_t i = begin; i < n; i += kCount) {
         float some[kCount];
         for (int64_t j = 0; j < kCount; ++j) some[j] = i + j < n ? logits[i + j] : -kInfinity;
         WeightLanes::store(weights, lanes.add_in(WeightLanes::zero(), some, low, high));
@@ -259,16 +259,76 @@ uint64_t rest_part(uint64_t weight, double rate) {
     return static_cast<uint64_t>(static_cast<int64_t>(static_cast<double>(static_cast<int64_t>(weight)) * rate));
 }
 
+#if defined(__AVX2__)
+
+// Weights of a vocabulary of more than 1024 tokens are below 2^52: with 2^52 in front they are doubles.
+__m256i rest_part(__m256i weights, double rate) {
+    const __m256i front = _mm256_set1_epi64x(0x4330000000000000);
+    const __m256d two52 = _mm256_set1_pd(0x1p52);
+    const __m256d weight = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(weights, front)), two52);
+    const __m256d exact = _mm256_mul_pd(weight, _mm256_set1_pd(rate));
+    const __m256d high = _mm256_floor_pd(_mm256_mul_pd(exact, _mm256_set1_pd(0x1p-32)));
+    const __m256d low = _mm256_floor_pd(_mm256_sub_pd(exact, _mm256_mul_pd(high, _mm256_set1_pd(0x1p32))));
+    const __m256i high_bits = _mm256_castpd_si256(_mm256_add_pd(high, two52));
+    const __m256i low_bits = _mm256_castpd_si256(_mm256_add_pd(low, two52));
+    return _mm256_or_si256(_mm256_slli_epi64(high_bits, 32), _mm256_xor_si256(low_bits, front));
+}
+constexpr int32_t kLeastBits = 11;
+
+// Of as many as fill lanes; gives their number.
+int64_t begin_lanes(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
+                    double rate) {
+    if (weigher.id_bits < kLeastBits) return 0;
+    const WeightLanes lanes(weigher);
+    int64_t i = 0;
+    for (; i + WeightLanes::kCount <= n; i += WeightLanes::kCount) {
+        const WeightLanes::Sum w = lanes.add_in(WeightLanes::zero(), logits + i, low, high);
+        WeightLanes::store(rest + i, {rest_part(w.low, rate), rest_part(w.high, rate)});
+    }
+    return i;
+}
+
+__m256i subtract_half(uint64_t* rest, __m256i weights, double rate) {
+    const __m256i part = rest_part(weights, rate);
+    const __m256i there = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rest));
+    const __m256i left = _mm256_and_si256(_mm256_cmpgt_epi64(there, part), _mm256_sub_epi64(there, part));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rest), left);
+    return left;
+}
+int64_t subtract_lanes(uint64_t* sum, uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low,
+                       float high, double rate) {
+    if (weigher.id_bits < kLeastBits) return 0;
+    const WeightLanes lanes(weigher);
+    WeightLanes::Sum sums = WeightLanes::zero();
+    int64_t i = 0;
+    for (; i + WeightLanes::kCount <= n; i += WeightLanes::kCount) {
+        const WeightLanes::Sum w = lanes.add_in(WeightLanes::zero(), logits + i, low, high);
+        sums.low = _mm256_add_epi64(sums.low, subtract_half(rest + i, w.low, rate));
+        sums.high = _mm256_add_epi64(sums.high, subtract_half(rest + i + 4, w.high, rate));
+    }
+    *sum = WeightLanes::total(sums);
+    return i;
+}
+
+#else
+
+int64_t begin_lanes(uint64_t*, const float*, int64_t, const Weigher&, float, float, double) { return 0; }
+int64_t subtract_lanes(uint64_t*, uint64_t*, const float*, int64_t, const Weigher&, float, float, double) { return 0; }
+
+#endif
+
 void begin_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
                 double rate) {
-    each_weight_of(logits, n, weigher, low, high,
+    const int64_t begin = begin_lanes(rest, logits, n, weigher, low, high, rate);
+    each_weight_of(logits, begin, n, weigher, low, high,
                    [&](int64_t i, uint64_t weight) { rest[i] = rest_part(weight, rate); });
 }
 
 uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
                        double rate) {
     uint64_t sum = 0;
-    each_weight_of(logits, n, weigher, low, high, [&](int64_t i, uint64_t weight) {
+    const int64_t begin = subtract_lanes(&sum, rest, logits, n, weigher, low, high, rate);
+    each_weight_of(logits, begin, n, weigher, low, high, [&](int64_t i, uint64_t weight) {
         const uint64_t part = rest_part(weight, rate);
         rest[i] = rest[i] > part ? rest[i] - part : 0;
         sum += rest[i];
