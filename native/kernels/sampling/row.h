@@ -34,7 +34,8 @@ struct RoughMass {
     double sum;
     float from;
 };
-inline constexpr float kRoughReach = 8;
+inline constexpr double kRoughReach = 8;
+inline constexpr double kRoughLargest = 4096;  // logits that are more doublings from 0 are not weighed roughly: sum is 0
 
 struct MassBounds {
     uint64_t low, high;

@@ -5,7 +5,7 @@
 // rate, their product) change t by |t| 3 / 2^24 at most, and with it the weight by ln 2 times that share. Over the row that is
 // the mean of |t| by weight: no logit stands further than kRoughReach above `from`, so the mean is at most kRoughReach + the
 // mean depth D below the top; D = entropy - log2(mass / top's weight) <= log2(tokens). Besides, polynomial, its roundings and
-// six sums of float32 make 7e-7. A loose weight is (1 + f) / 2^f times too large as well, f in [0, 1).
+// eight sums of float32 make 8e-7. A loose weight is (1 + f) / 2^f times too large as well, f in [0, 1).
 // Of the exact mass: a weight is right to 2e-9, and rounded down to a whole number.
 #include "kernels/sampling/row.h"
 
@@ -16,7 +16,7 @@ namespace {
 constexpr double kPerDoubling = 1.25e-7;     // > ln 2 * 3 / 2^24
 constexpr double kBesides = 16;              // (kBesides - kRoughReach) * kPerDoubling = 1e-6
 constexpr double kLooseExcess = 1.0614757;   // (1 + f) / 2^f where it is largest, at f = 1 / ln 2 - 1
-constexpr double kLooseRounding = 0x1p-15;   // t is in units of 2^-17 or less
+constexpr double kLooseRounding = 0x1p-11;   // t is right to 2^-24 of thrice the largest, kRoughLargest + 135
 
 }  // namespace
 
@@ -62,8 +62,8 @@ void Row::widen() {
 
 MassBounds Row::mass_bounds(Look look) {
     const KeyRange all = whole_range(code);
-    const bool is_rough = known_mass_ == 0 && !is_list() && rough_temperature_ == temperature &&
-                          range.low == all.low && range.high == all.high;
+    const bool is_rough = known_mass_ == 0 && !is_list() && rough_.sum > 0 &&
+                          rough_temperature_ == temperature && range.low == all.low && range.high == all.high;
     if (!is_rough || look == Look::kExact) {
         const uint64_t exact = mass();
         return {exact, exact};

@@ -127,6 +127,60 @@ void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& co
     }
 }
 
+#elif defined(__AVX2__)
+
+// The numbers of the bits of a byte, in a byte each.
+struct BitNumbers {
+    uint64_t of[256] = {};
+    constexpr BitNumbers() {
+        for (int byte = 0; byte < 256; ++byte) {
+            int found = 0;
+            for (uint64_t bit = 0; bit < 8; ++bit) {
+                if (byte >> bit & 1) of[byte] |= bit << 8 * found++;
+            }
+        }
+    }
+};
+constexpr BitNumbers kBitNumbers;
+
+// As with AVX-512, which has the instruction that brings some lanes to the front.
+int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
+                     float high) {
+    alignas(32) float found[kChunk + kLanes];
+    alignas(32) int32_t ids[kChunk + kLanes];
+    const __m256i steps = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    int64_t size = 0;
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) {
+        const Vec v = load(logits + begin + i);
+        const uint32_t in = not_less(v, broadcast(low)) & not_less(broadcast(high), v);
+        const __m256i to_front = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(kBitNumbers.of[in])));
+        const __m256i id = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int32_t>(begin + i)), steps);
+        _mm256_storeu_ps(found + size, _mm256_permutevar8x32_ps(v.v, to_front));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(ids + size), _mm256_permutevar8x32_epi32(id, to_front));
+        size += __builtin_popcount(in);
+    }
+    for (; i < n; ++i) {
+        const float logit = logits[begin + i];
+        found[size] = logit;
+        ids[size] = static_cast<int32_t>(begin + i);
+        size += logit >= low && logit <= high;
+    }
+    const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
+    int64_t done = 0;
+    for (; done + 4 <= size; done += 4) {
+        const __m128i bits = _mm_castps_si128(_mm_add_ps(_mm_load_ps(found + done), _mm_setzero_ps()));
+        const __m128i flips = _mm_or_si128(_mm_srai_epi32(bits, 31), _mm_set1_epi32(INT32_MIN));
+        const __m256i ordered = _mm256_cvtepu32_epi64(_mm_xor_si128(bits, flips));
+        const __m256i id = _mm256_cvtepu32_epi64(_mm_load_si128(reinterpret_cast<const __m128i*>(ids + done)));
+        const __m256i places = _mm256_sub_epi64(_mm256_set1_epi64x(code.size - 1), id);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(keys + done),
+                            _mm256_or_si256(_mm256_sll_epi64(ordered, id_bits), places));
+    }
+    for (; done < size; ++done) keys[done] = code.key(found[done], ids[done]);
+    return size;
+}
+
 #else
 
 int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
@@ -148,6 +202,10 @@ int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t
     }
     return size;
 }
+
+#endif
+
+#if !defined(__AVX512F__)
 
 void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& code) {
     for (int64_t i = 0; i < n; ++i) logits[i] = code.logit(keys[i]);
