@@ -134,6 +134,7 @@ private:
             *all = *all + v[i];
         }
         if (not_less(limit_, *best) != (1u << kLanes) - 1) rise_to(largest(*best));
+        if (not_less(*best, floor_) == 0) return;
         // In pairs, so that a weight goes through few sums: log2(kChunk) here and at the end, two between.
         for (Vec& weight : v) weight = weigh_(weight);
         for (int64_t half = kChunkVecs / 2; half > 0; half /= 2) {
@@ -151,6 +152,7 @@ private:
         weigh_.begin_at(from_, rate_);
         // Half a doubling is for the limit's own rounding.
         limit_ = broadcast(static_cast<float>(static_cast<double>(from_) + (kRoughReach - 0.5) / rate_));
+        floor_ = broadcast(static_cast<float>(static_cast<double>(from_) - kRoughDepth / rate_));
         is_known_ = is_known_ && std::fabs(static_cast<double>(from_) * rate_) < kRoughLargest;
     }
 
@@ -171,6 +173,7 @@ private:
     bool is_known_ = true;
     Vec weights_ = broadcast(0);
     Vec limit_ = broadcast(-__builtin_inff());
+    Vec floor_ = broadcast(-__builtin_inff());
     Weigh weigh_;
 };
 

@@ -140,8 +140,8 @@ int64_t Row::keep(int64_t size, const KeyRange& wanted) {
 
 // Puts what is kept from a logit to another into m_.keys.
 int64_t Row::gather(float low, float high) {
-    widen();
-    int64_t size = passes_.gather(m_.keys, values_, maxima_, n_, code, low, high);
+    int64_t size = halves_ ? passes_.gather_bf16(m_.keys, halves_, maxima_, n_, code, low, high)
+                           : passes_.gather(m_.keys, values_, maxima_, n_, code, low, high);
     const KeyRange wanted{std::max(range.low, code.last_key(low)), range.high};
     if (pending_) penalise_keys(size);
     if (pending_ || range.high != UINT64_MAX || wanted.low != code.last_key(low)) {

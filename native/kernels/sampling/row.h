@@ -35,6 +35,7 @@ struct RoughMass {
     float from;
 };
 inline constexpr double kRoughReach = 8;
+inline constexpr double kRoughDepth = 40;      // and chunks that reach no further below it are not weighed
 inline constexpr double kRoughLargest = 4096;  // logits that are more doublings from 0 are not weighed roughly: sum is 0
 
 struct MassBounds {
@@ -65,6 +66,8 @@ struct SamplingPasses {
     // Keys of the logits in [low, high]; returns their number.
     int64_t (*gather)(uint64_t* keys, const float* logits, const float* maxima, int64_t n, const KeyCode& code,
                       float low, float high);
+    int64_t (*gather_bf16)(uint64_t* keys, const bf16* logits, const float* maxima, int64_t n, const KeyCode& code,
+                           float low, float high);
     // logits[i] = -inf where bit i of the mask is 0.
     void (*mask)(float* logits, const int32_t* mask, int64_t n);
     // rest[i] = weight * rate, or 0 where the logit is not in [low, high], of which low has to weigh something.

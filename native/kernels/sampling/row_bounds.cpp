@@ -83,7 +83,9 @@ MassBounds Row::mass_bounds(Look look) {
         low = low * (1 - kLooseRounding) / kLooseExcess;
         high *= 1 + kLooseRounding;
     }
+    // What is rounded down, and what stands in chunks that are not weighed: half a doubling for the floor's own rounding.
     low -= static_cast<double>(n_);
+    high += static_cast<double>(n_) * std::exp2(0.5 - kRoughDepth) * w.unit();
     return {low > w.unit() ? static_cast<uint64_t>(low) : static_cast<uint64_t>(w.unit()),
             static_cast<uint64_t>(high) + 1};
 }

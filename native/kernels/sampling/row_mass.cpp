@@ -151,7 +151,7 @@ int Row::bucket_of(uint64_t target, uint64_t* above) const {
 
 Reached Row::key_at_mass(uint64_t target) {
     if (is_list()) return cross_in_list(listed_, target);
-    settle();
+    if (pending_) settle();
     if (target <= bucket_mass_) return cross_in_row(target);
     float low = bound_of(maxima_, m_.spare, chunks_, std::min(kFew, chunks_));
     for (double step = 0;; step = step > 0 ? 2 * step : kStep) {

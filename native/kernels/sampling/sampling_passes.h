@@ -49,23 +49,32 @@ float largest_of(const float* values, int64_t n) {
     return found;
 }
 
-uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
+// kWhole: what lies outside low and high weighs nothing in any case.
+template <bool kWhole>
+uint64_t mass_of(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
     const WeightLanes lanes(weigher);
     auto sum = WeightLanes::zero();
+    auto add = [&](const float* at) {
+        sum = kWhole ? WeightLanes::add(sum, lanes.weights(at)) : lanes.add_in(sum, at, low, high);
+    };
     for (int64_t begin = 0; begin < n; begin += kChunk) {
         if (maxima[begin / kChunk] < low) continue;
         const int64_t end = n - begin < kChunk ? n : begin + kChunk;
         int64_t i = begin;
-        for (; i + WeightLanes::kCount <= end; i += WeightLanes::kCount) {
-            sum = lanes.add_in(sum, logits + i, low, high);
-        }
+        for (; i + WeightLanes::kCount <= end; i += WeightLanes::kCount) add(logits + i);
         if (i < end) {
             float rest[WeightLanes::kCount];
             for (int64_t j = 0; j < WeightLanes::kCount; ++j) rest[j] = i + j < end ? logits[i + j] : -kInfinity;
-            sum = lanes.add_in(sum, rest, low, high);
+            add(rest);
         }
     }
     return WeightLanes::total(sum);
+}
+
+uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
+    const bool whole = low <= least_weighty(weigher) && high == FLT_MAX;
+    return whole ? mass_of<true>(logits, maxima, n, weigher, low, high)
+                 : mass_of<false>(logits, maxima, n, weigher, low, high);
 }
 
 int64_t count(const float* logits, const float* maxima, int64_t begin, int64_t end, float low, float high) {
@@ -86,7 +95,8 @@ int64_t count(const float* logits, const float* maxima, int64_t begin, int64_t e
 #if defined(__AVX512F__)
 
 // Tokens of a block of logits in a row's order, then their keys: no branch on which they are.
-int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
+template <typename T>
+int64_t gather_block(uint64_t* keys, const T* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
                      float high) {
     alignas(64) float found[kChunk + kLanes];
     alignas(64) int32_t ids[kChunk + kLanes];
@@ -94,7 +104,7 @@ int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t
     int64_t size = 0;
     for (int64_t i = 0; i < n; i += kLanes) {
         const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
-        const __m512 v = _mm512_maskz_loadu_ps(there, logits + begin + i);
+        const __m512 v = load_lanes(logits + begin + i, n - i < kLanes ? n - i : kLanes).v;
         const __mmask16 in = _mm512_mask_cmp_ps_mask(_mm512_mask_cmp_ps_mask(there, v, broadcast(low).v, _CMP_GE_OQ), v,
                                                      broadcast(high).v, _CMP_LE_OQ);
         const __m512i id = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(begin + i)), steps);
@@ -144,7 +154,8 @@ struct BitNumbers {
 constexpr BitNumbers kBitNumbers;
 
 // As with AVX-512, which has the instruction that brings some lanes to the front.
-int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
+template <typename T>
+int64_t gather_block(uint64_t* keys, const T* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
                      float high) {
     alignas(32) float found[kChunk + kLanes];
     alignas(32) int32_t ids[kChunk + kLanes];
@@ -161,7 +172,7 @@ int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t
         size += __builtin_popcount(in);
     }
     for (; i < n; ++i) {
-        const float logit = logits[begin + i];
+        const float logit = to_float(logits[begin + i]);
         found[size] = logit;
         ids[size] = static_cast<int32_t>(begin + i);
         size += logit >= low && logit <= high;
@@ -183,7 +194,8 @@ int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t
 
 #else
 
-int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
+template <typename T>
+int64_t gather_block(uint64_t* keys, const T* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
                      float high) {
     const int64_t end = begin + n;
     int64_t size = 0;
@@ -193,12 +205,13 @@ int64_t gather_block(uint64_t* keys, const float* logits, int64_t begin, int64_t
         uint32_t in = not_less(v, broadcast(low)) & not_less(broadcast(high), v);
         if (in == 0) continue;
         for (int64_t id = i; id < i + kLanes; ++id, in >>= 1) {
-            keys[size] = code.key(logits[id], id);
+            keys[size] = code.key(to_float(logits[id]), id);
             size += in & 1;
         }
     }
     for (; i < end; ++i) {
-        if (logits[i] >= low && logits[i] <= high) keys[size++] = code.key(logits[i], i);
+        const float logit = to_float(logits[i]);
+        if (logit >= low && logit <= high) keys[size++] = code.key(logit, i);
     }
     return size;
 }
@@ -230,8 +243,9 @@ void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode
     }
 }
 
-int64_t gather(uint64_t* keys, const float* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
-               float high) {
+template <typename T>
+int64_t gather_of(uint64_t* keys, const T* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
+                  float high) {
     int64_t size = 0;
     for (int64_t begin = 0; begin < n; begin += kChunk) {
         if (maxima[begin / kChunk] < low) continue;
@@ -239,6 +253,15 @@ int64_t gather(uint64_t* keys, const float* logits, const float* maxima, int64_t
         size += gather_block(keys + size, logits, begin, length, code, low, high);
     }
     return size;
+}
+
+int64_t gather(uint64_t* keys, const float* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
+               float high) {
+    return gather_of(keys, logits, maxima, n, code, low, high);
+}
+int64_t gather_bf16(uint64_t* keys, const bf16* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
+                    float high) {
+    return gather_of(keys, logits, maxima, n, code, low, high);
 }
 
 void mask(float* logits, const int32_t* mask, int64_t n) {
@@ -397,7 +420,7 @@ uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Wei
 #endif
 
 constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, mass,         add_masses,
-                                 count,        gather,            mask,       begin_rest, subtract_rest};
+                                 count,        gather,            gather_bf16, mask,       begin_rest, subtract_rest};
 
 }  // namespace
 }  // namespace ct

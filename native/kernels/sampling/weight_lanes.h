@@ -33,6 +33,7 @@ public:
     }
 
     static Sum zero() { return {_mm512_setzero_si512(), _mm512_setzero_si512()}; }
+    static Sum add(Sum a, Sum b) { return {_mm512_add_epi64(a.low, b.low), _mm512_add_epi64(a.high, b.high)}; }
     static uint64_t total(Sum a) {
         return static_cast<uint64_t>(_mm512_reduce_add_epi64(_mm512_add_epi64(a.low, a.high)));
     }
@@ -116,6 +117,7 @@ public:
     }
 
     static Sum zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+    static Sum add(Sum a, Sum b) { return {_mm256_add_epi64(a.low, b.low), _mm256_add_epi64(a.high, b.high)}; }
     static uint64_t total(Sum a) {
         alignas(32) uint64_t lanes[4];
         _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), _mm256_add_epi64(a.low, a.high));
@@ -206,6 +208,7 @@ public:
     }
 
     static Sum zero() { return 0; }
+    static Sum add(Sum a, Sum b) { return a + b; }
     static uint64_t total(Sum a) { return a; }
     static void store(uint64_t* at, Sum a) { *at = a; }
 

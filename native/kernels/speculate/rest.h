@@ -40,6 +40,7 @@ public:
         is_list_ = x.listed() >= 0;
         size_ = 0;
         left_ = 1;
+        begun_ = nullptr;
         if (!is_list_) {
             size_ = vocab_size;
             begun_ = &x;
@@ -50,9 +51,10 @@ public:
         x.each_weight([&](int64_t id, uint64_t weight) { m_.rest[place_of(id)] = rest_of(weight, rate_); });
     }
 
-    void subtract(Row& y) {
+    // is_last: none follows, nobody asks for `of`, and both rows stay as they are until the draw.
+    void subtract(Row& y, bool is_last) {
         const double rate = rest_rate(left_, y.mass());
-        if (!is_list_ && y.listed() < 0) return subtract_row(y, rate);
+        if (!is_list_ && y.listed() < 0) return subtract_row(y, rate, is_last);
         settle();
         auto take = [&](int64_t at, uint64_t weight) {
             const uint64_t off = rest_of(weight, rate);
@@ -92,6 +94,11 @@ public:
         const uint64_t* block = m_.sums;
         for (; sum + *block < target; ++block) sum += *block;
         int64_t at = (block - m_.sums) * kRestBlock;
+        if (begun_) {
+            const int64_t end = std::min(size_, at + kRestBlock);
+            begin_block(m_.rest + at, at, end);
+            subtract_block(m_.rest + at, *last_, last_rate_, at, end);
+        }
         while ((sum += m_.rest[at]) < target) ++at;
         return is_list_ ? m_.ids[at] : at;
     }
@@ -109,32 +116,44 @@ private:
     }
 
     // r of one block of the row that it begins with.
-    void begin_block(int64_t begin, int64_t end) const {
+    void begin_block(uint64_t* rest, int64_t begin, int64_t end) const {
         begun_->each_band(begin, end, [&](int64_t from, int64_t to, const Weigher& w, float low, float high) {
-            passes_.begin_rest(m_.rest + from, begun_->logits() + from, to - from, w, low, high, rate_);
+            passes_.begin_rest(rest + (from - begin), begun_->logits() + from, to - from, w, low, high, rate_);
         });
+    }
+    // Returns the sum of what is left of it.
+    uint64_t subtract_block(uint64_t* rest, Row& y, double rate, int64_t begin, int64_t end) const {
+        uint64_t sum = 0;
+        y.each_band(begin, end, [&](int64_t from, int64_t to, const Weigher& w, float low, float high) {
+            sum += passes_.subtract_rest(rest + (from - begin), y.logits() + from, to - from, w, low, high, rate);
+        });
+        return sum;
     }
 
     // Writes r of what it begins with.
     void settle() {
         if (!begun_) return;
-        each_block([&](int64_t begin, int64_t end) { begin_block(begin, end); });
+        each_block([&](int64_t begin, int64_t end) { begin_block(m_.rest + begin, begin, end); });
         begun_ = nullptr;
     }
 
-    // Both rows block by block.
-    void subtract_row(Row& y, double rate) {
+    // Both rows block by block; all in the place of the first where only sums are wanted, which a cache keeps near.
+    void subtract_row(Row& y, double rate, bool is_last) {
+        const bool keeps = !begun_ || !is_last;
         sum_ = 0;
         each_block([&](int64_t begin, int64_t end) {
-            if (begun_) begin_block(begin, end);
-            uint64_t sum = 0;
-            y.each_band(begin, end, [&](int64_t from, int64_t to, const Weigher& w, float low, float high) {
-                sum += passes_.subtract_rest(m_.rest + from, y.logits() + from, to - from, w, low, high, rate);
-            });
+            uint64_t* rest = m_.rest + (keeps ? begin : 0);
+            if (begun_) begin_block(rest, begin, end);
+            const uint64_t sum = subtract_block(rest, y, rate, begin, end);
             m_.sums[begin / kRestBlock] = sum;
             sum_ += sum;
         });
-        begun_ = nullptr;
+        if (keeps) {
+            begun_ = nullptr;
+        } else {
+            last_ = &y;
+            last_rate_ = rate;
+        }
         left_ = static_cast<double>(sum_) / kWholeRest;
     }
 
@@ -153,6 +172,8 @@ private:
     const SamplingPasses& passes_;
     Row* begun_ = nullptr;  // the row whose r is not written yet, by rate_
     double rate_ = 0;
+    Row* last_ = nullptr;  // where a draw finds begun_: what was taken off that, by last_rate_
+    double last_rate_ = 0;
     bool is_list_ = false;
     int64_t size_ = 0;
     uint64_t sum_ = 0;

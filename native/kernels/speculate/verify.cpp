@@ -111,7 +111,7 @@ public:
     void subtract(int32_t j) {
         if (!has_draft(j)) return rest_.remove(token(j));
         draft_.take(a.draft_rows[row(j)], false, Look::kExact);
-        rest_.subtract(draft_.row());
+        rest_.subtract(draft_.row(), !a.parents && !shape_.is_block);
     }
 
     double left() const { return rest_.left(); }
