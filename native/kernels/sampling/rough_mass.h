@@ -49,6 +49,17 @@ inline void load_pair(Vec& a, Vec& b, const float* at) {
     b = load(at + kLanes);
 }
 
+// Loops over a chunk's vectors are unrolled: the vectors have to stay in registers.
+template <int64_t kCount>
+[[gnu::always_inline]] inline Vec sum_in_pairs(Vec* v) {
+    if constexpr (kCount > 1) {
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < kCount / 2; ++i) v[i] = v[i] + v[i + kCount / 2];
+        return sum_in_pairs<kCount / 2>(v);
+    }
+    return v[0];
+}
+
 // The largest of each of four.
 inline void store_largest(float* at, const Vec (&of)[4]) {
 #if defined(__AVX2__) && !defined(__AVX512F__)
@@ -124,26 +135,29 @@ public:
 
 private:
     template <typename T>
-    void add_chunk(Vec* best, Vec* all, const T* logits) {
+    [[gnu::always_inline]] void add_chunk(Vec* best, Vec* all, const T* logits) {
         Vec v[kChunkVecs];
+#pragma GCC unroll 8
         for (int64_t i = 0; i < kChunkVecs; i += 2) load_pair(v[i], v[i + 1], logits + i * kLanes);
-        *best = v[0];
-        *all = *all + v[0];
-        for (int64_t i = 1; i < kChunkVecs; ++i) {
-            *best = max(v[i], *best);
-            *all = *all + v[i];
+        Vec even = v[0];
+        Vec odd = v[1];
+        *best = max(v[0], v[1]);
+#pragma GCC unroll 8
+        for (int64_t i = 2; i < kChunkVecs; i += 2) {
+            *best = max(max(v[i], v[i + 1]), *best);
+            even = even + v[i];
+            odd = odd + v[i + 1];
         }
+        *all = *all + (even + odd);
         if (not_less(limit_, *best) != (1u << kLanes) - 1) rise_to(largest(*best));
         if (not_less(*best, floor_) == 0) return;
         // In pairs, so that a weight goes through few sums: log2(kChunk) here and at the end, two between.
-        for (Vec& weight : v) weight = weigh_(weight);
-        for (int64_t half = kChunkVecs / 2; half > 0; half /= 2) {
-            for (int64_t i = 0; i < half; ++i) v[i] = v[i] + v[i + half];
-        }
-        weights_ = weights_ + v[0];
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < kChunkVecs; ++i) v[i] = weigh_(v[i]);
+        weights_ = weights_ + sum_in_pairs<kChunkVecs>(v);
     }
 
-    void rise_to(float largest_logit) {
+    [[gnu::noinline]] void rise_to(float largest_logit) {
         if (!(largest_logit >= -FLT_MAX && largest_logit <= FLT_MAX)) return;
         const double depth = static_cast<double>(from_) - static_cast<double>(largest_logit);
         sum_ = (sum_ + static_cast<double>(sum(weights_))) * std::exp2(depth * rate_);
