@@ -63,7 +63,9 @@ template <int64_t kCount>
 // The largest of each of four.
 inline void store_largest(float* at, const Vec (&of)[4]) {
 #if defined(__AVX2__) && !defined(__AVX512F__)
-    auto halves = [](Vec a, Vec b) { return _mm256_max_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v)); };
+    auto halves = [](Vec a, Vec b) {
+        return _mm256_max_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v));
+    };
     const __m256 first = halves(of[0], of[1]);
     const __m256 second = halves(of[2], of[3]);
     const __m256 all = _mm256_max_ps(_mm256_shuffle_ps(first, second, 0x44), _mm256_shuffle_ps(first, second, 0xee));

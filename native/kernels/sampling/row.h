@@ -35,8 +35,9 @@ struct RoughMass {
     float from;
 };
 inline constexpr double kRoughReach = 8;
-inline constexpr double kRoughDepth = 40;      // and chunks that reach no further below it are not weighed
-inline constexpr double kRoughLargest = 4096;  // logits that are more doublings from 0 are not weighed roughly: sum is 0
+inline constexpr double kRoughDepth = 40;  // and chunks that reach no further below it are not weighed
+inline constexpr double kRoughLargest =
+    4096;  // logits that are more doublings from 0 are not weighed roughly: sum is 0
 
 struct MassBounds {
     uint64_t low, high;

@@ -13,10 +13,10 @@ namespace ct {
 
 namespace {
 
-constexpr double kPerDoubling = 1.25e-7;     // > ln 2 * 3 / 2^24
-constexpr double kBesides = 16;              // (kBesides - kRoughReach) * kPerDoubling = 1e-6
-constexpr double kLooseExcess = 1.0614757;   // (1 + f) / 2^f where it is largest, at f = 1 / ln 2 - 1
-constexpr double kLooseRounding = 0x1p-11;   // t is right to 2^-24 of thrice the largest, kRoughLargest + 135
+constexpr double kPerDoubling = 1.25e-7;    // > ln 2 * 3 / 2^24
+constexpr double kBesides = 16;             // (kBesides - kRoughReach) * kPerDoubling = 1e-6
+constexpr double kLooseExcess = 1.0614757;  // (1 + f) / 2^f where it is largest, at f = 1 / ln 2 - 1
+constexpr double kLooseRounding = 0x1p-11;  // t is right to 2^-24 of thrice the largest, kRoughLargest + 135
 
 }  // namespace
 
@@ -62,8 +62,8 @@ void Row::widen() {
 
 MassBounds Row::mass_bounds(Look look) {
     const KeyRange all = whole_range(code);
-    const bool is_rough = known_mass_ == 0 && !is_list() && rough_.sum > 0 &&
-                          rough_temperature_ == temperature && range.low == all.low && range.high == all.high;
+    const bool is_rough = known_mass_ == 0 && !is_list() && rough_.sum > 0 && rough_temperature_ == temperature &&
+                          range.low == all.low && range.high == all.high;
     if (!is_rough || look == Look::kExact) {
         const uint64_t exact = mass();
         return {exact, exact};

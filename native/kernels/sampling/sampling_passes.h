@@ -323,7 +323,8 @@ uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Wei
 
 // body(i, weight).
 template <typename Body>
-void each_weight_of(const float* logits, int64_t begin, int64_t n, const Weigher& weigher, float low, float high, const Body& body) {
+void each_weight_of(const float* logits, int64_t begin, int64_t n, const Weigher& weigher, float low, float high,
+                    const Body& body) {
     constexpr int64_t kCount = WeightLanes::kCount;
     const WeightLanes lanes(weigher);
     uint64_t weights[kCount];
@@ -419,8 +420,9 @@ uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Wei
 
 #endif
 
-constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, mass,         add_masses,
-                                 count,        gather,            gather_bf16, mask,       begin_rest, subtract_rest};
+constexpr SamplingPasses kPasses{
+    chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, mass,         add_masses, count,
+    gather,       gather_bf16,       mask,       begin_rest, subtract_rest};
 
 }  // namespace
 }  // namespace ct

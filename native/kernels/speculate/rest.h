@@ -16,7 +16,9 @@ struct RestMemory {
     uint64_t* sums;  // one a block
     int32_t* ids;    // one a token
 
-    static size_t blocks_of(int64_t vocab_size) { return static_cast<size_t>((vocab_size + kRestBlock - 1) / kRestBlock); }
+    static size_t blocks_of(int64_t vocab_size) {
+        return static_cast<size_t>((vocab_size + kRestBlock - 1) / kRestBlock);
+    }
     static size_t bytes(int64_t vocab_size) {
         return static_cast<size_t>(vocab_size) * (sizeof(uint64_t) + sizeof(int32_t)) +
                blocks_of(vocab_size) * sizeof(uint64_t);

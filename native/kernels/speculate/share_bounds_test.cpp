@@ -153,7 +153,8 @@ int64_t coinsFallAsTheExactOnes(const ct::SamplingPasses& passes, int64_t n, int
         const int64_t id = random.below(2) == 0 ? likely : random.below(n);
         const double exact = ct::share_of(target.take(Look::kExact).share_of(id, Look::kExact).low,
                                           draft.take(Look::kExact).share_of(id, Look::kExact).low);
-        const double coin = at_share ? beside(exact, random.below(7) - 3) : std::fabs(static_cast<double>(random.normal(1)));
+        const double coin =
+            at_share ? beside(exact, random.below(7) - 3) : std::fabs(static_cast<double>(random.normal(1)));
         ct::TakenRow& of_target = target.take(Look::kLoose);
         ct::TakenRow& of_draft = draft.take(Look::kLoose);
         ct::Share p = of_target.share_of(id, Look::kLoose);

@@ -25,7 +25,8 @@ struct Verify : VerifyArgs {
         fact.status = x.take(shape.begin + i, i == 0, first_look(shape, i));
         fact.drawn = kNotDrawn;
         fact.knows_target = true;
-        if (fact.status == CT_SAMPLE_OK && !draws_at_once(*this, shape, i)) note_shares(shape, i, x, first_look(shape, i));
+        if (fact.status == CT_SAMPLE_OK && !draws_at_once(*this, shape, i))
+            note_shares(shape, i, x, first_look(shape, i));
     }
 
     // The sampler's draw asks more of a row's mass than a coin does; a block's shares are products of many.
