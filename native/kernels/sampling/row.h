@@ -4,8 +4,8 @@
 //
 // Floor: rows * vocabulary * bytes of a logit, read once (greedy, top_k, min_p: that and the tokens near the top). Where a
 // mass is asked for, every logit that weighs anything must be weighed, 21 operations of 8 lanes each with AVX-512: on a Xeon
-// (Sapphire Rapids) 3 times one read. Which token reaches a mass is then a question to a list: of the likeliest tokens, of
-// as many as the maxima let hope, of all.
+// (Sapphire Rapids) 3 times one read. Bounds of the mass cost less (rough_mass.h) and mostly do. Which token reaches a mass is
+// then a question to a list: of the likeliest tokens, of as many as the maxima let hope, of all.
 #pragma once
 
 #include <algorithm>

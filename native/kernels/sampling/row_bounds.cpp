@@ -45,9 +45,10 @@ bool Row::look_roughly(Look look) {
     if (!(asked > 0 && rate > 0x1p-60 && rate < 0x1p60)) return false;
     const bool halves = a_.logits_dtype == CT_BF16;
     const auto* logits = static_cast<const unsigned char*>(a_.logits) + r_ * a_.logits_stride * (halves ? 2 : 4);
-    look_ = look;
+    // Which tokens a top-p keeps asks for more than a coin.
+    look_ = p_.top_p < 1 ? Look::kTight : look;
     rough_temperature_ = asked;
-    rough_ = passes_.rough_mass(m_.maxima, logits, a_.logits_dtype, look == Look::kTight, n_, rate);
+    rough_ = passes_.rough_mass(m_.maxima, logits, a_.logits_dtype, look_ == Look::kTight, n_, rate);
     maxima_ = m_.maxima;
     values_ = halves ? m_.values : reinterpret_cast<const float*>(logits);
     halves_ = halves ? reinterpret_cast<const bf16*>(logits) : nullptr;

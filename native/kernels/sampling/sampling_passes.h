@@ -164,7 +164,9 @@ int64_t gather_block(uint64_t* keys, const T* logits, int64_t begin, int64_t n, 
     int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
         const Vec v = load(logits + begin + i);
-        const uint32_t in = not_less(v, broadcast(low)) & not_less(broadcast(high), v);
+        const __m256 is_in = _mm256_and_ps(_mm256_cmp_ps(v.v, broadcast(low).v, _CMP_GE_OQ),
+                                           _mm256_cmp_ps(v.v, broadcast(high).v, _CMP_LE_OQ));
+        const auto in = static_cast<uint32_t>(_mm256_movemask_ps(is_in));
         const __m256i to_front = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(kBitNumbers.of[in])));
         const __m256i id = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int32_t>(begin + i)), steps);
         _mm256_storeu_ps(found + size, _mm256_permutevar8x32_ps(v.v, to_front));
