@@ -5,7 +5,8 @@
 // fail, what would it draw, how probable are the drafts behind it). The walk needs no more, until a draft that was drawn by
 // chance is refused: then the target's row and the draft's are looked at again, and what is left of p lies in memory for a
 // moment, in whole numbers. A GPU takes every row through the chain at first, a block each; the CPU takes those that the
-// walk comes to, when it comes to them.
+// walk comes to, when it comes to them, and at first knows a probability by bounds: of a coin that is not between them it
+// needs to know no more.
 #pragma once
 
 #include "core/backend.h"
