@@ -20,13 +20,16 @@ struct Verify : VerifyArgs {
 
     bool is_token(int32_t id) const { return id >= 0 && id < vocab_size; }
 
-    void note_target(const RequestShape& shape, int32_t i, TakenRow& x) const {
+    // Returns the row's status.
+    int32_t note_target(const RequestShape& shape, int32_t i, TakenRow& x) const {
         RowFacts& fact = facts()[shape.begin + i];
-        fact.status = x.take(shape.begin + i, i == 0, first_look(shape, i));
+        const Look look = first_look(shape, i);
+        const int32_t fault = x.take(shape.begin + i, i == 0, look);
+        fact.status = fault;
         fact.drawn = kNotDrawn;
         fact.knows_target = true;
-        if (fact.status == CT_SAMPLE_OK && !draws_at_once(*this, shape, i))
-            note_shares(shape, i, x, first_look(shape, i));
+        if (fault == CT_SAMPLE_OK && !draws_at_once(*this, shape, i)) note_shares(shape, i, x, look);
+        return fault;
     }
 
     // The sampler's draw asks more of a row's mass than a coin does; a block's shares are products of many.
@@ -175,8 +178,8 @@ void Verify::look_at_all(Team& team, const SampleArgs& target, const SampleArgs&
         const RequestShape shape(*this, request);
         if (!shape.is_valid) return;
         const auto i = static_cast<int32_t>(part - shape.begin);
-        note_target(shape, i, x);
-        if (facts()[part].status == CT_SAMPLE_OK && draws_at_once(*this, shape, i)) facts()[part].drawn = x.draw();
+        const int32_t fault = note_target(shape, i, x);
+        if (fault == CT_SAMPLE_OK && draws_at_once(*this, shape, i)) facts()[part].drawn = x.draw();
     });
 }
 
