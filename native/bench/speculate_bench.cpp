@@ -13,7 +13,7 @@ namespace {
 
 using namespace testing;
 
-constexpr int kThreads = 2;
+constexpr int kTeam = 2;
 constexpr int kRuns = 11;
 
 template <typename Body>
@@ -42,8 +42,8 @@ void read(const void* memory, int64_t bytes) {
 // Of both, shared out over the threads.
 void read_once(const void* a, int64_t a_bytes, const void* b, int64_t b_bytes) {
     auto part = [&](int64_t i) {
-        auto share = [i](int64_t bytes) { return bytes / kThreads / 64 * 64 * i; };
-        auto end = [&](int64_t bytes) { return i + 1 < kThreads ? bytes / kThreads / 64 * 64 * (i + 1) : bytes; };
+        auto share = [i](int64_t bytes) { return bytes / kTeam / 64 * 64 * i; };
+        auto end = [&](int64_t bytes) { return i + 1 < kTeam ? bytes / kTeam / 64 * 64 * (i + 1) : bytes; };
         read(static_cast<const char*>(a) + share(a_bytes), end(a_bytes) - share(a_bytes));
         if (b_bytes > 0) read(static_cast<const char*>(b) + share(b_bytes), end(b_bytes) - share(b_bytes));
     };
@@ -205,7 +205,7 @@ void moves(Device& d, int64_t requests) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    Device d(kThreads, CT_ISA_AUTO);
+    Device d(kTeam, CT_ISA_AUTO);
     constexpr Setting kSettings[] = {
         {"greedy", 0, 0, 1, 0, false, CT_VERIFY_TOKENS, false},
         {"top-k 50", 0.8f, 50, 1, 0, false, CT_VERIFY_TOKENS, false},

@@ -181,10 +181,14 @@ public:
     __device__ void begin_at(uint64_t key);
     __device__ void retemper(double to);
     __device__ uint64_t count();
+    static constexpr bool kFindsMass = false;  // so that the pass stands at one place of the chain
     __device__ uint64_t mass();
     __device__ uint64_t weight_of(uint64_t key) const { return weight(code.logit(key)); }
     __device__ uint64_t key_at_count(uint64_t k);
     __device__ ct::Reached key_at_mass(uint64_t target);
+    __device__ __forceinline__ ct::Reached key_at_share(double share, uint64_t whole) {
+        return key_at_mass(ct::target_of(share * static_cast<double>(whole), whole));
+    }
     __device__ double near(double center, uint64_t target);
     __device__ uint64_t first_of(uint64_t high);
     __device__ uint64_t last_of(uint64_t low);

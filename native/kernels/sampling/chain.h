@@ -11,9 +11,11 @@
 //   void begin_at(uint64_t key)       the range has lost its beginning: its first token is now this one
 //   void retemper(double)
 //   uint64_t count(), mass()          of the range
+//   bool kFindsMass                   key_at_share finds out the range's mass, as well as it has to
 //   uint64_t weight_of(uint64_t key)
 //   uint64_t key_at_count(uint64_t)   the last key of so many of the range; its low end where there are not so many
 //   Reached key_at_mass(uint64_t)     the last key of the shortest beginning with so much mass, and that mass
+//   Reached key_at_share(double, uint64_t whole)   the same of a share of the range's mass
 //   uint64_t first_of(high), last_of(low)   the first and the last key of the range up to a key, from a key on
 //   double near(double, uint64_t)     how far from a logit the nearest with so much mass reach
 //   Spread spread()                   of the range's weights
@@ -149,7 +151,7 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline Cut keep_k(Row& x, const ct_sample_
 
 template <typename Row>
 CT_HOST_DEVICE [[gnu::always_inline]] inline Cut keep_mass(Row& x, float share, uint64_t whole) {
-    const Reached reached = x.key_at_mass(target_of(static_cast<double>(share) * static_cast<double>(whole), whole));
+    const Reached reached = x.key_at_share(static_cast<double>(share), whole);
     x.range.low = reached.key;
     return {true, reached.mass};
 }
@@ -228,7 +230,7 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline Cut remove_top(Row& x, const ct_sam
 }
 
 // What a step has to know of the range before it begins.
-enum class Asks { kOff, kNothing, kMass, kSpread };
+enum class Asks { kOff, kNothing, kShare, kMass, kSpread };
 
 CT_HOST_DEVICE inline Asks asks_of(const ct_sample_row& p, int64_t vocab_size, int step) {
     auto where = [](bool on, Asks what) { return on ? what : Asks::kOff; };
@@ -240,7 +242,7 @@ CT_HOST_DEVICE inline Asks asks_of(const ct_sample_row& p, int64_t vocab_size, i
         case CT_STEP_TOP_K:
             return where(p.top_k > 0 && p.top_k < vocab_size, Asks::kNothing);
         case CT_STEP_TOP_P:
-            return where(p.top_p < 1, Asks::kMass);
+            return where(p.top_p < 1, Asks::kShare);
         case CT_STEP_TYPICAL_P:
             return where(p.typical_p > 0 && p.typical_p < 1, Asks::kSpread);
         case CT_STEP_TOP_N_SIGMA:
@@ -319,7 +321,7 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline int32_t run_chain(Row& x, const ct_
             if (asks == Asks::kOff) continue;
             Spread s{0, 0};
             if (asks == Asks::kSpread) s = x.spread();
-            if (asks == Asks::kMass) s.mass = x.mass();
+            if (asks == Asks::kMass || (asks == Asks::kShare && !Row::kFindsMass)) s.mass = x.mass();
             cut = run_step(x, p, step, mu, s);
         }
         if (cut.any) x.narrow(cut.mass);
@@ -331,9 +333,8 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline int32_t run_chain(Row& x, const ct_
 template <typename Row>
 CT_HOST_DEVICE [[gnu::always_inline]] inline uint64_t draw(Row& x, const ct_sample_row& p) {
     if (x.range.low == x.range.high) return x.range.low;
-    const uint64_t whole = x.mass();
-    const double uniform = uniform_of(p.seed, p.position, p.stream_tag, kUseDraw);
-    return x.key_at_mass(target_of(uniform * static_cast<double>(whole), whole)).key;
+    const uint64_t whole = Row::kFindsMass ? 0 : x.mass();
+    return x.key_at_share(uniform_of(p.seed, p.position, p.stream_tag, kUseDraw), whole).key;
 }
 
 // Mirostat's mu after a token of the range.

@@ -90,7 +90,7 @@ int32_t Row::survey() {
     const float largest = passes_.largest_of(maxima_, chunks_);
     if (largest < -FLT_MAX) return CT_SAMPLE_EMPTY;
     int64_t id = (std::find(maxima_, maxima_ + chunks_, largest) - maxima_) * kChunk;
-    while (values_[id] != largest) ++id;
+    while (logit_of(id) != largest) ++id;
     begin_at(code.key(largest, id));
     return CT_SAMPLE_OK;
 }
@@ -140,7 +140,8 @@ int64_t Row::keep(int64_t size, const KeyRange& wanted) {
 
 // Puts what is kept from a logit to another into m_.keys.
 int64_t Row::gather(float low, float high) {
-    int64_t size = passes_.gather(m_.keys, values_, maxima_, n_, code, low, high);
+    int64_t size = halves_ ? passes_.gather_bf16(m_.keys, halves_, maxima_, n_, code, low, high)
+                           : passes_.gather(m_.keys, values_, maxima_, n_, code, low, high);
     const KeyRange wanted{std::max(range.low, code.last_key(low)), range.high};
     if (pending_) penalise_keys(size);
     if (pending_ || range.high != UINT64_MAX || wanted.low != code.last_key(low)) {
@@ -211,8 +212,8 @@ uint64_t Row::key_of(int64_t id) {
         for (int64_t i = 0; i < listed_; ++i) found = code.id(m_.keys[i]) == id ? m_.keys[i] : found;
         return found;
     }
-    settle();
-    const uint64_t key = code.key(values_[id], id);
+    if (pending_) settle();
+    const uint64_t key = code.key(logit_of(id), id);
     return range.contains(key) ? key : 0;
 }
 

@@ -4,8 +4,8 @@
 //
 // Floor: rows * vocabulary * bytes of a logit, read once (greedy, top_k, min_p: that and the tokens near the top). Where a
 // mass is asked for, every logit that weighs anything must be weighed, 21 operations of 8 lanes each with AVX-512: on a Xeon
-// (Sapphire Rapids) 3 times one read. Which token reaches a mass is then a question to a list: of the likeliest tokens, of
-// as many as the maxima let hope, of all.
+// (Sapphire Rapids) 3 times one read. Bounds of the mass cost less (rough_mass.h) and mostly do. Which token reaches a mass is
+// then a question to a list: of the likeliest tokens, of as many as the maxima let hope, of all.
 #pragma once
 
 #include <algorithm>
@@ -28,12 +28,32 @@ struct Buckets {
     }
 };
 
+// What a row weighs, about: sum * 2^(62 - id_bits) at a top of `from`, which no logit is further than kRoughReach above, in
+// doublings of the weight.
+struct RoughMass {
+    double sum;
+    float from;
+};
+inline constexpr double kRoughReach = 8;
+inline constexpr double kRoughDepth = 40;  // and chunks that reach no further below it are not weighed
+inline constexpr double kRoughLargest =
+    4096;  // logits that are more doublings from 0 are not weighed roughly: sum is 0
+
+struct MassBounds {
+    uint64_t low, high;
+};
+
+// How well a row's mass has to be known: whether a coin is below a share asks little, which token reaches a share more.
+enum class Look { kLoose, kTight, kExact };
+
 // Passes over n logits, in vectors of one instruction set. Where they take the maxima of the chunks, they pass by the chunks
 // whose maximum does not reach low.
 struct SamplingPasses {
     // Largest logit of every chunk, +inf for one with a NaN or a +inf; copies the logits where `copy` is not null.
     void (*chunk_maxima)(float* maxima, float* copy, const float* logits, int64_t n);
     void (*chunk_maxima_bf16)(float* maxima, float* copy, const bf16* logits, int64_t n);
+    // The same maxima, and what the logits of a dtype weigh, about, at a rate.
+    RoughMass (*rough_mass)(float* maxima, const void* logits, int32_t dtype, bool tight, int64_t n, double rate);
     // Of numbers; -inf where there are none.
     float (*largest_of)(const float* values, int64_t n);
     // The sum of the weights of the logits in [low, high], of which low has to weigh something.
@@ -47,6 +67,8 @@ struct SamplingPasses {
     // Keys of the logits in [low, high]; returns their number.
     int64_t (*gather)(uint64_t* keys, const float* logits, const float* maxima, int64_t n, const KeyCode& code,
                       float low, float high);
+    int64_t (*gather_bf16)(uint64_t* keys, const bf16* logits, const float* maxima, int64_t n, const KeyCode& code,
+                           float low, float high);
     // logits[i] = -inf where bit i of the mask is 0.
     void (*mask)(float* logits, const int32_t* mask, int64_t n);
     // rest[i] = weight * rate, or 0 where the logit is not in [low, high], of which low has to weigh something.
@@ -77,6 +99,8 @@ struct RowMemory {
 
 class Row {
 public:
+    static constexpr bool kFindsMass = true;
+
     KeyCode code;
     KeyRange range{0, 0};
     uint64_t best = 0;
@@ -87,8 +111,8 @@ public:
     Row(const SampleArgs& args, const SamplingPasses& passes, const RowMemory& memory, int64_t row,
         const float* maxima);
 
-    // Applies masks and bias; a ct_sample_status.
-    int32_t begin();
+    // Applies masks and bias; a ct_sample_status. look: what will be asked of the row's mass first.
+    int32_t begin(Look look);
 
     void edit(int step);
     bool edits(int step) const;
@@ -97,9 +121,12 @@ public:
     void retemper(double to);
     uint64_t count();
     uint64_t mass();
+    MassBounds mass_bounds(Look look);
     uint64_t weight_of(uint64_t key) const;
     uint64_t key_at_count(uint64_t k);
+    // With less mass than the target where all that is kept has less.
     Reached key_at_mass(uint64_t target);
+    Reached key_at_share(double share, uint64_t whole);
     uint64_t first_of(uint64_t high);
     uint64_t last_of(uint64_t low);
     double near(double center, uint64_t target);
@@ -143,6 +170,12 @@ private:
     void settle();
     void rekey(int step);
 
+    // row_bounds.cpp
+    double temperature_of_mass() const;
+    bool look_roughly(Look look);
+    void widen();
+    float logit_of(int64_t id) const { return halves_ ? to_float(halves_[id]) : values_[id]; }
+
     // row.cpp
     template <typename Body>
     void each_key(const Body& body) const;
@@ -177,6 +210,10 @@ private:
     const float* allowed_ = nullptr;         // what is reported
     const float* allowed_maxima_ = nullptr;  // of allowed_
     const float* found_maxima_;              // nullable
+    const bf16* halves_ = nullptr;           // the logits that values_ have yet to hold; null: they do
+    Look look_ = Look::kExact;               // that rough_ is good for
+    RoughMass rough_{0, 0};                  // of all of values_
+    double rough_temperature_ = 0;           // at this temperature; 0: it is not known
     bool not_finite_ = false;
     bool has_run_ = false;  // surveyed once: further edits change only what is kept
     bool pending_ =

@@ -22,11 +22,13 @@ bool Row::edits(int step) const {
     return step == CT_STEP_DRY ? p_.dry_begin < p_.dry_end : p_.state_slot >= 0 && has_penalties(p_);
 }
 
-int32_t Row::begin() {
+int32_t Row::begin(Look look) {
     const bool masked = p_.mask_row >= 0 || p_.allowed_row >= 0;
     const bool biased = p_.bias_begin < p_.bias_end;
     const int64_t at = r_ * a_.logits_stride;
-    if (a_.logits_dtype == CT_BF16) {
+    if (!found_maxima_ && look_roughly(look)) {
+        // So it has looked.
+    } else if (a_.logits_dtype == CT_BF16) {
         passes_.chunk_maxima_bf16(m_.maxima, m_.values, static_cast<const bf16*>(a_.logits) + at, n_);
         values_ = m_.values;
         maxima_ = m_.maxima;
@@ -146,7 +148,9 @@ void Row::penalise_keys(int64_t size) {
 
 // What needs every logit needs the penalties in every logit.
 void Row::settle() {
-    if (!pending_ || is_list()) return;
+    if (is_list()) return;
+    widen();
+    if (!pending_) return;
     pending_ = false;
     gathered_ = 0;
     own();

@@ -151,7 +151,7 @@ int Row::bucket_of(uint64_t target, uint64_t* above) const {
 
 Reached Row::key_at_mass(uint64_t target) {
     if (is_list()) return cross_in_list(listed_, target);
-    settle();
+    if (pending_) settle();
     if (target <= bucket_mass_) return cross_in_row(target);
     float low = bound_of(maxima_, m_.spare, chunks_, std::min(kFew, chunks_));
     for (double step = 0;; step = step > 0 ? 2 * step : kStep) {
@@ -182,6 +182,7 @@ Reached Row::cross_in_list(int64_t size, uint64_t target) {
     if (target > bucket_mass_) {
         fill_buckets(size, static_cast<double>(top), static_cast<double>(top) - static_cast<double>(low_logit()));
     }
+    if (target > bucket_mass_) return {m_.keys[0], bucket_mass_};
     uint64_t above = 0;
     const KeyRange bucket = keys_of(bucket_of(target, &above));
     const int64_t inside = bring_forward(m_.keys, size, [bucket](uint64_t key) { return bucket.contains(key); });

@@ -46,7 +46,8 @@ struct Sample : SampleArgs {
             if (!shares_slots) slot->take_up(p, history_ids);
         }
         Row x(*this, *passes, memory, r, maxima);
-        int32_t fault = x.begin();
+        // Logprobs ask for the exact mass in any case.
+        int32_t fault = x.begin((p.flags & CT_SAMPLE_LOGPROBS) != 0 ? Look::kExact : Look::kTight);
         const bool runs = p.forced < 0 || (p.flags & CT_SAMPLE_PROCESSED) != 0;
         if (fault == CT_SAMPLE_OK && runs) fault = run_chain(x, p, slot ? slot->mu() : 0);
         if (fault != CT_SAMPLE_OK) return fail_row(r, fault);

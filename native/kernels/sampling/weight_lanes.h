@@ -33,6 +33,7 @@ public:
     }
 
     static Sum zero() { return {_mm512_setzero_si512(), _mm512_setzero_si512()}; }
+    static Sum add(Sum a, Sum b) { return {_mm512_add_epi64(a.low, b.low), _mm512_add_epi64(a.high, b.high)}; }
     static uint64_t total(Sum a) {
         return static_cast<uint64_t>(_mm512_reduce_add_epi64(_mm512_add_epi64(a.low, a.high)));
     }
@@ -103,46 +104,76 @@ private:
 
 class WeightLanes {
 public:
-    static constexpr int64_t kCount = 4;
-    using Sum = __m256i;
+    static constexpr int64_t kCount = 8;
+    struct Sum {
+        __m256i low, high;
+    };
 
     explicit WeightLanes(const Weigher& w)
         : top_(_mm256_set1_pd(w.top)), rate_(_mm256_set1_pd(w.rate)), id_bits_(_mm256_set1_epi64x(w.id_bits)) {
-        for (int i = 0; i < kWeightSteps; ++i) steps_[i] = weight_step(i);
+        alignas(32) uint32_t steps[kWeightSteps];
+        for (int i = 0; i < kWeightSteps; ++i) steps[i] = weight_step(i);
+        for (int i = 0; i < 4; ++i) steps_[i] = _mm256_load_si256(reinterpret_cast<const __m256i*>(steps) + i);
     }
 
-    static Sum zero() { return _mm256_setzero_si256(); }
+    static Sum zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+    static Sum add(Sum a, Sum b) { return {_mm256_add_epi64(a.low, b.low), _mm256_add_epi64(a.high, b.high)}; }
     static uint64_t total(Sum a) {
-        alignas(32) uint64_t lanes[kCount];
-        store(lanes, a);
+        alignas(32) uint64_t lanes[4];
+        _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), _mm256_add_epi64(a.low, a.high));
         return lanes[0] + lanes[1] + lanes[2] + lanes[3];
     }
-    static void store(uint64_t* at, Sum a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), a); }
+    static void store(uint64_t* at, Sum a) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), a.low);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(at + 4), a.high);
+    }
 
-    Sum weights(const float* logits) const { return weights(_mm_loadu_ps(logits)); }
+    Sum weights(const float* logits) const { return weights(_mm256_loadu_ps(logits)); }
 
     Sum add_in(Sum sum, const float* logits, float low, float high) const {
-        const __m128 v = _mm_loadu_ps(logits);
-        const __m128 in = _mm_and_ps(_mm_cmpge_ps(v, _mm_set1_ps(low)), _mm_cmple_ps(v, _mm_set1_ps(high)));
-        return _mm256_add_epi64(sum, _mm256_and_si256(_mm256_cvtepi32_epi64(_mm_castps_si128(in)), weights(v)));
+        const __m256 v = _mm256_loadu_ps(logits);
+        const __m256i in = _mm256_castps_si256(_mm256_and_ps(_mm256_cmp_ps(v, _mm256_set1_ps(low), _CMP_GE_OQ),
+                                                             _mm256_cmp_ps(v, _mm256_set1_ps(high), _CMP_LE_OQ)));
+        const Sum w = weights(v);
+        return {add_where(sum.low, _mm256_castsi256_si128(in), w.low),
+                add_where(sum.high, _mm256_extracti128_si256(in, 1), w.high)};
     }
 
     static void buckets(int32_t* at, const float* logits, const Buckets& b) {
-        const __m256d depth = _mm256_andnot_pd(
-            _mm256_set1_pd(-0.0), _mm256_sub_pd(_mm256_set1_pd(b.center), _mm256_cvtps_pd(_mm_loadu_ps(logits))));
-        const __m256d place =
-            _mm256_min_pd(_mm256_mul_pd(depth, _mm256_set1_pd(b.scale)), _mm256_set1_pd(Buckets::kCount - 1));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm256_cvttpd_epi32(place));
+        for (int64_t i = 0; i < kCount; i += 4) {
+            const __m256d depth =
+                _mm256_andnot_pd(_mm256_set1_pd(-0.0),
+                                 _mm256_sub_pd(_mm256_set1_pd(b.center), _mm256_cvtps_pd(_mm_loadu_ps(logits + i))));
+            const __m256d place =
+                _mm256_min_pd(_mm256_mul_pd(depth, _mm256_set1_pd(b.scale)), _mm256_set1_pd(Buckets::kCount - 1));
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(at + i), _mm256_cvttpd_epi32(place));
+        }
     }
 
 private:
-    Sum weights(__m128 v) const {
-        const __m256d depth = _mm256_sub_pd(top_, _mm256_cvtps_pd(v));
+    static __m256i add_where(__m256i sum, __m128i in, __m256i weights) {
+        return _mm256_add_epi64(sum, _mm256_and_si256(_mm256_cvtepi32_epi64(in), weights));
+    }
+
+    // kExponentBase + t, as bits.
+    __m256i exponents(__m128 logits) const {
+        const __m256d depth = _mm256_sub_pd(top_, _mm256_cvtps_pd(logits));
         const __m256d t = _mm256_add_pd(_mm256_mul_pd(depth, rate_), _mm256_set1_pd(kExponentBase));
-        const __m256i bits = _mm256_castpd_si256(_mm256_min_pd(t, _mm256_set1_pd(kExponentEnd)));
-        const __m256i index = _mm256_and_si256(_mm256_srli_epi64(bits, 27), _mm256_set1_epi64x(kWeightSteps - 1));
-        const __m256i step = _mm256_cvtepu32_epi64(
-            _mm256_i64gather_epi32(reinterpret_cast<const int*>(steps_), index, sizeof(uint32_t)));
+        return _mm256_castpd_si256(_mm256_min_pd(t, _mm256_set1_pd(kExponentEnd)));
+    }
+
+    // Eight steps by five bits at the head of each number: by three of four tables of eight, by two of those.
+    __m256i steps_of(__m256i fractions) const {
+        const __m256i at = _mm256_srli_epi32(fractions, 27);
+        const __m256 odd = _mm256_castsi256_ps(_mm256_slli_epi32(fractions, 1));
+        auto of_table = [&](int i) { return _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(steps_[i], at)); };
+        const __m256 first = _mm256_blendv_ps(of_table(0), of_table(1), odd);
+        const __m256 second = _mm256_blendv_ps(of_table(2), of_table(3), odd);
+        return _mm256_castps_si256(_mm256_blendv_ps(first, second, _mm256_castsi256_ps(fractions)));
+    }
+
+    // step: in the lower halves.
+    __m256i weights(__m256i bits, __m256i step) const {
         const __m256i s = _mm256_slli_epi64(bits, 5);
         const __m256i c = _mm256_srli_epi64(_mm256_mul_epu32(_mm256_set1_epi64x(kWeightC), s), 32);
         const __m256i u = _mm256_sub_epi64(_mm256_set1_epi64x(kWeightB), c);
@@ -154,9 +185,15 @@ private:
         return _mm256_srlv_epi64(_mm256_mul_epu32(step, power), _mm256_add_epi64(whole, id_bits_));
     }
 
+    Sum weights(__m256 v) const {
+        const __m256i low = exponents(_mm256_castps256_ps128(v));
+        const __m256i high = exponents(_mm256_extractf128_ps(v, 1));
+        const __m256i steps = steps_of(_mm256_blend_epi32(low, _mm256_slli_epi64(high, 32), 0xaa));
+        return {weights(low, steps), weights(high, _mm256_srli_epi64(steps, 32))};
+    }
+
     __m256d top_, rate_;
-    __m256i id_bits_;
-    uint32_t steps_[kWeightSteps];
+    __m256i id_bits_, steps_[4];
 };
 
 #else
@@ -171,6 +208,7 @@ public:
     }
 
     static Sum zero() { return 0; }
+    static Sum add(Sum a, Sum b) { return a + b; }
     static uint64_t total(Sum a) { return a; }
     static void store(uint64_t* at, Sum a) { *at = a; }
 

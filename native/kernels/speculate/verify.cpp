@@ -1,202 +1,12 @@
 // verify.cpp: ct_verify: requests dealt over the team, and before them rows where requests are few.
 #include "kernels/speculate/verify.h"
 
-#include <algorithm>
-#include <optional>
-
-#include "kernels/sampling/row.h"
 #include "kernels/sampling/slot.h"
+#include "kernels/speculate/rest.h"
+#include "kernels/speculate/taken_row.h"
 
 namespace ct {
 namespace {
-
-constexpr int64_t kBlock = 1024;  // tokens of r that share a sum
-
-// A thread's memory for what is left of a row.
-struct RestMemory {
-    uint64_t* rest;  // one a token
-    uint64_t* sums;  // one a block
-    int32_t* ids;    // one a token
-
-    static size_t blocks_of(int64_t vocab_size) { return static_cast<size_t>((vocab_size + kBlock - 1) / kBlock); }
-    static size_t bytes(int64_t vocab_size) {
-        return static_cast<size_t>(vocab_size) * (sizeof(uint64_t) + sizeof(int32_t)) +
-               blocks_of(vocab_size) * sizeof(uint64_t);
-    }
-    static RestMemory at(unsigned char* memory, int64_t vocab_size) {
-        auto* rest = reinterpret_cast<uint64_t*>(memory);
-        uint64_t* sums = rest + vocab_size;
-        return {rest, sums, reinterpret_cast<int32_t*>(sums + blocks_of(vocab_size))};
-    }
-};
-
-// r of a row: of every token, or of the few that the row keeps, by ascending id. Sums of blocks, so that a draw looks into
-// one block alone.
-class Rest {
-public:
-    Rest(const RestMemory& memory, const SamplingPasses& passes) : m_(memory), passes_(passes) {}
-
-    // x: stays as it is until the next subtract or remove.
-    void begin(Row& x, int64_t vocab_size, double scale) {
-        rate_ = rest_rate(scale, x.mass());
-        is_list_ = x.listed() >= 0;
-        size_ = 0;
-        left_ = 1;
-        if (!is_list_) {
-            size_ = vocab_size;
-            begun_ = &x;
-            return;
-        }
-        x.each_weight([&](int64_t id, uint64_t) { m_.ids[size_++] = static_cast<int32_t>(id); });
-        std::sort(m_.ids, m_.ids + size_);
-        x.each_weight([&](int64_t id, uint64_t weight) { m_.rest[place_of(id)] = rest_of(weight, rate_); });
-    }
-
-    void subtract(Row& y) {
-        const double rate = rest_rate(left_, y.mass());
-        if (!is_list_ && y.listed() < 0) return subtract_row(y, rate);
-        settle();
-        auto take = [&](int64_t at, uint64_t weight) {
-            const uint64_t off = rest_of(weight, rate);
-            m_.rest[at] = m_.rest[at] > off ? m_.rest[at] - off : 0;
-        };
-        if (y.listed() < 0) {
-            for (int64_t i = 0; i < size_; ++i) {
-                const uint64_t key = y.key_of(m_.ids[i]);
-                if (key != 0) take(i, y.weight_of(key));
-            }
-        } else {
-            y.each_weight([&](int64_t id, uint64_t weight) {
-                const int64_t at = place_of(id);
-                if (at >= 0) take(at, weight);
-            });
-        }
-        add_up();
-    }
-
-    void remove(int64_t id) {
-        settle();
-        const int64_t at = place_of(id);
-        if (at >= 0) m_.rest[at] = 0;
-        add_up();
-    }
-
-    double left() const { return left_; }
-
-    double of(int64_t id) const {
-        const int64_t at = place_of(id);
-        return at < 0 ? 0 : static_cast<double>(m_.rest[at]) / kWholeRest;
-    }
-
-    int64_t draw(double uniform) const {
-        const uint64_t target = target_of(uniform * static_cast<double>(sum_), sum_);
-        uint64_t sum = 0;
-        const uint64_t* block = m_.sums;
-        for (; sum + *block < target; ++block) sum += *block;
-        int64_t at = (block - m_.sums) * kBlock;
-        while ((sum += m_.rest[at]) < target) ++at;
-        return is_list_ ? m_.ids[at] : at;
-    }
-
-private:
-    int64_t place_of(int64_t id) const {
-        if (!is_list_) return id;
-        const int32_t* found = std::lower_bound(m_.ids, m_.ids + size_, static_cast<int32_t>(id));
-        return found < m_.ids + size_ && *found == id ? found - m_.ids : -1;
-    }
-
-    template <typename Body>
-    void each_block(const Body& body) const {
-        for (int64_t begin = 0; begin < size_; begin += kBlock) body(begin, std::min(size_, begin + kBlock));
-    }
-
-    // r of one block of the row that it begins with.
-    void begin_block(int64_t begin, int64_t end) const {
-        begun_->each_band(begin, end, [&](int64_t from, int64_t to, const Weigher& w, float low, float high) {
-            passes_.begin_rest(m_.rest + from, begun_->logits() + from, to - from, w, low, high, rate_);
-        });
-    }
-
-    // Writes r of what it begins with.
-    void settle() {
-        if (!begun_) return;
-        each_block([&](int64_t begin, int64_t end) { begin_block(begin, end); });
-        begun_ = nullptr;
-    }
-
-    // Both rows block by block.
-    void subtract_row(Row& y, double rate) {
-        sum_ = 0;
-        each_block([&](int64_t begin, int64_t end) {
-            if (begun_) begin_block(begin, end);
-            uint64_t sum = 0;
-            y.each_band(begin, end, [&](int64_t from, int64_t to, const Weigher& w, float low, float high) {
-                sum += passes_.subtract_rest(m_.rest + from, y.logits() + from, to - from, w, low, high, rate);
-            });
-            m_.sums[begin / kBlock] = sum;
-            sum_ += sum;
-        });
-        begun_ = nullptr;
-        left_ = static_cast<double>(sum_) / kWholeRest;
-    }
-
-    void add_up() {
-        sum_ = 0;
-        each_block([&](int64_t begin, int64_t end) {
-            uint64_t sum = 0;
-            for (int64_t i = begin; i < end; ++i) sum += m_.rest[i];
-            m_.sums[begin / kBlock] = sum;
-            sum_ += sum;
-        });
-        left_ = static_cast<double>(sum_) / kWholeRest;
-    }
-
-    const RestMemory m_;
-    const SamplingPasses& passes_;
-    Row* begun_ = nullptr;  // the row whose r is not written yet, by rate_
-    double rate_ = 0;
-    bool is_list_ = false;
-    int64_t size_ = 0;
-    uint64_t sum_ = 0;
-    double left_ = 1;  // sum_, of kWholeRest
-};
-
-// A row as its chain has left it, in a memory of its own.
-class TakenRow {
-public:
-    TakenRow(const SampleArgs& rows, const SamplingPasses& passes, const RowMemory& memory)
-        : rows_(rows), passes_(passes), memory_(memory) {}
-
-    // A ct_sample_status. owns: the row may change its slot.
-    int32_t take(int64_t r, bool owns) {
-        if (r == at_) return status_;
-        at_ = r;
-        x_.reset();
-        // What such a row points at may not be there.
-        if (!can_verify(rows_, rows_.rows[r], owns)) return status_ = CT_SAMPLE_INVALID;
-        row_ = &x_.emplace(rows_, passes_, memory_, r, nullptr);
-        status_ = row_->begin();
-        if (status_ == CT_SAMPLE_OK) status_ = run_chain(*row_, rows_.rows[r], 0);
-        return status_;
-    }
-
-    // Of the row that was taken, which has not failed.
-    Row& row() { return *row_; }
-    double share_of(int64_t id) {
-        const uint64_t key = row_->key_of(id);
-        return key == 0 ? 0 : static_cast<double>(row_->weight_of(key)) / static_cast<double>(row_->mass());
-    }
-    int32_t draw() { return static_cast<int32_t>(row_->code.id(ct::draw(*row_, rows_.rows[at_]))); }
-
-private:
-    const SampleArgs& rows_;
-    const SamplingPasses& passes_;
-    const RowMemory memory_;
-    std::optional<Row> x_;
-    Row* row_ = nullptr;  // in x_
-    int64_t at_ = -1;
-    int32_t status_ = CT_SAMPLE_INVALID;
-};
 
 struct Verify : VerifyArgs {
     const SamplingPasses* passes;
@@ -210,28 +20,42 @@ struct Verify : VerifyArgs {
 
     bool is_token(int32_t id) const { return id >= 0 && id < vocab_size; }
 
-    void note_target(const RequestShape& shape, int32_t i, TakenRow& x) const {
+    // Returns the row's status.
+    int32_t note_target(const RequestShape& shape, int32_t i, TakenRow& x) const {
         RowFacts& fact = facts()[shape.begin + i];
-        fact.status = x.take(shape.begin + i, i == 0);
+        const Look look = first_look(shape, i);
+        const int32_t fault = x.take(shape.begin + i, i == 0, look);
+        fact.status = fault;
         fact.drawn = kNotDrawn;
         fact.knows_target = true;
-        if (fact.status != CT_SAMPLE_OK || draws_at_once(*this, shape, i)) return;
+        if (fault == CT_SAMPLE_OK && !draws_at_once(*this, shape, i)) note_shares(shape, i, x, look);
+        return fault;
+    }
+
+    // The sampler's draw asks more of a row's mass than a coin does; a block's shares are products of many.
+    Look first_look(const RequestShape& shape, int32_t i) const {
+        return shape.is_block ? Look::kExact : draws_at_once(*this, shape, i) ? Look::kTight : Look::kLoose;
+    }
+
+    void note_shares(const RequestShape& shape, int32_t i, TakenRow& x, Look look) const {
         for (int32_t j = i + 1; j < shape.size; ++j) {
             const int64_t node = shape.begin + j;
             if ((parents ? parents[node] : j - 1) != i || !is_token(draft_ids[node])) continue;
-            facts()[node].p = x.share_of(draft_ids[node]);
+            facts()[node].p = x.share_of(draft_ids[node], look);
         }
     }
 
     // For the nodes from begin to end whose tokens were drawn from it.
-    void note_draft(int64_t d, int64_t begin, int64_t end, TakenRow& y) const {
-        const int32_t fault = y.take(d, false);
+    void note_draft(int64_t d, int64_t begin, int64_t end, TakenRow& y, Look look) const {
+        const int32_t fault = y.take(d, false, look);
         for (int64_t node = begin; node < end; ++node) {
             if (draft_rows[node] != d) continue;
             RowFacts& fact = facts()[node];
             fact.draft_status = fault;
             fact.knows_draft = true;
-            if (fault == CT_SAMPLE_OK && is_token(draft_ids[node])) fact.q = y.share_of(draft_ids[node]);
+            if (fault == CT_SAMPLE_OK && is_token(draft_ids[node])) {
+                fact.q = y.share_of(draft_ids[node], look);
+            }
         }
     }
 
@@ -261,32 +85,37 @@ public:
         return TreeFacts::status(i);
     }
     double p(int32_t j) {
-        know_target(parent(j));
+        know_shares(j, Look::kExact);
         return TreeFacts::p(j);
     }
     double q(int32_t j) {
-        know_draft(j);
+        know_shares(j, Look::kExact);
         return TreeFacts::q(j);
+    }
+    bool stands(int32_t i, int32_t j) {
+        know_shares(j, Look::kLoose);
+        const Share& q = has_draft(j) ? facts_[j].q : kCertain;
+        return is_below_share(number(i, CT_TAG_ACCEPT, 0), facts_[j].p, q, [&](Look look) { know_shares(j, look); });
     }
 
     int32_t draw(int32_t i) {
         know_target(i);
         if (facts_[i].drawn == kNotDrawn) {
-            target_.take(row(i), i == 0);
+            target_.take(row(i), i == 0, Look::kTight);
             facts_[i].drawn = target_.draw();
         }
         return facts_[i].drawn;
     }
 
     void begin(int32_t i, double scale) {
-        target_.take(row(i), i == 0);
+        target_.take(row(i), i == 0, Look::kExact);
         rest_.begin(target_.row(), a.vocab_size, scale);
     }
 
     void subtract(int32_t j) {
         if (!has_draft(j)) return rest_.remove(token(j));
-        draft_.take(a.draft_rows[row(j)], false);
-        rest_.subtract(draft_.row());
+        draft_.take(a.draft_rows[row(j)], false, Look::kExact);
+        rest_.subtract(draft_.row(), !a.parents && !shape_.is_block);
     }
 
     double left() const { return rest_.left(); }
@@ -303,7 +132,22 @@ private:
     }
     void know_draft(int32_t j) {
         if (facts_[j].knows_draft || !has_draft(j) || a.draft_rows[row(j)] >= a.num_draft_rows) return;
-        v_.note_draft(a.draft_rows[row(j)], shape_.begin, shape_.begin + shape_.size, draft_);
+        note_draft(j, shape_.is_block ? Look::kExact : Look::kLoose);
+    }
+    void note_draft(int32_t j, Look look) {
+        v_.note_draft(a.draft_rows[row(j)], shape_.begin, shape_.begin + shape_.size, draft_, look);
+    }
+    // Of a candidate, whose parent's row has not failed.
+    void know_shares(int32_t j, Look look) {
+        const int32_t i = parent(j);
+        know_target(i);
+        know_draft(j);
+        if (look == Look::kLoose) return;
+        if (!facts_[j].p.is_exact()) {
+            target_.take(row(i), i == 0, look);
+            v_.note_shares(shape_, i, target_, look);
+        }
+        if (has_draft(j) && !facts_[j].q.is_exact()) note_draft(j, look);
     }
 
     const Verify& v_;
@@ -328,14 +172,14 @@ void Verify::look_at_all(Team& team, const SampleArgs& target, const SampleArgs&
         const RowMemory memory = RowMemory::at(memory_of(team, thread), vocab_size);
         const bool of_draft = part >= num_rows;
         TakenRow x(of_draft ? draft : target, *passes, memory);
-        if (of_draft) return note_draft(part - num_rows, 0, num_rows, x);
+        if (of_draft) return note_draft(part - num_rows, 0, num_rows, x, Look::kLoose);
         const int64_t request = request_of(*this, part);
         if (request < 0) return;
         const RequestShape shape(*this, request);
         if (!shape.is_valid) return;
         const auto i = static_cast<int32_t>(part - shape.begin);
-        note_target(shape, i, x);
-        if (facts()[part].status == CT_SAMPLE_OK && draws_at_once(*this, shape, i)) facts()[part].drawn = x.draw();
+        const int32_t fault = note_target(shape, i, x);
+        if (fault == CT_SAMPLE_OK && draws_at_once(*this, shape, i)) facts()[part].drawn = x.draw();
     });
 }
 

@@ -79,7 +79,7 @@ __device__ inline void note_target(const Verify& k, const ct::RequestShape& shap
         const int64_t node = shape.begin + j;
         if ((a.parents ? a.parents[node] : j - 1) != i || !is_token(a, node)) continue;
         const double p = share_of(x, a.draft_ids[node], mass);
-        if (threadIdx.x == 0) k.facts[node].p = p;
+        if (threadIdx.x == 0) k.facts[node].p = {p, p};
     }
 }
 
@@ -101,7 +101,7 @@ __device__ inline void note_draft(SampleShared& s, const Verify& k, BlockRow& y,
             const double q = asked ? share_of(y, a.draft_ids[node], mass) : 0;
             if (threadIdx.x != 0) continue;
             k.facts[node].draft_status = status;
-            k.facts[node].q = q;
+            k.facts[node].q = {q, q};
         }
         __syncthreads();
     }

@@ -5,7 +5,8 @@
 // fail, what would it draw, how probable are the drafts behind it). The walk needs no more, until a draft that was drawn by
 // chance is refused: then the target's row and the draft's are looked at again, and what is left of p lies in memory for a
 // moment, in whole numbers. A GPU takes every row through the chain at first, a block each; the CPU takes those that the
-// walk comes to, when it comes to them.
+// walk comes to, when it comes to them, and at first knows a probability by bounds: of a coin that is not between them it
+// needs to know no more.
 #pragma once
 
 #include "core/backend.h"
@@ -17,9 +18,16 @@ namespace ct {
 inline constexpr double kWholeRest = 0x1p60;  // r of mass 1
 inline constexpr int32_t kNotDrawn = -2;
 
+// A probability: not below low, not above high. A GPU knows it exactly.
+struct Share {
+    double low, high;
+    CT_HOST_DEVICE bool is_exact() const { return low == high; }
+};
+inline constexpr Share kCertain{1, 1};
+
 // Of row i of the target, and of the node that it is.
 struct RowFacts {
-    double p, q;
+    Share p, q;
     int32_t status;
     int32_t drawn;         // from p; kNotDrawn: nobody has yet
     int32_t draft_status;  // of the node's draft row; garbage where it has none
@@ -125,8 +133,9 @@ public:
     }
     CT_HOST_DEVICE bool is_block() const { return shape_.is_block; }
     CT_HOST_DEVICE int32_t status(int32_t i) const { return facts_[i].status; }
-    CT_HOST_DEVICE double p(int32_t j) const { return facts_[j].p; }
-    CT_HOST_DEVICE double q(int32_t j) const { return has_draft(j) ? facts_[j].q : 1.0; }
+    CT_HOST_DEVICE double p(int32_t j) const { return facts_[j].p.low; }
+    CT_HOST_DEVICE double q(int32_t j) const { return has_draft(j) ? facts_[j].q.low : 1.0; }
+    CT_HOST_DEVICE bool stands(int32_t i, int32_t j) const { return accepts(i, 0, share_of(p(j), q(j))); }
     CT_HOST_DEVICE bool accepts(int32_t i, uint32_t use, double share) const {
         return number(i, CT_TAG_ACCEPT, use) < share;
     }

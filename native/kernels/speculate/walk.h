@@ -10,7 +10,8 @@
 //   bool is_block()                  the request is verified as a block
 //   int32_t status(i)                a ct_sample_status of row i of the target
 //   double p(j), q(j)                probability of the node's token in its parent's row and in its draft row
-//   bool accepts(i, use, double share)   a coin of row i is below the share
+//   bool stands(i, j)                a coin of row i is below share_of(p(j), q(j))
+//   bool accepts(i, use, double share)   another of its coins is below the share
 //   int32_t draw(i)                  a token from p of row i
 //   void begin(i, double scale)      r = scale * p of row i; left() = 1
 //   void subtract(j)                 r = max(r - left() * q of node j, 0); left() = the sum of r
@@ -26,6 +27,10 @@
 
 namespace ct {
 
+CT_HOST_DEVICE [[gnu::always_inline]] inline double share_of(double p, double q) {
+    return q > 0 && p > 0 ? p / q : 0.0;
+}
+
 template <typename Tree>
 CT_HOST_DEVICE [[gnu::always_inline]] inline bool is_child(Tree& x, int32_t j, int32_t of) {
     return x.parent(j) == of && x.is_candidate(j);
@@ -37,16 +42,20 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline int32_t draw_after_refusal(Tree& x,
     return x.left() > 0 ? x.draw_rest(i) : x.draw(i);
 }
 
+template <typename Tree>
+CT_HOST_DEVICE [[gnu::always_inline]] inline double rest_share(Tree& x, int32_t j) {
+    const double q = x.q(j);
+    const double p = x.rest(j);
+    return q > 0 && p > 0 ? p / (q * x.left()) : 0.0;
+}
+
 // The first child that stands, or -1; *token: it or what is emitted in its place. Some child has a draft row.
 template <typename Tree>
 CT_HOST_DEVICE [[gnu::always_inline]] inline int32_t ask_children(Tree& x, int32_t i, int32_t* token) {
     uint32_t asked = 0;
     for (int32_t j = i + 1; j < x.size(); ++j) {
         if (!is_child(x, j, i)) continue;
-        const double q = x.q(j);
-        const double p = asked == 0 ? x.p(j) : x.rest(j);
-        const double share = q > 0 && p > 0 ? p / (asked == 0 ? q : q * x.left()) : 0.0;
-        if (x.accepts(i, asked, share)) {
+        if (asked == 0 ? x.stands(i, j) : x.accepts(i, asked, rest_share(x, j))) {
             *token = x.token(j);
             return j;
         }

@@ -44,6 +44,7 @@ public:
     int32_t status(int32_t i) const { return t_.p[at(i)].empty() ? CT_SAMPLE_NOT_FINITE : CT_SAMPLE_OK; }
     double p(int32_t j) const { return t_.p[at(parent(j))][at(token(j))]; }
     double q(int32_t j) const { return has_draft(j) ? t_.q[at(j)][at(token(j))] : 1; }
+    bool stands(int32_t i, int32_t j) { return accepts(i, 0, ct::share_of(p(j), q(j))); }
     bool accepts(int32_t i, uint32_t use, double share) { return chance_.accepts(i, use, share); }
     int32_t draw(int32_t i) { return chance_.draw(i, t_.p[at(i)]); }
     void begin(int32_t i, double scale) {

@@ -1,0 +1,106 @@
+// row_bounds.cpp: one row of ct_sample on the CPU: how much it weighs at least and at most, and answers that follow from
+// that alone. What the bounds leave open is asked of the exact mass, so that no answer depends on them.
+//
+// How far off a rough mass is. Of a weight 2^t, t = (logit - from) * rate, three roundings of float32 (the difference, the
+// rate, their product) change t by |t| 3 / 2^24 at most, and with it the weight by ln 2 times that share. Over the row that is
+// the mean of |t| by weight: no logit stands further than kRoughReach above `from`, so the mean is at most kRoughReach + the
+// mean depth D below the top; D = entropy - log2(mass / top's weight) <= log2(tokens). Besides, polynomial, its roundings and
+// eight sums of float32 make 8e-7. A loose weight is (1 + f) / 2^f times too large as well, f in [0, 1).
+// Of the exact mass: a weight is right to 2e-9, and rounded down to a whole number.
+#include "kernels/sampling/row.h"
+
+namespace ct {
+
+namespace {
+
+constexpr double kPerDoubling = 1.25e-7;    // > ln 2 * 3 / 2^24
+constexpr double kBesides = 16;             // (kBesides - kRoughReach) * kPerDoubling = 1e-6
+constexpr double kLooseExcess = 1.0614757;  // (1 + f) / 2^f where it is largest, at f = 1 / ln 2 - 1
+constexpr double kLooseRounding = 0x1p-11;  // t is right to 2^-24 of thrice the largest, kRoughLargest + 135
+
+}  // namespace
+
+double Row::temperature_of_mass() const {
+    const bool changes = p_.mask_row >= 0 || p_.allowed_row >= 0 || p_.bias_begin < p_.bias_end ||
+                         edits(CT_STEP_PENALTIES) || edits(CT_STEP_DRY);
+    if (changes || is_greedy(p_)) return 0;
+    double found = 1;
+    for (int i = 0;; ++i) {
+        const int step = step_of(p_, i);
+        if (step == CT_STEP_END || step == CT_STEP_TOP_P) {
+            if (step == CT_STEP_END || p_.top_p < 1) return found;
+            continue;
+        }
+        const Asks asks = asks_of(p_, n_, step);
+        if (asks == Asks::kOff) continue;
+        if (step != CT_STEP_TEMPERATURE || asks != Asks::kNothing) return 0;
+        found *= static_cast<double>(p_.temperature);
+    }
+}
+
+bool Row::look_roughly(Look look) {
+    const double asked = look == Look::kExact ? 0 : temperature_of_mass();
+    const double rate = kLog2E / asked;
+    // So that the rate is no less exact as a float32, and no weight loses its place.
+    if (!(asked > 0 && rate > 0x1p-60 && rate < 0x1p60)) return false;
+    const bool halves = a_.logits_dtype == CT_BF16;
+    const auto* logits = static_cast<const unsigned char*>(a_.logits) + r_ * a_.logits_stride * (halves ? 2 : 4);
+    // Which tokens a top-p keeps asks for more than a coin.
+    look_ = p_.top_p < 1 ? Look::kTight : look;
+    rough_temperature_ = asked;
+    rough_ = passes_.rough_mass(m_.maxima, logits, a_.logits_dtype, look_ == Look::kTight, n_, rate);
+    maxima_ = m_.maxima;
+    values_ = halves ? m_.values : reinterpret_cast<const float*>(logits);
+    halves_ = halves ? reinterpret_cast<const bf16*>(logits) : nullptr;
+    return true;
+}
+
+void Row::widen() {
+    if (!halves_) return;
+    passes_.chunk_maxima_bf16(m_.maxima, m_.values, halves_, n_);
+    halves_ = nullptr;
+}
+
+MassBounds Row::mass_bounds(Look look) {
+    const KeyRange all = whole_range(code);
+    const bool is_rough = known_mass_ == 0 && !is_list() && rough_.sum > 0 && rough_temperature_ == temperature &&
+                          range.low == all.low && range.high == all.high;
+    if (!is_rough || look == Look::kExact) {
+        const uint64_t exact = mass();
+        return {exact, exact};
+    }
+    const Weigher w = weigher();
+    if (look == Look::kTight && look_ == Look::kLoose) {
+        const void* logits = halves_ ? static_cast<const void*>(halves_) : values_;
+        rough_ = passes_.rough_mass(m_.maxima, logits, halves_ ? CT_BF16 : CT_F32, true, n_, w.rate);
+        look_ = Look::kTight;
+    }
+    const double about =
+        rough_.sum * std::exp2((static_cast<double>(rough_.from) - static_cast<double>(top)) * w.rate) * w.unit();
+    const double off = (code.id_bits + kBesides) * kPerDoubling;
+    double low = about * (1 - off);
+    double high = about * (1 + off);
+    if (look_ == Look::kLoose) {
+        low = low * (1 - kLooseRounding) / kLooseExcess;
+        high *= 1 + kLooseRounding;
+    }
+    // What is rounded down, and what stands in chunks that are not weighed: half a doubling for the floor's own rounding.
+    low -= static_cast<double>(n_);
+    high += static_cast<double>(n_) * std::exp2(0.5 - kRoughDepth) * w.unit();
+    return {low > w.unit() ? static_cast<uint64_t>(low) : static_cast<uint64_t>(w.unit()),
+            static_cast<uint64_t>(high) + 1};
+}
+
+Reached Row::key_at_share(double share, uint64_t) {
+    const MassBounds whole = mass_bounds(Look::kTight);
+    const uint64_t low = target_of(share * static_cast<double>(whole.low), whole.low);
+    const uint64_t high = target_of(share * static_cast<double>(whole.high), whole.high);
+    // The exact target lies between both. Where the token that reaches the one is the one that reaches the other, it is
+    // the exact one's too.
+    const Reached reached = key_at_mass(high);
+    if (low == high || (reached.mass >= high && reached.mass - weight_of(reached.key) < low)) return reached;
+    const uint64_t exact = mass();
+    return key_at_mass(target_of(share * static_cast<double>(exact), exact));
+}
+
+}  // namespace ct
