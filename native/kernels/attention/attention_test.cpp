@@ -1,6 +1,7 @@
 // attention_test.cpp: ct_paged_attention against plain loops in double, bit for bit against itself in other batches,
 // and against callers that lie.
 #include "kernels/attention/attention_batch.h"
+#include "tests/kernel_testing.h"
 
 namespace {
 
@@ -32,8 +33,6 @@ void check_against_simple(const Batch& batch) {
     CHECK(batch.padding_is_untouched());
 }
 
-const std::vector<int32_t> kIsas = {CT_ISA_SCALAR, CT_ISA_AVX2, CT_ISA_AVX512};
-
 // ---- tests ---------------------------------------------------------------------------------------------------------
 
 void matches_plain_loops_at_every_length() {
@@ -47,10 +46,9 @@ void matches_plain_loops_at_every_length() {
     mixed.push_back({0, 40, 2});  // in the batch, but nothing asked
     mixed.push_back({17, 17, 3});
     mixed.push_back({129, 129, 4});
-    for (int32_t isa : kIsas) {
+    for (int32_t isa : tested_isas()) {
         for (int threads : {1, 2}) {
             Device device(threads, isa);
-            if (!device.present()) continue;
             for (int32_t types = 0; types < 8; ++types) {
                 Shape shape;
                 shape.dtype = types & 1;
@@ -73,9 +71,8 @@ void matches_plain_loops_at_every_length() {
 
 void matches_plain_loops_in_every_shape() {
     Random random(1);
-    for (int32_t isa : kIsas) {
+    for (int32_t isa : tested_isas()) {
         Device device(2, isa);
-        if (!device.present()) continue;
         for (int32_t head_dim : {16, 32, 64, 80, 96, 128, 256}) {
             for (int32_t group : {1, 2, 3, 4, 7, 8, 56}) {
                 if (group == 56 && head_dim != 16) continue;  // more heads than a tile has rows
@@ -111,9 +108,8 @@ void matches_plain_loops_with_latent_attention() {
         bool values_in_keys;
     };
     Random random(2);
-    for (int32_t isa : kIsas) {
+    for (int32_t isa : tested_isas()) {
         Device device(2, isa);
-        if (!device.present()) continue;
         for (const Dims& dims : {Dims{48, 32, true},
                                  {16, 16, true},
                                  {80, 16, true},
@@ -145,9 +141,8 @@ void matches_plain_loops_with_latent_attention() {
 // The rows of a sequence computed whole must be those of any chunks, neighbours, tables and threads.
 void rows_do_not_depend_on_the_batch() {
     constexpr int32_t kLength = 600;
-    for (int32_t isa : kIsas) {
+    for (int32_t isa : tested_isas()) {
         Device one(1, isa), two(2, isa), five(5, isa);
-        if (!one.present()) continue;
         for (int32_t variant = 0; variant < 9; ++variant) {
             Shape shape;
             shape.kv_heads = variant == 4 || variant == 8 ? 1 : 2;
@@ -195,9 +190,8 @@ void rows_do_not_depend_on_the_batch() {
 
 // A row sees neither the NaN of a later token nor the one before its window.
 void does_not_touch_what_a_row_does_not_see() {
-    for (int32_t isa : kIsas) {
+    for (int32_t isa : tested_isas()) {
         Device device(2, isa);
-        if (!device.present()) continue;
         for (int32_t kv_dtype : {CT_F32, CT_BF16, CT_F16, CT_F8_E4M3}) {
             Shape shape;
             shape.window = 20;
@@ -224,9 +218,8 @@ void does_not_touch_what_a_row_does_not_see() {
 
 // Of a single key the value comes out as it is stored.
 void every_byte_is_its_number() {
-    for (int32_t isa : kIsas) {
+    for (int32_t isa : tested_isas()) {
         Device device(1, isa);
-        if (!device.present()) continue;
         Shape shape;
         shape.kv_heads = shape.group = 1;
         shape.head_dim = 256;
@@ -258,9 +251,8 @@ void contradictory_data_spoil_their_own_sequence_only() {
         [](Batch& b) { b.lens.at[1] = INT32_MAX; },
         [](Batch& b) { b.lens.at[1] = static_cast<int32_t>(b.params.max_blocks * 16 + 1); },
     };
-    for (int32_t isa : kIsas) {
+    for (int32_t isa : tested_isas()) {
         Device device(2, isa);
-        if (!device.present()) continue;
         for (size_t i = 0; i < spoils.size(); ++i) {
             context = "isa " + std::to_string(isa) + " spoil " + std::to_string(i);
             Batch clean(device, Shape{}, seqs), batch(device, Shape{}, seqs);

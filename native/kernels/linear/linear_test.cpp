@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "tests/testing.h"
+#include "tests/kernel_testing.h"
 
 namespace {
 
@@ -11,8 +11,6 @@ using testing::Device;
 using testing::Random;
 
 const char* isa_name(int32_t isa) { return isa == CT_ISA_AVX512 ? "avx512" : isa == CT_ISA_AVX2 ? "avx2" : "scalar"; }
-
-constexpr int32_t kIsas[] = {CT_ISA_SCALAR, CT_ISA_AVX2, CT_ISA_AVX512};
 
 struct Dtypes {
     int32_t w;  // of the source
@@ -390,12 +388,8 @@ void refuses_hostile_linears(Device& device) {
 }  // namespace
 
 int main() {
-    for (const int32_t isa : kIsas) {
+    for (const int32_t isa : testing::tested_isas()) {
         Device device(2, isa);
-        if (!device.present()) {
-            std::printf("linear: this machine lacks %s\n", isa_name(isa));
-            continue;
-        }
         matches_plain_loops_at_every_edge(device);
         keeps_infinities_and_nans_in_their_rows(device);
         for (const int32_t w : {CT_BF16, CT_F32}) {
