@@ -27,7 +27,7 @@ inline constexpr int kGroupTokens = kGroupBlocks * CT_KV_BLOCK_SIZE;
 inline constexpr int kScoreStride = kPieceTokens + 16;
 
 // Floats from one row's record to the next; max and sum follow the head_dim_v values.
-static constexpr int64_t record_stride(int64_t head_dim_v) { return head_dim_v + 16; }
+constexpr int64_t record_stride(int64_t head_dim_v) { return head_dim_v + 16; }
 
 // Places of the piece that a row sees: [begin, end), empty if equal.
 struct Visible {
