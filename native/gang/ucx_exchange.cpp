@@ -5,8 +5,9 @@
 //
 // UCX 1.13 survives the death of a peer in two ways only. Between hosts by its own handling of errors. That would give
 // up shared memory on one host, where it goes without, and there a read of another process's memory by UCX ends this
-// process if the other is gone (an assertion, or a fatal error). So UCX's messages go through its own buffers ("eager"):
-// nobody reads or writes the caller's memory but UCX in this process, while it is progressed.
+// process if the other is gone (an assertion, or a fatal error); over TCP the same befalls a part that is sent from the
+// caller's memory. So all of UCX's messages go through its own buffers ("eager", without "zcopy"): nobody reads or writes
+// the caller's memory but UCX in this process, while it is progressed.
 //
 // That is two copies. Of a large part on one host the message is an offer instead, from where the receiver copies the
 // part itself (peer_memory.h), where that is permitted; it then says that it has, for which the sender waits. A rank

@@ -27,10 +27,12 @@ int32_t UcxWorker::open() {
     ucp_config_t* config = nullptr;
     ucs_status_t status = ucx_.config_read(nullptr, nullptr, &config);
     if (status != UCS_OK) return fail(CT_TRANSPORT, "ct_ucx_open: ucp_config_read: %s", ucx_.status_string(status));
-    status = ucx_.config_modify(config, "RNDV_THRESH", "inf");
-    if (status != UCS_OK) {
-        ucx_.config_release(config);
-        return fail(CT_TRANSPORT, "ct_ucx_open: RNDV_THRESH: %s", ucx_.status_string(status));
+    for (const char* threshold : {"RNDV_THRESH", "ZCOPY_THRESH"}) {
+        status = ucx_.config_modify(config, threshold, "inf");
+        if (status != UCS_OK) {
+            ucx_.config_release(config);
+            return fail(CT_TRANSPORT, "ct_ucx_open: %s: %s", threshold, ucx_.status_string(status));
+        }
     }
     ucp_params_t params{};
     params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_ESTIMATED_NUM_EPS;
