@@ -7,20 +7,22 @@ import java.util.Arrays;
  * less time a token in passes of about its size. Tokens do not depend on it.
  *
  * <p>A size is a power of two of tokens. Both ways are tried by turns at first; from then on the
- * way that loses is tried again now and then, the less often the longer it has lost.
+ * way that loses is tried again now and then, the less often the longer it has lost. A pass is
+ * compared with the one before it alone, where that went the other way: the machine may have been
+ * another a second ago.
  */
 final class MicroBatchChoice {
     private static final int SIZES = 32;
 
-    /** Of each way, before one is chosen. */
-    static final int FIRST_TRIES = 3;
+    /** Comparisons before a way is chosen. */
+    static final int FIRST_TRIES = 5;
 
     /** Passes from one try of the way that loses to the next. */
     static final int LEAST_GAP = 16;
 
     static final int MOST_GAP = 256;
 
-    /** Passes of each way whose median counts: a core that is taken away makes some long. */
+    /** Comparisons whose median counts: a core that is taken away makes some passes long. */
     private static final int LATEST = 7;
 
     private final MicroBatching wanted;
@@ -29,11 +31,15 @@ final class MicroBatchChoice {
 
     /** Of passes of about one size. */
     private static final class Size {
-        /** Nanoseconds a token of the latest passes of each way. */
-        final double[][] latest = new double[2][LATEST];
+        /** Time a token of a pass in two, of that of one beside it in one. */
+        final double[] ratios = new double[LATEST];
 
-        final double[] medians = new double[2];
-        final long[] measured = new long[2];
+        long numRatios;
+
+        /** Of the pass before; a negative way: there is none. */
+        int lastWay = -1;
+
+        double lastEach;
         int better;
         int gap = LEAST_GAP;
         int sinceTry;
@@ -56,7 +62,7 @@ final class MicroBatchChoice {
     }
 
     private static int next(Size size) {
-        if (size.measured[0] < FIRST_TRIES || size.measured[1] < FIRST_TRIES) {
+        if (size.numRatios < FIRST_TRIES) {
             size.turns++;
             return size.turns & 1;
         }
@@ -76,10 +82,18 @@ final class MicroBatchChoice {
         }
         Size size = of(numTokens);
         int way = microBatches - 1;
-        size.latest[way][(int) (size.measured[way] % LATEST)] = (double) nanos / numTokens;
-        size.measured[way]++;
-        size.medians[way] = median(size.latest[way], (int) Math.min(LATEST, size.measured[way]));
-        int better = size.medians[1] < size.medians[0] ? 1 : 0;
+        double each = (double) nanos / numTokens;
+        int lastWay = size.lastWay;
+        double lastEach = size.lastEach;
+        size.lastWay = way;
+        size.lastEach = each;
+        if (lastWay != 1 - way) {
+            return;
+        }
+        double ratio = way == 1 ? each / lastEach : lastEach / each;
+        size.ratios[(int) (size.numRatios % LATEST)] = ratio;
+        size.numRatios++;
+        int better = median(size.ratios, (int) Math.min(LATEST, size.numRatios)) < 1 ? 1 : 0;
         if (better != size.better) {
             size.better = better;
             size.gap = LEAST_GAP;
