@@ -25,6 +25,17 @@ record BatchLimits(
         require("maxLogitRows", maxLogitRows);
     }
 
+    /** Of what steps compute in, whose bytes do not depend on the cache's blocks. */
+    static BatchLimits ofSteps(
+            int maxNumSeqs, int maxNumBatchedTokens, int maxBlocksPerSeq, int maxLogitRows) {
+        return new BatchLimits(
+                Math.max(1, maxBlocksPerSeq),
+                maxNumSeqs,
+                maxNumBatchedTokens,
+                maxBlocksPerSeq,
+                maxLogitRows);
+    }
+
     BatchLimits withLogitRows(int rows) {
         return new BatchLimits(numBlocks, maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, rows);
     }

@@ -79,12 +79,7 @@ public abstract sealed class DraftHead implements AutoCloseable permits Eagle3He
             int maxLogitRows,
             boolean isDeterministic) {
         BatchLimits limits =
-                new BatchLimits(
-                        Math.max(1, maxBlocksPerSeq),
-                        maxNumSeqs,
-                        maxNumBatchedTokens,
-                        maxBlocksPerSeq,
-                        maxLogitRows);
+                BatchLimits.ofSteps(maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, maxLogitRows);
         DType dtype = activations.dtype();
         DType kvDtype = kvType.dtype(activations);
         int positions = ModelConfig.MAX_POSITIONS;

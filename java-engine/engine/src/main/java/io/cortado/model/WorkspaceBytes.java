@@ -34,12 +34,7 @@ public final class WorkspaceBytes {
             boolean isDeterministic,
             int microBatches) {
         BatchLimits limits =
-                new BatchLimits(
-                        Math.max(1, maxBlocksPerSeq),
-                        maxNumSeqs,
-                        maxNumBatchedTokens,
-                        maxBlocksPerSeq,
-                        maxLogitRows);
+                BatchLimits.ofSteps(maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, maxLogitRows);
         DType kvDtype = kvType.dtype(activations);
         return ofState(
                         placement,
@@ -66,12 +61,7 @@ public final class WorkspaceBytes {
             int count,
             boolean isHead) {
         BatchLimits limits =
-                new BatchLimits(
-                        Math.max(1, maxBlocksPerSeq),
-                        maxNumSeqs,
-                        maxNumBatchedTokens,
-                        maxBlocksPerSeq,
-                        maxNumSeqs);
+                BatchLimits.ofSteps(maxNumSeqs, maxNumBatchedTokens, maxBlocksPerSeq, maxNumSeqs);
         long each = isHead ? DraftInputs.bytes(limits) : BatchInputs.bytes(limits, 1);
         return Math.multiplyExact(each, (long) count);
     }

@@ -15,10 +15,10 @@ final class MicroBatchChoice {
     private static final int SIZES = 32;
 
     /** Comparisons before a way is chosen. */
-    static final int FIRST_TRIES = 5;
+    private static final int FIRST_TRIES = 5;
 
     /** Passes from one try of the way that loses to the next. */
-    static final int LEAST_GAP = 16;
+    private static final int LEAST_GAP = 16;
 
     static final int MOST_GAP = 256;
 

@@ -33,9 +33,9 @@ final class RemoteExperts implements AutoCloseable {
     private final @Nullable ExchangeThread beside;
     private final MicroBatchChoice choice;
 
-    // Of the pass that the stream computes.
+    // Of this rank's pass that the stream computes; other ranks may have more micro-batches.
     private int tokensOfPass;
-    private int microBatchesOfPass;
+    private int ownMicroBatches;
     private int leftOfPass;
     private long passStart;
 
@@ -53,14 +53,17 @@ final class RemoteExperts implements AutoCloseable {
     private static final class Call {
         private Kind kind = Kind.IDLE;
 
-        /** BEGIN: how many, of all of its tokens. */
+        /** BEGIN: how many. */
         private int microBatches;
 
         /** SEND, RECEIVE: which. */
         private int microBatch;
 
         private int layer;
+
+        /** BEGIN: of the pass; SEND: of the micro-batch. */
         private int numTokens;
+
         private MemorySegment x = MemorySegment.NULL;
         private MemorySegment positions = MemorySegment.NULL;
     }
@@ -178,7 +181,7 @@ final class RemoteExperts implements AutoCloseable {
         settle();
         begun(link.tick(ExpertLink.PASS, own));
         tokensOfPass = numTokens;
-        microBatchesOfPass = own;
+        ownMicroBatches = own;
         leftOfPass = own * link.numLayers();
         passStart = System.nanoTime();
         if (beside != null && link.microBatchesOfPass() > 1) {
@@ -232,8 +235,8 @@ final class RemoteExperts implements AutoCloseable {
             link.waitedSince(start);
         }
         leftOfPass--;
-        if (leftOfPass == 0 && link.microBatchesOfPass() == microBatchesOfPass) {
-            choice.took(tokensOfPass, microBatchesOfPass, System.nanoTime() - passStart);
+        if (leftOfPass == 0 && link.microBatchesOfPass() == ownMicroBatches) {
+            choice.took(tokensOfPass, ownMicroBatches, System.nanoTime() - passStart);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.cortado.engine;
 
+import io.cortado.gang.ForwardingTransport;
 import io.cortado.gang.Parts;
 import io.cortado.gang.Transport;
 import java.util.Locale;
@@ -42,26 +43,15 @@ record Halt(Place place, Kind kind, int number) {
         return new Halting(this, ranks, isThere);
     }
 
-    private static final class Halting implements Transport {
+    private static final class Halting extends ForwardingTransport {
         private final Halt halt;
-        private final Transport ranks;
         private final Runnable isThere;
         private int exchanges;
 
         Halting(Halt halt, Transport ranks, Runnable isThere) {
+            super(ranks);
             this.halt = halt;
-            this.ranks = ranks;
             this.isThere = isThere;
-        }
-
-        @Override
-        public int rank() {
-            return ranks.rank();
-        }
-
-        @Override
-        public int size() {
-            return ranks.size();
         }
 
         @Override
@@ -70,7 +60,7 @@ record Halt(Place place, Kind kind, int number) {
             if (isOne && halt.place != Place.BEHIND) {
                 arrive();
             }
-            ranks.exchange(kind, send, receive, deadlineNanos);
+            super.exchange(kind, send, receive, deadlineNanos);
             if (isOne && halt.place == Place.BEHIND) {
                 arrive();
             }
@@ -81,16 +71,6 @@ record Halt(Place place, Kind kind, int number) {
             while (halt.place != Place.WITHIN) {
                 LockSupport.park(this);
             }
-        }
-
-        @Override
-        public void abort(String why) {
-            ranks.abort(why);
-        }
-
-        @Override
-        public void close() {
-            ranks.close();
         }
     }
 }

@@ -16,6 +16,7 @@ import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
 import io.cortado.api.Prompt;
 import io.cortado.device.Device;
+import io.cortado.gang.ForwardingTransport;
 import io.cortado.gang.GangException;
 import io.cortado.gang.InProcessGang;
 import io.cortado.gang.Parts;
@@ -53,28 +54,17 @@ class TensorParallelFailureTest {
     }
 
     /** A rank that is lost in its exchange of a number; the exchanges of all ranks are counted. */
-    private static final class Mortal implements Transport {
+    private static final class Mortal extends ForwardingTransport {
         private final Transport[] others;
-        private final Transport ranks;
         private final Loss loss;
         private volatile long exchangesLeft;
         private volatile long exchanges;
 
         Mortal(Transport[] all, Loss loss, long exchangesLeft) {
+            super(all[all.length - 1]);
             others = all;
-            ranks = all[all.length - 1];
             this.loss = loss;
             this.exchangesLeft = exchangesLeft;
-        }
-
-        @Override
-        public int rank() {
-            return ranks.rank();
-        }
-
-        @Override
-        public int size() {
-            return ranks.size();
         }
 
         @Override
@@ -87,17 +77,7 @@ class TensorParallelFailureTest {
             }
             exchangesLeft--;
             exchanges++;
-            ranks.exchange(kind, send, receive, deadlineNanos);
-        }
-
-        @Override
-        public void abort(String why) {
-            ranks.abort(why);
-        }
-
-        @Override
-        public void close() {
-            ranks.close();
+            super.exchange(kind, send, receive, deadlineNanos);
         }
     }
 

@@ -4,25 +4,14 @@ import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 
 /** Comes to exchanges late by up to a fifth of a millisecond, now and then, as a seed says. */
-public final class LateTransport implements Transport {
+public final class LateTransport extends ForwardingTransport {
     private static final int MAX_NANOS = 200_000;
 
-    private final Transport ranks;
     private final Random random;
 
     public LateTransport(Transport ranks, long seed) {
-        this.ranks = ranks;
+        super(ranks);
         random = new Random(seed * 31 + ranks.rank());
-    }
-
-    @Override
-    public int rank() {
-        return ranks.rank();
-    }
-
-    @Override
-    public int size() {
-        return ranks.size();
     }
 
     @Override
@@ -30,16 +19,6 @@ public final class LateTransport implements Transport {
         if (random.nextInt(4) == 0) {
             LockSupport.parkNanos(this, random.nextInt(MAX_NANOS));
         }
-        ranks.exchange(kind, send, receive, deadlineNanos);
-    }
-
-    @Override
-    public void abort(String why) {
-        ranks.abort(why);
-    }
-
-    @Override
-    public void close() {
-        ranks.close();
+        super.exchange(kind, send, receive, deadlineNanos);
     }
 }

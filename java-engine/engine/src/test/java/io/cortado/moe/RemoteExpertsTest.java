@@ -20,6 +20,7 @@ import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
 import io.cortado.device.WeightFormat;
 import io.cortado.device.Weights;
+import io.cortado.gang.ForwardingTransport;
 import io.cortado.gang.GangException;
 import io.cortado.gang.InProcessGang;
 import io.cortado.gang.Parts;
@@ -342,15 +343,12 @@ class RemoteExpertsTest {
     }
 
     /** Results that are held back until attention has computed the other micro-batch as well. */
-    private record Held(Transport transport, CountDownLatch computed) implements Transport {
-        @Override
-        public int rank() {
-            return transport.rank();
-        }
+    private static final class Held extends ForwardingTransport {
+        private final CountDownLatch computed;
 
-        @Override
-        public int size() {
-            return transport.size();
+        Held(Transport ranks, CountDownLatch computed) {
+            super(ranks);
+            this.computed = computed;
         }
 
         @Override
@@ -362,17 +360,7 @@ class RemoteExpertsTest {
                     throw new AssertionError(e);
                 }
             }
-            transport.exchange(kind, send, receive, deadlineNanos);
-        }
-
-        @Override
-        public void abort(String why) {
-            transport.abort(why);
-        }
-
-        @Override
-        public void close() {
-            transport.close();
+            super.exchange(kind, send, receive, deadlineNanos);
         }
     }
 
