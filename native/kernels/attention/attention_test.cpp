@@ -16,6 +16,7 @@ void check_against_simple(const Batch& batch) {
             // All rows near the piece boundaries and the ends, some of the rest.
             if (i > 2 && i + 3 < seq.q_len && i % 29 != 0) continue;
             for (int64_t h = 0; h < shape.q_heads(); ++h) {
+                if (reduced() && (i + h) % 4 != 0) continue;  // the plain loops are most of a sanitized run
                 const std::vector<double> expected = simple_attention(shape, seq, i, h).out;
                 double worst = 0;
                 for (int64_t d = 0; d < shape.dim_v(); ++d) {
