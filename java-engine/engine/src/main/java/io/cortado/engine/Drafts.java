@@ -40,6 +40,7 @@ final class Drafts implements TokenText {
     private int wanted;
 
     private boolean wantsTree;
+
     /** Tokens whose keys and values the drafting model has. */
     private int computed;
 

@@ -4,10 +4,10 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.cortado.device.Buffer;
 import io.cortado.device.Device;
+import io.cortado.device.Kernels;
 import io.cortado.device.KvMoveParams;
 import io.cortado.device.Mirror;
 import io.cortado.device.Stream;
-import io.cortado.device.Kernels;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 

@@ -87,6 +87,7 @@ class SimulatedExecutor implements Executor {
             check(batch.sequence(i) == batch.sequence(own), "fork");
             write(batch, i, i - own, batch.draftsOf(own) > 0);
         }
+        check(batch.numTokens() == batch.cuSeqlensQ[batch.numSeqs()], "number of tokens");
         copySlots(batch);
         for (int i = 0; i < batch.numSeqs(); i++) {
             own = batch.isFork(i) ? own : i;
