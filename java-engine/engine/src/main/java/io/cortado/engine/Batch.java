@@ -3,7 +3,6 @@ package io.cortado.engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.LogitsProcessor;
 import io.cortado.kv.BlockFork;
-import io.cortado.model.Pooler;
 import io.cortado.speculate.DraftTree;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -69,13 +68,7 @@ final class Batch {
     final int[] topIds;
     final float[] topLogprobs;
 
-    /** What is pooled: {@link Pooler#SEGMENT} integers each, at most one a sequence. */
-    final int[] segments;
-
-    /** Sums that hold a whole prompt after this step, and whose they are. */
-    final int[] finishedSums;
-
-    final int[] finishedSequences;
+    final PooledSegments pooled;
 
     /** When the step was handed to the device. */
     long submittedNanos;
@@ -92,6 +85,9 @@ final class Batch {
     /** Tokens of each sequence that are known. */
     private final int[] known;
 
+    /** Slots that share the keys and values of a token: of the one computed, and the other. */
+    final long[] copies;
+
     /** Where the blocks are not the sequence's own: another way of its tree of drafts. */
     private final @Nullable BlockFork[] forks;
 
@@ -99,6 +95,7 @@ final class Batch {
     private final int[] draftTokens;
 
     private int numForks;
+    private int numCopies;
 
     private final @Nullable EngineException[] faults;
     private final int maxTokens;
@@ -111,8 +108,6 @@ final class Batch {
     private int numSeqs;
     private int numRows;
     private int numDraws;
-    private int numSegments;
-    private int numFinishedSums;
     private int scoreRowsLeft;
     private int tops;
     private int promptTokens;
@@ -128,6 +123,7 @@ final class Batch {
         fedRows = new int[maxTokens];
         positions = new int[maxTokens];
         slots = new long[maxTokens];
+        copies = new long[2 * maxTokens];
         sequences = new @Nullable Sequence[seqs];
         cuSeqlensQ = new int[seqs + 1];
         seqlensKv = new int[seqs];
@@ -151,15 +147,14 @@ final class Batch {
         status = new int[rows];
         topIds = new int[rows * MAX_TOPS];
         topLogprobs = new float[rows * MAX_TOPS];
-        segments = new int[seqs * Pooler.SEGMENT];
-        finishedSums = new int[seqs];
-        finishedSequences = new int[seqs];
+        pooled = new PooledSegments(seqs);
     }
 
     void clear(int scoreRows) {
         Arrays.fill(sequences, 0, numSeqs, null);
         Arrays.fill(forks, 0, numSeqs, null);
         numForks = 0;
+        numCopies = 0;
         if (numProcessed + numGuided > 0) {
             Arrays.fill(faults, null);
         }
@@ -172,8 +167,7 @@ final class Batch {
         numSeqs = 0;
         numRows = 0;
         numDraws = 0;
-        numSegments = 0;
-        numFinishedSums = 0;
+        pooled.clear();
         tops = 0;
         promptTokens = 0;
         maxQLen = 0;
@@ -195,6 +189,15 @@ final class Batch {
         return numForks;
     }
 
+    /** Of {@link #copies}. */
+    int numCopies() {
+        return numCopies;
+    }
+
+    int copiesLeft() {
+        return maxTokens - numCopies;
+    }
+
     /** The blocks of the index-th where they are not its sequence's; null: they are. */
     @Nullable BlockFork fork(int index) {
         return forks[index];
@@ -206,14 +209,6 @@ final class Batch {
 
     int numRows() {
         return numRows;
-    }
-
-    int numSegments() {
-        return numSegments;
-    }
-
-    int numFinishedSums() {
-        return numFinishedSums;
     }
 
     int numProcessed() {
@@ -349,8 +344,9 @@ final class Batch {
     }
 
     /**
-     * Adds the last token of a sequence and drafts behind it, way by way; each draft has a row that
-     * draws what comes next. The sequence and the forks have blocks for all of them.
+     * Adds the last token of a sequence and drafts behind it, each with the first way that it is
+     * on; each draft has a row that draws what comes next. The sequence and the forks have blocks
+     * for all of them.
      */
     void addDrafted(Sequence sequence, DraftTree tree, DraftPaths paths) {
         int first = numSeqs;
@@ -370,18 +366,24 @@ final class Batch {
     }
 
     private void addPath(Sequence sequence, DraftPaths paths, int path) {
-        int start = sequence.computed;
-        int depth = paths.depth(path);
+        int count = paths.numOwn(path);
         paths.write(this, numTokens, path, sequence, draftTokens);
-        numTokens += 1 + depth;
+        numTokens += count;
         sequences[numSeqs] = sequence;
         forks[numSeqs] = path == 0 ? null : paths.fork(path);
         drafts[numSeqs] = 0;
         known[numSeqs] = 0;
-        seqlensKv[numSeqs] = start + 1 + depth;
+        seqlensKv[numSeqs] = sequence.computed + 1 + paths.depth(path);
         cuSeqlensQ[numSeqs + 1] = numTokens;
-        maxQLen = Math.max(maxQLen, 1 + depth);
+        maxQLen = Math.max(maxQLen, count);
         numSeqs++;
+    }
+
+    /** What is computed in one slot is to be read in another as well. */
+    void addCopy(long source, long destination) {
+        copies[2 * numCopies] = source;
+        copies[2 * numCopies + 1] = destination;
+        numCopies++;
     }
 
     /** Adds the next tokens of a sequence, at most so many; how many fitted. */
@@ -408,7 +410,7 @@ final class Batch {
         seqlensKv[numSeqs] = start + count;
         cuSeqlensQ[numSeqs + 1] = numTokens;
         addRows(sequence, start, count);
-        addSegment(sequence, start, count);
+        pooled.add(sequence, numSeqs, numTokens - count, start, count);
         maxQLen = Math.max(maxQLen, count);
         drafts[numSeqs] = 0;
         known[numSeqs] = count;
@@ -453,40 +455,6 @@ final class Batch {
         rowResets[numRows] = sequence.isStateNew;
         rowNode[numRows] = node;
         addRow(owner, token, DRAW, position);
-    }
-
-    private void addSegment(Sequence sequence, int start, int count) {
-        PooledRow pooled = sequence.request.pooled;
-        if (pooled == null) {
-            return;
-        }
-        int firstToken = numTokens - count;
-        boolean isWhole = start + count == sequence.prompt.length;
-        switch (pooled.pooling) {
-            case MEAN -> segment(firstToken, numTokens, sequence.sum, start == 0);
-            case CLS -> {
-                if (start == 0) {
-                    segment(firstToken, firstToken + 1, sequence.sum, true);
-                }
-            }
-            case LAST -> {
-                if (isWhole) {
-                    segment(numTokens - 1, numTokens, sequence.sum, true);
-                }
-            }
-        }
-        if (isWhole) {
-            finishedSums[numFinishedSums] = sequence.sum;
-            finishedSequences[numFinishedSums++] = numSeqs;
-        }
-    }
-
-    private void segment(int first, int end, int sum, boolean restarts) {
-        int at = numSegments++ * Pooler.SEGMENT;
-        segments[at] = first;
-        segments[at + 1] = end;
-        segments[at + 2] = sum;
-        segments[at + 3] = restarts ? 1 : 0;
     }
 
     private void addRow(int owner, int tokenIndex, int forced, long position) {

@@ -45,15 +45,15 @@ final class DraftBlocks {
      * Cuts drafts down to what there is room for in a step, and takes the blocks of their ways;
      * false: to none.
      */
-    boolean fit(Sequence sequence, Batch batch, int mostTokens, int mostRows) {
+    boolean fit(Sequence sequence, Batch batch, int mostDrafts) {
         Drafts drafts = sequence.drafting();
         DraftPaths paths = drafts.paths();
         paths.release(pool);
-        drafts.tree().truncate(mostRows);
+        drafts.tree().truncate(mostDrafts);
         int start = sequence.computed;
         int forks = limits.maxForks() - batch.numForks();
         int blocks = Math.max(0, pool.available() - limits.watermarkBlocks());
-        paths.fit(start, mostTokens, forks, blocks);
+        paths.fit(start, forks, batch.copiesLeft(), blocks);
         paths.take(sequence, cache, start);
         return paths.count() > 0;
     }

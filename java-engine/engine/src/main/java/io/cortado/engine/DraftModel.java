@@ -115,13 +115,14 @@ final class DraftModel implements Drafter {
             boolean mayRead = ids == null && !batch.isFork(i);
             reads |= mayRead && drafts != null && drafts.reads() && batch.isChunk(i);
         }
+        int start = 0;
         for (int i = 0; i < batch.numSeqs(); i++) {
-            int start = batch.seqlensKv[i] - batch.tokensOf(i);
             BlockFork fork = batch.fork(i);
             if (fork == null) {
+                start = batch.seqlensKv[i] - batch.tokensOf(i);
                 note(batch.sequence(i), start, batch, i, reads);
             } else {
-                blocks.wrote(fork, start);
+                blocks.wrote(fork, start); // from where its sequence is, just before it
             }
         }
         if (reads) {

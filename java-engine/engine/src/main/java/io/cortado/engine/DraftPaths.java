@@ -6,11 +6,12 @@ import io.cortado.kv.KvCache;
 import io.cortado.speculate.DraftTree;
 
 /**
- * The ways of a tree of drafts from its root to its leaves. Each is verified as a text of its own,
- * the last known token and all: so each key lies where it lies without drafts, and is added up in
- * the same order. The first way is computed in the sequence's own blocks, each other one in a fork
- * of them; the sequence goes on in those of the way that stands. A chain is a tree of one way. The
- * loop's.
+ * The ways of a tree of drafts from its root to its leaves. Each is verified as a text of its own
+ * in blocks of its own: so each key lies where it lies without drafts, and is added up in the same
+ * order. Each draft is computed once, with the first way that it is on, and its keys and values are
+ * copied for the others. The first way lies in the sequence's own blocks, the last known token and
+ * all, each other one in a fork of them; the sequence goes on in those of the way that stands. A
+ * chain is a tree of one way. The loop's.
  */
 final class DraftPaths {
     private final DraftTree tree;
@@ -61,20 +62,31 @@ final class DraftPaths {
         return forks[path - 1];
     }
 
-    /** Tokens of the step beside the sequence's last: drafts, and each way's own copies. */
-    int numTokens() {
-        int tokens = -1;
-        for (int path = 0; path < count; path++) {
-            tokens += 1 + depth(path);
+    /** Tokens that are computed with a way: those that no earlier one has, at its end. */
+    int numOwn(int path) {
+        int node = leaves[path];
+        int own = path == 0 ? 1 : 0;
+        while (node != DraftTree.ROOT && pathOf[node] == path) {
+            own++;
+            node = tree.parent(node);
         }
-        return Math.max(0, tokens);
+        return own;
+    }
+
+    /** Tokens of the ways that are computed with an earlier one. */
+    private int numCopies() {
+        int tokens = 0;
+        for (int path = 1; path < count; path++) {
+            tokens += 1 + depth(path) - numOwn(path);
+        }
+        return tokens;
     }
 
     /** Drops drafts, the last one first, until what is left fits. */
-    void fit(int start, int mostTokens, int mostForks, int mostBlocks) {
+    void fit(int start, int mostForks, int mostCopies, int mostBlocks) {
         int most = Math.min(mostForks, forks.length);
         find(most);
-        while (count > 1 + most || numTokens() > mostTokens || numBlocks(start) > mostBlocks) {
+        while (count > 1 + most || numCopies() > mostCopies || numBlocks(start) > mostBlocks) {
             tree.truncate(tree.size() - 1);
             find(most);
         }
@@ -150,29 +162,35 @@ final class DraftPaths {
     }
 
     /**
-     * Writes the tokens of a way to a batch, the last known one first.
+     * Writes to a batch the tokens that are computed with a way, and where it has the others from.
      *
-     * @param first its place there
-     * @param draftTokens to note in where each draft is computed whose way this is
+     * @param first place of the first of them
+     * @param draftTokens to note in where each draft is computed
      */
     void write(Batch to, int first, int path, Sequence sequence, int[] draftTokens) {
-        int start = sequence.computed;
-        BlockFork fork = path == 0 ? null : fork(path);
+        int position = sequence.computed + depth(path);
         int node = leaves[path];
-        for (int i = depth(path); i >= 0; i--) {
-            int at = first + i;
-            int position = start + i;
-            to.ids[at] = i == 0 ? sequence.token(start) : tree.token(node);
+        for (int at = first + numOwn(path) - 1; at >= first; at--) {
             to.fedRows[at] = Batch.KNOWN;
             to.positions[at] = position;
-            to.slots[at] = fork == null ? sequence.table.slot(position) : fork.slot(position);
-            if (i > 0) {
-                if (pathOf[node] == path) {
-                    draftTokens[node] = at;
-                }
+            to.slots[at] = slot(path, sequence, position--);
+            if (node == DraftTree.ROOT) {
+                to.ids[at] = sequence.token(sequence.computed);
+            } else {
+                to.ids[at] = tree.token(node);
+                draftTokens[node] = at;
                 node = tree.parent(node);
             }
         }
+        for (; position >= sequence.computed; position--) {
+            int source = node == DraftTree.ROOT ? 0 : pathOf[node];
+            to.addCopy(slot(source, sequence, position), slot(path, sequence, position));
+            node = node == DraftTree.ROOT ? node : tree.parent(node);
+        }
+    }
+
+    private long slot(int path, Sequence sequence, int position) {
+        return path == 0 ? sequence.table.slot(position) : fork(path).slot(position);
     }
 
     /** Blocks that the forks hold. */

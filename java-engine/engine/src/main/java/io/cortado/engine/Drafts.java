@@ -40,7 +40,6 @@ final class Drafts implements TokenText {
     private int wanted;
 
     private boolean wantsTree;
-    private int verifiedTokens;
 
     /** Tokens whose keys and values the drafting model has. */
     private int computed;
@@ -51,6 +50,11 @@ final class Drafts implements TokenText {
     private int stepRow;
     private int stepStart;
 
+    /** Rows of its first tokens there, where they do not lie side by side. */
+    private final int[] stepRows;
+
+    private int numStepRows;
+
     /** Chains. */
     Drafts(Sequence sequence, int most, DraftLengths lengths, @Nullable Lookup lookup) {
         this.sequence = sequence;
@@ -60,6 +64,7 @@ final class Drafts implements TokenText {
         beam = null;
         tree = new DraftTree(most);
         paths = new DraftPaths(tree, most, most, 0);
+        stepRows = new int[0];
     }
 
     /**
@@ -76,6 +81,7 @@ final class Drafts implements TokenText {
         beam = new DraftBeam(shape, depth);
         tree = new DraftTree(most);
         paths = new DraftPaths(tree, most, depth, Math.min(maxForks, most - 1));
+        stepRows = new int[1 + depth];
     }
 
     DraftTree tree() {
@@ -101,12 +107,21 @@ final class Drafts implements TokenText {
         int path = node == DraftTree.ROOT ? 0 : paths.pathOf(node);
         if (path > 0) {
             paths.fork(path).swap(sequence.table, pool);
-            int first = batch.rowSequence[root];
-            stepRow += batch.cuSeqlensQ[first + path] - batch.cuSeqlensQ[first];
+            noteRows(batch, root, node);
             computed = Math.min(computed, size() - 1); // what is behind is of other drafts
         }
-        verifiedTokens = paths.numTokens();
         paths.release(pool);
+    }
+
+    /** The tokens of a way to a node are computed with several ways. */
+    private void noteRows(Batch batch, int root, int end) {
+        numStepRows = 1 + tree.depth(end);
+        int node = end;
+        for (int i = numStepRows - 1; i > 0; i--) {
+            stepRows[i] = batch.rowToken[root + 1 + node];
+            node = tree.parent(node);
+        }
+        stepRows[0] = batch.rowToken[root];
     }
 
     Acceptance acceptance() {
@@ -167,11 +182,6 @@ final class Drafts implements TokenText {
         return beam != null;
     }
 
-    /** Tokens that the step computed to verify what was drafted last. */
-    int verifiedTokens() {
-        return verifiedTokens;
-    }
-
     DraftBeam beam() {
         return Objects.requireNonNull(beam);
     }
@@ -194,14 +204,17 @@ final class Drafts implements TokenText {
         step = number;
         stepRow = row;
         stepStart = start;
+        numStepRows = 0;
     }
 
     long step() {
         return step;
     }
 
-    int stepRow() {
-        return stepRow;
+    /** The row in that step of the token at a position. */
+    int stepRow(int position) {
+        int index = position - stepStart;
+        return index < numStepRows ? stepRows[index] : stepRow + index;
     }
 
     int stepStart() {

@@ -121,26 +121,26 @@ final class HeadDrafter implements Drafter {
         DraftInputs to = along[(int) (steps % STEPS)];
         DraftPass pass = alongPasses[(int) (steps % STEPS)];
         pass.begin();
+        int start = 0;
         for (int i = 0; i < batch.numSeqs(); i++) {
             Sequence sequence = batch.sequence(i);
             Drafts drafts = sequence.drafts;
             BlockFork fork = batch.fork(i);
-            int row = batch.cuSeqlensQ[i];
-            int start = batch.seqlensKv[i] - batch.tokensOf(i);
             if (fork != null) {
-                blocks.wrote(fork, start);
+                blocks.wrote(fork, start); // from where its sequence is, just before it
                 continue;
             }
+            start = batch.seqlensKv[i] - batch.tokensOf(i);
             if (drafts == null) {
                 blocks.wrote(sequence, start, batch.seqlensKv[i]);
                 continue;
             }
-            drafts.ranIn(steps, row, start);
+            drafts.ranIn(steps, batch.cuSeqlensQ[i], start);
             lookAtReused(sequence, drafts);
             blocks.wrote(sequence, Math.max(start, drafts.computed()), batch.seqlensKv[i]);
             int end = Math.min(start + batch.knownOf(i), drafts.size() - 1);
             if (drafts.reads() && batch.isChunk(i) && end > start) {
-                addRows(to, pass, sequence, start, end, row);
+                addRows(to, pass, sequence, start, end);
                 pass.end(sequence, end);
                 read(sequence, start, end);
             }
@@ -205,17 +205,17 @@ final class HeadDrafter implements Drafter {
         if (!isThere) {
             return 0;
         }
-        int row = drafts.stepRow() + from - drafts.stepStart();
-        addRows(inputs[0], pass, sequence, from, end, row);
+        addRows(inputs[0], pass, sequence, from, end);
         read(sequence, from, end);
         return end;
     }
 
-    /** Rows of known tokens at positions [from, end), whose states begin at a row. */
+    /** Rows of known tokens at positions [from, end) that the target's last step has computed. */
     private static void addRows(
-            DraftInputs to, DraftPass pass, Sequence sequence, int from, int end, int row) {
+            DraftInputs to, DraftPass pass, Sequence sequence, int from, int end) {
+        Drafts drafts = sequence.drafting();
         for (int position = from; position < end; position++) {
-            feature(to, pass, row + position - from);
+            feature(to, pass, drafts.stepRow(position));
             pass.add(sequence, position, 0, sequence.token(position + 1));
         }
     }

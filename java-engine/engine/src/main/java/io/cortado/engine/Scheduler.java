@@ -329,15 +329,13 @@ final class Scheduler {
 
     /** Drafts get what the last tokens of all sequences leave. */
     private void addDecodes(Batch batch) {
-        int left = batch.tokensLeft() - numDecodes();
-        int rows = limits.maxDraftRows();
+        int left = Math.min(batch.tokensLeft() - numDecodes(), limits.maxDraftRows());
         for (int i = 0; i < numRunning; i++) {
             Sequence sequence = running(i);
             if (sequence.pending() == 1) {
                 Drafts drafts = sequence.drafts;
-                if (drafts != null && draftBlocks.fit(sequence, batch, left, rows)) {
-                    rows -= drafts.tree().size();
-                    left -= drafts.paths().numTokens();
+                if (drafts != null && draftBlocks.fit(sequence, batch, left)) {
+                    left -= drafts.tree().size();
                     batch.addDrafted(sequence, drafts.tree(), drafts.paths());
                 } else {
                     batch.add(sequence, 1);

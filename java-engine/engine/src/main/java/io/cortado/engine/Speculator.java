@@ -325,19 +325,10 @@ final class Speculator {
         turn.ran(
                 batch.numSeqs() - batch.numForks(),
                 batch.numTokens(),
-                draftTokens(batch),
+                batch.numDrafts(),
                 batch.promptTokens(),
                 ranNanos == 0 ? 0 : now - ranNanos);
         ranNanos = now;
-    }
-
-    /** Tokens that verify drafts: a draft on several ways is computed on each. */
-    private static int draftTokens(Batch batch) {
-        int known = 0;
-        for (int i = 0; i < batch.numSeqs(); i++) {
-            known += batch.knownOf(i);
-        }
-        return batch.numTokens() - known;
     }
 
     /** What the step has given was taken. */
@@ -363,7 +354,7 @@ final class Speculator {
         lengths.verified(drafts.acceptance(), tried, chain);
         if (trees != null && drafts.wantsTree()) {
             int levels = accepted + (isWhole ? 0 : 1);
-            trees.verified(1 + drafts.verifiedTokens(), levels, accepted, tried, chain);
+            trees.verified(1 + tree.size(), levels, accepted, tried, chain);
         }
         counts.verified(tree.size(), accepted);
         turn.accepted(accepted);

@@ -229,8 +229,9 @@ final class StepSlot implements AutoCloseable {
             sampler.read(rows, ended.token, ended.logprob, ended.rank, ended.status);
             sampler.readTops(rows, ended.tops(), ended.topIds, ended.topLogprobs);
         }
-        for (int i = 0; i < ended.numFinishedSums(); i++) {
-            PooledRow pooled = ended.sequence(ended.finishedSequences[i]).request.pooled;
+        PooledSegments sums = ended.pooled;
+        for (int i = 0; i < sums.numFinished(); i++) {
+            PooledRow pooled = ended.sequence(sums.finishedSequences[i]).request.pooled;
             if (pooled != null) {
                 pooler.read(i, pooled.sums);
             }
@@ -297,7 +298,9 @@ final class StepSlot implements AutoCloseable {
             candidates.fill(from, to.rowCandidates());
         }
         fillBlockTable(from, to.blockTable());
-        pooler.write(from.segments, from.numSegments(), from.finishedSums, from.numFinishedSums());
+        to.copies().set(from.copies, from.numCopies());
+        PooledSegments sums = from.pooled;
+        pooler.write(sums.segments, sums.size(), sums.finishedSums, sums.numFinished());
     }
 
     /** The angles of long sequences stand behind the others. */

@@ -44,7 +44,8 @@ final class BatchHalves implements AutoCloseable {
                         mirror.device(FIRST_CU_SEQLENS_Q),
                         mirror.device(FIRST_SEQLENS_KV),
                         whole.blockTable(),
-                        whole.hostPositions());
+                        whole.hostPositions(),
+                        whole.copies());
         second =
                 new LayerInputs(
                         mirror.device(POSITIONS),
@@ -52,7 +53,8 @@ final class BatchHalves implements AutoCloseable {
                         mirror.device(CU_SEQLENS_Q),
                         mirror.device(SEQLENS_KV),
                         mirror.device(BLOCK_TABLE),
-                        mirror.host(POSITIONS));
+                        mirror.host(POSITIONS),
+                        whole.copies());
     }
 
     /** Bytes on the device. */

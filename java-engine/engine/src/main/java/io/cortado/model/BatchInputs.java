@@ -4,6 +4,7 @@ import io.cortado.device.Buffer;
 import io.cortado.device.Device;
 import io.cortado.device.Kernels;
 import io.cortado.device.Mirror;
+import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
 import io.cortado.gang.Collectives;
 import java.lang.foreign.MemorySegment;
@@ -29,6 +30,8 @@ public final class BatchInputs implements AutoCloseable {
     private final Mirror mirror;
     private final int maxBlocksPerSeq;
     private final RowCandidates rowCandidates;
+    private final ResourceStack owned = new ResourceStack();
+    private final SlotCopies copies;
     private final LayerInputs layers;
     private final @Nullable BatchHalves halves;
 
@@ -38,29 +41,38 @@ public final class BatchInputs implements AutoCloseable {
     BatchInputs(Device device, BatchLimits limits, int microBatches) {
         maxBlocksPerSeq = limits.maxBlocksPerSeq();
         rowCandidates = new RowCandidates(limits.maxLogitRows());
-        mirror = new Mirror(device, sections(limits));
-        layers =
-                new LayerInputs(
-                        mirror.device(POSITIONS),
-                        mirror.device(SLOT_MAPPING),
-                        mirror.device(CU_SEQLENS_Q),
-                        mirror.device(SEQLENS_KV),
-                        mirror.device(BLOCK_TABLE),
-                        mirror.host(POSITIONS));
         boolean built = false;
         try {
+            mirror = new Mirror(device, sections(limits));
+            owned.push(mirror::close);
+            copies = new SlotCopies(device, limits);
+            owned.push(copies::close);
+            layers =
+                    new LayerInputs(
+                            mirror.device(POSITIONS),
+                            mirror.device(SLOT_MAPPING),
+                            mirror.device(CU_SEQLENS_Q),
+                            mirror.device(SEQLENS_KV),
+                            mirror.device(BLOCK_TABLE),
+                            mirror.host(POSITIONS),
+                            copies);
             halves = microBatches == 1 ? null : new BatchHalves(device, limits, layers);
+            if (halves != null) {
+                owned.push(halves::close);
+            }
             built = true;
         } finally {
             if (!built) {
-                mirror.close();
+                owned.close();
             }
         }
     }
 
     /** Bytes on the device. */
     static long bytes(BatchLimits limits, int microBatches) {
-        return Mirror.bytes(sections(limits)) + (microBatches == 1 ? 0 : BatchHalves.bytes(limits));
+        return Mirror.bytes(sections(limits))
+                + SlotCopies.bytes(limits)
+                + (microBatches == 1 ? 0 : BatchHalves.bytes(limits));
     }
 
     private static long[] sections(BatchLimits limits) {
@@ -124,6 +136,11 @@ public final class BatchInputs implements AutoCloseable {
         return rowCandidates;
     }
 
+    /** None, if nothing is said. */
+    public SlotCopies copies() {
+        return copies;
+    }
+
     /** int32[maxNumSeqs][maxBlocksPerSeq]. */
     public MemorySegment blockTable() {
         return mirror.host(BLOCK_TABLE);
@@ -132,6 +149,7 @@ public final class BatchInputs implements AutoCloseable {
     /** Enqueues the copy to the device; a step of so many sequences comes after it. */
     public void upload(int numSeqs, Stream stream) {
         mirror.upload(BLOCK_TABLE, (long) numSeqs * maxBlocksPerSeq * 4, stream);
+        copies.upload(stream);
     }
 
     /** Enqueues: ids become tokens that the step before has drawn, where {@link #fedRows} says. */
@@ -180,9 +198,6 @@ public final class BatchInputs implements AutoCloseable {
 
     @Override
     public void close() {
-        if (halves != null) {
-            halves.close();
-        }
-        mirror.close();
+        owned.close();
     }
 }

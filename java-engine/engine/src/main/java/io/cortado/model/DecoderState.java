@@ -5,6 +5,7 @@ import io.cortado.device.Buffer;
 import io.cortado.device.DType;
 import io.cortado.device.DenseGemm;
 import io.cortado.device.Device;
+import io.cortado.device.KvMoveParams;
 import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.RopeParams;
@@ -38,6 +39,9 @@ final class DecoderState implements AutoCloseable {
 
     final boolean isDeterministic;
     final List<AttentionParams> attention = new ArrayList<>();
+
+    /** Of {@link SlotCopies}, in any layer. */
+    final KvMoveParams slotCopies;
 
     /** Of the step's attention, for all layers: they differ in the window alone. Null: none. */
     final @Nullable Buffer plan;
@@ -126,6 +130,7 @@ final class DecoderState implements AutoCloseable {
                                                 angles(staging, rope))));
             }
             plan = plan();
+            slotCopies = slotCopies(shape, kvDtype);
             tokens = tokens(shape, dtype);
             latent = latent(shape, dtype, kvDtype);
             experts = experts(placement, shape, dtype, expertLayers, link);
@@ -180,6 +185,7 @@ final class DecoderState implements AutoCloseable {
                                 of -> rotation(shape, layer.rope(), dtype, kvDtype, of.cosSin())));
             }
             plan = plan();
+            slotCopies = slotCopies(shape, kvDtype);
             tokens = tokens(shape, dtype);
             latent = latent(shape, dtype, kvDtype);
             experts =
@@ -212,6 +218,15 @@ final class DecoderState implements AutoCloseable {
             DecoderShape shape, DecoderShape.Layer layer, DType dtype, DType kvDtype) {
         return attentionParams(
                 device, limits, shape, dtype, kvDtype, layer.window(), isDeterministic);
+    }
+
+    private KvMoveParams slotCopies(DecoderShape shape, DType kvDtype) {
+        return new KvMoveParams(device)
+                .cache(
+                        (long) limits.numBlocks() * BLOCK_SIZE,
+                        BLOCK_SIZE,
+                        (long) shape.kvSize() * BLOCK_SIZE)
+                .heads(shape.numKvHeads(), shape.headDim(), 0, kvDtype);
     }
 
     private @Nullable ExpertStep experts(

@@ -312,7 +312,7 @@ final class DecoderStep {
         return latent.values(weights, s.tokens.attended, numTokens, stream);
     }
 
-    /** attended = attention of queries over the layer's keys and values. */
+    /** attended = attention of queries over the layer's keys and values, shared ones included. */
     private void attend(
             int i,
             Buffer queries,
@@ -320,11 +320,13 @@ final class DecoderStep {
             @Nullable Buffer sinks,
             LayerInputs in,
             Stream stream) {
+        Buffer k = s.kCaches.get(i);
+        in.copies().enqueue(k, v, s.slotCopies, stream);
         Kernels.pagedAttention(
                 s.tokens.attended,
                 null,
                 queries,
-                s.kCaches.get(i),
+                k,
                 v,
                 in.blockTable(),
                 in.cuSeqlensQ(),

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
  * What the layers read of a batch, or of a part of it, in the layout of {@link BatchInputs}.
  *
  * @param hostPositions the positions, for the host
+ * @param copies of the whole batch
  */
 record LayerInputs(
         Buffer positions,
@@ -14,4 +15,5 @@ record LayerInputs(
         Buffer cuSeqlensQ,
         Buffer seqlensKv,
         Buffer blockTable,
-        MemorySegment hostPositions) {}
+        MemorySegment hostPositions,
+        SlotCopies copies) {}

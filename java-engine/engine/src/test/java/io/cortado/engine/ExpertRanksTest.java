@@ -10,6 +10,7 @@ import io.cortado.api.Engine;
 import io.cortado.api.EngineException;
 import io.cortado.api.EngineOptions;
 import io.cortado.api.EngineOptions.Activations;
+import io.cortado.api.EngineStats;
 import io.cortado.api.GangOptions;
 import io.cortado.api.GenerationRequest;
 import io.cortado.api.GenerationStream;
@@ -197,6 +198,15 @@ class ExpertRanksTest {
                 with(options, GangOptions.NONE.expertParallel(2).microBatches(microBatches));
         Speculation ngram = Speculation.ngram(4).adaptive(false);
         assertEquals(one, ask(model, spread.speculation(ngram)));
+        Speculation trees =
+                Speculation.draftModel(DemoEngine.draftFolder().toString(), 4)
+                        .tree(10, 3)
+                        .adaptive(false);
+        try (Engine engine = Engine.open(model, spread.speculation(trees))) {
+            assertEquals(one, ask(engine, requests(0)));
+            EngineStats.Drafts drafts = engine.stats().drafts();
+            assertTrue(drafts.tokens() > 4 * drafts.verified(), drafts::toString);
+        }
         try (Engine engine = Engine.open(model, spread)) {
             assertEquals(one, ask(engine, requests(0)));
             assertEquals(one, ask(engine, requests(0)), "from the prefix cache");

@@ -87,10 +87,16 @@ class SimulatedExecutor implements Executor {
             check(batch.sequence(i) == batch.sequence(own), "fork");
             write(batch, i, i - own, batch.draftsOf(own) > 0);
         }
+        check(batch.numTokens() == batch.cuSeqlensQ[batch.numSeqs()], "number of tokens");
+        copySlots(batch);
         for (int i = 0; i < batch.numSeqs(); i++) {
-            boolean isDrafted = batch.isFork(i) || batch.draftsOf(i) > 0;
-            int drafts = isDrafted ? batch.tokensOf(i) - 1 : 0;
-            checkKeys(batch.sequence(i), batch.fork(i), batch.seqlensKv[i] - drafts);
+            own = batch.isFork(i) ? own : i;
+            if (batch.draftsOf(own) > 0) {
+                checkDrafts(batch, i, i - own);
+                checkKeys(batch.sequence(i), batch.fork(i), batch.sequence(i).computed + 1);
+            } else {
+                checkKeys(batch.sequence(i), batch.fork(i), batch.seqlensKv[i]);
+            }
         }
         for (int row = 0; row < batch.numRows(); row++) {
             if (batch.rowForced[row] == Batch.DRAW) {
@@ -101,23 +107,22 @@ class SimulatedExecutor implements Executor {
         last = batch;
     }
 
-    /** The keys of a sequence's tokens, or of one way of its drafts. */
+    /** The keys of a sequence's tokens, or of those that one way of its drafts is the first of. */
     private void write(Batch batch, int i, int path, boolean isDrafted) {
         Sequence sequence = batch.sequence(i);
-        BlockFork fork = batch.fork(i);
         int first = batch.cuSeqlensQ[i];
+        int end = batch.cuSeqlensQ[i + 1];
         check(isDrafted || batch.knownOf(i) == batch.tokensOf(i), "number of known tokens");
-        for (int t = first; t < batch.cuSeqlensQ[i + 1]; t++) {
-            int position = sequence.computed + t - first;
+        check(batch.fork(i) == null || batch.knownOf(i) == 0, "number of a fork's known tokens");
+        for (int t = first; t < end; t++) {
+            int position = batch.seqlensKv[i] - (end - t);
             int slot = (int) batch.slots[t];
             check(batch.positions[t] == position, "position");
-            check(slot == slot(sequence, fork, position), "slot");
-            if (isDrafted && t > first) {
+            check(slot == slot(sequence, batch.fork(i), position), "slot");
+            if (isDrafted && position > sequence.computed) {
                 Drafts drafts = sequence.drafting();
-                int node = drafts.paths().leaf(path);
-                while (drafts.tree().depth(node) > t - first) {
-                    node = drafts.tree().parent(node);
-                }
+                int node = node(drafts, path, position - sequence.computed);
+                check(drafts.paths().pathOf(node) == path, "draft, which an earlier way has");
                 check(batch.ids[t] == drafts.tree().token(node), "draft");
                 onDevice[slot] = drafted(sequence, drafts.tree(), node, position);
             } else {
@@ -125,7 +130,38 @@ class SimulatedExecutor implements Executor {
                 onDevice[slot] = content(sequence, position);
             }
         }
-        check(batch.seqlensKv[i] == sequence.computed + batch.tokensOf(i), "length");
+        int depth = isDrafted ? sequence.drafting().paths().depth(path) : batch.tokensOf(i) - 1;
+        check(batch.seqlensKv[i] == sequence.computed + 1 + depth, "length");
+    }
+
+    /** The draft of a way that comes so many tokens behind the last known one. */
+    private static int node(Drafts drafts, int path, int depth) {
+        int node = drafts.paths().leaf(path);
+        while (drafts.tree().depth(node) > depth) {
+            node = drafts.tree().parent(node);
+        }
+        return node;
+    }
+
+    /** What is computed with one way of drafts and read on others; in any order. */
+    private void copySlots(Batch batch) {
+        for (int i = batch.numCopies() - 1; i >= 0; i--) {
+            onDevice[(int) batch.copies[2 * i + 1]] = onDevice[(int) batch.copies[2 * i]];
+        }
+    }
+
+    /** All that a way of drafts reads behind what is known is of the way's own drafts. */
+    private void checkDrafts(Batch batch, int i, int path) {
+        Sequence sequence = batch.sequence(i);
+        Drafts drafts = sequence.drafting();
+        for (int depth = 1; depth <= drafts.paths().depth(path); depth++) {
+            int position = sequence.computed + depth;
+            int slot = (int) slot(sequence, batch.fork(i), position);
+            long key = drafted(sequence, drafts.tree(), node(drafts, path, depth), position);
+            check(onDevice[slot] == key, "key of a draft");
+        }
+        int last = (int) slot(sequence, batch.fork(i), sequence.computed);
+        check(onDevice[last] == content(sequence, sequence.computed), "last known key");
     }
 
     private static long slot(Sequence sequence, @Nullable BlockFork fork, int position) {
@@ -234,17 +270,18 @@ class SimulatedExecutor implements Executor {
 
     /** A hidden state of one dimension: the token's id. */
     private void pool(Batch batch) {
-        for (int i = 0; i < batch.numSegments(); i++) {
+        PooledSegments pooled = batch.pooled;
+        for (int i = 0; i < pooled.size(); i++) {
             int at = i * Pooler.SEGMENT;
-            int sum = batch.segments[at + 2];
-            sums[sum] = batch.segments[at + 3] == 1 ? 0 : sums[sum];
-            for (int t = batch.segments[at]; t < batch.segments[at + 1]; t++) {
+            int sum = pooled.segments[at + 2];
+            sums[sum] = pooled.segments[at + 3] == 1 ? 0 : sums[sum];
+            for (int t = pooled.segments[at]; t < pooled.segments[at + 1]; t++) {
                 sums[sum] += batch.ids[t];
             }
         }
-        for (int i = 0; i < batch.numFinishedSums(); i++) {
-            Request request = batch.sequence(batch.finishedSequences[i]).request;
-            Objects.requireNonNull(request.pooled).sums[0] = sums[batch.finishedSums[i]];
+        for (int i = 0; i < pooled.numFinished(); i++) {
+            Request request = batch.sequence(pooled.finishedSequences[i]).request;
+            Objects.requireNonNull(request.pooled).sums[0] = sums[pooled.finishedSums[i]];
         }
     }
 
