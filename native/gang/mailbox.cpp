@@ -29,9 +29,9 @@ constexpr uint64_t kMostRingBytes = 2 << 20;
 constexpr uint64_t kRingsBytes = 32 << 20;
 constexpr uint64_t kLeastRingBytes = 64 << 10;
 
-constexpr int64_t kPieceBytes = 64 << 10;   // what one process copies before the other sees it
+constexpr int64_t kPieceBytes = 64 << 10;  // what one process copies before the other sees it
 constexpr uint64_t kLetterAlignment = 64;  // a head lies in one piece
-constexpr size_t kRingOffset = 64 << 10;  // a page of memory, or several
+constexpr size_t kRingOffset = 64 << 10;   // a page of memory, or several
 
 int64_t stride(int64_t ring_bytes) { return static_cast<int64_t>(kRingOffset) + ring_bytes; }
 
@@ -85,7 +85,7 @@ int Outbox::open(const MailboxAddress& address, int32_t mailbox) {
     if (opened.file < 0) return errno;
     const int64_t offset = mailbox * stride(address.ring_bytes);
     const int64_t end = offset + stride(address.ring_bytes);
-    struct stat file {};
+    struct stat file{};
     if (fstat(opened.file, &file) != 0) return errno;
     if (!S_ISREG(file.st_mode) || file.st_size < end) return ESRCH;
     SharedPages pages;

@@ -34,11 +34,8 @@ std::vector<unsigned char> part_of(int64_t letter, int64_t bytes) {
 
 // Sizes around a line, a piece and the whole ring, so that the ring turns over at many places; the same on both sides.
 int64_t size_of_letter(int64_t letter, int64_t ring_bytes) {
-    const int64_t sizes[] = {0,          1,          39,
-                             40,         41,         64,
-                             1000,       65535,      65536,
-                             65537,      ring_bytes, ring_bytes - 24,
-                             70'001,     3 * ring_bytes + 5};
+    const int64_t sizes[] = {
+        0, 1, 39, 40, 41, 64, 1000, 65535, 65536, 65537, ring_bytes, ring_bytes - 24, 70'001, 3 * ring_bytes + 5};
     return sizes[letter % 14];
 }
 

@@ -228,7 +228,8 @@ int32_t UcxWorker::open_letter(const Exchange& parts, int32_t rank) {
     LetterHead head{};
     if (!inbox.open(&head)) return CT_OK;
     CT_TRY(check_kind(parts, rank, static_cast<int32_t>(head.kind)));
-    if (head.exchange != exchanges_ || head.bytes < 0) return transport_failure(": its mailbox is damaged by rank " + number(rank));
+    if (head.exchange != exchanges_ || head.bytes < 0)
+        return transport_failure(": its mailbox is damaged by rank " + number(rank));
     if (head.bytes > parts.receive_capacity_bytes[rank]) return too_much(parts, rank);
     parts.received_bytes[rank] = head.bytes;
     inbox.read_to(head.bytes > 0 ? parts.receive + parts.receive_offset_bytes[rank] : nullptr, head.bytes);

@@ -67,7 +67,7 @@ private:
         void* told = nullptr;  // a notice on its way
         Outbox outbox;         // open: this rank's parts go there, after the first
         Inbox inbox;
-        PeerProcess process;   // watched where UCX does not look after peers
+        PeerProcess process;     // watched where UCX does not look after peers
         bool is_mailed = false;  // it knows of that
         bool mails = false;      // its parts come into the inbox
         bool shares_memory = false;
