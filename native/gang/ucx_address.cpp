@@ -16,7 +16,7 @@ namespace ct::gang {
 
 namespace {
 
-constexpr char kMagic[4] = {'C', 'T', 'U', 'X'};
+constexpr char kMagic[4] = {'C', 'T', 'U', '2'};
 constexpr size_t kChecked = offsetof(AddressHeader, checksum) + sizeof(uint64_t);
 
 uint64_t checksum(const void* bytes, size_t length) {  // FNV-1a
@@ -57,7 +57,7 @@ SharedMemory shared_memory() {
     if (!lists(transports, {"all", "shm", "sm", "mm", "posix", "sysv"})) return {0, false};
     std::string place = text_of("/proc/sys/kernel/random/boot_id");
     for (const char* name : {"/proc/self/ns/ipc", "/proc/self/ns/pid", "/proc/self/ns/mnt"}) place += link_of(name);
-    return {checksum(place.data(), place.size()), lists(transports, {"all", "shm", "sm", "cma"})};
+    return {checksum(place.data(), place.size()), lists(transports, {"all", "shm", "sm", "mm", "posix"})};
 }
 
 void write_address(void* to, AddressHeader header, const void* own, size_t own_bytes) {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "gang/peer_memory.h"
+#include "gang/mailbox.h"
 #include "gang/ucx_library.h"
 
 namespace ct::gang {
@@ -12,7 +12,7 @@ namespace ct::gang {
 // Which memory a process shares with others, as UCX_TLS allows.
 struct SharedMemory {
     uint64_t place;  // the same in two processes: one kernel runs them, and they see one another's memory; 0: none does
-    bool reads;      // a process may read another's ("cma", which "shm" and "sm" include)
+    bool mailboxes;  // such as POSIX's ("posix", which "mm", "shm" and "sm" include)
 };
 
 SharedMemory shared_memory();
@@ -24,7 +24,7 @@ struct AddressHeader {
     uint16_t minor;
     uint64_t checksum;  // of all bytes behind it
     uint64_t place;
-    LoanAddress loan;
+    MailboxAddress mailboxes;
 };
 
 // Writes a header and UCX's bytes.

@@ -4,7 +4,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
 #include "core/core.h"
@@ -121,11 +120,6 @@ int32_t UcxWorker::notice_failure(ucs_status_t status) {
                     "rank " + number(rank_) + ": UCX failed while receiving a notice: " + ucx_.status_string(status));
 }
 
-int32_t UcxWorker::memory_failure(int32_t rank, int error) {
-    const std::string why = error == ECANCELED ? "it has ended the exchange" : std::strerror(error);
-    return transport_failure(" has lost rank " + number(rank) + " while reading its memory: " + why);
-}
-
 int32_t UcxWorker::fail_all(int32_t status, const std::string& text) {
     failure_ = status;
     failure_text_ = text;
@@ -156,14 +150,13 @@ void UcxWorker::release(void*& request) {
     request = nullptr;
 }
 
-// Afterwards nobody takes what the caller's memory holds for a part, and nobody in this process reads or writes the caller's memory. What cannot be cancelled, because its bytes
-// are on their way, ends with the worker.
+// Afterwards nobody reads or writes the caller's memory. What cannot be cancelled, because its bytes are on their way,
+// ends with the worker.
 void UcxWorker::destroy() {
-    memory_.take_back();
     if (worker_) {
         cancel(hearing_);
         for (Peer& peer : peers_) {
-            for (void* request : {peer.receive, peer.send, peer.taken, peer.took, peer.told}) cancel(request);
+            for (void* request : {peer.receive, peer.send, peer.told}) cancel(request);
             if (peer.endpoint && !peer.shares_memory) close_at_once(peer.endpoint);
         }
         for (Peer& peer : peers_) peer = Peer{};

@@ -12,11 +12,9 @@ namespace ct::gang {
 
 // A tag: the exchange from bit 16, its kind from bit 48, below them the sender's rank. Above them what a message is:
 constexpr int kKindShift = 48;
-constexpr uint64_t kOfferBit = uint64_t{1} << 56;   // where a part is, in place of its bytes
-constexpr uint64_t kReadsBit = uint64_t{1} << 57;   // the sender can read the receiver's memory
-constexpr uint64_t kTakenBit = uint64_t{1} << 58;   // an offered part has been read
+constexpr uint64_t kMailsBit = uint64_t{1} << 56;   // the sender's later parts come into the receiver's mailbox
 constexpr uint64_t kNoticeBit = uint64_t{1} << 63;  // of a failure, or of leaving
-constexpr uint64_t kAnyPart = ~(uint64_t{0xff} << kKindShift | kOfferBit | kReadsBit);
+constexpr uint64_t kAnyPart = ~(uint64_t{0xff} << kKindShift | kMailsBit);
 
 constexpr int64_t kMillisecond = 1'000'000;
 

@@ -1,15 +1,17 @@
 // ucx_test.cpp: ranks over UCX as forked processes: what arrives, and what each rank hears when one fails.
 #include "gang/ucx_test.h"
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <cstddef>
+#include <cstdlib>
 #include <fstream>
 
-#include "gang/peer_memory.h"
+#include "gang/mailbox.h"
 
 namespace {
 
@@ -20,7 +22,7 @@ using namespace testing::ranks;
 int64_t random_size(testing::Random& random, int exchange, int from, int to) {
     if (exchange % 7 == 3) return to == 0 ? 40'000 : 0;       // all to one
     if (exchange % 7 == 5 && from != to) return 0;            // only to itself
-    if (exchange == 10) return 3'000'000 + 1000 * from + to;  // in pieces, by reading the peer's memory
+    if (exchange == 10) return 3'000'000 + 1000 * from + to;  // more than a mailbox holds
     const int64_t kind = random.below(4);
     return kind == 0 ? 0 : kind == 1 ? 1 + random.below(64) : random.below(kind == 2 ? 9'000 : 120'000);
 }
@@ -67,7 +69,7 @@ void exchange_all(Rank& rank) {
 }
 
 void everyPartArrives() {
-    for (const char* transports : {"all", "tcp,self", "posix,sysv,self"}) {
+    for (const char* transports : {"all", "tcp,self", "sysv,self"}) {
         for (int size : {1, 2, 4}) {
             run((std::string(transports) + ", ranks: " + std::to_string(size)).c_str(), size, [&](Rank& rank) {
                 setenv("UCX_TLS", transports, 1);
@@ -93,9 +95,10 @@ void otherKindsDoNotMeet() {
 }
 
 void tooMuchIsRefused() {
-    for (int64_t bytes : {65, 20'000, 4'000'000}) {
-        run("too much", 3, [&](Rank& rank) {
+    for (int64_t bytes : {65, 20'000, 4'000'000, -65, -4'000'000}) {
+        run("too much", 3, [bytes = std::abs(bytes), by_mail = bytes < 0](Rank& rank) {
             rank.open();
+            if (by_mail) CHECK_OK(rank.barrier());
             Side receive({64, rank.rank == 0 ? 64 : bytes, 64}), send({64, 64, 64});
             if (rank.rank == 1) send = Side({bytes, 64, 64});
             std::vector<int64_t> received;
@@ -181,13 +184,16 @@ void killedRanksAreMissed() {
     }
 }
 
-// ---- parts read from a peer's memory -------------------------------------------------------------------------------
+// ---- mailboxes ----------------------------------------------------------------------------------------------------
 
-// As a container's filter of system calls does.
-void forbid_reading() {
+// As a container's filter of system calls does: a call fails whose argument is this.
+void forbid(uint32_t call, uint32_t argument, uint32_t value) {
+    const auto at = static_cast<uint32_t>(offsetof(seccomp_data, args) + 8 * argument);
     sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -196,30 +202,55 @@ void forbid_reading() {
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
+void forbid_mailboxes() { forbid(SYS_memfd_create, 1, MFD_CLOEXEC | MFD_ALLOW_SEALING); }
+void forbid_opening() { forbid(SYS_openat, 2, O_RDWR | O_CLOEXEC | O_NONBLOCK); }
+
 bool is_permitted() {
-    ct::gang::OwnMemory own(true);
-    return ct::gang::PeerMemory().open(own.address()) == 0;
+    const ct::gang::OwnMailboxes own(true, 2);
+    return ct::gang::Outbox().open(own.address(), 0) == 0;
 }
 
-void whoMayNotReadReceivesMessages() {
-    for (int size : {2, 3}) {
-        run("not permitted", size, [](Rank& rank) {
-            if (rank.rank == 1) forbid_reading();
-            exchange_all(rank);
-        });
+// One direction goes through mailboxes, or none.
+void whoMayNotUseMailboxesReceivesMessages() {
+    run("none of its own", 3, [](Rank& rank) {
+        if (rank.rank == 1) {
+            forbid_mailboxes();
+            CHECK(!is_permitted());
+        }
+        exchange_all(rank);
+    });
+    run("none of others", 3, [](Rank& rank) {
+        if (rank.rank == 1) {
+            forbid_opening();
+            CHECK(!is_permitted());
+        }
+        exchange_all(rank);
+    });
+    run("none at all", 2, [](Rank& rank) {
+        forbid_mailboxes();
+        exchange_all(rank);
+    });
+}
+
+// What of the mailboxes that this process has mapped was ever used.
+int64_t used_of_mailboxes() {
+    std::ifstream maps("/proc/self/smaps");
+    int64_t kilobytes = 0;
+    bool is_mailbox = false;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find('-') < line.find(' ')) is_mailbox = line.find("cortado-mailboxes") != std::string::npos;
+        if (is_mailbox && line.starts_with("Rss:")) kilobytes += std::stoll(line.substr(4));
     }
+    return kilobytes << 10;
 }
 
-// Shown by its absence: what was permitted when the ranks met no longer is.
-void largePartsAreRead() {
-    run("read", 2, [](Rank& rank) {
+void allPartsButTheFirstGoThroughMailboxes() {
+    run("used", 2, [](Rank& rank) {
         rank.open();
         CHECK_OK(rank.barrier(3'000'000));
+        CHECK(used_of_mailboxes() < 200'000);
         CHECK_OK(rank.barrier(3'000'000));
-        if (rank.rank == 1) forbid_reading();
-        CHECK_OK(rank.barrier(100'000));
-        CHECK_STATUS(rank.barrier(3'000'000), CT_TRANSPORT);
-        CHECK(last_error_has("rank 1 has lost rank 0 while reading its memory: Operation not permitted"));
+        CHECK(used_of_mailboxes() > 4'000'000);  // two, of 2 MiB
         rank.close();
     });
 }
@@ -233,12 +264,14 @@ void wait_for_end(pid_t pid) {
     }
 }
 
-void theMemoryOfKilledRanksIsMissed() {
-    run("killed after an offer", 2, [](Rank& rank) {
+// Rank 1 has written what its peer's mailbox holds of a part, and is no more when the peer comes to read it.
+void ranksKilledInTheMiddleOfAPartAreMissed() {
+    run("killed in a part", 2, [](Rank& rank) {
+        constexpr int64_t kBytes = 3'000'000;
         rank.open();
-        for (int i = 0; i < 20; ++i) CHECK_OK(rank.barrier(3'000'000));
+        for (int i = 0; i < 20; ++i) CHECK_OK(rank.barrier(kBytes));
         if (rank.rank == 1) {
-            Side receive({0, 0}), send({3'000'000, 0});
+            Side receive({0, 0}), send({kBytes, 0});
             std::vector<int64_t> received;
             board->stopped = getpid();
             std::thread killer([] {
@@ -250,16 +283,16 @@ void theMemoryOfKilledRanksIsMissed() {
         }
         while (board->stopped == 0) std::this_thread::yield();
         wait_for_end(board->stopped);
-        CHECK_STATUS(rank.barrier(3'000'000), CT_TRANSPORT);
-        CHECK(last_error_has("rank 0 has lost rank 1 while reading its memory: No such process"));
+        CHECK_STATUS(rank.barrier(kBytes), CT_TRANSPORT);
+        CHECK(last_error_has("rank 0 has lost rank 1: its process has ended"));
         rank.close();
     });
 }
 
-// The part is large enough that the kill comes while it is read, or shortly before or after.
-void ranksKilledWhileTheyAreReadAreMissed() {
+// The part is large enough that the kill comes while it is written, or shortly before or after.
+void ranksKilledWhileTheyWriteAreMissed() {
     for (int round = 0; round < 8; ++round) {
-        run("killed while it is read", 2, [&](Rank& rank) {
+        run("killed while it writes", 2, [&](Rank& rank) {
             constexpr int64_t kBytes = 200'000'000;
             rank.open();
             CHECK_OK(rank.barrier());
@@ -482,14 +515,14 @@ int main() {
     whoDoesNotComeIsNamed();
     memoryIsLeftAloneAfterwards();
     killedRanksAreMissed();
-    whoMayNotReadReceivesMessages();
+    whoMayNotUseMailboxesReceivesMessages();
     if (is_permitted()) {
-        largePartsAreRead();
-        theMemoryOfKilledRanksIsMissed();
+        allPartsButTheFirstGoThroughMailboxes();
+        ranksKilledInTheMiddleOfAPartAreMissed();
     } else {
-        std::printf("skipped: this machine does not let a process read another's memory\n");
+        std::printf("skipped: this machine does not let a process open another's memory\n");
     }
-    ranksKilledWhileTheyAreReadAreMissed();
+    ranksKilledWhileTheyWriteAreMissed();
     stoppedRanksAreMissedAndHearOfIt();
     anotherThreadEndsTheExchange();
     closingEndsAnExchangeOfAnotherThread();

@@ -20,7 +20,7 @@ UcxWorker::UcxWorker(const UcxLibrary& library, int32_t rank, int32_t size, int3
       size_(size),
       spins_(spins),
       shared_(shared_memory()),
-      memory_(shared_.reads),
+      mailboxes_(shared_.mailboxes && size > 1, size),
       peers_(static_cast<size_t>(size)) {}
 
 int32_t UcxWorker::open() {
@@ -80,7 +80,7 @@ int32_t UcxWorker::address(void* bytes, int64_t* length, int64_t capacity) {
                                    static_cast<uint16_t>(ucx_.minor),
                                    0,
                                    shared_.place,
-                                   memory_.address()};
+                                   mailboxes_.address()};
         write_address(bytes, header, address, own);
     }
     ucx_.worker_release_address(worker_, address);
@@ -116,11 +116,14 @@ int32_t UcxWorker::connect(int32_t rank, const void* bytes, int64_t length) {
     }
     const ucs_status_t status = ucx_.ep_create(worker_, &params, &peer.endpoint);
     if (status == UCS_OK) {
-        if (peer.shares_memory && peer.process.open(header.loan.pid) == ESRCH) {
+        if (peer.shares_memory && peer.process.open(header.mailboxes.pid) == ESRCH) {
             return fail_all(CT_TRANSPORT, "rank " + number(rank_) + " has lost rank " + number(rank) +
                                               ": its process has ended before this rank connected");
         }
-        if (peer.shares_memory && shared_.reads) peer.memory.open(header.loan);  // not permitted: UCX's own buffers
+        if (peer.shares_memory && shared_.mailboxes) {
+            peer.outbox.open(header.mailboxes, rank_);  // not permitted: UCX's own buffers
+            peer.inbox = mailboxes_.inbox(rank);
+        }
         return ok();
     }
     peer.endpoint = nullptr;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cortado.h"
-#include "gang/peer_memory.h"
+#include "gang/mailbox.h"
 #include "gang/peer_process.h"
 #include "gang/ucx_address.h"
 #include "gang/ucx_library.h"
@@ -36,10 +36,10 @@ struct Notice {
     char text[240];
 };
 
-// Where a part lies in the sender's memory.
-struct Offer {
-    uint64_t from;
-    int64_t bytes;
+// What a look at all peers found.
+struct Found {
+    int32_t open = 0;    // what is not over
+    bool moved = false;  // bytes came or went through a mailbox
 };
 
 // One thread at a time drives UCX, whichever holds `busy`.
@@ -64,20 +64,21 @@ private:
         ucp_ep_h endpoint = nullptr;
         void* receive = nullptr;
         void* send = nullptr;
-        void* taken = nullptr;  // the answer to this rank's offer
-        void* took = nullptr;   // this rank's answer
-        void* told = nullptr;   // a notice on its way
-        Offer offer{};          // this rank's
-        Offer offered{};        // the peer's; bytes that are not read yet
-        PeerMemory memory;      // open: this rank may read it
-        PeerProcess process;    // watched where UCX does not look after peers
-        bool reads = false;     // it may read this rank's
+        void* told = nullptr;  // a notice on its way
+        Outbox outbox;         // open: this rank's parts go there, after the first
+        Inbox inbox;
+        PeerProcess process;     // watched where UCX does not look after peers
+        bool is_mailed = false;  // it knows of that
+        bool mails = false;      // its parts come into the inbox
         bool shares_memory = false;
         ucs_status_t lost = UCS_OK;  // what UCX says, where it looks after peers
         bool has_ended = false;      // by its own notice, as which
         int32_t status = CT_OK;
         uint64_t exchanges = 0;
         std::string text;
+
+        bool is_awaited() const { return receive || inbox.is_busy(); }
+        bool is_stuck() const { return send || outbox.is_busy(); }
     };
 
     bool failed() const { return failure_ != CT_OK; }
@@ -86,7 +87,6 @@ private:
     int32_t transport_failure(const std::string& text);
     int32_t request_failure(const char* doing, int32_t rank, ucs_status_t status);
     int32_t notice_failure(ucs_status_t status);
-    int32_t memory_failure(int32_t rank, int error);
 
     int32_t check(const Exchange& parts) const;
     int32_t run(const Exchange& parts);
@@ -96,12 +96,14 @@ private:
     int32_t copy_own(const Exchange& parts);
     int32_t wait(const Exchange& parts, int64_t deadline);
     int32_t stopped();
-    int32_t sweep(const Exchange& parts, int32_t* open);
-    int32_t finish(void** request, const char* doing, int32_t rank, int32_t* open);
-    int32_t received(const Exchange& parts, int32_t rank, ucs_status_t status, const ucp_tag_recv_info_t& info);
-    int32_t read(const Exchange& parts, int32_t rank);
+    int32_t sweep(const Exchange& parts, Found* found);
+    int32_t finish_send(int32_t rank);
+    int32_t receive(const Exchange& parts, int32_t rank);
+    int32_t open_letter(const Exchange& parts, int32_t rank);
+    int32_t check_kind(const Exchange& parts, int32_t rank, int32_t kind);
+    int32_t too_much(const Exchange& parts, int32_t rank);
     int32_t late(const Exchange& parts);
-    int32_t look(const Exchange& parts, int32_t* open);
+    int32_t look(const Exchange& parts, Found* found);
 
     int32_t listen();
     int32_t hear();
@@ -119,7 +121,7 @@ private:
     const int32_t size_;
     const int32_t spins_;
     const SharedMemory shared_;
-    OwnMemory memory_;
+    const OwnMailboxes mailboxes_;
     ucp_context_h context_ = nullptr;
     ucp_worker_h worker_ = nullptr;
     std::vector<Peer> peers_;

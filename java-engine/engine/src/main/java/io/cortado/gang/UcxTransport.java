@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
  * between machines, as UCX and its variable {@code UCX_TLS} choose. Memory of parts lies outside
  * the heap. Needs {@code libucp.so.0}.
  *
- * <p>Large parts on one host are read from the peer's memory, where a container permits that
- * (CAP_SYS_PTRACE) and {@code UCX_TLS} does not leave {@code cma} out.
+ * <p>Between processes of one host and user parts go through memory that both have mapped, 2 MiB
+ * for each peer, unless {@code UCX_TLS} leaves {@code posix} out.
  */
 public final class UcxTransport implements Transport {
     /** Looks in vain before a rank that waits yields its core. */

@@ -12,7 +12,7 @@ import java.util.concurrent.TimeUnit;
  *
  * @param smallUs an exchange of 8 bytes with each rank
  * @param roundTripUs there and back: two such exchanges
- * @param tokensUs all tokens to the other ranks, in equal parts
+ * @param tokensUs all tokens to the other ranks, in equal parts, and word that all have theirs
  * @param copyUs a copy of as many bytes within memory, while the other ranks copy too
  */
 public record ExchangeTimes(double smallUs, double roundTripUs, double tokensUs, double copyUs) {
@@ -45,6 +45,7 @@ public record ExchangeTimes(double smallUs, double roundTripUs, double tokensUs,
         double[] copies = new double[runs];
         for (int run = -WARM_UP; run < runs; run++) {
             int at = Math.max(run, 0);
+            exchange(rank, from, to, part, SMALL_BYTES); // all begin together
             long begun = System.nanoTime();
             exchange(rank, from, to, part, SMALL_BYTES);
             long once = System.nanoTime();
@@ -54,6 +55,7 @@ public record ExchangeTimes(double smallUs, double roundTripUs, double tokensUs,
             roundTrips[at] = (twice - begun) / 1e3;
             begun = System.nanoTime();
             exchange(rank, from, to, part, part);
+            exchange(rank, from, to, part, SMALL_BYTES); // who is done first waits for the others
             tokens[at] = (System.nanoTime() - begun) / 1e3;
             begun = System.nanoTime();
             MemorySegment.copy(from, 0, to, 0, BYTES);
