@@ -67,9 +67,9 @@ import java.util.Map;
  *     heads, of the columns of the MLPs and of the vocabulary, on a CPU device of its own or on a
  *     GPU, of one process those from the device's number on. CPU ranks of one process share its
  *     threads out, and the memory that is free; kvCacheBytes are each rank's. Rank 0 draws, from
- *     logits that the others send it. GPUs need NCCL. Not with an expertDevice,
- *     experts on several ranks, kvOffloadBytes or speculation by a model or head, nor for models
- *     with experts or latent attention
+ *     logits that the others send it. GPUs need NCCL. Not with an expertDevice, experts on several
+ *     ranks, kvOffloadBytes or speculation by a model or head, nor for models with experts or
+ *     latent attention
  * @param revision branch, tag or commit where the model is one of a Hugging Face cache; empty: main
  */
 public record EngineOptions(

@@ -173,8 +173,7 @@ final class RankGroup implements AutoCloseable {
     }
 
     private Follower follower(int rank, ModelConfig config) {
-        return new Follower(
-                options, config, here[rank], deviceName(rank), threadsEach(), share());
+        return new Follower(options, config, here[rank], deviceName(rank), threadsEach(), share());
     }
 
     /** What fails one rank has the others fail as lost ones; that is not why. */

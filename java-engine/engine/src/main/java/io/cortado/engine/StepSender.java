@@ -60,8 +60,7 @@ final class StepSender implements AutoCloseable {
     /**
      * @param ranks joined with the device
      */
-    StepSender(
-            Device device, RankLinks ranks, Limits limits, int maxBlocksPerSeq, int numBlocks) {
+    StepSender(Device device, RankLinks ranks, Limits limits, int maxBlocksPerSeq, int numBlocks) {
         this.ranks = ranks;
         told = ranks.told();
         Device telling = ranks.tellingDevice(device);

@@ -18,12 +18,13 @@ final class FirstFailure {
 
     /**
      * @param work done if this is the first, when it is known and before it is told
+     * @return whether it is
      */
-    void setAndThen(GangException why, Runnable work) {
+    boolean setAndThen(GangException why, Runnable work) {
         Consumer<GangException> listener;
         synchronized (this) {
             if (first != null) {
-                return;
+                return false;
             }
             first = why;
             listener = told;
@@ -32,6 +33,7 @@ final class FirstFailure {
         if (listener != null) {
             listener.accept(why);
         }
+        return true;
     }
 
     void tell(Consumer<GangException> listener) {

@@ -278,8 +278,11 @@ public final class HostCollectives implements Collectives {
 
     @Override
     public void abort(String why) {
-        failure.setAndThen(
-                new GangException(GangException.Kind.ABORTED, why), () -> transport.abort(why));
+        GangException ended = new GangException(GangException.Kind.ABORTED, why);
+        boolean isTold = failure.setAndThen(ended, () -> transport.abort(why));
+        if (!isTold) {
+            transport.abort(why); // what this rank has noticed the others may not have
+        }
     }
 
     @Override

@@ -33,12 +33,15 @@ import org.jspecify.annotations.Nullable;
  * have to tell NCCL how much to send, does not know the counts when it enqueues. That a count is at
  * most the stride is the sender's to see to.
  *
- * <p>Never run on a GPU: tested on the simt device against a library that has NCCL's functions.
- * One thread enqueues; {@link #gather} is that thread's too, when nothing is under way. Streams
- * that are captured are refused.
+ * <p>Never run on a GPU: tested on the simt device against a library that has NCCL's functions. One
+ * thread enqueues; {@link #gather} is that thread's too, when nothing is under way. Streams that
+ * are captured are refused.
  */
 public final class NcclCollectives implements Collectives {
     private static final long POLL_NANOS = 20_000;
+
+    /** NCCL puts work into a stream within some microseconds: to sleep would take longer. */
+    private static final long SPIN_NANOS = 200_000;
 
     private final NcclComm comm;
     private final int rank;
@@ -312,7 +315,11 @@ public final class NcclCollectives implements Collectives {
                             Kind.DEADLINE,
                             "%s within %d ms".formatted(what, deadlineNanos / 1_000_000));
                 }
-                LockSupport.parkNanos(comm, POLL_NANOS);
+                if (System.nanoTime() - start < SPIN_NANOS) {
+                    Thread.onSpinWait();
+                } else {
+                    LockSupport.parkNanos(comm, POLL_NANOS);
+                }
             }
         } catch (NcclException e) {
             throw transport(what, e);

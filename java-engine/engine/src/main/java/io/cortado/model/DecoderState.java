@@ -65,7 +65,9 @@ final class DecoderState implements AutoCloseable {
     final Buffer lastHidden;
     final Buffer lastNormed;
 
-    /** float32 [rows][vocabulary]; of a rank that does not draw what {@link RankLogits} sends. */
+    /**
+     * float32 [rows][vocabulary]; of a rank that does not draw what {@link LogitExchange} sends.
+     */
     final Buffer logits;
 
     /** Null: the model is whole. */

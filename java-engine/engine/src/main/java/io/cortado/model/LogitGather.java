@@ -20,11 +20,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The ranks' logits over collectives in the host's memory: rows as they are, or of each row the
- * first candidates of each rank's part of the vocabulary, as {@link RowCandidates} says. All ranks know
- * the sizes beforehand, so a step has one exchange for each of the two that it has rows of, and one
- * more of the parts' largest logits where log-probabilities are asked for.
+ * first candidates of each rank's part of the vocabulary, as {@link RowCandidates} says. All ranks
+ * know the sizes beforehand, so a step has one exchange for each of the two that it has rows of,
+ * and one more of the parts' largest logits where log-probabilities are asked for.
  */
-final class LogitGather implements RankLogits {
+final class LogitGather implements LogitExchange {
     /** Steps that may be described while others run, and one more. */
     private static final int STEPS = 4;
 

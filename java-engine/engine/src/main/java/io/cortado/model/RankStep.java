@@ -20,7 +20,7 @@ final class RankStep implements AutoCloseable {
     private final DType dtype;
     private final int width;
     private final Buffer partial;
-    private final RankLogits logits;
+    private final LogitExchange logits;
 
     /**
      * @param hidden of the state: where its type is float32, products are made right there
@@ -54,7 +54,7 @@ final class RankStep implements AutoCloseable {
         }
     }
 
-    private RankLogits logits(
+    private LogitExchange logits(
             Device device, Staging staging, DecoderShape shape, int maxRows, Buffer logits) {
         int width = shape.vocabSize();
         int stride = shape.headStride();
@@ -125,7 +125,7 @@ final class RankStep implements AutoCloseable {
     }
 
     /** The way of the ranks' logits to the first one. */
-    RankLogits logits() {
+    LogitExchange logits() {
         return logits;
     }
 

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * The ranks' logits over collectives in a device's memory: all rows come whole, as parts one after
  * the other, which a kernel lays side by side. All ranks get the parts and the first one uses them.
  */
-final class RowGather implements RankLogits {
+final class RowGather implements LogitExchange {
     private final ResourceStack owned = new ResourceStack();
     private final Collectives ranks;
     private final int width;

@@ -62,8 +62,7 @@ class VendorLibrariesTest {
         VendorLibraries libraries = new VendorLibraries("/mine:/other", Map.of(), root);
         String message =
                 String.valueOf(
-                        assertThrows(NcclException.class, () -> Nccl.open(libraries))
-                                .getMessage());
+                        assertThrows(NcclException.class, () -> Nccl.open(libraries)).getMessage());
         String expected = "looked for in /mine:/other:" + root.resolve("usr/local/cuda/lib64");
         assertTrue(message.contains(expected), message);
         assertTrue(message.contains("-Dcortado.cuda.path"), message);

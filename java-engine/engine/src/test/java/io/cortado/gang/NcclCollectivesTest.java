@@ -476,7 +476,9 @@ class NcclCollectivesTest {
     void tellsWhatIsMissing() {
         String absent =
                 String.valueOf(
-                        assertThrows(NcclException.class, () -> Nccl.open(Path.of("/nowhere/libnccl.so.2")))
+                        assertThrows(
+                                        NcclException.class,
+                                        () -> Nccl.open(Path.of("/nowhere/libnccl.so.2")))
                                 .getMessage());
         assertTrue(absent.contains("-Dcortado.cuda.path"), absent);
         Path other = FakeNccl.FILE.resolveSibling("libcortado.so");

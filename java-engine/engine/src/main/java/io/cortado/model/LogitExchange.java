@@ -5,7 +5,7 @@ import io.cortado.device.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** How the logits of all ranks come to the first one. */
-sealed interface RankLogits extends AutoCloseable permits LogitGather, RowGather {
+sealed interface LogitExchange extends AutoCloseable permits LogitGather, RowGather {
     /** float32 [rows][stride]: of this rank's part of the vocabulary, which a step writes. */
     Buffer ownLogits();
 
