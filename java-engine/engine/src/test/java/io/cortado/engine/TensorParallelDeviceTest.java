@@ -23,7 +23,10 @@ import io.cortado.device.Device;
 import io.cortado.device.Nccl;
 import io.cortado.device.NcclException;
 import io.cortado.gang.FakeNccl;
+import io.cortado.gang.ForwardingTransport;
+import io.cortado.gang.GangException;
 import io.cortado.gang.InProcessGang;
+import io.cortado.gang.Parts;
 import io.cortado.gang.Transport;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -31,6 +34,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -49,6 +53,10 @@ class TensorParallelDeviceTest {
     private static final double TOLERANCE = 1e-4;
     private static final int PATIENT_MS = 60_000;
     private static final int SHORT_MS = 1500;
+
+    /** Longer than a test may take. */
+    private static final int NEVER_MS = 3_600_000;
+
     private static final int OUTPUT = 8;
 
     private final FakeNccl nccl = new FakeNccl();
@@ -64,7 +72,10 @@ class TensorParallelDeviceTest {
 
     /** Ranks of one process, joined by the fake. */
     private static GangConnector ranks(int size) {
-        Transport[] all = InProcessGang.create(size);
+        return ranks(InProcessGang.create(size));
+    }
+
+    private static GangConnector ranks(Transport[] all) {
         return new GangConnector() {
             @Override
             public Transport connect(int rank, int of, String model) {
@@ -241,14 +252,74 @@ class TensorParallelDeviceTest {
         assertEquals(2, count(nccl.calls(), "ncclCommAbort"));
     }
 
+    /** One rank's NCCL tells it, and that rank the others: nobody waits for the deadline. */
     @Test
     void anErrorThatNcclReportsFailsAllRequestsAtOnce() throws Exception {
         TinyModel.in(folder);
-        try (Engine engine = CortadoEngineProvider.open(folder, options(2, PATIENT_MS), ranks(2))) {
+        try (Engine engine = CortadoEngineProvider.open(folder, options(2, NEVER_MS), ranks(2))) {
             nccl.stall(0);
             nccl.asyncError(1, 1);
             assertAllAreLost(engine);
         }
+    }
+
+    /** The second rank's transport ends in its exchange of a number; the first is the id's. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 4, 7})
+    void aRankThatEndsTheGangFailsAllRequestsAtOnce(int exchanges) throws Exception {
+        TinyModel.in(folder);
+        try (Engine engine =
+                CortadoEngineProvider.open(
+                        folder, options(2, NEVER_MS), ranks(mortal(exchanges, true)))) {
+            assertAllAreLost(engine);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4})
+    void aRankThatFallsSilentFailsAllRequestsOnceTheDeadlineIsOver(int exchanges) throws Exception {
+        TinyModel.in(folder);
+        try (Engine engine =
+                CortadoEngineProvider.open(
+                        folder, options(2, SHORT_MS), ranks(mortal(exchanges, false)))) {
+            assertAllAreLost(engine);
+        }
+    }
+
+    @Test
+    void aRankThatEndsTheGangBeforeDevicesAreJoinedFailsTheOthers() throws IOException {
+        TinyModel.in(folder);
+        EngineException e =
+                assertThrows(
+                        EngineException.class,
+                        () ->
+                                CortadoEngineProvider.open(
+                                                folder,
+                                                options(2, NEVER_MS),
+                                                ranks(mortal(0, true)))
+                                        .close());
+        assertEquals(EngineException.Code.DEVICE_LOST, e.code(), e::toString);
+    }
+
+    /** Two ranks, the second of which is lost after so many exchanges. */
+    private static Transport[] mortal(int exchanges, boolean tells) {
+        Transport[] all = InProcessGang.create(2);
+        AtomicInteger left = new AtomicInteger(exchanges);
+        all[1] =
+                new ForwardingTransport(all[1]) {
+                    @Override
+                    public void exchange(int kind, Parts send, Parts receive, long deadlineNanos) {
+                        if (left.getAndDecrement() <= 0) {
+                            if (tells) {
+                                ranks.abort("it dies");
+                            }
+                            throw new GangException(
+                                    GangException.Kind.TRANSPORT, "this rank is dead");
+                        }
+                        super.exchange(kind, send, receive, deadlineNanos);
+                    }
+                };
+        return all;
     }
 
     @Test
