@@ -333,7 +333,7 @@ class TensorParallelDeviceTest {
             try (Engine engine =
                     CortadoEngineProvider.open(
                             folder,
-                            options(2, SHORT_MS),
+                            options(2, NEVER_MS),
                             ranks(2),
                             opened -> {
                                 device.set(opened);
