@@ -414,7 +414,7 @@ extern "C" int32_t ct_stream_native(void** native, const ct_stream* stream) {
 extern "C" int32_t ct_buffer_device_address(void** address, const ct_buffer* buffer) {
     CT_REQUIRE(address, "address is null");
     CT_REQUIRE(buffer, "buffer is null");
-    if (!ct::runtime_of(buffer->device)) return ct::refuse_native(__func__, buffer->device);
+    if (!buffer->device->backend) return ct::refuse_native(__func__, buffer->device);
     *address = buffer->data;
     return ct::ok();
 }

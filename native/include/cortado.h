@@ -333,7 +333,7 @@ CT_API int32_t ct_weights_bytes(int64_t* bytes, const ct_weights* weights);
  * is ordered with the operations of this library. */
 CT_API int32_t ct_stream_native(void** native, const ct_stream* stream);
 
-/* Address of the buffer's first byte on the device. CT_UNSUPPORTED on cpu and simt. */
+/* Address of the buffer's first byte on the device. CT_UNSUPPORTED on cpu, where the host's is the same. */
 CT_API int32_t ct_buffer_device_address(void** address, const ct_buffer* buffer);
 
 /* Address of the matrix on the device, row-major [rows][stride] of the stored dtype, rows and columns padded with zeros.

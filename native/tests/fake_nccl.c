@@ -1,6 +1,8 @@
 /* A stand-in for libnccl.so.2 on a machine without a GPU: ranks are threads of one process, addresses are the host's.
  * It has the functions that io.cortado.device.Nccl calls, with NCCL's signatures, writes each call down, and moves the
- * bytes. As a communicator that does not block, a group's end returns ncclInProgress and the work is done by a thread.
+ * bytes. As a communicator that does not block, a group's end returns ncclInProgress and the work is done by a thread;
+ * given a stream (of a device whose streams are this library's own: simt) it is done there in the stream's order, and
+ * the stream waits for the peers as a GPU's does.
  *
  * Tests steer it by fake_nccl_*: a call of a function fails, a communicator stays in progress or has an error of its
  * own, a rank stalls. */
@@ -53,6 +55,7 @@ typedef struct comm {
     world* in;
     int rank;
     int is_aborted;
+    int num_tasks; /* groups in streams, not done yet */
     int is_busy; /* a group's work is under way */
     int is_stalled;
     int async_error;
@@ -65,6 +68,16 @@ typedef struct comm {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+/* A group's work in a stream. */
+typedef struct {
+    comm* of;
+    int num_ops;
+    operation ops[];
+} task;
+
+/* ct_stream_call of the library under test; NULL: streams are not used. */
+static int (*stream_call)(void* stream, void (*function)(void*), void* argument);
+
 static world* worlds;
 static comm* latest[kMaxRanks]; /* by rank; NULL once it has ended */
 static uint64_t last_id;
@@ -79,6 +92,7 @@ static size_t log_length;
 /* Of the thread that has a group open. */
 static __thread int group_depth;
 static __thread comm* group_comm;
+static __thread void* group_stream;
 
 /* Writes a call down; its injected status, or ncclSuccess. Holds the lock. */
 __attribute__((format(printf, 2, 3))) static int called(const char* function, const char* format, ...) {
@@ -128,6 +142,13 @@ __attribute__((visibility("default"))) void fake_nccl_fail(const char* function,
 __attribute__((visibility("default"))) void fake_nccl_init_polls(int polls) {
     pthread_mutex_lock(&lock);
     init_polls = polls;
+    pthread_mutex_unlock(&lock);
+}
+
+/* Streams that are given are ones of the library that has this ct_stream_call. */
+__attribute__((visibility("default"))) void fake_nccl_streams(int (*call)(void*, void (*)(void*), void*)) {
+    pthread_mutex_lock(&lock);
+    stream_call = call;
     pthread_mutex_unlock(&lock);
 }
 
@@ -241,6 +262,7 @@ static int ended(comm* c, const char* function) {
     if (latest[c->rank] == c) latest[c->rank] = NULL;
     pthread_cond_broadcast(&changed);
     join(c);
+    while (c->num_tasks > 0) pthread_cond_wait(&changed, &lock);
     pthread_mutex_unlock(&lock);
     free(c);
     return status;
@@ -259,9 +281,10 @@ NCCL_API int ncclGroupStart(void) {
 }
 
 /* Holds the lock. */
-static int add(comm* c, int is_send, void* address, size_t bytes, int peer) {
+static int add(comm* c, int is_send, void* address, size_t bytes, int peer, void* stream) {
     if (group_depth == 0 || peer < 0 || peer >= c->in->size || c->num_ops == kMaxOps) return kInvalidUsage;
     group_comm = c;
+    group_stream = stream;
     operation* op = &c->ops[c->num_ops++];
     op->is_send = is_send;
     op->address = address;
@@ -271,19 +294,17 @@ static int add(comm* c, int is_send, void* address, size_t bytes, int peer) {
 }
 
 NCCL_API int ncclSend(void* from, size_t count, int type, int peer, comm* c, void* stream) {
-    (void)stream;
     pthread_mutex_lock(&lock);
     int status = called("ncclSend", "%zu, %d, %d->%d", count, type, c->rank, peer);
-    if (status == kSuccess) status = type == kUint8 ? add(c, 1, from, count, peer) : kInvalidArgument;
+    if (status == kSuccess) status = type == kUint8 ? add(c, 1, from, count, peer, stream) : kInvalidArgument;
     pthread_mutex_unlock(&lock);
     return status;
 }
 
 NCCL_API int ncclRecv(void* to, size_t count, int type, int peer, comm* c, void* stream) {
-    (void)stream;
     pthread_mutex_lock(&lock);
     int status = called("ncclRecv", "%zu, %d, %d<-%d", count, type, c->rank, peer);
-    if (status == kSuccess) status = type == kUint8 ? add(c, 0, to, count, peer) : kInvalidArgument;
+    if (status == kSuccess) status = type == kUint8 ? add(c, 0, to, count, peer, stream) : kInvalidArgument;
     pthread_mutex_unlock(&lock);
     return status;
 }
@@ -312,16 +333,21 @@ static void fetch(comm* c, const operation* op) {
     free(m);
 }
 
+/* Holds the lock. */
+static void exchange(comm* c, const operation* ops, int num_ops) {
+    while (c->is_stalled && !c->is_aborted) pthread_cond_wait(&changed, &lock);
+    for (int i = 0; i < num_ops && !c->is_aborted; i++) {
+        if (ops[i].is_send) post(c, &ops[i]);
+    }
+    for (int i = 0; i < num_ops && !c->is_aborted; i++) {
+        if (!ops[i].is_send) fetch(c, &ops[i]);
+    }
+}
+
 static void* work(void* argument) {
     comm* c = argument;
     pthread_mutex_lock(&lock);
-    while (c->is_stalled && !c->is_aborted) pthread_cond_wait(&changed, &lock);
-    for (int i = 0; i < c->num_ops && !c->is_aborted; i++) {
-        if (c->ops[i].is_send) post(c, &c->ops[i]);
-    }
-    for (int i = 0; i < c->num_ops && !c->is_aborted; i++) {
-        if (!c->ops[i].is_send) fetch(c, &c->ops[i]);
-    }
+    exchange(c, c->ops, c->num_ops);
     c->num_ops = 0;
     c->is_busy = 0;
     pthread_cond_broadcast(&changed);
@@ -329,11 +355,42 @@ static void* work(void* argument) {
     return NULL;
 }
 
+/* What the stream calls. A communicator that ends waits for it. */
+static void run_task(void* argument) {
+    task* t = argument;
+    pthread_mutex_lock(&lock);
+    exchange(t->of, t->ops, t->num_ops);
+    t->of->num_tasks--;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+    free(t);
+}
+
+/* Holds the lock, but not while the stream takes the work: it may have to make room first. */
+static int enqueue(comm* c, void* stream) {
+    task* t = malloc(sizeof(task) + (size_t)c->num_ops * sizeof(operation));
+    t->of = c;
+    t->num_ops = c->num_ops;
+    memcpy(t->ops, c->ops, (size_t)c->num_ops * sizeof(operation));
+    c->num_ops = 0;
+    c->num_tasks++;
+    pthread_mutex_unlock(&lock);
+    int status = stream_call(stream, run_task, t);
+    pthread_mutex_lock(&lock);
+    if (status != kSuccess) {
+        c->num_tasks--;
+        pthread_cond_broadcast(&changed);
+        free(t);
+    }
+    return status == kSuccess ? kSuccess : kInvalidUsage;
+}
+
 /* Holds the lock. */
-static int begin(comm* c) {
+static int begin(comm* c, void* stream) {
+    c->is_stalled = c->rank == stalled_rank;
+    if (stream_call && stream) return enqueue(c, stream);
     join(c);
     c->is_busy = 1;
-    c->is_stalled = c->rank == stalled_rank;
     c->has_worker = pthread_create(&c->worker, NULL, work, c) == 0;
     return kInProgress;
 }
@@ -341,7 +398,7 @@ static int begin(comm* c) {
 NCCL_API int ncclGroupEnd(void) {
     pthread_mutex_lock(&lock);
     int status = called("ncclGroupEnd", "%s", "");
-    if (status == kSuccess && --group_depth == 0 && group_comm) status = begin(group_comm);
+    if (status == kSuccess && --group_depth == 0 && group_comm) status = begin(group_comm, group_stream);
     if (status != kSuccess && status != kInProgress) group_depth = 0;
     group_comm = NULL;
     pthread_mutex_unlock(&lock);
@@ -349,19 +406,18 @@ NCCL_API int ncclGroupEnd(void) {
 }
 
 NCCL_API int ncclAllGather(void* from, void* to, size_t count, int type, comm* c, void* stream) {
-    (void)stream;
     pthread_mutex_lock(&lock);
     int status = called("ncclAllGather", "%zu, %d, %d", count, type, c->rank);
     if (status == kSuccess) {
         join(c);
         group_depth++;
         for (int peer = 0; peer < c->in->size; peer++) {
-            add(c, 1, from, count, peer);
-            add(c, 0, (char*)to + (size_t)peer * count, count, peer);
+            add(c, 1, from, count, peer, stream);
+            add(c, 0, (char*)to + (size_t)peer * count, count, peer, stream);
         }
         group_depth--;
         group_comm = NULL;
-        status = begin(c);
+        status = begin(c, stream);
     }
     pthread_mutex_unlock(&lock);
     return status;

@@ -64,11 +64,12 @@ import java.util.Map;
  *     java.util.ServiceLoader} finds
  * @param speculation who drafts tokens ahead; {@link Speculation#OFF}: nobody
  * @param tensorParallelSize ranks that run the model together, 1 to 64: each has a share of the
- *     heads, of the columns of the MLPs and of the vocabulary, on a CPU device of its own. Ranks of
- *     one process share its threads out, and the memory that is free; kvCacheBytes are each rank's.
- *     Rank 0 draws, from whole rows of logits that the others send it. Not with an expertDevice,
- *     experts on several ranks, kvOffloadBytes or speculation by a model or head, nor for models
- *     with experts or latent attention
+ *     heads, of the columns of the MLPs and of the vocabulary, on a CPU device of its own or on a
+ *     GPU, of one process those from the device's number on. CPU ranks of one process share its
+ *     threads out, and the memory that is free; kvCacheBytes are each rank's. Rank 0 draws, from
+ *     logits that the others send it. GPUs need NCCL. Not with an expertDevice, experts on several
+ *     ranks, kvOffloadBytes or speculation by a model or head, nor for models with experts or
+ *     latent attention
  * @param revision branch, tag or commit where the model is one of a Hugging Face cache; empty: main
  */
 public record EngineOptions(
@@ -165,7 +166,7 @@ public record EngineOptions(
         OptionRules.requireDisk(kvOffloadBytes, kvOffloadDiskBytes, kvOffloadDir);
         OptionRules.requireWeights(schedulingPolicy, tenantWeights);
         OptionRules.requireRanks(
-                tensorParallelSize, gang, device, expertDevice, kvOffloadBytes, speculation);
+                tensorParallelSize, gang, expertDevice, kvOffloadBytes, speculation);
     }
 
     public static EngineOptions defaults() {

@@ -76,7 +76,6 @@ final class OptionRules {
     static void requireRanks(
             int size,
             GangOptions gang,
-            String device,
             String expertDevice,
             long offloadBytes,
             Speculation drafts) {
@@ -97,9 +96,7 @@ final class OptionRules {
                             "speculation without a draft model or head: method="
                                     + drafts.method().name().toLowerCase(Locale.ROOT);
                 };
-        if (!device.equals("cpu")) {
-            other = "device=cpu: device=" + device;
-        } else if (gang.spreadsExperts()) {
+        if (gang.spreadsExperts()) {
             other = "no experts on several ranks: ranks with experts=" + gang.numExperts();
         } else if (!expertDevice.isEmpty()) {
             other = "no expert-device: expert-device=" + expertDevice;

@@ -16,6 +16,9 @@ public final class Buffer extends NativeHandle {
     private final Arena hostArena = Arena.ofShared();
     private volatile @Nullable MemorySegment host;
 
+    /** 0: not asked for yet. */
+    private volatile long deviceAddress;
+
     Buffer(MemorySegment address, long bytes) {
         super(address);
         this.bytes = bytes;
@@ -48,12 +51,18 @@ public final class Buffer extends NativeHandle {
         }
     }
 
-    /** Address of the bytes on a GPU, for a vendor's library. */
+    /** Address of the bytes on a device other than the CPU, for a vendor's library. */
     long deviceAddress() {
+        long known = deviceAddress;
+        if (known != 0) {
+            address(); // not of a closed one
+            return known;
+        }
         try (Arena call = Arena.ofConfined()) {
             MemorySegment out = call.allocate(CortadoNative.C_POINTER);
             check(CortadoNative.ct_buffer_device_address(out, address()));
-            return out.get(CortadoNative.C_POINTER, 0).address();
+            deviceAddress = out.get(CortadoNative.C_POINTER, 0).address();
+            return deviceAddress;
         }
     }
 

@@ -107,13 +107,24 @@ public final class Nccl {
      * @throws NcclException if it is not found, or too old
      */
     public static Nccl open() {
-        Optional<Path> file = VendorLibraries.ofMachine().find(LIBRARY);
-        return open(file.isPresent() ? file.get().toString() : LIBRARY);
+        return open(VendorLibraries.ofMachine());
     }
 
-    /** Of a file, or of a name that the loader knows; it stays loaded. */
+    static Nccl open(VendorLibraries libraries) {
+        Optional<Path> file = libraries.find(LIBRARY);
+        return file.isPresent()
+                ? open(file.get())
+                : load(LIBRARY, "; looked for in " + libraries.describe());
+    }
+
+    /** Of a file; it stays loaded. */
+    public static Nccl open(Path file) {
+        return load(file.toString(), "");
+    }
+
+    /** Of a path with a slash in it, or of a name that the loader knows. */
     @SuppressWarnings("restricted") // to load a library is what this method is for
-    public static Nccl open(String library) {
+    private static Nccl load(String library, String whereElse) {
         SymbolLookup symbols;
         try {
             symbols =
@@ -125,7 +136,8 @@ public final class Nccl {
                     library
                             + " cannot be loaded: install NCCL, or name its folder in"
                             + " -Dcortado.cuda.path; "
-                            + e.getMessage());
+                            + e.getMessage()
+                            + whereElse);
         }
         return new Nccl(symbols);
     }

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -63,6 +64,11 @@ final class VendorLibraries {
                 .map(folder -> folder.resolve(fileName))
                 .filter(Files::isRegularFile)
                 .findFirst();
+    }
+
+    /** Where it looks, for who is told that there is nothing. */
+    String describe() {
+        return folders.stream().map(Path::toString).collect(Collectors.joining(":"));
     }
 
     private void addAll(@Nullable String paths) {

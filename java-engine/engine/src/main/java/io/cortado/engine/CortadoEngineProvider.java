@@ -97,10 +97,16 @@ public final class CortadoEngineProvider implements EngineProvider {
 
     /** The same, for tests whose ranks are several engines of one process. */
     static Engine open(Path named, EngineOptions options, GangConnector connector) {
+        return open(named, options, connector, _ -> {});
+    }
+
+    /** The same, for those that get the first rank's device as well. */
+    static Engine open(
+            Path named, EngineOptions options, GangConnector connector, Consumer<Device> onOpen) {
         return open(
                 named,
                 options,
-                _ -> {},
+                onOpen,
                 executor -> executor,
                 TierRates.Rule.ALWAYS,
                 MaskThreads.of(options),
@@ -295,6 +301,9 @@ public final class CortadoEngineProvider implements EngineProvider {
             devices = OpenDevices.open(options, threads, folder, config, connector);
             Device device = devices.device();
             onOpen.accept(device);
+            if (ranks != null) {
+                ranks.open(device, config);
+            }
             Activations activations = MemoryPlan.activations(options);
             KvType kvType = MemoryPlan.kvType(options);
             boolean isDummy = options.dummyWeights();
@@ -311,7 +320,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                     CausalLm.load(
                             placement, folder, part, activations, kvType, isDummy, devices.link());
             if (ranks != null) {
-                ranks.load(folder, config, maxModelLen);
+                ranks.load(folder, maxModelLen);
             }
             MemoryPlan.KvSize size =
                     memory.afterLoading(free, device.info().freeMemoryBytes() / share);

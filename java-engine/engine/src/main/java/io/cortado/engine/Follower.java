@@ -8,19 +8,16 @@ import io.cortado.device.Device;
 import io.cortado.device.Placement;
 import io.cortado.device.ResourceStack;
 import io.cortado.gang.GangException;
-import io.cortado.gang.HostCollectives;
-import io.cortado.gang.Transport;
 import io.cortado.model.Activations;
 import io.cortado.model.CausalLm;
 import io.cortado.model.ModelConfig;
-import io.cortado.model.Shard;
 import io.cortado.model.WeightPlan;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A rank that computes its part of every step that the first rank tells it. Opened and readied by
- * one thread; another may {@link #follow}.
+ * one thread at a time; another may {@link #follow}.
  */
 final class Follower implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Follower.class.getName());
@@ -28,75 +25,90 @@ final class Follower implements AutoCloseable {
     private final ResourceStack owned = new ResourceStack();
     private final EngineOptions options;
     private final ModelConfig part;
-    private final HostCollectives ranks;
+    private final RankLinks ranks;
     private final Device device;
-    private final MemoryPlan memory;
-    private final CausalLm model;
     private final long free;
+    private @Nullable MemoryPlan memory;
+    private @Nullable CausalLm model;
     private @Nullable StepReceiver steps;
 
     /**
-     * Loads a rank's part.
+     * Opens the rank's device and joins it to the others'.
      *
      * @param config of the whole model
-     * @param transport of this rank; closed with this, also if this throws
+     * @param ranks of this rank; closed with this, also if this throws
      * @param threads of its device
      * @param share ranks that share the device's memory out
      */
     Follower(
-            Path folder,
             EngineOptions options,
             ModelConfig config,
-            int maxModelLen,
-            Transport transport,
-            long deadlineNanos,
+            RankLinks ranks,
+            String deviceName,
             int threads,
             int share) {
         this.options = options;
-        ranks = new HostCollectives(transport, deadlineNanos);
-        owned.push(ranks::close);
-        boolean isLoaded = false;
+        this.ranks = ranks;
+        boolean isOpen = false;
         try {
-            part = config.shard(new Shard(transport.rank(), transport.size()));
-            device = Device.open(options.device(), threads, options.isa());
+            part = config.shard(ranks.shard());
+            device = Device.open(deviceName, threads, options.isa());
             owned.push(device::close);
-            Placement placement = Placement.on(device);
-            boolean isDummy = options.dummyWeights();
-            Activations activations = MemoryPlan.activations(options);
-            WeightPlan weights = WeightPlan.read(placement, folder, part, activations, isDummy);
-            memory = MemoryPlan.of(placement, part, weights, options, maxModelLen);
+            owned.push(ranks::close);
+            ranks.join(device, RankGroup.maxReduce(options, config));
             free = device.info().freeMemoryBytes() / share;
-            memory.beforeLoading(free);
-            model =
-                    CausalLm.load(
-                            device, folder, part, activations, MemoryPlan.kvType(options), isDummy);
-            owned.push(model::close);
-            isLoaded = true;
+            isOpen = true;
         } finally {
-            if (!isLoaded) {
+            if (!isOpen) {
+                ranks.close();
                 owned.close();
             }
         }
     }
 
+    /** Loads the rank's part. */
+    void load(Path folder, int maxModelLen) {
+        Placement placement = Placement.on(device);
+        boolean isDummy = options.dummyWeights();
+        Activations activations = MemoryPlan.activations(options);
+        WeightPlan weights = WeightPlan.read(placement, folder, part, activations, isDummy);
+        MemoryPlan planned = MemoryPlan.of(placement, part, weights, options, maxModelLen);
+        planned.beforeLoading(free);
+        CausalLm loaded =
+                CausalLm.load(
+                        device, folder, part, activations, MemoryPlan.kvType(options), isDummy);
+        owned.push(loaded::close);
+        memory = planned;
+        model = loaded;
+    }
+
     /** Blocks of the KV cache that it has room for. */
     int blocks() {
-        return memory.afterLoading(free, device.info().freeMemoryBytes()).blocks();
+        return loaded(memory).afterLoading(free, device.info().freeMemoryBytes()).blocks();
+    }
+
+    private static <T> T loaded(@Nullable T made) {
+        if (made == null) {
+            throw new IllegalStateException("call load first");
+        }
+        return made;
     }
 
     /** Makes what steps compute in. */
     void allocate(int numBlocks) {
         Limits limits = Limits.of(options, part, numBlocks);
-        model.join(ranks);
-        model.allocate(
+        CausalLm joined = loaded(model);
+        int blocksPerSeq = loaded(memory).blocksPerSeq();
+        joined.join(ranks.computed());
+        joined.allocate(
                 numBlocks,
                 limits.maxTables(),
                 limits.maxNumBatchedTokens(),
-                memory.blocksPerSeq(),
+                blocksPerSeq,
                 limits.maxRows(),
                 options.deterministic());
         StepReceiver made =
-                new StepReceiver(device, model, ranks, limits, memory.blocksPerSeq(), numBlocks);
+                new StepReceiver(device, joined, ranks, limits, blocksPerSeq, numBlocks);
         owned.push(made::close);
         steps = made;
     }
@@ -113,6 +125,7 @@ final class Follower implements AutoCloseable {
         }
         try {
             allocated.run();
+            ranks.end();
         } catch (GangException e) {
             throw e;
         } catch (RuntimeException | Error e) {
@@ -126,14 +139,14 @@ final class Follower implements AutoCloseable {
         try {
             follow();
         } catch (GangException e) {
-            LOG.log(DEBUG, "rank {0} ends: {1}", ranks.rank(), e.getMessage());
+            LOG.log(DEBUG, "rank {0} ends: {1}", ranks.shard().rank(), e.getMessage());
         } catch (RuntimeException | Error e) {
-            LOG.log(WARNING, "rank " + ranks.rank() + " has failed", e);
+            LOG.log(WARNING, "rank " + ranks.shard().rank() + " has failed", e);
         }
     }
 
     int rank() {
-        return ranks.rank();
+        return ranks.shard().rank();
     }
 
     /** After {@link #follow} has returned. */

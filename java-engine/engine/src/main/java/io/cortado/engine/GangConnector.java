@@ -34,6 +34,15 @@ interface GangConnector {
      */
     Transport connect(int rank, int size, String model);
 
+    /**
+     * Joins the devices of ranks that have met, where the host does not reach their memory.
+     *
+     * @throws io.cortado.api.EngineException if nothing here can
+     */
+    default DeviceCollectives deviceCollectives(EngineOptions options) {
+        return DeviceCollectives.of(options);
+    }
+
     /** What the options say. */
     static GangConnector of(EngineOptions options) {
         GangOptions gang = options.gang();
@@ -59,7 +68,7 @@ interface GangConnector {
                                 "RENDEZVOUS",
                                 gang.rendezvous()));
         String agreement =
-                "attention-ranks=%d expert-ranks=%d expert-parallel-size=%d redundant-experts=%d micro-batches=%d tensor-parallel-size=%d activations=%s dummy-weights=%s model=%08x"
+                "attention-ranks=%d expert-ranks=%d expert-parallel-size=%d redundant-experts=%d micro-batches=%d tensor-parallel-size=%d on-cpu=%s activations=%s dummy-weights=%s model=%08x"
                         .formatted(
                                 gang.attentionRanks(),
                                 gang.expertRanks(),
@@ -67,6 +76,7 @@ interface GangConnector {
                                 gang.redundantExperts(),
                                 gang.microBatches(),
                                 options.tensorParallelSize(),
+                                options.device().equals("cpu"),
                                 options.activations(),
                                 options.dummyWeights(),
                                 model.hashCode());

@@ -6,7 +6,6 @@ import io.cortado.device.Event;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
 import io.cortado.engine.StepMessage.Field;
-import io.cortado.gang.Collectives;
 import io.cortado.gang.GangException;
 import io.cortado.model.BatchInputs;
 import io.cortado.model.CausalLm;
@@ -15,15 +14,16 @@ import io.cortado.model.KvTiers;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The other side of {@link StepSender}: enqueues the steps that it is told. A message comes in the
- * order of the stream, after the step before, so that one place for inputs is enough. One thread.
+ * The other side of {@link StepSender}: enqueues the steps that it is told. A message comes once
+ * the step before has begun, in the order of its stream or because that is waited for, so that one
+ * place for inputs is enough. One thread.
  */
 final class StepReceiver implements AutoCloseable {
     private static final long A_WHILE_MS = 1000;
 
     private final ResourceStack owned = new ResourceStack();
     private final CausalLm model;
-    private final Collectives ranks;
+    private final RankLinks ranks;
     private final long capacity;
     private final int maxBlocksPerSeq;
     private final Buffer received;
@@ -38,7 +38,11 @@ final class StepReceiver implements AutoCloseable {
     private final @Nullable KvPages pages;
     private final int[] copies;
     private final Event told;
+    private final Event hasRead;
     private final Stream stream;
+
+    /** Steps are told in it; null: in their own. */
+    private final @Nullable Stream beside;
 
     /**
      * @param model allocated with the same limits
@@ -46,7 +50,7 @@ final class StepReceiver implements AutoCloseable {
     StepReceiver(
             Device device,
             CausalLm model,
-            Collectives ranks,
+            RankLinks ranks,
             Limits limits,
             int maxBlocksPerSeq,
             int numBlocks) {
@@ -56,12 +60,13 @@ final class StepReceiver implements AutoCloseable {
         capacity = StepMessage.capacity(limits, maxBlocksPerSeq, numBlocks);
         copies = new int[2 * numBlocks];
         long all = ranks.size() * capacity;
+        Device telling = ranks.tellingDevice(device);
         boolean built = false;
         try {
-            received = own(device.createHostBuffer(all));
-            receivedBytes = own(device.createHostBuffer((long) Long.BYTES * ranks.size()));
-            sent = own(device.createHostBuffer(all));
-            sentBytes = own(device.createHostBuffer((long) Long.BYTES * ranks.size()));
+            received = own(telling.createHostBuffer(all));
+            receivedBytes = own(telling.createHostBuffer((long) Long.BYTES * ranks.size()));
+            sent = own(telling.createHostBuffer(all));
+            sentBytes = own(telling.createHostBuffer((long) Long.BYTES * ranks.size()));
             sentBytes.host().fill((byte) 0);
             message = new StepMessage(received.host().asSlice(0, capacity));
             allIds = own(device.createBuffer(StepSender.idBytes(ranks, limits)));
@@ -75,10 +80,16 @@ final class StepReceiver implements AutoCloseable {
             }
             pairs = tiers.createPairs();
             owned.push(pairs::close);
-            told = device.createEvent();
+            told = telling.createEvent();
             owned.push(told::close);
+            hasRead = device.createEvent();
+            owned.push(hasRead::close);
             stream = device.createStream();
             owned.push(stream::close);
+            beside = ranks.areBeside() ? telling.createStream() : null;
+            if (beside != null) {
+                owned.push(beside::close);
+            }
             built = true;
         } finally {
             if (!built) {
@@ -98,24 +109,33 @@ final class StepReceiver implements AutoCloseable {
      * @throws GangException if a rank is lost
      */
     void run() {
+        Stream in = beside == null ? stream : beside;
         while (true) {
-            ranks.allToAll(received, receivedBytes, sent, sentBytes, capacity, stream);
-            told.record(stream);
-            while (!told.await(A_WHILE_MS)) {
-                // The collectives' deadline ends it.
-            }
-            GangException failure = ranks.failure();
-            if (failure != null) {
-                throw failure;
-            }
+            ranks.told().allToAll(received, receivedBytes, sent, sentBytes, capacity, in);
+            told.record(in);
+            await(told);
             message.rewind();
             switch (message.kind()) {
                 case STEP -> enqueue();
                 case IDLE -> {}
                 case STOP -> {
+                    stream.synchronize();
                     return;
                 }
             }
+            if (beside != null) {
+                await(hasRead);
+            }
+        }
+    }
+
+    private void await(Event event) {
+        while (!event.await(A_WHILE_MS)) {
+            // The collectives' deadline ends it.
+        }
+        GangException failure = ranks.failure();
+        if (failure != null) {
+            throw failure;
         }
     }
 
@@ -137,8 +157,9 @@ final class StepReceiver implements AutoCloseable {
         copyBlocks(message.get(Field.NUM_COPIES));
         takeTables(message.get(Field.NUM_RUNS));
         inputs.upload(numSeqs, stream);
+        hasRead.record(stream);
         if (message.get(Field.IS_FED) > 0) {
-            inputs.share(ranks, allIds, numTokens, stream);
+            inputs.share(ranks.computed(), allIds, numTokens, stream);
         }
         int maxQLen = message.get(Field.MAX_Q_LEN);
         model.forward(inputs, numTokens, numSeqs, numRows, maxQLen, stream);

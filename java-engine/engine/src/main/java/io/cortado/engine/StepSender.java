@@ -19,10 +19,11 @@ import io.cortado.model.BatchInputs;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The first rank's side of a model that several ranks run: tells the others each step in the order
- * of its stream, so that they enqueue the same. One thread.
+ * that it enqueues them in, so that they enqueue the same. One thread.
  */
 final class StepSender implements AutoCloseable {
     private static final long A_WHILE_MS = 1000;
@@ -34,13 +35,17 @@ final class StepSender implements AutoCloseable {
     private static final int IDLES_IN_DEADLINE = 4;
 
     private final ResourceStack owned = new ResourceStack();
-    private final Collectives ranks;
+    private final RankLinks ranks;
+    private final Collectives told;
     private final long idleNanos;
     private final long capacity;
     private final List<Outgoing> outgoing = new ArrayList<>();
     private final Buffer received;
     private final Buffer receivedBytes;
     private final Buffer allIds;
+
+    /** Steps are told in it; null: in their own, in its order. */
+    private final @Nullable Stream beside;
 
     // What the rows of the followers' block table hold, by the stamps of the tables.
     private final long[] tableStamps;
@@ -53,17 +58,13 @@ final class StepSender implements AutoCloseable {
     private record Outgoing(Buffer buffer, Buffer counts, StepMessage message, Event sent) {}
 
     /**
-     * @param deadlineNanos after which a rank that waits takes the others for lost
+     * @param ranks joined with the device
      */
-    StepSender(
-            Device device,
-            Collectives ranks,
-            long deadlineNanos,
-            Limits limits,
-            int maxBlocksPerSeq,
-            int numBlocks) {
+    StepSender(Device device, RankLinks ranks, Limits limits, int maxBlocksPerSeq, int numBlocks) {
         this.ranks = ranks;
-        idleNanos = deadlineNanos / IDLES_IN_DEADLINE;
+        told = ranks.told();
+        Device telling = ranks.tellingDevice(device);
+        idleNanos = ranks.deadlineNanos() / IDLES_IN_DEADLINE;
         capacity = StepMessage.capacity(limits, maxBlocksPerSeq, numBlocks);
         tableStamps = new long[limits.maxTables()];
         tableSizes = new int[limits.maxTables()];
@@ -71,16 +72,20 @@ final class StepSender implements AutoCloseable {
         try {
             long counts = (long) Long.BYTES * ranks.size();
             for (int i = 0; i < UNDER_WAY; i++) {
-                Buffer buffer = own(device.createHostBuffer(ranks.size() * capacity));
-                Event sent = device.createEvent();
+                Buffer buffer = own(telling.createHostBuffer(ranks.size() * capacity));
+                Event sent = telling.createEvent();
                 owned.push(sent::close);
                 StepMessage message = new StepMessage(buffer.host().asSlice(capacity, capacity));
                 outgoing.add(
-                        new Outgoing(buffer, own(device.createHostBuffer(counts)), message, sent));
+                        new Outgoing(buffer, own(telling.createHostBuffer(counts)), message, sent));
             }
-            received = own(device.createHostBuffer(ranks.size() * capacity));
-            receivedBytes = own(device.createHostBuffer(counts));
+            received = own(telling.createHostBuffer(ranks.size() * capacity));
+            receivedBytes = own(telling.createHostBuffer(counts));
             allIds = own(device.createBuffer(idBytes(ranks, limits)));
+            beside = ranks.areBeside() ? telling.createStream() : null;
+            if (beside != null) {
+                owned.push(beside::close);
+            }
             built = true;
         } finally {
             if (!built) {
@@ -90,7 +95,7 @@ final class StepSender implements AutoCloseable {
     }
 
     /** Of all ranks' ids of a step. */
-    static long idBytes(Collectives ranks, Limits limits) {
+    static long idBytes(RankLinks ranks, Limits limits) {
         return (long) ranks.size() * limits.maxNumBatchedTokens() * Integer.BYTES;
     }
 
@@ -158,7 +163,7 @@ final class StepSender implements AutoCloseable {
 
     /** Enqueues: the followers get the ids of a step some of which the device has fed. */
     void shareIds(BatchInputs inputs, int numTokens, Stream stream) {
-        inputs.share(ranks, allIds, numTokens, stream);
+        inputs.share(ranks.computed(), allIds, numTokens, stream);
     }
 
     /** Tells the followers, now and then, that there is nothing to do. */
@@ -174,13 +179,19 @@ final class StepSender implements AutoCloseable {
         return idleNanos;
     }
 
-    /** Enqueues the last message; where the device has failed, ends the gang instead. */
+    /**
+     * Enqueues the last message; where the device has failed, ends the gang instead. A message that
+     * goes beside the steps comes after them as well.
+     */
     void stop(Stream stream) {
         if (isStopped || ranks.failure() != null) {
             return;
         }
         isStopped = true;
         try {
+            if (beside != null) {
+                stream.synchronize();
+            }
             sendAlone(Kind.STOP, stream);
         } catch (NativeException | GangException e) {
             ranks.abort("its device has failed: " + e.getMessage());
@@ -224,8 +235,9 @@ final class StepSender implements AutoCloseable {
             }
             counts.setAtIndex(JAVA_LONG, rank, bytes);
         }
-        ranks.allToAll(received, receivedBytes, next.buffer(), next.counts(), capacity, stream);
-        next.sent().record(stream);
+        Stream in = beside == null ? stream : beside;
+        told.allToAll(received, receivedBytes, next.buffer(), next.counts(), capacity, in);
+        next.sent().record(in);
         lastNanos = System.nanoTime();
     }
 

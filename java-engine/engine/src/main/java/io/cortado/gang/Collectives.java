@@ -2,6 +2,7 @@ package io.cortado.gang;
 
 import io.cortado.device.Buffer;
 import io.cortado.device.Stream;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -62,6 +63,12 @@ public interface Collectives extends AutoCloseable {
 
     /** Ends the gang for all ranks that can be told; what waits fails. */
     void abort(String why);
+
+    /**
+     * Has the first failure be told, at once if it has been, on the thread that comes to know it;
+     * once, to one.
+     */
+    void onFailure(Consumer<GangException> told);
 
     /** Why nothing can be exchanged any more; null: it can. */
     @Nullable GangException failure();

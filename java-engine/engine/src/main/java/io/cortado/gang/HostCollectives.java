@@ -6,6 +6,7 @@ import io.cortado.device.Stream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,7 +36,7 @@ public final class HostCollectives implements Collectives {
     private final long deadlineNanos;
     private final HostQueue<Operation> queue =
             new HostQueue<>(MAX_UNDER_WAY, Operation::new, this::run);
-    private volatile @Nullable GangException failure;
+    private final FirstFailure failure = new FirstFailure();
 
     /** Of the one exchange that runs. */
     private final Parts send;
@@ -128,11 +129,11 @@ public final class HostCollectives implements Collectives {
     /** Called by the stream. */
     private void run(Operation next) {
         try {
-            if (failure == null) {
+            if (failure() == null) {
                 exchange(next);
             }
         } catch (GangException e) {
-            failure = e;
+            failure.set(e);
         } catch (RuntimeException | Error e) {
             fail(e);
         }
@@ -151,8 +152,8 @@ public final class HostCollectives implements Collectives {
         GangException why =
                 new GangException(
                         GangException.Kind.TRANSPORT, "an exchange has failed: " + fault, fault);
-        failure = why;
         transport.abort(String.valueOf(why.getMessage()));
+        failure.set(why);
     }
 
     private void allToAll(Operation next) {
@@ -260,7 +261,7 @@ public final class HostCollectives implements Collectives {
 
     @Override
     public void gather(long[] all, long[] mine) {
-        GangException why = failure;
+        GangException why = failure();
         if (why != null) {
             throw new GangException(why.kind(), String.valueOf(why.getMessage()), why);
         }
@@ -270,22 +271,28 @@ public final class HostCollectives implements Collectives {
             gather(GATHER, to, from, from.byteSize());
             MemorySegment.copy(to, ValueLayout.JAVA_LONG, 0, all, 0, mine.length * size());
         } catch (GangException e) {
-            failure = e;
+            failure.set(e);
             throw e;
         }
     }
 
     @Override
     public void abort(String why) {
-        if (failure == null) {
-            failure = new GangException(GangException.Kind.ABORTED, why);
+        GangException ended = new GangException(GangException.Kind.ABORTED, why);
+        boolean isTold = failure.setAndThen(ended, () -> transport.abort(why));
+        if (!isTold) {
+            transport.abort(why); // what this rank has noticed the others may not have
         }
-        transport.abort(why);
+    }
+
+    @Override
+    public void onFailure(Consumer<GangException> told) {
+        failure.tell(told);
     }
 
     @Override
     public @Nullable GangException failure() {
-        return failure;
+        return failure.get();
     }
 
     /** The streams that it was used with have run, or their gang has failed. */

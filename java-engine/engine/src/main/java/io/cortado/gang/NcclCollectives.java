@@ -9,13 +9,13 @@ import io.cortado.device.Nccl;
 import io.cortado.device.NcclAddresses;
 import io.cortado.device.NcclComm;
 import io.cortado.device.NcclException;
+import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
 import io.cortado.gang.GangException.Kind;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,11 +33,15 @@ import org.jspecify.annotations.Nullable;
  * have to tell NCCL how much to send, does not know the counts when it enqueues. That a count is at
  * most the stride is the sender's to see to.
  *
- * <p>Never run on a GPU. One thread enqueues; {@link #gather} is that thread's too, when nothing is
- * under way. Streams that are captured are refused.
+ * <p>Never run on a GPU: tested on the simt device against a library that has NCCL's functions. One
+ * thread enqueues; {@link #gather} is that thread's too, when nothing is under way. Streams that
+ * are captured are refused.
  */
 public final class NcclCollectives implements Collectives {
     private static final long POLL_NANOS = 20_000;
+
+    /** NCCL puts work into a stream within some microseconds: to sleep would take longer. */
+    private static final long SPIN_NANOS = 200_000;
 
     private final NcclComm comm;
     private final int rank;
@@ -45,14 +49,14 @@ public final class NcclCollectives implements Collectives {
     private final Device device;
     private final long maxReduce;
     private final long deadlineNanos;
-    private final List<AutoCloseable> owned = new ArrayList<>();
+    private final ResourceStack owned = new ResourceStack();
     private final Stream control;
     private final Buffer outgoing;
     private final Buffer incoming;
     private final Buffer addends;
     private final Buffer segment;
     private final NcclWatch watch;
-    private volatile @Nullable GangException failure;
+    private final FirstFailure failure = new FirstFailure();
     private boolean isClosed;
 
     private NcclCollectives(
@@ -63,13 +67,22 @@ public final class NcclCollectives implements Collectives {
         this.device = device;
         this.maxReduce = maxReduce;
         this.deadlineNanos = deadlineNanos;
-        control = own(device.createStream());
-        outgoing = own(device.createBuffer((long) size * Long.BYTES));
-        incoming = own(device.createBuffer((long) size * Long.BYTES));
-        addends = own(device.createBuffer(Math.max(1, size * maxReduce) * Float.BYTES));
-        segment = own(device.createBuffer(4L * Integer.BYTES));
-        writeSegment();
-        watch = new NcclWatch(device, deadlineNanos, this::failure, this::late);
+        boolean isBuilt = false;
+        try {
+            outgoing = own(device.createBuffer((long) size * Long.BYTES));
+            incoming = own(device.createBuffer((long) size * Long.BYTES));
+            addends = own(device.createBuffer(Math.max(1, size * maxReduce) * Float.BYTES));
+            segment = own(device.createBuffer(4L * Integer.BYTES));
+            control = device.createStream();
+            owned.push(control::close);
+            writeSegment();
+            watch = new NcclWatch(device, deadlineNanos, this::failure, this::late);
+            isBuilt = true;
+        } finally {
+            if (!isBuilt) {
+                owned.close();
+            }
+        }
     }
 
     /** All ranks are added up into the first sum, from zero. */
@@ -86,23 +99,34 @@ public final class NcclCollectives implements Collectives {
     }
 
     /**
-     * Waits for the other ranks.
+     * Waits for the other ranks, which do the same, each on a thread of its own.
      *
-     * @param id the same on all ranks, made by one of them with {@link Nccl#uniqueId}
-     * @param device the GPU that this thread uses
+     * @param host of the same ranks: the first one makes the id by which NCCL's find each other
+     * @param device this rank's GPU
      * @param maxReduce values of the largest {@link #allReduce}: size * maxReduce floats are taken
      * @param deadlineNanos of every wait
-     * @throws GangException if ranks do not come in time, or NCCL fails
+     * @throws GangException if ranks do not come in time, have other versions, or NCCL fails
      */
     public static NcclCollectives join(
+            Nccl nccl, Collectives host, Device device, long maxReduce, long deadlineNanos) {
+        return join(nccl, host, device, maxReduce, deadlineNanos, NcclAddresses.OF_GPU);
+    }
+
+    static NcclCollectives join(
             Nccl nccl,
-            byte[] id,
-            int rank,
-            int size,
+            Collectives host,
             Device device,
             long maxReduce,
-            long deadlineNanos) {
-        return join(nccl, id, rank, size, device, maxReduce, deadlineNanos, NcclAddresses.OF_GPU);
+            long deadlineNanos,
+            NcclAddresses addresses) {
+        byte[] id;
+        try {
+            id = NcclIds.meet(nccl, host);
+        } catch (NcclException e) {
+            throw transport("rank " + host.rank() + " has no id for the others", e);
+        }
+        return join(
+                nccl, id, host.rank(), host.size(), device, maxReduce, deadlineNanos, addresses);
     }
 
     static NcclCollectives join(
@@ -120,6 +144,7 @@ public final class NcclCollectives implements Collectives {
                             + " rank=%d size=%d maxReduce=%d deadlineNanos=%d"
                                     .formatted(rank, size, maxReduce, deadlineNanos));
         }
+        device.info(); // makes it this thread's GPU, which NCCL takes
         NcclComm comm;
         try {
             comm = nccl.join(id, rank, size, addresses);
@@ -140,9 +165,9 @@ public final class NcclCollectives implements Collectives {
         }
     }
 
-    private <T extends AutoCloseable> T own(T resource) {
-        owned.add(resource);
-        return resource;
+    private Buffer own(Buffer buffer) {
+        owned.push(buffer::close);
+        return buffer;
     }
 
     @Override
@@ -249,7 +274,7 @@ public final class NcclCollectives implements Collectives {
             allGather(deviceAll, deviceMine, bytes, control);
             Kernels.copy(hostAll, deviceAll, 0, 0, size * bytes, control);
             done.record(control);
-            if (failure == null && !done.await(deadlineNanos / 1_000_000)) {
+            if (failure.get() == null && !done.await(deadlineNanos / 1_000_000)) {
                 late(deadlineNanos / 1_000_000);
             }
             control.synchronize();
@@ -264,7 +289,7 @@ public final class NcclCollectives implements Collectives {
     }
 
     private void enqueue(Stream stream, Work work) {
-        if (failure != null) {
+        if (failure.get() != null) {
             return;
         }
         try {
@@ -290,7 +315,11 @@ public final class NcclCollectives implements Collectives {
                             Kind.DEADLINE,
                             "%s within %d ms".formatted(what, deadlineNanos / 1_000_000));
                 }
-                LockSupport.parkNanos(comm, POLL_NANOS);
+                if (System.nanoTime() - start < SPIN_NANOS) {
+                    Thread.onSpinWait();
+                } else {
+                    LockSupport.parkNanos(comm, POLL_NANOS);
+                }
             }
         } catch (NcclException e) {
             throw transport(what, e);
@@ -324,14 +353,12 @@ public final class NcclCollectives implements Collectives {
 
     /** The first one counts. What waits on the GPU ends with the communicator. */
     private void fail(GangException why) {
-        synchronized (this) {
-            if (failure != null) {
-                return;
-            }
-            failure = why;
-        }
-        watch.stop();
-        comm.abort();
+        failure.setAndThen(
+                why,
+                () -> {
+                    watch.stop();
+                    comm.abort();
+                });
     }
 
     @Override
@@ -340,15 +367,20 @@ public final class NcclCollectives implements Collectives {
     }
 
     @Override
+    public void onFailure(Consumer<GangException> told) {
+        failure.tell(told);
+    }
+
+    @Override
     public @Nullable GangException failure() {
-        if (failure == null) {
+        if (failure.get() == null) {
             try {
                 comm.isBusy();
             } catch (NcclException e) {
                 fail(transport("NCCL failed on rank " + rank, e));
             }
         }
-        return failure;
+        return failure.get();
     }
 
     /** After the streams that it was used in have ended. */
@@ -359,17 +391,9 @@ public final class NcclCollectives implements Collectives {
         }
         isClosed = true;
         watch.close();
-        if (failure == null) {
+        if (failure.get() == null) {
             comm.destroy();
         }
-        for (AutoCloseable each : owned.reversed()) {
-            try {
-                each.close();
-            } catch (Exception e) {
-                throw e instanceof RuntimeException runtime
-                        ? runtime
-                        : new IllegalStateException(e);
-            }
-        }
+        owned.close();
     }
 }

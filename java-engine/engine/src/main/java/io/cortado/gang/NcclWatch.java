@@ -2,7 +2,11 @@ package io.cortado.gang;
 
 import io.cortado.device.Device;
 import io.cortado.device.Event;
+import io.cortado.device.NativeException;
+import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import io.cortado.device.Threads;
+import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongConsumer;
 
@@ -13,9 +17,11 @@ import java.util.function.LongConsumer;
  * in between counts as well.
  */
 final class NcclWatch implements AutoCloseable {
-    private static final int MAX_UNDER_WAY = 256;
+    private static final int MAX_UNDER_WAY = 1024;
+    private static final long FULL_NANOS = 100_000L;
     private static final long MOST_BETWEEN_LOOKS_NANOS = 50_000_000L;
 
+    private final ResourceStack owned = new ResourceStack();
     private final Event[] marks = new Event[MAX_UNDER_WAY];
     private final long[] enqueuedAt = new long[MAX_UNDER_WAY];
     private final long deadlineNanos;
@@ -23,7 +29,8 @@ final class NcclWatch implements AutoCloseable {
     private final LongConsumer late;
     private final Thread thread;
     private volatile long enqueued;
-    private volatile long ended;
+    private volatile long ended; // written with the lock
+    private long since = System.nanoTime();
     private volatile boolean isOver;
 
     /**
@@ -34,43 +41,65 @@ final class NcclWatch implements AutoCloseable {
         this.deadlineNanos = deadlineNanos;
         this.ask = ask;
         this.late = late;
-        for (int i = 0; i < MAX_UNDER_WAY; i++) {
-            marks[i] = device.createEvent();
+        boolean isBuilt = false;
+        try {
+            for (int i = 0; i < MAX_UNDER_WAY; i++) {
+                marks[i] = device.createEvent();
+                owned.push(marks[i]::close);
+            }
+            isBuilt = true;
+        } finally {
+            if (!isBuilt) {
+                owned.close();
+            }
         }
         thread = Thread.ofPlatform().daemon().name("cortado-nccl-watch").start(this::run);
     }
 
-    /** Something was put into the stream. With very much under way it waits for the oldest. */
+    /** Something was put into the stream. One thread. */
     void mark(Stream stream) {
         while (enqueued - ended == MAX_UNDER_WAY && !isOver) {
-            LockSupport.parkNanos(this, deadlineNanos / MAX_UNDER_WAY);
+            look();
+            if (enqueued - ended == MAX_UNDER_WAY) {
+                LockSupport.parkNanos(this, FULL_NANOS);
+            }
         }
         int place = (int) (enqueued % MAX_UNDER_WAY);
-        marks[place].record(stream);
+        marks[place].record(stream); // may wait for room in the stream, hence without the lock
         enqueuedAt[place] = System.nanoTime();
         enqueued = enqueued + 1; // one writer
     }
 
     private void run() {
         long every = Math.clamp(deadlineNanos / 16, 1_000_000L, MOST_BETWEEN_LOOKS_NANOS);
-        long since = System.nanoTime();
-        while (!isOver) {
-            long now = System.nanoTime();
-            while (ended < enqueued && marks[(int) (ended % MAX_UNDER_WAY)].await(0)) {
-                ended = ended + 1; // one writer
-                since = now;
-            }
-            ask.run();
-            if (ended < enqueued) {
-                long from = enqueuedAt[(int) (ended % MAX_UNDER_WAY)];
-                long waited = now - (from - since > 0 ? from : since);
+        try {
+            while (!isOver) {
+                long waited = look();
                 if (waited > deadlineNanos) {
                     isOver = true;
                     late.accept(waited / 1_000_000);
+                } else {
+                    ask.run();
                 }
+                LockSupport.parkNanos(this, every);
             }
-            LockSupport.parkNanos(this, every);
+        } catch (NativeException e) {
+            isOver = true; // the device is lost, which who uses it comes to know
         }
+    }
+
+    /** How long the oldest has been waited for that has not ended. */
+    private synchronized long look() {
+        long now = System.nanoTime();
+        while (ended < enqueued && marks[(int) (ended % MAX_UNDER_WAY)].await(0)) {
+            ended = ended + 1;
+            since = now;
+        }
+        if (ended == enqueued) {
+            return 0;
+        }
+        long from = enqueuedAt[(int) (ended % MAX_UNDER_WAY)];
+        return now - (from - since > 0 ? from : since);
     }
 
     /** Looks no more. Its own thread may call it. */
@@ -83,19 +112,7 @@ final class NcclWatch implements AutoCloseable {
     public void close() {
         isOver = true;
         LockSupport.unpark(thread);
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true; // the events are the thread's until it has left
-            }
-        }
-        for (Event mark : marks) {
-            mark.close();
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        Threads.join(List.of(thread)); // the events are its own until it has left
+        owned.close();
     }
 }

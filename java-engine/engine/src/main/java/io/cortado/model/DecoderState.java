@@ -69,7 +69,9 @@ final class DecoderState implements AutoCloseable {
     final Buffer lastHidden;
     final Buffer lastNormed;
 
-    /** float32 [rows][vocabulary]; of a rank that does not draw what {@link LogitGather} sends. */
+    /**
+     * float32 [rows][vocabulary]; of a rank that does not draw what {@link LogitExchange} sends.
+     */
     final Buffer logits;
 
     /** Null: the model is whole. */
@@ -137,7 +139,7 @@ final class DecoderState implements AutoCloseable {
             lastResidual = buffer(rows, width, DType.F32);
             lastHidden = buffer(rows, width, dtype);
             lastNormed = buffer(rows, width, dtype);
-            logits = workspace(device.createBuffer(RankStep.logitBytes(shape, limits)));
+            logits = workspace(device.createBuffer(RankStep.logitBytes(device, shape, limits)));
             ranks = ranks(staging, shape, dtype, collectives);
             output = new OutputProjection(gemm, tokens.hidden, shape.hiddenSize(), dtype, ranks);
             sums = buffer(limits.maxNumSeqs(), width, DType.F32);
@@ -281,7 +283,7 @@ final class DecoderState implements AutoCloseable {
                         tokens.hidden,
                         logits);
         owned.push(made::close);
-        workspaceBytes += RankStep.bytes(shape, dtype, limits);
+        workspaceBytes += RankStep.bytes(device, shape, dtype, limits);
         return made;
     }
 

@@ -19,12 +19,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How the logits of all ranks come to the first one: rows as they are, or of each row the first
- * candidates of each rank's part of the vocabulary, as {@link RowCandidates} says. All ranks know
- * the sizes beforehand, so a step has one exchange for each of the two that it has rows of, and one
- * more of the parts' largest logits where log-probabilities are asked for.
+ * The ranks' logits over collectives in the host's memory: rows as they are, or of each row the
+ * first candidates of each rank's part of the vocabulary, as {@link RowCandidates} says. All ranks
+ * know the sizes beforehand, so a step has one exchange for each of the two that it has rows of,
+ * and one more of the parts' largest logits where log-probabilities are asked for.
  */
-final class LogitGather implements AutoCloseable {
+final class LogitGather implements LogitExchange {
     /** Steps that may be described while others run, and one more. */
     private static final int STEPS = 4;
 
@@ -52,13 +52,16 @@ final class LogitGather implements AutoCloseable {
     private final LogitCounts.Counter counts = new LogitCounts.Counter();
     private int turn;
 
-    /** What the host does in the stream; null: it does not reach the device's memory. */
-    private final @Nullable HostQueue<Call> calls;
+    /** What the host does in the stream. */
+    private final HostQueue<Call> calls;
 
-    private final @Nullable CandidateSender sender;
+    private final CandidateSender sender;
+
+    /** The first rank's. */
     private final @Nullable CandidateReceiver receiver;
-    private final @Nullable Buffer candidates;
-    private final @Nullable Buffer candidatesReceived;
+
+    private final Buffer candidates;
+    private final Buffer candidatesReceived;
 
     /** Work of the host in the stream. */
     private enum Work {
@@ -113,19 +116,12 @@ final class LogitGather implements AutoCloseable {
                 columns.add(own(logits.view(at, logits.bytes() - at)));
                 parts.add(own(allParts.view(rank * partBytes, partBytes)));
             }
-            boolean isHost = device.hostReachesMemory();
-            candidates = isHost ? own(device.createBuffer(size * candidateBytes)) : null;
-            candidatesReceived =
-                    isHost ? own(device.createHostBuffer((long) Long.BYTES * size)) : null;
-            sender = isHost ? createSender(device) : null;
-            receiver =
-                    candidates != null && isFirst
-                            ? createReceiver(device, logits, candidates)
-                            : null;
-            calls = isHost ? new HostQueue<>(STEPS * CALLS, Call::new, this::run) : null;
-            if (calls != null) {
-                owned.push(calls::close);
-            }
+            candidates = own(device.createBuffer(size * candidateBytes));
+            candidatesReceived = own(device.createHostBuffer((long) Long.BYTES * size));
+            sender = createSender(device);
+            receiver = isFirst ? createReceiver(device, logits, candidates) : null;
+            calls = new HostQueue<>(STEPS * CALLS, Call::new, this::run);
+            owned.push(calls::close);
             built = true;
         } finally {
             if (!built) {
@@ -156,7 +152,7 @@ final class LogitGather implements AutoCloseable {
         return buffer;
     }
 
-    private static void writeInOrder(MemorySegment rows) {
+    static void writeInOrder(MemorySegment rows) {
         for (int i = 0; i < rows.byteSize() / Integer.BYTES; i++) {
             rows.setAtIndex(JAVA_INT, i, i);
         }
@@ -176,7 +172,7 @@ final class LogitGather implements AutoCloseable {
         return Math.min(MOST_CANDIDATES, stride / 2 - 2);
     }
 
-    /** Of what a rank of several on the CPU has beside the logits. */
+    /** Of what a rank has beside the logits. */
     static long bytes(int ranks, boolean isFirst, int maxRows, int stride) {
         long ofCandidates = candidateBytes(maxRows, stride);
         long ofParts = partBytes(maxRows, stride);
@@ -185,33 +181,33 @@ final class LogitGather implements AutoCloseable {
                 + (isFirst ? ranks * ofParts + 4L * maxRows + CandidateReceiver.bytes(maxRows) : 0);
     }
 
-    /** Candidates that a row may have; 0: all rows come whole. */
-    int mostCandidates() {
-        return sender == null ? 0 : mostCandidates(stride);
+    @Override
+    public int mostCandidates() {
+        return mostCandidates(stride);
     }
 
-    /** float32 [rows][stride]: of this rank's part of the vocabulary. */
-    Buffer ownLogits() {
+    @Override
+    public Buffer ownLogits() {
         return ownLogits;
     }
 
-    /** As {@link CandidateReceiver#masses}. */
-    @Nullable Buffer masses() {
+    @Override
+    public @Nullable Buffer masses() {
         return receiver == null ? null : receiver.masses();
     }
 
-    /** As {@link CandidateReceiver#largest}. */
-    @Nullable Buffer largest() {
+    @Override
+    public @Nullable Buffer largest() {
         return receiver == null ? null : receiver.largest();
     }
 
-    /** What has come to the first rank so far. Any thread. */
-    LogitCounts counts() {
+    @Override
+    public LogitCounts counts() {
         return counts.snapshot();
     }
 
-    /** Enqueues: the first rank's logits = those of all ranks side by side, as far as wanted. */
-    void enqueue(RowCandidates rows, int numRows, Stream stream) {
+    @Override
+    public void enqueue(RowCandidates rows, int numRows, Stream stream) {
         CandidateTurn next = turns.get(turn);
         turn = (turn + 1) % STEPS;
         next.describe(rows, numRows, 4L * stride);
@@ -230,9 +226,6 @@ final class LogitGather implements AutoCloseable {
     }
 
     private void sendCandidates(CandidateTurn next, Stream stream) {
-        if (sender == null || candidates == null || candidatesReceived == null) {
-            throw new IllegalStateException("candidates need a device that the host reaches");
-        }
         sender.find(next, stream);
         if (next.numMasses() > 0) {
             call(Work.NOTE_LARGEST, next, stream);
@@ -265,18 +258,16 @@ final class LogitGather implements AutoCloseable {
     }
 
     private void call(Work work, CandidateTurn turn, Stream stream) {
-        if (calls != null) {
-            Call next = calls.next();
-            next.work = work;
-            next.turn = turn;
-            calls.enqueue(stream);
-        }
+        Call next = calls.next();
+        next.work = work;
+        next.turn = turn;
+        calls.enqueue(stream);
     }
 
     /** Called by the stream. What an exchange that has failed has left is not looked at. */
     private void run(Call call) {
         CandidateTurn of = call.turn;
-        if (of == null || sender == null || ranks.failure() != null) {
+        if (of == null || ranks.failure() != null) {
             return;
         }
         try {
@@ -298,7 +289,7 @@ final class LogitGather implements AutoCloseable {
         if (of.numWhole() > 0) {
             bytes += bytes(received, of.sentWhole);
         }
-        if (candidatesReceived != null && of.hasCandidates()) {
+        if (of.hasCandidates()) {
             bytes += bytes(candidatesReceived, of.sentCandidates);
             bytes += (ranks.size() - 1L) * Float.BYTES * of.numMasses();
             receiver.scatter(of, allParts.host(), partBytes);

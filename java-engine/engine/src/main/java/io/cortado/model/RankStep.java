@@ -20,7 +20,7 @@ final class RankStep implements AutoCloseable {
     private final DType dtype;
     private final int width;
     private final Buffer partial;
-    private final LogitGather logits;
+    private final LogitExchange logits;
 
     /**
      * @param hidden of the state: where its type is float32, products are made right there
@@ -44,15 +44,7 @@ final class RankStep implements AutoCloseable {
                     dtype == DType.F32
                             ? hidden
                             : own(device.createBuffer(4L * limits.maxNumBatchedTokens() * width));
-            this.logits =
-                    new LogitGather(
-                            device,
-                            staging,
-                            ranks,
-                            shape.vocabSize(),
-                            shape.headStride(),
-                            limits.maxLogitRows(),
-                            logits);
+            this.logits = logits(device, staging, shape, limits.maxLogitRows(), logits);
             owned.push(this.logits::close);
             built = true;
         } finally {
@@ -62,29 +54,42 @@ final class RankStep implements AutoCloseable {
         }
     }
 
+    private LogitExchange logits(
+            Device device, Staging staging, DecoderShape shape, int maxRows, Buffer logits) {
+        int width = shape.vocabSize();
+        int stride = shape.headStride();
+        return device.hostReachesMemory()
+                ? new LogitGather(device, staging, ranks, width, stride, maxRows, logits)
+                : new RowGather(device, staging, ranks, width, stride, maxRows, logits);
+    }
+
     private Buffer own(Buffer buffer) {
         owned.push(buffer::close);
         return buffer;
     }
 
     /** Of a state's logits: the first rank's are whole, the others' what is sent to it. */
-    static long logitBytes(DecoderShape shape, BatchLimits limits) {
-        return shape.shard().isFirst()
-                ? 4L * limits.maxLogitRows() * shape.vocabSize()
-                : shape.shard().size()
-                        * LogitGather.partBytes(limits.maxLogitRows(), shape.headStride());
+    static long logitBytes(Device device, DecoderShape shape, BatchLimits limits) {
+        if (shape.shard().isFirst()) {
+            return 4L * limits.maxLogitRows() * shape.vocabSize();
+        }
+        long part = LogitGather.partBytes(limits.maxLogitRows(), shape.headStride());
+        return device.hostReachesMemory() ? shape.shard().size() * part : part;
     }
 
     /** Of what a rank has beside the buffers of every decoder. */
-    static long bytes(DecoderShape shape, DType dtype, BatchLimits limits) {
+    static long bytes(Device device, DecoderShape shape, DType dtype, BatchLimits limits) {
         Shard shard = shape.shard();
         if (shard.isWhole()) {
             return 0;
         }
         long sums = dtype == DType.F32 ? 0 : 4L * limits.maxNumBatchedTokens() * shape.hiddenSize();
+        int rows = limits.maxLogitRows();
+        int stride = shape.headStride();
         return sums
-                + LogitGather.bytes(
-                        shard.size(), shard.isFirst(), limits.maxLogitRows(), shape.headStride());
+                + (device.hostReachesMemory()
+                        ? LogitGather.bytes(shard.size(), shard.isFirst(), rows, stride)
+                        : RowGather.bytes(shard.size(), shard.isFirst(), rows, stride));
     }
 
     /** float32 [tokens][hidden]: this rank's part of a sum. */
@@ -120,7 +125,7 @@ final class RankStep implements AutoCloseable {
     }
 
     /** The way of the ranks' logits to the first one. */
-    LogitGather logits() {
+    LogitExchange logits() {
         return logits;
     }
 

@@ -81,8 +81,8 @@ public final class WorkspaceBytes {
         long perRow = width * 4 + 2 * width * dtype.bytes();
         return ofLayers(device, shape, dtype, kvDtype, limits, isDeterministic)
                 + Math.multiplyExact(perRow, (long) limits.maxLogitRows())
-                + RankStep.logitBytes(shape, limits)
-                + RankStep.bytes(shape, dtype, limits)
+                + RankStep.logitBytes(device, shape, limits)
+                + RankStep.bytes(device, shape, dtype, limits)
                 + limits.maxNumSeqs() * width * 4
                 + angles(shape, maxPositions, limits)
                 + experts(placement, shape, dtype, limits)

@@ -1,6 +1,8 @@
 package io.cortado.device;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -53,5 +55,16 @@ class VendorLibrariesTest {
     void findsThePythonPackagesOfTheSystem() throws IOException {
         Path python = put("usr/local/lib/python3.12/dist-packages/nvidia/cublas/lib");
         assertEquals(Optional.of(python), find("", Map.of()));
+    }
+
+    @Test
+    void whatIsNowhereIsToldWithWhereItWasLookedFor() {
+        VendorLibraries libraries = new VendorLibraries("/mine:/other", Map.of(), root);
+        String message =
+                String.valueOf(
+                        assertThrows(NcclException.class, () -> Nccl.open(libraries)).getMessage());
+        String expected = "looked for in /mine:/other:" + root.resolve("usr/local/cuda/lib64");
+        assertTrue(message.contains(expected), message);
+        assertTrue(message.contains("-Dcortado.cuda.path"), message);
     }
 }

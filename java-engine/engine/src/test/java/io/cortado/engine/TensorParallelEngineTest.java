@@ -210,7 +210,9 @@ class TensorParallelEngineTest {
     @Test
     void refusesOptionsThatOtherRanksDoNotKnow() {
         EngineOptions options = DemoEngine.options().tensorParallelSize(2);
-        refuses("device=cpu: device=cuda:0", () -> options.device("cuda:0"));
+        refuses(
+                "tensor-parallel-size=2 needs cpu or cuda:N: device=simt:0",
+                () -> DemoEngine.open(options.device("simt:0")));
         refuses("no kv-offload-gb: bytes=5", () -> options.kvOffloadBytes(5));
         refuses(
                 "no experts on several ranks: ranks with experts=2",

@@ -4,6 +4,9 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import io.cortado.device.Device;
+import io.cortado.device.Nccl;
+import io.cortado.device.NcclOnSimt;
 import java.lang.foreign.AddressLayout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -17,7 +20,7 @@ import java.util.List;
 
 /** Steers {@code native/tests/fake_nccl.c}. */
 @SuppressWarnings("restricted")
-final class FakeNccl {
+public final class FakeNccl {
     static final Path FILE =
             Path.of(System.getProperty("cortado.root"), "native", "build", "libnccl_fake.so");
     private static final AddressLayout TEXT =
@@ -44,7 +47,27 @@ final class FakeNccl {
         }
     }
 
-    void reset() {
+    /**
+     * Joins ranks on simt devices: collectives are done in the order of their streams, which wait
+     * for each other.
+     */
+    public static Collectives joinOnSimt(
+            Collectives host, Device device, long maxReduce, long deadlineNanos) {
+        return NcclCollectives.join(
+                Nccl.open(FILE), host, device, maxReduce, deadlineNanos, new NcclOnSimt());
+    }
+
+    /** Streams that are given are the library's own. */
+    public void useStreams() {
+        try {
+            function("streams", FunctionDescriptor.ofVoid(ADDRESS))
+                    .invokeExact(NcclOnSimt.streamCall());
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    public void reset() {
         call("reset");
     }
 
@@ -52,11 +75,11 @@ final class FakeNccl {
         call("init_polls", polls);
     }
 
-    void stall(int rank) {
+    public void stall(int rank) {
         call("stall", rank);
     }
 
-    void asyncError(int rank, int status) {
+    public void asyncError(int rank, int status) {
         call("async_error", rank, status);
     }
 
@@ -70,7 +93,7 @@ final class FakeNccl {
     }
 
     /** What was called since the reset. */
-    List<String> calls() {
+    public List<String> calls() {
         try {
             MemorySegment text =
                     (MemorySegment) function("calls", FunctionDescriptor.of(TEXT)).invokeExact();

@@ -57,7 +57,7 @@ class NcclCollectivesTest {
             };
 
     private final FakeNccl fake = new FakeNccl();
-    private final Nccl nccl = Nccl.open(FakeNccl.FILE.toString());
+    private final Nccl nccl = Nccl.open(FakeNccl.FILE);
 
     @BeforeEach
     void forgetCalls() {
@@ -431,16 +431,60 @@ class NcclCollectivesTest {
     }
 
     @Test
+    void ranksThatMeetOnTheHostFindEachOther() throws Exception {
+        Transport[] ranks = InProcessGang.create(2);
+        List<Future<?>> done = new ArrayList<>();
+        try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            for (Transport transport : ranks) {
+                done.add(threads.submit(() -> meet(transport)));
+            }
+            for (Future<?> each : done) {
+                each.get(100, TimeUnit.SECONDS);
+            }
+        }
+        assertEquals(1, fake.calls().stream().filter("ncclGetUniqueId()"::equals).count());
+    }
+
+    private void meet(Transport transport) {
+        try (HostCollectives host = new HostCollectives(transport, PATIENT_NANOS);
+                Device device = cpu();
+                NcclCollectives gang =
+                        NcclCollectives.join(nccl, host, device, 64, PATIENT_NANOS, HOST)) {
+            long[] all = new long[2];
+            gang.gather(all, new long[] {5 + gang.rank()});
+            assertArrayEquals(new long[] {5, 6}, all);
+        }
+    }
+
+    @Test
+    void tellsItsFailureOnce() {
+        List<GangException> told = new ArrayList<>();
+        try (Device device = cpu();
+                NcclCollectives alone = alone(device, PATIENT_NANOS)) {
+            alone.onFailure(told::add);
+            assertEquals(List.of(), told);
+            alone.abort("enough");
+            alone.abort("again");
+            assertEquals(1, told.size());
+            assertEquals(alone.failure(), told.getFirst());
+            alone.onFailure(told::add);
+            assertEquals(2, told.size());
+        }
+    }
+
+    @Test
     void tellsWhatIsMissing() {
         String absent =
                 String.valueOf(
-                        assertThrows(NcclException.class, () -> Nccl.open("/nowhere/libnccl.so.2"))
+                        assertThrows(
+                                        NcclException.class,
+                                        () -> Nccl.open(Path.of("/nowhere/libnccl.so.2")))
                                 .getMessage());
         assertTrue(absent.contains("-Dcortado.cuda.path"), absent);
         Path other = FakeNccl.FILE.resolveSibling("libcortado.so");
         assertEquals(
                 "this NCCL has no ncclGetErrorString",
-                assertThrows(NcclException.class, () -> Nccl.open(other.toString())).getMessage());
+                assertThrows(NcclException.class, () -> Nccl.open(other)).getMessage());
         assertEquals(23007, nccl.version());
     }
 }

@@ -186,9 +186,10 @@ final class EngineFlags {
             names = "--tensor-parallel-size",
             paramLabel = "N",
             description =
-                    "run the model on N ranks, each a CPU device with a share of its heads, MLP columns"
-                            + " and vocabulary; all in this process, which they share the threads"
-                            + " and the memory of, or in N with RANK, WORLD_SIZE=N and RENDEZVOUS")
+                    "run the model on N ranks, each a CPU device or a GPU (by NCCL) with a share of its"
+                            + " heads, MLP columns and vocabulary; all in this process, on the CPU"
+                            + " or on N GPUs from --device on, or in N processes with RANK,"
+                            + " WORLD_SIZE=N and RENDEZVOUS")
     int tensorParallelSize = EngineOptions.defaults().tensorParallelSize();
 
     @Option(names = "--isa", paramLabel = "NAME", description = "auto, avx512, avx2 or scalar")
