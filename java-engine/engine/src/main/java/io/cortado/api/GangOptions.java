@@ -15,6 +15,9 @@ package io.cortado.api;
  * @param expertRanks ranks that hold experts and run no attention
  * @param redundantExperts copies of experts beyond one each, in a layer, over all ranks; their
  *     number and that of the experts is a multiple of the ranks
+ * @param expertNodes machines of as many ranks with experts each, in the order of the ranks: with
+ *     redundantExperts or rebalanceSeconds, the experts of a group, of which a token chooses few,
+ *     are kept on one machine. Divides the model's groups and redundantExperts; 1: ranks are alike
  * @param rebalanceSeconds how often experts may move to ranks where they are chosen less at once;
  *     0: never. Tokens do not depend on it
  * @param microBatches of a step: 1, or 2, of which one is computed while the other's tokens are
@@ -30,6 +33,7 @@ public record GangOptions(
         int attentionRanks,
         int expertRanks,
         int redundantExperts,
+        int expertNodes,
         int rebalanceSeconds,
         int microBatches,
         int timeoutMs,
@@ -37,7 +41,7 @@ public record GangOptions(
         int worldSize,
         String rendezvous) {
     /** Experts are where all else is. */
-    public static final GangOptions NONE = new GangOptions(0, 0, 0, 0, 0, 1, 30_000, 0, 1, "");
+    public static final GangOptions NONE = new GangOptions(0, 0, 0, 0, 1, 0, 1, 30_000, 0, 1, "");
 
     /** Of a step: 1 or 2, whichever took less time in steps of about as many tokens. */
     public static final int AUTO_MICRO_BATCHES = 0;
@@ -50,6 +54,7 @@ public record GangOptions(
         OptionRules.requireRange("attention-ranks", attentionRanks, 0, MAX_RANKS);
         OptionRules.requireRange("expert-ranks", expertRanks, 0, MAX_RANKS);
         OptionRules.requireRange("redundant-experts", redundantExperts, 0, 1 << 14);
+        OptionRules.requireRange("expert-nodes", expertNodes, 1, MAX_RANKS);
         OptionRules.requireRange("rebalance-s", rebalanceSeconds, 0, 1_000_000);
         OptionRules.requireRange(
                 "micro-batches", microBatches, AUTO_MICRO_BATCHES, MAX_MICRO_BATCHES);
@@ -82,6 +87,12 @@ public record GangOptions(
                     "redundant-experts and rebalance-s are for experts on several ranks:"
                             + " redundant-experts=%d rebalance-s=%d"
                                     .formatted(redundantExperts, rebalanceSeconds));
+        }
+        if (expertNodes > 1 && redundantExperts == 0 && rebalanceSeconds == 0) {
+            throw EngineException.invalid(
+                    "expert-nodes",
+                    "expert-nodes is for redundant-experts or rebalance-s: expert-nodes="
+                            + expertNodes);
         }
         if (!hasRanks && microBatches != 1) {
             throw EngineException.invalid(
@@ -140,6 +151,7 @@ public record GangOptions(
                 attentionRanks,
                 expertRanks,
                 redundantExperts,
+                expertNodes,
                 rebalanceSeconds,
                 microBatches,
                 timeoutMs,
@@ -155,6 +167,7 @@ public record GangOptions(
                 attention,
                 experts,
                 redundantExperts,
+                expertNodes,
                 rebalanceSeconds,
                 microBatches,
                 timeoutMs,
@@ -170,7 +183,24 @@ public record GangOptions(
                 attentionRanks,
                 expertRanks,
                 redundant,
+                expertNodes,
                 everySeconds,
+                microBatches,
+                timeoutMs,
+                rank,
+                worldSize,
+                rendezvous);
+    }
+
+    /** With experts of a group on one of so many machines. */
+    public GangOptions expertNodes(int nodes) {
+        return new GangOptions(
+                expertParallelSize,
+                attentionRanks,
+                expertRanks,
+                redundantExperts,
+                nodes,
+                rebalanceSeconds,
                 microBatches,
                 timeoutMs,
                 rank,
@@ -185,6 +215,7 @@ public record GangOptions(
                 attentionRanks,
                 expertRanks,
                 redundantExperts,
+                expertNodes,
                 rebalanceSeconds,
                 value,
                 timeoutMs,
@@ -199,6 +230,7 @@ public record GangOptions(
                 attentionRanks,
                 expertRanks,
                 redundantExperts,
+                expertNodes,
                 rebalanceSeconds,
                 microBatches,
                 value,
@@ -214,6 +246,7 @@ public record GangOptions(
                 attentionRanks,
                 expertRanks,
                 redundantExperts,
+                expertNodes,
                 rebalanceSeconds,
                 microBatches,
                 timeoutMs,

@@ -107,7 +107,7 @@ final class ExpertGang implements AutoCloseable {
     }
 
     /** The same on all ranks: experts in order, or copies as if all were chosen alike. */
-    private static List<ExpertPlacement> placements(GangOptions gang, ModelConfig config) {
+    static List<ExpertPlacement> placements(GangOptions gang, ModelConfig config) {
         int redundant = gang.redundantExperts();
         List<ExpertPlacement> linear = ExpertShard.linear(config, gang.numExperts());
         if (redundant == 0 && gang.rebalanceSeconds() == 0) {
@@ -123,13 +123,30 @@ final class ExpertGang implements AutoCloseable {
                             + " experts=%d redundant-experts=%d ranks=%d"
                                     .formatted(first.numExperts(), redundant, gang.numExperts()));
         }
+        ExpertBalancer balancer = balancer(gang, config);
         if (redundant == 0) {
             return linear;
         }
         long[] alike = new long[first.numExperts()];
         Arrays.fill(alike, 1);
-        ExpertPlacement plan = new ExpertBalancer(gang.numExperts(), redundant).plan(alike);
-        return Collections.nCopies(layers, plan);
+        return Collections.nCopies(layers, balancer.plan(alike));
+    }
+
+    private static ExpertBalancer balancer(GangOptions gang, ModelConfig config) {
+        int nodes = gang.expertNodes();
+        int groups = nodes == 1 ? 1 : ExpertShard.groups(config);
+        if (gang.numExperts() % nodes != 0
+                || gang.redundantExperts() % nodes != 0
+                || groups % nodes != 0) {
+            throw EngineException.invalid(
+                    "expert-nodes",
+                    "expert-nodes must divide the ranks with experts, redundant-experts and the"
+                            + " model's groups of experts: expert-nodes=%d ranks=%d"
+                                    .formatted(nodes, gang.numExperts())
+                            + " redundant-experts=%d groups=%d"
+                                    .formatted(gang.redundantExperts(), groups));
+        }
+        return new ExpertBalancer(gang.numExperts(), gang.redundantExperts(), nodes, groups);
     }
 
     private void start() {
@@ -270,7 +287,7 @@ final class ExpertGang implements AutoCloseable {
                 : new ExpertMoves(
                         link()::placements,
                         link()::propose,
-                        new ExpertBalancer(ranks.experts(), gang.redundantExperts()),
+                        balancer(gang, config),
                         gang.rebalanceSeconds() * 1000L * NANOS_PER_MS,
                         System::nanoTime);
     }

@@ -68,12 +68,13 @@ interface GangConnector {
                                 "RENDEZVOUS",
                                 gang.rendezvous()));
         String agreement =
-                "attention-ranks=%d expert-ranks=%d expert-parallel-size=%d redundant-experts=%d micro-batches=%d tensor-parallel-size=%d on-cpu=%s activations=%s dummy-weights=%s model=%08x"
+                "attention-ranks=%d expert-ranks=%d expert-parallel-size=%d redundant-experts=%d expert-nodes=%d micro-batches=%d tensor-parallel-size=%d on-cpu=%s activations=%s dummy-weights=%s model=%08x"
                         .formatted(
                                 gang.attentionRanks(),
                                 gang.expertRanks(),
                                 gang.expertParallelSize(),
                                 gang.redundantExperts(),
+                                gang.expertNodes(),
                                 gang.microBatches(),
                                 options.tensorParallelSize(),
                                 options.device().equals("cpu"),

@@ -129,14 +129,6 @@ final class RankGroup implements AutoCloseable {
         return Math.max(1, all / share());
     }
 
-    /** Ranks of one process are on GPUs of following numbers. */
-    private String deviceName(int rank) {
-        String first = options.device();
-        return first.startsWith(GPU)
-                ? GPU + (Integer.parseInt(first.substring(GPU.length())) + rank)
-                : first;
-    }
-
     /** Opens the devices of the other ranks of this process, and joins all ranks' devices. */
     void open(Device first, ModelConfig config) {
         RuntimeException failure;
@@ -173,7 +165,13 @@ final class RankGroup implements AutoCloseable {
     }
 
     private Follower follower(int rank, ModelConfig config) {
-        return new Follower(options, config, here[rank], deviceName(rank), threadsEach(), share());
+        return new Follower(
+                options,
+                config,
+                here[rank],
+                ExpertGang.deviceOf(options.device(), rank),
+                threadsEach(),
+                share());
     }
 
     /** What fails one rank has the others fail as lost ones; that is not why. */

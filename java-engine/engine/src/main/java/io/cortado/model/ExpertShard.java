@@ -108,6 +108,12 @@ public final class ExpertShard implements ExpertTable, AutoCloseable {
         return Collections.nCopies(config.shape().numExpertLayers(), all);
     }
 
+    /** Groups of experts, of which a token chooses some before their experts. */
+    public static int groups(ModelConfig config) {
+        DecoderShape.Experts experts = Objects.requireNonNull(config.shape().experts());
+        return experts.shape().routing().groups().count();
+    }
+
     /**
      * Computes what ranks with attention send, until one of them ends.
      *

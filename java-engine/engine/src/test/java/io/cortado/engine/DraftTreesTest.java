@@ -34,7 +34,7 @@ class DraftTreesTest {
     private static final int VOCAB = 1000;
     private static final int N = 32;
     private static final int TOKENS = 4;
-    private static final int TEXTS = Integer.getInteger("cortado.draws", 1 << 17) / TOKENS;
+    private static final int TEXTS = Integer.getInteger("cortado.draws", 1 << 16) / TOKENS;
 
     @TempDir Path folder;
 

@@ -44,6 +44,7 @@ final class EngineRankMain {
                         attention,
                         isApart ? experts : 0,
                         0,
+                        1,
                         0,
                         Integer.parseInt(args[8]),
                         Integer.parseInt(args[7]),

@@ -18,13 +18,16 @@ import io.cortado.api.Prompt;
 import io.cortado.api.RankTimes;
 import io.cortado.api.SamplingParams;
 import io.cortado.api.Speculation;
+import io.cortado.model.ModelConfig;
 import io.cortado.moe.ExpertBalancer;
 import io.cortado.moe.ExpertPlacement;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -146,9 +149,9 @@ class ExpertRanksTest {
         for (GangOptions layout :
                 List.of(
                         new GangOptions(
-                                2, 2, 0, 0, 0, microBatches, 20_000, 0, 2, "in this process"),
+                                2, 2, 0, 0, 1, 0, microBatches, 20_000, 0, 2, "in this process"),
                         new GangOptions(
-                                0, 2, 2, 0, 0, microBatches, 20_000, 0, 4, "in this process"))) {
+                                0, 2, 2, 0, 1, 0, microBatches, 20_000, 0, 4, "in this process"))) {
             GangConnector connector = GangConnector.inProcess(4);
             List<Thread> followers = new ArrayList<>();
             for (int rank = 2; rank < layout.worldSize(); rank++) {
@@ -262,6 +265,40 @@ class ExpertRanksTest {
             }
             assertTrue(executor[0].numPlacements() > moves, "moved " + executor[0].numPlacements());
         }
+    }
+
+    /** Eight experts in four groups, of which two are on each of two machines with two ranks. */
+    @Test
+    void keepsTheExpertsOfAGroupOnOneMachine() throws Exception {
+        Path model = GOLDENS.resolve("deepseek-v3");
+        assumeTrue(Files.isDirectory(model), "there is no " + model);
+        EngineOptions options = options(Activations.F32);
+        GangOptions apart = GangOptions.NONE.apart(1, 4).balance(4, 1);
+        GangOptions nodes = apart.expertNodes(2);
+        for (ExpertPlacement layer : ExpertGang.placements(nodes, ModelConfig.read(model))) {
+            assertEquals(4, machinesOfGroups(layer));
+        }
+        assertTrue(
+                machinesOfGroups(ExpertGang.placements(apart, ModelConfig.read(model)).getFirst())
+                        > 4);
+        assertEquals(ask(model, options), ask(model, with(options, nodes)));
+        refused(
+                "expert-nodes",
+                () -> Engine.open(model, with(options, apart.expertNodes(3))).close());
+        Path ungrouped = DemoEngine.moeFolder();
+        refused("expert-nodes", () -> Engine.open(ungrouped, with(options, nodes)).close());
+        refused("expert-nodes", () -> GangOptions.NONE.apart(1, 4).expertNodes(2));
+    }
+
+    /** Machines that each group has experts on, summed up. */
+    private static int machinesOfGroups(ExpertPlacement layer) {
+        Set<Integer> found = new HashSet<>();
+        for (int rank = 0; rank < layer.numRanks(); rank++) {
+            for (int expert : layer.expertsOf(rank)) {
+                found.add(expert / 2 * 2 + rank / 2);
+            }
+        }
+        return found.size();
     }
 
     /** Five layers of eight experts with four copies, three on each of four ranks. */

@@ -184,7 +184,7 @@ class TensorParallelFailureTest {
     void theFirstRanksDeviceMayFailAnywhere() throws Exception {
         TinyModel.in(folder);
         int failures = 0;
-        for (long call = 1; ; call += 17) {
+        for (long call = 1; ; call += 29) {
             AtomicReference<Device> device = new AtomicReference<>();
             long at = call;
             boolean isOver;

@@ -38,6 +38,15 @@ final class GangFlags {
     int redundantExperts;
 
     @Option(
+            names = "--expert-nodes",
+            paramLabel = "N",
+            description =
+                    "machines with as many expert ranks each, in order: experts of one of the"
+                            + " model's groups stay on one, with --redundant-experts or"
+                            + " --rebalance-s; default: ${DEFAULT-VALUE}")
+    int expertNodes = GangOptions.NONE.expertNodes();
+
+    @Option(
             names = "--rebalance-s",
             paramLabel = "SECONDS",
             description =
@@ -72,6 +81,7 @@ final class GangFlags {
                         attentionRanks,
                         expertRanks,
                         redundantExperts,
+                        expertNodes,
                         rebalanceSeconds,
                         microBatches(),
                         milliseconds(),
