@@ -994,6 +994,10 @@ CT_API int32_t ct_moe_combine(ct_buffer* out, const ct_buffer* y, const ct_buffe
  * allocator and stderr to the process. CT_UNSUPPORTED where this library was built without UCX's headers,
  * CT_UNAVAILABLE where libucp cannot be loaded.
  *
+ * Between processes of one host and user, parts go through memory that both have mapped since they were connected, all
+ * but those of the first exchange: 2 MiB for each peer, less where there are many, at most 32 MiB a rank. Where that is
+ * not permitted, or UCX_TLS leaves posix out, they go over UCX.
+ *
  * A failure of an exchange is final for all ranks: it is told to those that can be reached, every later call but close
  * gives it again, and nothing is read from or written to the caller's memory any more. */
 typedef struct ct_ucx ct_ucx;
