@@ -2,6 +2,7 @@ package io.cortado.gang;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -147,12 +148,24 @@ final class FolderMeeting implements Meeting {
     }
 
     private static void remove(Path gang) throws IOException {
+        while (!isRemoved(gang)) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** False if a rank that had read the run's name before has come meanwhile. */
+    private static boolean isRemoved(Path gang) throws IOException {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(gang)) {
             for (Path file : files) {
                 Files.deleteIfExists(file);
             }
+            Files.deleteIfExists(gang);
+        } catch (DirectoryNotEmptyException e) {
+            return false;
+        } catch (NoSuchFileException e) { // by another rank 0
+            return true;
         }
-        Files.deleteIfExists(gang);
+        return true;
     }
 
     @Override

@@ -74,9 +74,10 @@ final class PortMeeting implements Meeting {
     private List<byte[]> gather(Hello mine, long until) throws InterruptedException {
         Set<Socket> guests = ConcurrentHashMap.newKeySet();
         var events = new LinkedBlockingQueue<Event>();
+        Thread door = null;
         try (ServerSocket server = new ServerSocket()) {
             server.bind(resolve(), BACKLOG);
-            Thread.ofVirtual().start(() -> accept(server, guests, events, until));
+            door = Thread.ofVirtual().start(() -> accept(server, guests, events, until));
             List<Socket> ranks = new ArrayList<>();
             Roster roster = new Roster(mine);
             try {
@@ -90,6 +91,9 @@ final class PortMeeting implements Meeting {
         } catch (IOException e) {
             throw Meeting.failed("rank 0 cannot listen at " + place, e);
         } finally {
+            if (door != null) { // in accept() it keeps the port
+                door.join();
+            }
             guests.forEach(PortMeeting::closeQuietly);
         }
     }
@@ -221,6 +225,9 @@ final class PortMeeting implements Meeting {
             Socket socket = new Socket();
             try {
                 socket.connect(resolve(), millisUntil(until));
+                if (isItself(socket)) {
+                    throw new ConnectException("the connection has met itself");
+                }
                 return socket;
             } catch (ConnectException
                     | NoRouteToHostException
@@ -237,5 +244,13 @@ final class PortMeeting implements Meeting {
                 Thread.sleep(RETRY_MILLIS);
             }
         }
+    }
+
+    /**
+     * Who calls a port of this host at which nobody listens may be given that port as its own, and
+     * TCP joins the two ends; rank 0 could no longer listen there.
+     */
+    static boolean isItself(Socket socket) {
+        return socket.getLocalSocketAddress().equals(socket.getRemoteSocketAddress());
     }
 }

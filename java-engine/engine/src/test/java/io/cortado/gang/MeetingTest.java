@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -53,7 +54,7 @@ class MeetingTest {
         if (kind.equals("folder")) {
             return () -> new FolderMeeting(folder);
         }
-        GangSettings.Place.Port port = freePort();
+        GangSettings.Place.Port port = FreePort.next();
         return () -> new PortMeeting(port);
     }
 
@@ -114,9 +115,11 @@ class MeetingTest {
     void ranksLearnAddressesInTheirOrder(String kind) throws Exception {
         Place place = place(kind);
         assertGang(meet(place, LONG, hello(2, 4), hello(1, 4), hello(0, 4), hello(3, 4)), 4);
-        // Another gang at the same place, whatever the first has left there.
-        assertGang(meet(place, LONG, hello(1, 2), hello(0, 2)), 2);
-        assertGang(meet(place, LONG, hello(0, 1)), 1);
+        // Others at the same place at once, whatever the first has left there.
+        for (int gang = 0; gang < 40; gang++) {
+            assertGang(meet(place, LONG, hello(1, 2), hello(0, 2)), 2);
+            assertGang(meet(place, LONG, hello(0, 1)), 1);
+        }
     }
 
     @ParameterizedTest
@@ -203,7 +206,7 @@ class MeetingTest {
 
     @Test
     void strangersAtThePortDoNoHarm() throws Exception {
-        GangSettings.Place.Port port = freePort();
+        GangSettings.Place.Port port = FreePort.next();
         Place place = () -> new PortMeeting(port);
         long until = System.nanoTime() + LONG;
         try (ExecutorService threads = Executors.newCachedThreadPool()) {
@@ -250,6 +253,20 @@ class MeetingTest {
         }
     }
 
+    @Test
+    void aConnectionThatMeetsItselfIsNoticed() throws Exception {
+        GangSettings.Place.Port port = FreePort.next();
+        try (Socket socket = new Socket()) {
+            socket.bind(new InetSocketAddress(port.host(), port.port()));
+            socket.connect(new InetSocketAddress(port.host(), port.port()));
+            assertTrue(PortMeeting.isItself(socket));
+        }
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                Socket socket = new Socket("127.0.0.1", server.getLocalPort())) {
+            assertFalse(PortMeeting.isItself(socket));
+        }
+    }
+
     private static Socket connect(GangSettings.Place.Port place) throws Exception {
         while (true) {
             try {
@@ -257,12 +274,6 @@ class MeetingTest {
             } catch (ConnectException e) {
                 Thread.onSpinWait();
             }
-        }
-    }
-
-    private static GangSettings.Place.Port freePort() throws IOException {
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return new GangSettings.Place.Port("127.0.0.1", free.getLocalPort());
         }
     }
 
@@ -292,7 +303,7 @@ class MeetingTest {
 
     @Test
     void aRankThatDiesDuringTheRendezvousEndsIt() throws Exception {
-        GangSettings.Place.Port port = freePort();
+        GangSettings.Place.Port port = FreePort.next();
         Place place = () -> new PortMeeting(port);
         try (ExecutorService threads = Executors.newCachedThreadPool()) {
             Future<List<Object>> rank0 = threads.submit(() -> meet(place, LONG, hello(0, 3)));

@@ -6,8 +6,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.cortado.gang.RankMain.Command;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -112,9 +110,7 @@ class UcxGangTest {
         if (random.nextBoolean()) {
             return folder.toString();
         }
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return "127.0.0.1:" + free.getLocalPort();
-        }
+        return FreePort.next().toString();
     }
 
     private void everyByteArrives(int size, String place, long seed) throws InterruptedException {
