@@ -258,6 +258,18 @@ private:
     ct_device* device_;
 };
 
+// Within an operation that only calls the host: others may use the team meanwhile, the host's own calls among them.
+class TeamPause {
+public:
+    explicit TeamPause(ct_device* device);
+    ~TeamPause();
+    TeamPause(const TeamPause&) = delete;
+    TeamPause& operator=(const TeamPause&) = delete;
+
+private:
+    ct_device* device_;
+};
+
 // 64-byte aligned, zero-filled memory, in huge pages where it is large; null where the machine has not so much.
 unsigned char* allocate_bytes(int64_t bytes);
 void free_bytes(unsigned char* memory, int64_t bytes);

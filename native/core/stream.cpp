@@ -68,6 +68,9 @@ void stop_queue(ct_device* device) {
 TeamLock::TeamLock(ct_device* device) : device_(device) { device_->queue->team_mutex.lock(); }
 TeamLock::~TeamLock() { device_->queue->team_mutex.unlock(); }
 
+TeamPause::TeamPause(ct_device* device) : device_(device) { device_->queue->team_mutex.unlock(); }
+TeamPause::~TeamPause() { device_->queue->team_mutex.lock(); }
+
 ct_device* device_of(const ct_stream* stream) { return stream->device; }
 
 const DeviceRuntime* runtime_of(const ct_device* device) {
@@ -93,11 +96,8 @@ int32_t enqueue_checked(ct_stream* stream, const Operation& operation) {
     }
     ct_device::Queue& queue = *stream->device->queue;
     if (!stream->ring) {
-        {
-            TeamLock team(stream->device);
-            operation.run(operation.self, *stream->device->team);
-        }
-        queue.done.notify();  // who waits for an event
+        TeamLock team(stream->device);
+        operation.run(operation.self, *stream->device->team);
         return ok();
     }
     uint64_t tail = stream->tail.load(std::memory_order_relaxed);
@@ -123,10 +123,13 @@ bool is_capturing(ct_stream* stream) {
 }
 
 // Never backwards: two streams may reach two recordings of one event in any order.
-void reach(std::atomic<uint64_t>& reached, uint64_t generation) {
+void reach(ct_event* event, uint64_t generation) {
+    ct_device::Queue& queue = *event->device->queue;
+    std::atomic<uint64_t>& reached = event->reached;
     uint64_t seen = reached.load(std::memory_order_relaxed);
     while (seen < generation && !reached.compare_exchange_weak(seen, generation, std::memory_order_release)) {
     }
+    queue.reached.notify();  // the event may be gone
 }
 
 int32_t refuse_native(const char* function, const ct_device* device) {
@@ -224,7 +227,7 @@ extern "C" int32_t ct_event_destroy(ct_event* event) {
         runtime->event_destroy(device->context, event->native);
     } else {
         // A recording on its way would write into freed memory.
-        device->queue->done.wait([&] { return event->reached.load() >= event->recorded.load(); });
+        device->queue->reached.wait([&] { return event->reached.load() >= event->recorded.load(); });
     }
     device->children.fetch_sub(1);
     delete event;
@@ -243,8 +246,8 @@ extern "C" int32_t ct_event_record(ct_event* event, ct_stream* stream) {
         return ct::settle(device, runtime->event_record(device->context, event->native, stream->native));
     }
     uint64_t generation = event->recorded.fetch_add(1) + 1;
-    int32_t status = ct::enqueue(stream, [=](ct::Team&) { ct::reach(event->reached, generation); });
-    if (status != CT_OK) ct::reach(event->reached, generation);  // nothing will, and destroying would wait for it
+    int32_t status = ct::enqueue(stream, [=](ct::Team&) { ct::reach(event, generation); });
+    if (status != CT_OK) ct::reach(event, generation);  // nothing will, and destroying would wait for it
     return status;
 }
 
@@ -263,7 +266,7 @@ extern "C" int32_t ct_event_wait(ct_event* event, int64_t timeout_ms) {
     if (!done && timeout_ms > 0) {
         constexpr int64_t kYear = int64_t{365} * 24 * 3600 * 1000;  // beyond it the clock's arithmetic could overflow
         auto timeout = std::chrono::milliseconds(timeout_ms < kYear ? timeout_ms : kYear);
-        done = device->queue->done.wait_until(ct::Signal::Clock::now() + timeout, reached);
+        done = device->queue->reached.wait_until(ct::Signal::Clock::now() + timeout, reached);
     }
     if (!done) {
         return ct::fail(CT_TIMEOUT, "%s: not reached within timeout_ms=%lld", __func__,
@@ -287,7 +290,7 @@ struct Recording {
         if (const auto* runtime = runtime_of(device)) {
             runtime->event_wait(device->context, event->native, INT64_MAX);
         } else {
-            device->queue->done.wait([&] { return event->reached.load(std::memory_order_acquire) >= generation; });
+            device->queue->reached.wait([&] { return event->reached.load(std::memory_order_acquire) >= generation; });
         }
     }
 };
@@ -332,7 +335,10 @@ extern "C" int32_t ct_stream_call(ct_stream* stream, ct_host_function function, 
         if (const auto* runtime = ct::runtime_of(device)) {
             return ct::settle(device, runtime->host_call(device->context, stream->native, function, argument));
         }
-        return ct::enqueue(stream, [=](ct::Team&) { function(argument); });
+        return ct::enqueue(stream, [=](ct::Team&) {
+            const ct::TeamPause pause(device);
+            function(argument);
+        });
     })
 }
 

@@ -37,8 +37,9 @@ struct ct_device::Queue {
     size_t turn = 0;                  // runner only: the stream that ran last
     std::atomic<int64_t> pending{0};  // operations in all rings
     std::atomic<bool> stop{false};
-    ct::Signal work;  // an operation came, or stop
-    ct::Signal done;  // an operation ended
+    ct::Signal work;     // an operation came, or stop
+    ct::Signal done;     // an operation of a ring ended
+    ct::Signal reached;  // an event was: who waits for one is not woken by each operation before it
     std::thread runner;
 };
 

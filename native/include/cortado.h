@@ -216,8 +216,9 @@ CT_API int32_t ct_stream_wait_event(ct_stream* stream, ct_event* event);
 typedef void (*ct_host_function)(void* argument);
 
 /* Enqueues: function(argument), on a thread of the library's. What is enqueued after it runs when it has returned; on cpu
- * and simt no other stream of the device runs meanwhile. It may block. It must not call into the device whose stream it
- * is; on cuda memory that it reaches is host memory. Refused while the stream is capturing. */
+ * and simt no other stream of the device runs meanwhile. It may block. Of the device whose stream it is it may, on cpu and
+ * simt, use streams of ct_stream_create_immediate, which run within it; else it must not call into that device; on cuda
+ * memory that it reaches is host memory. Refused while the stream is capturing. */
 CT_API int32_t ct_stream_call(ct_stream* stream, ct_host_function function, void* argument);
 
 /* From here on operations on this stream are recorded and not run. Events and nested captures are refused meanwhile. */

@@ -232,6 +232,34 @@ void callsTheHostInOrder() {
     CHECK_OK(ct_graph_destroy(graph));
 }
 
+// Within a call the team is free, for what the host runs at once.
+void runsAtOnceWithinACall() {
+    Device d(2);
+    struct Within {
+        ct_stream* stream;
+        int64_t* at;
+    };
+    Array<int64_t> sum(d, 1);
+    Within within{nullptr, sum.at};
+    CHECK_OK(ct_stream_create_immediate(&within.stream, d.device));
+    const ct_host_function add = [](void* argument) {
+        const Within& w = *static_cast<Within*>(argument);
+        int64_t* at = w.at;
+        CHECK_OK(ct::enqueue(w.stream, [=](ct::Team& team) {
+            team.run(16, [=](int64_t part, int) { std::atomic_ref(*at).fetch_add(part); });
+        }));
+    };
+    for (int i = 1; i <= 100; ++i) {
+        CHECK_OK(ct_stream_call(d.stream, add, &within));
+        CHECK_OK(ct::enqueue(d.stream, [at = sum.at](ct::Team& team) {
+            team.run(16, [=](int64_t, int) { std::atomic_ref(*at).fetch_sub(1); });
+        }));
+    }
+    CHECK_OK(ct_stream_synchronize(d.stream));
+    CHECK(sum.at[0] == 100 * (120 - 16));
+    CHECK_OK(ct_stream_destroy(within.stream));
+}
+
 void replaysGraphs() {
     Device d;
     Array<int32_t> value(d, 1);
@@ -364,6 +392,7 @@ int main() {
     waitsForEvents();
     waitsForEventsOfAnotherDevice();
     callsTheHostInOrder();
+    runsAtOnceWithinACall();
     replaysGraphs();
     ownsBuffersAndViews();
     zeroFillsLargeBuffers();

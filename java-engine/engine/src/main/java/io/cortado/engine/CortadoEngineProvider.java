@@ -200,7 +200,7 @@ public final class CortadoEngineProvider implements EngineProvider {
                 RankGroup.follow(folder, options, config, maxModelLen(config, options), connector);
                 return true;
             }
-            try (ExpertGang gang = ExpertGang.open(options, folder, config, connector)) {
+            try (ExpertGang gang = ExpertGang.open(options, folder, config, connector, null)) {
                 gang.await();
             }
             return true;

@@ -29,7 +29,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What this process is in a gang that computes a model's experts: its link, where it runs
- * attention, and the ranks with experts that it is as well, each a thread with a device of its own.
+ * attention, and the ranks with experts that it is as well, each with a device of its own, or on
+ * the CPU with the one of attention: they compute in turns.
  */
 final class ExpertGang implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(ExpertGang.class.getName());
@@ -44,18 +45,29 @@ final class ExpertGang implements AutoCloseable {
     private final ExpertRanks ranks;
     private final List<ExpertPlacement> placements;
     private final GangConnector connector;
+
+    /** What all ranks of this process compute on; null: each opens its own. */
+    private final @Nullable Device shared;
+
     private final ResourceStack owned = new ResourceStack();
     private final List<CompletableFuture<Void>> workers = new ArrayList<>();
     private final List<ExpertLink> links = new ArrayList<>();
     private @Nullable ExpertLink link;
 
     private ExpertGang(
-            EngineOptions options, Path folder, ModelConfig config, GangConnector connector) {
+            EngineOptions options,
+            Path folder,
+            ModelConfig config,
+            GangConnector connector,
+            @Nullable Device device) {
         this.options = options;
         this.folder = folder;
         this.config = config;
         this.connector = connector;
         GangOptions gang = options.gang();
+        // Of two micro-batches one is computed while the other is with experts: on other threads.
+        boolean takesTurns = gang.worldSize() == 1 && microBatching(gang) == MicroBatching.ONE;
+        shared = takesTurns && device != null && device.hostReachesMemory() ? device : null;
         ranks = new ExpertRanks(gang.numAttention(), gang.numExperts());
         placements = placements(gang, config);
     }
@@ -63,13 +75,18 @@ final class ExpertGang implements AutoCloseable {
     /**
      * Connects with the other ranks, and starts those with experts of this process.
      *
+     * @param device of the attention that this process runs; null: it runs none
      * @throws EngineException INVALID_REQUEST if the model has no experts, or cannot be shared so
      * @throws GangException if ranks do not come together
      */
     static ExpertGang open(
-            EngineOptions options, Path folder, ModelConfig config, GangConnector connector) {
+            EngineOptions options,
+            Path folder,
+            ModelConfig config,
+            GangConnector connector,
+            @Nullable Device device) {
         requireExperts(options, config);
-        ExpertGang gang = new ExpertGang(options, folder, config, connector);
+        ExpertGang gang = new ExpertGang(options, folder, config, connector, device);
         boolean isOpen = false;
         try {
             gang.start();
@@ -236,22 +253,32 @@ final class ExpertGang implements AutoCloseable {
     }
 
     private void serve(ExpertLink own, int expertRank) {
+        Device here = shared;
+        if (here != null) {
+            serve(own, expertRank, here);
+            return;
+        }
         boolean isOne = options.gang().worldSize() == 1;
         int threads = options.threads();
         if (isOne && threads == 0) {
             threads = Math.max(1, Runtime.getRuntime().availableProcessors() / ranks.experts());
         }
         String name = isOne ? deviceOf(options.device(), expertRank) : options.device();
-        try (Device device = Device.open(name, threads, options.isa());
-                ExpertShard shard =
-                        ExpertShard.load(
-                                device,
-                                folder,
-                                config,
-                                MemoryPlan.activations(options),
-                                options.dummyWeights(),
-                                placements,
-                                expertRank)) {
+        try (Device device = Device.open(name, threads, options.isa())) {
+            serve(own, expertRank, device);
+        }
+    }
+
+    private void serve(ExpertLink own, int expertRank, Device device) {
+        try (ExpertShard shard =
+                ExpertShard.load(
+                        device,
+                        folder,
+                        config,
+                        MemoryPlan.activations(options),
+                        options.dummyWeights(),
+                        placements,
+                        expertRank)) {
             LOG.log(
                     INFO,
                     "rank {0} with experts: {1} bytes of them on {2}",

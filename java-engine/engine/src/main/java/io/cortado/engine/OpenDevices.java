@@ -65,15 +65,15 @@ record OpenDevices(Placement placement, @Nullable ExpertGang gang) implements Au
 
     private static OpenDevices withGang(
             EngineOptions options, Path model, ModelConfig config, GangConnector connector) {
-        ExpertGang gang = ExpertGang.open(options, model, config, connector);
+        Device device = Device.open(options.device(), options.threads(), options.isa());
         boolean isOpen = false;
         try {
-            Device device = Device.open(options.device(), options.threads(), options.isa());
+            ExpertGang gang = ExpertGang.open(options, model, config, connector, device);
             isOpen = true;
             return new OpenDevices(Placement.withoutExperts(device), gang);
         } finally {
             if (!isOpen) {
-                gang.close();
+                device.close();
             }
         }
     }

@@ -3,6 +3,7 @@ package io.cortado.gang;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -14,6 +15,10 @@ import org.jspecify.annotations.Nullable;
  * the next exchange, so that nobody waits for what it sent to be read: a rank that is in exchange n
  * + 1 has read all of exchange n, and mailboxes are two. A large part is lent instead: the other
  * rank copies it from where it is, and this one waits until it has.
+ *
+ * <p>A rank that {@linkplain Transport#serve serves} has no thread that waits: whoever waits for it
+ * takes its steps, one rank's after another's, each of which may use all cores. So a gang in one
+ * process costs neither wake-ups nor the turns of threads that share too few cores.
  */
 public final class InProcessGang {
     private static final int MAX_RANKS = 64;
@@ -40,6 +45,10 @@ public final class InProcessGang {
     private final AtomicReferenceArray<@Nullable Thread> parked;
 
     private final AtomicLongArray parkedFor;
+
+    /** Ranks whose steps others take. */
+    private final AtomicReferenceArray<@Nullable Served> served;
+
     private volatile @Nullable GangException failure;
 
     private InProcessGang(int size) {
@@ -51,6 +60,7 @@ public final class InProcessGang {
         sent = new AtomicLongArray(size);
         parked = new AtomicReferenceArray<>(size);
         parkedFor = new AtomicLongArray(size);
+        served = new AtomicReferenceArray<>(size);
     }
 
     /** The ranks of a new gang, in their order; each is closed by its own. */
@@ -77,9 +87,27 @@ public final class InProcessGang {
                 failure = why;
             }
         }
+        wakeAll();
+    }
+
+    private void wakeAll() {
         for (int rank = 0; rank < size; rank++) {
             LockSupport.unpark(parked.get(rank));
+            Served other = served.get(rank);
+            if (other != null) {
+                LockSupport.unpark(other.owner);
+            }
         }
+    }
+
+    /** Takes a step of each rank whose exchange is complete; false: there is none. */
+    private boolean takeSteps() {
+        boolean hasTaken = false;
+        for (int rank = 0; rank < size; rank++) {
+            Served other = served.get(rank);
+            hasTaken |= other != null && other.takeStep();
+        }
+        return hasTaken;
     }
 
     private void requireWhole() {
@@ -163,9 +191,74 @@ public final class InProcessGang {
         }
     }
 
+    /** A rank that serves. */
+    private static final class Served {
+        private final Rank rank;
+        private final ExchangeSteps steps;
+        private final Thread owner = Thread.currentThread();
+        private final AtomicBoolean isInUse = new AtomicBoolean();
+        private volatile long lastNanos = System.nanoTime();
+        private volatile boolean isOver;
+        private volatile @Nullable Throwable fault;
+
+        Served(Rank rank, ExchangeSteps steps) {
+            this.rank = rank;
+            this.steps = steps;
+        }
+
+        /** Of an exchange that is complete; false: it is not, or another thread takes it. */
+        boolean takeStep() {
+            if (isOver || !rank.isComplete() || !isInUse.compareAndSet(false, true)) {
+                return false;
+            }
+            boolean hasTaken = !isOver && rank.isComplete();
+            try {
+                if (hasTaken) {
+                    rank.finish(steps.kind(), steps.receive(), 0);
+                    isOver = !steps.next();
+                    lastNanos = System.nanoTime();
+                    if (!isOver) {
+                        rank.begin(steps.kind(), steps.send());
+                    }
+                }
+            } catch (RuntimeException | Error e) {
+                fault = e;
+                isOver = true;
+            } finally {
+                isInUse.set(false);
+            }
+            if (isOver) {
+                LockSupport.unpark(owner);
+            }
+            return hasTaken;
+        }
+
+        /** Until the steps are over, the gang has failed, or no step has been taken for so long. */
+        void await(long deadlineNanos) {
+            while (!isOver && rank.isWhole()) {
+                long left = lastNanos + deadlineNanos - System.nanoTime();
+                if (left > 0) {
+                    LockSupport.parkNanos(this, left);
+                } else if (isInUse.compareAndSet(false, true)) {
+                    isInUse.set(false);
+                    rank.failLate(deadlineNanos);
+                    lastNanos = System.nanoTime();
+                } else { // a step that takes longer is no other rank's delay
+                    LockSupport.parkNanos(this, deadlineNanos);
+                }
+            }
+            while (!isInUse.compareAndSet(false, true)) { // and stays so: no step is taken any more
+                Thread.yield();
+            }
+            rank.takeBack();
+        }
+    }
+
     private final class Rank implements Transport {
         private final int rank;
-        private long exchanges;
+
+        /** Begun. */
+        private volatile long exchanges;
 
         Rank(int rank) {
             this.rank = rank;
@@ -183,30 +276,91 @@ public final class InProcessGang {
 
         @Override
         public void exchange(int kind, Parts send, Parts receive, long deadlineNanos) {
+            begin(kind, send);
+            finish(kind, receive, deadlineNanos);
+            while (takeSteps()) { // what ranks without a thread make of it
+                continue;
+            }
+        }
+
+        private void begin(int kind, Parts send) {
             requireWhole();
-            long exchange = exchanges++;
+            long exchange = exchanges;
             for (int to = 0; to < size; to++) {
                 mailbox(rank, to, exchange).put(kind, send, to);
             }
-            sent.set(rank, exchanges);
+            exchanges = exchange + 1;
+            sent.set(rank, exchange + 1);
             for (int peer = 0; peer < size; peer++) {
                 wake(peer);
             }
+        }
+
+        private void finish(int kind, Parts receive, long deadlineNanos) {
+            long exchange = exchanges - 1;
             boolean isOver = false;
             try {
-                long until = System.nanoTime() + deadlineNanos;
+                long start = System.nanoTime();
                 for (int i = 0; i < size; i++) {
                     int from = (rank + i) % size;
-                    await(from, exchange, false, until, deadlineNanos);
+                    await(from, exchange, false, start, deadlineNanos);
                     take(kind, receive, from, exchange);
                 }
                 for (int to = 0; to < size; to++) {
-                    await(to, exchange, true, until, deadlineNanos);
+                    await(to, exchange, true, start, deadlineNanos);
                 }
                 isOver = true;
             } finally {
-                for (int to = 0; to < size && !isOver; to++) {
-                    mailbox(rank, to, exchange).takeBack();
+                if (!isOver) {
+                    takeBack();
+                }
+            }
+        }
+
+        /** Of the exchange that has begun: nobody reads this rank's memory any more. */
+        private void takeBack() {
+            for (int to = 0; to < size; to++) {
+                mailbox(rank, to, exchanges - 1).takeBack();
+            }
+        }
+
+        /** Whether the exchange that has begun can be finished without waiting. */
+        private boolean isComplete() {
+            long exchange = exchanges - 1;
+            for (int peer = 0; peer < size; peer++) {
+                if (!isDone(peer, exchange, false) || !isDone(peer, exchange, true)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        private boolean isWhole() {
+            return failure == null;
+        }
+
+        @Override
+        public void serve(ExchangeSteps steps, long deadlineNanos) {
+            if (!steps.computesOnCaller()) {
+                Transport.super.serve(steps, deadlineNanos);
+                return;
+            }
+            begin(steps.kind(), steps.send());
+            Served own = new Served(this, steps);
+            served.set(rank, own);
+            wakeAll(); // who waits for this rank
+            try {
+                own.await(deadlineNanos);
+            } finally {
+                served.set(rank, null);
+            }
+            switch (own.fault) {
+                case RuntimeException e -> throw e;
+                case Error e -> throw e;
+                case null, default -> {
+                    if (!own.isOver) {
+                        requireWhole();
+                    }
                 }
             }
         }
@@ -239,15 +393,16 @@ public final class InProcessGang {
         }
 
         private void await(
-                int peer, long exchange, boolean isTaking, long until, long deadlineNanos) {
+                int peer, long exchange, boolean isTaking, long startNanos, long deadlineNanos) {
             for (int i = 0; i < SPINS; i++) {
                 if (isDone(peer, exchange, isTaking)) {
                     return;
                 }
                 Thread.onSpinWait();
             }
-            long yields = Math.min(until, System.nanoTime() + YIELD_NANOS);
-            while (System.nanoTime() < yields) {
+            long until = startNanos + deadlineNanos;
+            long yields = System.nanoTime() + Math.min(YIELD_NANOS, until - System.nanoTime());
+            while (takeSteps() || System.nanoTime() - yields < 0) {
                 if (isDone(peer, exchange, isTaking)) {
                     return;
                 }
@@ -258,24 +413,38 @@ public final class InProcessGang {
             try {
                 while (!isDone(peer, exchange, isTaking)) {
                     requireWhole();
+                    if (takeSteps()) {
+                        continue;
+                    }
                     long left = until - System.nanoTime();
                     if (left <= 0) {
-                        GangException late =
-                                new GangException(
-                                        GangException.Kind.DEADLINE,
-                                        "rank %d waited %d ms for rank %d in exchange %d"
-                                                .formatted(
-                                                        rank,
-                                                        deadlineNanos / 1_000_000,
-                                                        peer,
-                                                        exchange));
-                        fail(late);
-                        throw late;
+                        throw late(peer, exchange, deadlineNanos);
                     }
                     LockSupport.parkNanos(this, left);
                 }
             } finally {
                 parkedFor.set(rank, NOBODY);
+            }
+        }
+
+        private GangException late(int peer, long exchange, long deadlineNanos) {
+            GangException late =
+                    new GangException(
+                            GangException.Kind.DEADLINE,
+                            "rank %d waited %d ms for rank %d in exchange %d"
+                                    .formatted(rank, deadlineNanos / 1_000_000, peer, exchange));
+            fail(late);
+            return late;
+        }
+
+        /** Of a rank that serves: one that it waits for has not come. */
+        private void failLate(long deadlineNanos) {
+            long exchange = exchanges - 1;
+            for (int peer = 0; peer < size; peer++) {
+                if (!isDone(peer, exchange, false)) {
+                    late(peer, exchange, deadlineNanos);
+                    return;
+                }
             }
         }
 

@@ -27,6 +27,19 @@ public interface Transport extends AutoCloseable {
      */
     void exchange(int kind, Parts send, Parts receive, long deadlineNanos);
 
+    /**
+     * Makes an exchange for each of the steps, until they are over. Who calls {@link
+     * ExchangeSteps#next} is one thread at a time, each with what the ones before it did.
+     *
+     * @param deadlineNanos of each exchange
+     * @throws GangException as {@link #exchange}; what a step throws ends them
+     */
+    default void serve(ExchangeSteps steps, long deadlineNanos) {
+        do {
+            exchange(steps.kind(), steps.send(), steps.receive(), deadlineNanos);
+        } while (steps.next());
+    }
+
     /** Fails the exchange that waits and all later ones; peers are told, where they can be. */
     void abort(String why);
 

@@ -270,15 +270,22 @@ public final class ExpertLink implements AutoCloseable {
      * @param ofPass micro-batches of this rank's pass; 0: it has none
      */
     Turn tick(long saying, int ofPass) {
-        long bytes = say(saying, ofPass);
-        for (int rank = 0; rank < ranks.size(); rank++) {
-            send.fill(rank, bytes);
-        }
+        say(saying, ofPass);
         long start = System.nanoTime();
         transport.exchange(TICK, send, receive, deadlineNanos);
         waitedSince(start);
         hasStopped = saying == STOP;
         return heard();
+    }
+
+    /** What {@link #say} has for the others. */
+    Parts said() {
+        return send;
+    }
+
+    /** Where {@link #heard} looks. */
+    Parts hears() {
+        return receive;
     }
 
     /** The exchanges of a micro-batch in a layer, of which this rank has nothing. */
@@ -287,7 +294,8 @@ public final class ExpertLink implements AutoCloseable {
         transport.exchange(RESULT, nothing, nothing, deadlineNanos);
     }
 
-    private long say(long saying, int ofPass) {
+    /** Gets ready what a tick tells the others; as {@link #tick}, without the exchange. */
+    void say(long saying, int ofPass) {
         boolean isAttention = ranks.isAttention(transport.rank());
         long bytes = HEAD_BYTES;
         said.setAtIndex(ValueLayout.JAVA_LONG, SAYS, saying);
@@ -299,7 +307,9 @@ public final class ExpertLink implements AutoCloseable {
             bytes += PlacementBytes.write(next.placements, said, HEAD_BYTES);
         }
         said.setAtIndex(ValueLayout.JAVA_LONG, PLACEMENT_BYTES, bytes - HEAD_BYTES);
-        return bytes;
+        for (int rank = 0; rank < ranks.size(); rank++) {
+            send.fill(rank, bytes);
+        }
     }
 
     private long heard(int rank, int what) {
@@ -307,7 +317,8 @@ public final class ExpertLink implements AutoCloseable {
                 .get(ValueLayout.JAVA_LONG, receive.offset(rank) + (long) what * Long.BYTES);
     }
 
-    private Turn heard() {
+    /** What all ranks have said at a tick. */
+    Turn heard() {
         Turn turn = Turn.IDLE;
         int most = 0;
         for (int rank = 0; rank < ranks.attention(); rank++) {

@@ -6,6 +6,7 @@ import io.cortado.device.Device;
 import io.cortado.device.Kernels;
 import io.cortado.device.ResourceStack;
 import io.cortado.device.Stream;
+import io.cortado.gang.ExchangeSteps;
 import io.cortado.gang.GangException;
 import io.cortado.gang.Parts;
 import java.lang.foreign.Arena;
@@ -15,10 +16,10 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A rank with experts: computes, layer by layer, what the ranks with attention send. One thread
- * runs it, until they end or the gang fails.
+ * A rank with experts: computes, layer by layer, what the ranks with attention send, until they end
+ * or the gang fails. One thread at a time runs it.
  */
-public final class ExpertWorker implements AutoCloseable {
+public final class ExpertWorker implements ExchangeSteps, AutoCloseable {
     private final ResourceStack owned = new ResourceStack();
     private final ExpertLink link;
     private final ExpertShape shape;
@@ -35,12 +36,21 @@ public final class ExpertWorker implements AutoCloseable {
     private final Buffer hostIds;
     private final Buffer ids;
     private final Buffer hostSlots;
-    private final Parts send;
+    private final Parts results;
     private final Parts receive;
     private final Parts nothing;
 
     /** Where the rows of a rank with attention begin; one more: how many there are. */
     private final int[] starts;
+
+    // The exchange that comes next, or is under way.
+    private int kind;
+    private int layer;
+    private int microBatch;
+    private long beganNanos;
+
+    /** Of the placement whose tables are used. */
+    private long number;
 
     /**
      * Waits until all ranks have told what they are.
@@ -53,6 +63,7 @@ public final class ExpertWorker implements AutoCloseable {
         this.link = link;
         this.shape = shape;
         this.table = table;
+        number = link.number();
         int attention = link.ranks().attention();
         int size = link.ranks().size();
         rowBytes = (long) shape.hiddenSize() * dtype.bytes();
@@ -83,7 +94,7 @@ public final class ExpertWorker implements AutoCloseable {
             for (int rank = 0; rank < attention; rank++) {
                 receive.set(rank, rank * stride, stride);
             }
-            send = new Parts(host(numSlots * rowBytes), size);
+            results = new Parts(host(numSlots * rowBytes), size);
             nothing = new Parts(MemorySegment.NULL, size);
             stream = device.createImmediateStream();
             owned.push(stream::close);
@@ -111,24 +122,80 @@ public final class ExpertWorker implements AutoCloseable {
      */
     public void run() {
         try {
-            long number = link.number();
-            ExpertLink.Turn turn = link.tick(ExpertLink.IDLE, 0);
-            while (turn != ExpertLink.Turn.STOP) {
-                if (link.number() != number) {
-                    number = link.number();
-                    table.enter(number);
-                }
-                prepare();
-                if (turn == ExpertLink.Turn.PASS) {
-                    pass();
-                }
-                turn = link.tick(ExpertLink.IDLE, 0);
-            }
+            tick();
+            link.transport().serve(this, link.deadlineNanos());
         } catch (RuntimeException | Error e) {
             link.fail(e);
             GangException why = Objects.requireNonNull(link.failure());
             throw new GangException(why.kind(), String.valueOf(why.getMessage()), e);
         }
+    }
+
+    @Override
+    public int kind() {
+        return kind;
+    }
+
+    @Override
+    public Parts send() {
+        return switch (kind) {
+            case ExpertLink.TICK -> link.said();
+            case ExpertLink.RESULT -> results;
+            default -> nothing;
+        };
+    }
+
+    @Override
+    public Parts receive() {
+        return switch (kind) {
+            case ExpertLink.TICK -> link.hears();
+            case ExpertLink.DISPATCH -> receive;
+            default -> nothing;
+        };
+    }
+
+    @Override
+    public boolean computesOnCaller() {
+        return isReached;
+    }
+
+    @Override
+    public boolean next() {
+        link.waitedSince(beganNanos);
+        boolean goesOn =
+                switch (kind) {
+                    case ExpertLink.TICK -> heard();
+                    case ExpertLink.DISPATCH -> compute();
+                    default -> answered();
+                };
+        beganNanos = System.nanoTime();
+        return goesOn;
+    }
+
+    private void tick() {
+        link.say(ExpertLink.IDLE, 0);
+        kind = ExpertLink.TICK;
+        beganNanos = System.nanoTime();
+    }
+
+    private boolean heard() {
+        ExpertLink.Turn turn = link.heard();
+        if (turn == ExpertLink.Turn.STOP) {
+            return false;
+        }
+        if (link.number() != number) {
+            number = link.number();
+            table.enter(number);
+        }
+        prepare();
+        layer = 0;
+        microBatch = 0;
+        if (turn == ExpertLink.Turn.PASS && link.numLayers() > 0) {
+            kind = ExpertLink.DISPATCH;
+        } else {
+            tick();
+        }
+        return true;
     }
 
     /** A placement is coming: its experts are fetched meanwhile. */
@@ -140,29 +207,29 @@ public final class ExpertWorker implements AutoCloseable {
         }
     }
 
-    private void pass() {
-        for (int layer = 0; layer < link.numLayers(); layer++) {
-            for (int i = 0; i < link.microBatchesOfPass(); i++) {
-                compute(layer, i);
-            }
-        }
-    }
-
-    private void compute(int layer, int microBatch) {
-        exchange(ExpertLink.DISPATCH, nothing, receive);
+    private boolean compute() {
         int numTokens = unpack(layer, microBatch);
         @Nullable ExpertMatrices matrices = table.layer(layer);
         if (numTokens > 0) {
             compute(Objects.requireNonNull(matrices), numTokens);
         }
         pack();
-        exchange(ExpertLink.RESULT, send, nothing);
+        kind = ExpertLink.RESULT;
+        return true;
     }
 
-    private void exchange(int kind, Parts from, Parts to) {
-        long start = System.nanoTime();
-        link.transport().exchange(kind, from, to, link.deadlineNanos());
-        link.waitedSince(start);
+    private boolean answered() {
+        microBatch++;
+        if (microBatch == link.microBatchesOfPass()) {
+            microBatch = 0;
+            layer++;
+        }
+        if (layer < link.numLayers()) {
+            kind = ExpertLink.DISPATCH;
+        } else {
+            tick();
+        }
+        return true;
     }
 
     private void compute(ExpertMatrices matrices, int numTokens) {
@@ -252,12 +319,12 @@ public final class ExpertWorker implements AutoCloseable {
             int end = starts[rank + 1] * shape.topK();
             for (int slot = starts[rank] * shape.topK(); slot < end; slot++) {
                 if (chosen.getAtIndex(ValueLayout.JAVA_INT, slot) != RemoteTokens.NONE) {
-                    MemorySegment.copy(from, slot * rowBytes, send.memory(), at, rowBytes);
+                    MemorySegment.copy(from, slot * rowBytes, results.memory(), at, rowBytes);
                     at += rowBytes;
                 }
             }
-            send.set(rank, start, at - start);
-            send.fill(rank, at - start);
+            results.set(rank, start, at - start);
+            results.fill(rank, at - start);
         }
     }
 
