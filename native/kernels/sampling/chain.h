@@ -11,7 +11,8 @@
 //   void begin_at(uint64_t key)       the range has lost its beginning: its first token is now this one
 //   void retemper(double)
 //   uint64_t count(), mass()          of the range
-//   bool kFindsMass                   key_at_share finds out the range's mass, as well as it has to
+//   bool kFindsMass                   key_at_share finds out the range's mass, as well as it has to; and
+//   bool puts_off(float top_p)        whether a top-p that ends the chain is left to later
 //   uint64_t weight_of(uint64_t key)
 //   uint64_t key_at_count(uint64_t)   the last key of so many of the range; its low end where there are not so many
 //   Reached key_at_mass(uint64_t)     the last key of the shortest beginning with so much mass, and that mass
@@ -319,6 +320,9 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline int32_t run_chain(Row& x, const ct_
         } else if (!ends && !is_edit(step)) {
             const Asks asks = asks_of(p, x.code.size, step);
             if (asks == Asks::kOff) continue;
+            if constexpr (Row::kFindsMass) {
+                if (step == CT_STEP_TOP_P && x.puts_off(p.top_p)) continue;
+            }
             Spread s{0, 0};
             if (asks == Asks::kSpread) s = x.spread();
             if (asks == Asks::kMass || (asks == Asks::kShare && !Row::kFindsMass)) s.mass = x.mass();

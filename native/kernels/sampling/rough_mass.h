@@ -115,30 +115,31 @@ private:
     Vec from_ = broadcast(0);
 };
 
-// A row, four chunks at a time.
-template <typename Weigh>
+// A row, four chunks at a time. kExpects: what stands before a token is summed up as well.
+template <typename Weigh, bool kExpects>
 class RoughRow {
 public:
-    explicit RoughRow(double rate) : rate_(rate) {}
+    RoughRow(double rate, const Expected& expected)
+        : rate_(rate), expected_chunk_(expected.id / kChunk), expected_(expected.logit) {}
 
+    // chunk: the number of the first.
     template <typename T>
-    void add(float* maxima, const T* logits) {
+    void add(float* maxima, const T* logits, int64_t chunk) {
         Vec best[4];
         Vec all = broadcast(0);
-        for (int64_t i = 0; i < 4; ++i) add_chunk(&best[i], &all, logits + i * kChunk);
-        sum_ += static_cast<double>(sum(weights_));
-        weights_ = broadcast(0);
+        for (int64_t i = 0; i < 4; ++i) add_chunk(&best[i], &all, logits + i * kChunk, chunk + i);
+        fold();
         store_largest(maxima, best);
         // A sum with a NaN or with both infinities is a NaN; finite logits may add up to infinities too.
         if (not_less(all, all) == (1u << kLanes) - 1) return;
         for (int64_t i = 0; i < 4; ++i) maxima[i] = largest_number(logits + i * kChunk);
     }
 
-    RoughMass mass() const { return {is_known_ ? sum_ : 0, from_}; }
+    RoughMass mass() const { return {is_known_ ? sum_ : 0, from_, above_sum_}; }
 
 private:
     template <typename T>
-    [[gnu::always_inline]] void add_chunk(Vec* best, Vec* all, const T* logits) {
+    [[gnu::always_inline]] void add_chunk(Vec* best, Vec* all, const T* logits, int64_t chunk) {
         Vec v[kChunkVecs];
 #pragma GCC unroll 8
         for (int64_t i = 0; i < kChunkVecs; i += 2) load_pair(v[i], v[i + 1], logits + i * kLanes);
@@ -155,16 +156,39 @@ private:
         if (not_less(limit_, *best) != (1u << kLanes) - 1) rise_to(largest(*best));
         if (not_less(*best, floor_) == 0) return;
         // In pairs, so that a weight goes through few sums: log2(kChunk) here and at the end, two between.
+        if (kExpects && not_less(*best, broadcast(expected_)) != 0) return add_both(v, chunk);
 #pragma GCC unroll 8
         for (int64_t i = 0; i < kChunkVecs; ++i) v[i] = weigh_(v[i]);
         weights_ = weights_ + sum_in_pairs<kChunkVecs>(v);
     }
 
+    [[gnu::always_inline]] void add_both(Vec* v, int64_t chunk) {
+        const Vec least = broadcast(chunk < expected_chunk_ ? expected_ : ordered_float(ordered_bits(expected_) + 1));
+        Vec before[kChunkVecs];
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < kChunkVecs; ++i) {
+            const Vec weight = weigh_(v[i]);
+            before[i] = where_not_less(weight, v[i], least);
+            v[i] = weight;
+        }
+        weights_ = weights_ + sum_in_pairs<kChunkVecs>(v);
+        above_ = above_ + sum_in_pairs<kChunkVecs>(before);
+    }
+
+    void fold() {
+        sum_ += static_cast<double>(sum(weights_));
+        weights_ = broadcast(0);
+        if (!kExpects) return;
+        above_sum_ += static_cast<double>(sum(above_));
+        above_ = broadcast(0);
+    }
+
     [[gnu::noinline]] void rise_to(float largest_logit) {
         if (!(largest_logit >= -FLT_MAX && largest_logit <= FLT_MAX)) return;
         const double depth = static_cast<double>(from_) - static_cast<double>(largest_logit);
-        sum_ = (sum_ + static_cast<double>(sum(weights_))) * std::exp2(depth * rate_);
-        weights_ = broadcast(0);
+        fold();
+        sum_ *= std::exp2(depth * rate_);
+        above_sum_ *= std::exp2(depth * rate_);
         from_ = largest_logit;
         weigh_.begin_at(from_, rate_);
         // Half a doubling is for the limit's own rounding.
@@ -185,39 +209,45 @@ private:
     }
 
     const double rate_;
+    const int64_t expected_chunk_;
+    const float expected_;
     double sum_ = 0;
+    double above_sum_ = 0;
     float from_ = -__builtin_inff();
     bool is_known_ = true;
     Vec weights_ = broadcast(0);
+    Vec above_ = broadcast(0);
     Vec limit_ = broadcast(-__builtin_inff());
     Vec floor_ = broadcast(-__builtin_inff());
     Weigh weigh_;
 };
 
-template <typename Weigh, typename T>
-RoughMass rough_mass_of(float* maxima, const T* logits, int64_t n, double rate) {
+template <typename Weigh, bool kExpects, typename T>
+RoughMass rough_mass_of(float* maxima, const T* logits, int64_t n, double rate, const Expected& expected) {
     constexpr int64_t kStep = 4 * kChunk;
-    RoughRow<Weigh> row(rate);
+    RoughRow<Weigh, kExpects> row(rate, expected);
     int64_t begin = 0;
-    for (; begin + kStep <= n; begin += kStep) row.add(maxima + begin / kChunk, logits + begin);
+    for (; begin + kStep <= n; begin += kStep) row.add(maxima + begin / kChunk, logits + begin, begin / kChunk);
     if (begin < n) {
         float rest[kStep], largest_of_rest[4];
         for (int64_t i = 0; i < kStep; ++i) rest[i] = begin + i < n ? to_float(logits[begin + i]) : -__builtin_inff();
-        row.add(largest_of_rest, rest);
+        row.add(largest_of_rest, rest, begin / kChunk);
         for (int64_t i = 0; begin + i * kChunk < n; ++i) maxima[begin / kChunk + i] = largest_of_rest[i];
     }
     return row.mass();
 }
 
-RoughMass rough_mass(float* maxima, const void* logits, int32_t dtype, bool tight, int64_t n, double rate) {
-    if (dtype == CT_BF16) {
-        const auto* halves = static_cast<const bf16*>(logits);
-        return tight ? rough_mass_of<TightWeigh>(maxima, halves, n, rate)
-                     : rough_mass_of<LooseWeigh>(maxima, halves, n, rate);
-    }
-    const auto* floats = static_cast<const float*>(logits);
-    return tight ? rough_mass_of<TightWeigh>(maxima, floats, n, rate)
-                 : rough_mass_of<LooseWeigh>(maxima, floats, n, rate);
+template <typename T>
+RoughMass rough_mass_of(float* maxima, const T* logits, bool tight, int64_t n, double rate, const Expected& expected) {
+    return !tight            ? rough_mass_of<LooseWeigh, false>(maxima, logits, n, rate, expected)
+           : expected.id < 0 ? rough_mass_of<TightWeigh, false>(maxima, logits, n, rate, expected)
+                             : rough_mass_of<TightWeigh, true>(maxima, logits, n, rate, expected);
+}
+
+RoughMass rough_mass(float* maxima, const void* logits, int32_t dtype, bool tight, int64_t n, double rate,
+                     const Expected& expected) {
+    return dtype == CT_BF16 ? rough_mass_of(maxima, static_cast<const bf16*>(logits), tight, n, rate, expected)
+                            : rough_mass_of(maxima, static_cast<const float*>(logits), tight, n, rate, expected);
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ struct Buckets {
 struct RoughMass {
     double sum;
     float from;
+    double above;  // of the sum what stands before a token: the larger logits, and of equal ones those of smaller ids
 };
 inline constexpr double kRoughReach = 8;
 inline constexpr double kRoughDepth = 40;  // and chunks that reach no further below it are not weighed
@@ -41,6 +42,12 @@ inline constexpr double kRoughLargest =
 
 struct MassBounds {
     uint64_t low, high;
+};
+
+// A token of which it will be asked whether it is drawn, or how probable it is; id -1: none.
+struct Expected {
+    int64_t id;
+    float logit;
 };
 
 // How well a row's mass has to be known: whether a coin is below a share asks little, which token reaches a share more.
@@ -53,7 +60,10 @@ struct SamplingPasses {
     void (*chunk_maxima)(float* maxima, float* copy, const float* logits, int64_t n);
     void (*chunk_maxima_bf16)(float* maxima, float* copy, const bf16* logits, int64_t n);
     // The same maxima, and what the logits of a dtype weigh, about, at a rate.
-    RoughMass (*rough_mass)(float* maxima, const void* logits, int32_t dtype, bool tight, int64_t n, double rate);
+    // `expected`: above is of a chunk's logits that are no less than its logit, of the chunks before its own, and else of
+    // those that are larger; only where it is tight.
+    RoughMass (*rough_mass)(float* maxima, const void* logits, int32_t dtype, bool tight, int64_t n, double rate,
+                            const Expected& expected);
     // Of numbers; -inf where there are none.
     float (*largest_of)(const float* values, int64_t n);
     // The sum of the weights of the logits in [low, high], of which low has to weigh something.
@@ -111,8 +121,9 @@ public:
     Row(const SampleArgs& args, const SamplingPasses& passes, const RowMemory& memory, int64_t row,
         const float* maxima);
 
-    // Applies masks and bias; a ct_sample_status. look: what will be asked of the row's mass first.
-    int32_t begin(Look look);
+    // Applies masks and bias; a ct_sample_status. look: what will be asked of the row's mass first. expected: with it a
+    // top-p may be put off, until complete().
+    int32_t begin(Look look, int64_t expected = -1);
 
     void edit(int step);
     bool edits(int step) const;
@@ -127,6 +138,15 @@ public:
     // With less mass than the target where all that is kept has less.
     Reached key_at_mass(uint64_t target);
     Reached key_at_share(double share, uint64_t whole);
+    // Whether the token that was expected is the one that reaches a share of the row; false: it is not, or it is not sure.
+    bool surely_reaches(double share);
+    // Of a chain in which nothing comes after a top-p, and the row's mass is known about.
+    bool puts_off(float top_p);
+    bool is_put_off() const { return put_off_ < 1; }
+    // How probable the expected token is where the top-p was put off. False: it is not known well enough.
+    bool put_off_share(double* low, double* high);
+    // What was put off.
+    void complete();
     uint64_t first_of(uint64_t high);
     uint64_t last_of(uint64_t low);
     double near(double center, uint64_t target);
@@ -173,6 +193,10 @@ private:
     // row_bounds.cpp
     double temperature_of_mass() const;
     bool look_roughly(Look look);
+    bool is_rough() const;
+    MassBounds bounds_of(double sum) const;
+    MassBounds above_expected() const;
+    MassBounds target_bounds(double share);
     void widen();
     float logit_of(int64_t id) const { return halves_ ? to_float(halves_[id]) : values_[id]; }
 
@@ -212,7 +236,10 @@ private:
     const float* found_maxima_;              // nullable
     const bf16* halves_ = nullptr;           // the logits that values_ have yet to hold; null: they do
     Look look_ = Look::kExact;               // that rough_ is good for
-    RoughMass rough_{0, 0};                  // of all of values_
+    RoughMass rough_{0, 0, 0};               // of all of values_
+    Expected expected_{-1, 0};               // that rough_.above is of
+    uint64_t ties_ = 0;                      // in its chunk, before it: above lacks them
+    float put_off_ = 1;                      // a top-p; 1: none
     double rough_temperature_ = 0;           // at this temperature; 0: it is not known
     bool not_finite_ = false;
     bool has_run_ = false;  // surveyed once: further edits change only what is kept

@@ -48,10 +48,16 @@ bool Row::look_roughly(Look look) {
     // Which tokens a top-p keeps asks for more than a coin.
     look_ = p_.top_p < 1 ? Look::kTight : look;
     rough_temperature_ = asked;
-    rough_ = passes_.rough_mass(m_.maxima, logits, a_.logits_dtype, look_ == Look::kTight, n_, rate);
     maxima_ = m_.maxima;
     values_ = halves ? m_.values : reinterpret_cast<const float*>(logits);
     halves_ = halves ? reinterpret_cast<const bf16*>(logits) : nullptr;
+    if (look_ == Look::kLoose) expected_.id = -1;
+    if (expected_.id >= 0) {
+        const float logit = expected_.logit = logit_of(expected_.id);
+        if (!(logit > -FLT_MAX && logit < FLT_MAX)) expected_.id = -1;
+        for (int64_t id = expected_.id / kChunk * kChunk; id < expected_.id; ++id) ties_ += logit_of(id) == logit;
+    }
+    rough_ = passes_.rough_mass(m_.maxima, logits, a_.logits_dtype, look_ == Look::kTight, n_, rate, expected_);
     return true;
 }
 
@@ -61,22 +67,17 @@ void Row::widen() {
     halves_ = nullptr;
 }
 
-MassBounds Row::mass_bounds(Look look) {
+bool Row::is_rough() const {
     const KeyRange all = whole_range(code);
-    const bool is_rough = known_mass_ == 0 && !is_list() && rough_.sum > 0 && rough_temperature_ == temperature &&
-                          range.low == all.low && range.high == all.high;
-    if (!is_rough || look == Look::kExact) {
-        const uint64_t exact = mass();
-        return {exact, exact};
-    }
+    return known_mass_ == 0 && !is_list() && rough_.sum > 0 && rough_temperature_ == temperature &&
+           range.low == all.low && range.high == all.high;
+}
+
+// Of a sum of rough weights: what the exact ones are, all told.
+MassBounds Row::bounds_of(double sum) const {
     const Weigher w = weigher();
-    if (look == Look::kTight && look_ == Look::kLoose) {
-        const void* logits = halves_ ? static_cast<const void*>(halves_) : values_;
-        rough_ = passes_.rough_mass(m_.maxima, logits, halves_ ? CT_BF16 : CT_F32, true, n_, w.rate);
-        look_ = Look::kTight;
-    }
     const double about =
-        rough_.sum * std::exp2((static_cast<double>(rough_.from) - static_cast<double>(top)) * w.rate) * w.unit();
+        sum * std::exp2((static_cast<double>(rough_.from) - static_cast<double>(top)) * w.rate) * w.unit();
     const double off = (code.id_bits + kBesides) * kPerDoubling;
     double low = about * (1 - off);
     double high = about * (1 + off);
@@ -87,20 +88,91 @@ MassBounds Row::mass_bounds(Look look) {
     // What is rounded down, and what stands in chunks that are not weighed: half a doubling for the floor's own rounding.
     low -= static_cast<double>(n_);
     high += static_cast<double>(n_) * std::exp2(0.5 - kRoughDepth) * w.unit();
-    return {low > w.unit() ? static_cast<uint64_t>(low) : static_cast<uint64_t>(w.unit()),
-            static_cast<uint64_t>(high) + 1};
+    return {low > 0 ? static_cast<uint64_t>(low) : 0, static_cast<uint64_t>(high) + 1};
+}
+
+MassBounds Row::mass_bounds(Look look) {
+    if (!is_rough() || look == Look::kExact) {
+        const uint64_t exact = mass();
+        return {exact, exact};
+    }
+    const Weigher w = weigher();
+    if (look == Look::kTight && look_ == Look::kLoose) {
+        const void* logits = halves_ ? static_cast<const void*>(halves_) : values_;
+        rough_ = passes_.rough_mass(m_.maxima, logits, halves_ ? CT_BF16 : CT_F32, true, n_, w.rate, {-1, 0});
+        look_ = Look::kTight;
+    }
+    const MassBounds bounds = bounds_of(rough_.sum);
+    return {std::max(bounds.low, static_cast<uint64_t>(w.unit())), bounds.high};
+}
+
+// Of a row that is_rough(), whose expected token is known.
+MassBounds Row::above_expected() const {
+    const uint64_t ties = ties_ * weight_of(code.key(expected_.logit, expected_.id));
+    const MassBounds others = bounds_of(rough_.above);
+    return {others.low + ties, others.high + ties};
+}
+
+// The mass that a share of the row's begins with.
+MassBounds Row::target_bounds(double share) {
+    const MassBounds whole = mass_bounds(Look::kTight);
+    return {target_of(share * static_cast<double>(whole.low), whole.low),
+            target_of(share * static_cast<double>(whole.high), whole.high)};
 }
 
 Reached Row::key_at_share(double share, uint64_t) {
-    const MassBounds whole = mass_bounds(Look::kTight);
-    const uint64_t low = target_of(share * static_cast<double>(whole.low), whole.low);
-    const uint64_t high = target_of(share * static_cast<double>(whole.high), whole.high);
+    const MassBounds target = target_bounds(share);
     // The exact target lies between both. Where the token that reaches the one is the one that reaches the other, it is
     // the exact one's too.
-    const Reached reached = key_at_mass(high);
-    if (low == high || (reached.mass >= high && reached.mass - weight_of(reached.key) < low)) return reached;
+    const Reached reached = key_at_mass(target.high);
+    const bool is_sure = reached.mass >= target.high && reached.mass - weight_of(reached.key) < target.low;
+    if (target.low == target.high || is_sure) return reached;
     const uint64_t exact = mass();
     return key_at_mass(target_of(share * static_cast<double>(exact), exact));
+}
+
+bool Row::surely_reaches(double share) {
+    if (expected_.id < 0 || !is_rough()) return false;
+    const MassBounds target = target_bounds(share);
+    const MassBounds above = above_expected();
+    return above.high < target.low && target.high <= above.low + weight_of(code.key(expected_.logit, expected_.id));
+}
+
+bool Row::puts_off(float top_p) {
+    if (expected_.id < 0 || !is_rough()) return false;
+    bool is_after = false;
+    for (int i = 0;; ++i) {
+        const int step = step_of(p_, i);
+        if (step == CT_STEP_END) break;
+        if (is_after && (is_edit(step) ? edits(step) : asks_of(p_, n_, step) != Asks::kOff)) return false;
+        is_after = is_after || step == CT_STEP_TOP_P;
+    }
+    put_off_ = top_p;
+    return true;
+}
+
+// What a top-p keeps begins with the target and ends within the token that crosses it, which stands behind the expected one
+// or is it, and weighs no more.
+bool Row::put_off_share(double* low, double* high) {
+    const MassBounds target = target_bounds(static_cast<double>(put_off_));
+    const MassBounds above = above_expected();
+    if (above.low >= target.high) {
+        *low = *high = 0;
+        return true;
+    }
+    const uint64_t weight = weight_of(code.key(expected_.logit, expected_.id));
+    if (above.high >= target.low || weight == 0) return false;
+    *low = static_cast<double>(weight) / static_cast<double>(target.high + (weight - 1));
+    *high = static_cast<double>(weight) / static_cast<double>(target.low);
+    return true;
+}
+
+void Row::complete() {
+    if (!is_put_off()) return;
+    const float share = put_off_;
+    put_off_ = 1;
+    expected_.id = -1;
+    narrow(keep_mass(*this, share, 0).mass);
 }
 
 }  // namespace ct

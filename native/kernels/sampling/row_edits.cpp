@@ -22,7 +22,8 @@ bool Row::edits(int step) const {
     return step == CT_STEP_DRY ? p_.dry_begin < p_.dry_end : p_.state_slot >= 0 && has_penalties(p_);
 }
 
-int32_t Row::begin(Look look) {
+int32_t Row::begin(Look look, int64_t expected) {
+    expected_.id = expected;
     const bool masked = p_.mask_row >= 0 || p_.allowed_row >= 0;
     const bool biased = p_.bias_begin < p_.bias_end;
     const int64_t at = r_ * a_.logits_stride;

@@ -43,9 +43,9 @@ struct Bench {
     int64_t size() const { return static_cast<int64_t>(logits.size()); }
 
     // A row looked at anew.
-    ct::TakenRow& take(Look look, int32_t status = CT_SAMPLE_OK) {
+    ct::TakenRow& take(Look look, int32_t status = CT_SAMPLE_OK, int64_t expected = -1) {
         taken = std::make_unique<ct::TakenRow>(args, passes, ct::RowMemory::at(memory.data(), size()));
-        CHECK(taken->take(0, false, look) == status);
+        CHECK(taken->take(0, false, look, expected) == status);
         return *taken;
     }
 
@@ -196,6 +196,64 @@ int64_t drawsAsTheExactMass(const ct::SamplingPasses& passes, int64_t n, int rou
     return asked;
 }
 
+// A token that is expected where it is what a share of the mass reaches, or beside it; returns how often that was sure.
+int64_t expectedAreDrawn(const ct::SamplingPasses& passes, int64_t n, int rounds, bool at_end) {
+    Random random(static_cast<uint64_t>(n) + (at_end ? 5 : 6));
+    int64_t sure = 0;
+    for (int round = 0; round < rounds; ++round) {
+        Bench bench = some_bench(random, passes, n);
+        ct::Row& exact = bench.take(Look::kExact).row();
+        const uint64_t mass = exact.mass();
+        double share = std::fmod(std::fabs(static_cast<double>(random.normal(1))), 1.0);
+        auto reached_by = [&](double of) {
+            return bench.take(Look::kExact).row().key_at_mass(ct::target_of(of * static_cast<double>(mass), mass));
+        };
+        const int64_t id = exact.code.id(reached_by(share).key);
+        if (at_end) {
+            const auto end = static_cast<double>(reached_by(share).mass);
+            share = beside(end / static_cast<double>(mass), random.below(7) - 3);
+        }
+        const bool is_drawn = exact.code.id(reached_by(share).key) == id;
+        const int64_t before = exact_masses;
+        const bool surely = bench.take(Look::kTight, CT_SAMPLE_OK, id).row().surely_reaches(share);
+        CHECK(exact_masses == before);
+        CHECK(is_drawn || !surely);
+        sure += surely;
+    }
+    return sure;
+}
+
+// A top-p that is put off: shares within their bounds, coins that fall as the exact ones, and then the same tokens are kept.
+// Returns how many coins did not need it.
+int64_t putOffSharesHold(const ct::SamplingPasses& passes, int64_t n, int rounds, bool at_share) {
+    Random random(static_cast<uint64_t>(n) + (at_share ? 7 : 8));
+    int64_t without = 0;
+    for (int round = 0; round < rounds; ++round) {
+        const float top_ps[] = {0.05f, 0.5f, 0.9f, 0.999f};
+        Bench bench = some_bench(random, passes, n, top_ps[random.below(4)]);
+        const auto likely = std::max_element(bench.logits.begin(), bench.logits.end()) - bench.logits.begin();
+        const int64_t id = random.below(2) == 0 ? likely : random.below(n);
+        ct::TakenRow& whole = bench.take(Look::kExact);
+        const double exact = whole.share_of(id, Look::kExact).low;
+        const ct::KeyRange range = whole.row().range;
+        ct::TakenRow& x = bench.take(Look::kLoose, CT_SAMPLE_OK, id);
+        ct::Share p = x.share_of(id, Look::kLoose);
+        CHECK(p.low <= exact && exact <= p.high);
+        bool needed = false;
+        const double coin =
+            at_share ? beside(exact, random.below(7) - 3) : std::fabs(static_cast<double>(random.normal(0.5)));
+        const bool below = ct::is_below_share(coin, p, ct::kCertain, [&](Look look) {
+            needed = true;
+            p = x.share_of(id, look);
+        });
+        CHECK(below == (coin < exact));
+        without += !needed;
+        CHECK(x.row().range.low == range.low && x.row().range.high == range.high);
+        CHECK(x.share_of(id, Look::kExact).low == exact && x.share_of(id, Look::kExact).high == exact);
+    }
+    return without;
+}
+
 }  // namespace
 
 int main() {
@@ -216,6 +274,10 @@ int main() {
             CHECK(drawsAsTheExactMass(passes, n, draws, true, 1) > draws / 2);
             CHECK(drawsAsTheExactMass(passes, n, draws, false, 1) <= draws / 5);
             CHECK(drawsAsTheExactMass(passes, n, draws, false, 0.9f) <= draws / 5);
+            CHECK(expectedAreDrawn(passes, n, draws, true) < draws / 5);
+            CHECK(expectedAreDrawn(passes, n, draws, false) > draws / 2);
+            CHECK(putOffSharesHold(passes, n, draws, true) < draws * 4 / 5);
+            CHECK(putOffSharesHold(passes, n, draws, false) > draws / 2);
         }
     });
     return finish("share_bounds");

@@ -24,7 +24,7 @@ struct Verify : VerifyArgs {
     int32_t note_target(const RequestShape& shape, int32_t i, TakenRow& x) const {
         RowFacts& fact = facts()[shape.begin + i];
         const Look look = first_look(shape, i);
-        const int32_t fault = x.take(shape.begin + i, i == 0, look);
+        const int32_t fault = x.take(shape.begin + i, i == 0, look, expected_of(shape, i));
         fact.status = fault;
         fact.drawn = kNotDrawn;
         fact.knows_target = true;
@@ -37,17 +37,35 @@ struct Verify : VerifyArgs {
         return shape.is_block ? Look::kExact : draws_at_once(*this, shape, i) ? Look::kTight : Look::kLoose;
     }
 
+    bool is_draft_of(const RequestShape& shape, int32_t j, int32_t i) const {
+        const int64_t node = shape.begin + j;
+        return (parents ? parents[node] : j - 1) == i && is_token(draft_ids[node]);
+    }
+
+    // The first draft from row i: what is drawn, or asked of first. A draw behind a top-p needs all that it keeps.
+    int64_t expected_of(const RequestShape& shape, int32_t i) const {
+        if (draws_at_once(*this, shape, i) && rows[shape.begin + i].top_p < 1) return -1;
+        for (int32_t j = i + 1; j < shape.size; ++j) {
+            if (is_draft_of(shape, j, i)) return draft_ids[shape.begin + j];
+        }
+        return -1;
+    }
+
     void note_shares(const RequestShape& shape, int32_t i, TakenRow& x, Look look) const {
         for (int32_t j = i + 1; j < shape.size; ++j) {
             const int64_t node = shape.begin + j;
-            if ((parents ? parents[node] : j - 1) != i || !is_token(draft_ids[node])) continue;
+            if (!is_draft_of(shape, j, i)) continue;
             facts()[node].p = x.share_of(draft_ids[node], look);
         }
     }
 
     // For the nodes from begin to end whose tokens were drawn from it.
     void note_draft(int64_t d, int64_t begin, int64_t end, TakenRow& y, Look look) const {
-        const int32_t fault = y.take(d, false, look);
+        int64_t expected = -1;
+        for (int64_t node = end - 1; node >= begin; --node) {
+            if (draft_rows[node] == d && is_token(draft_ids[node])) expected = draft_ids[node];
+        }
+        const int32_t fault = y.take(d, false, look, expected);
         for (int64_t node = begin; node < end; ++node) {
             if (draft_rows[node] != d) continue;
             RowFacts& fact = facts()[node];
