@@ -30,7 +30,10 @@ int32_t Row::begin(Look look, int64_t expected) {
     if (!found_maxima_ && look_roughly(look)) {
         // So it has looked.
     } else if (a_.logits_dtype == CT_BF16) {
-        passes_.chunk_maxima_bf16(m_.maxima, m_.values, static_cast<const bf16*>(a_.logits) + at, n_);
+        const bf16* halves = static_cast<const bf16*>(a_.logits) + at;
+        const bool needs_values = masked || biased || (p_.flags & CT_SAMPLE_LOGPROBS) != 0;
+        passes_.chunk_maxima_bf16(m_.maxima, needs_values ? m_.values : nullptr, halves, n_);
+        halves_ = needs_values ? nullptr : halves;
         values_ = m_.values;
         maxima_ = m_.maxima;
     } else {
