@@ -164,7 +164,8 @@ class TensorParallelFailureTest {
     void anEngineThatHasNothingToDoKeepsItsRanksAndNoticesTheirEnd() throws Exception {
         TinyModel.in(folder);
         Mortal mortal = mortal(2, Loss.ABORTS, Long.MAX_VALUE);
-        try (Engine engine = CortadoEngineProvider.open(folder, options(2), ranks(mortal))) {
+        EngineOptions options = options(2).gang(GangOptions.NONE.timeoutMs(3 * DEADLINE_MS));
+        try (Engine engine = CortadoEngineProvider.open(folder, options, ranks(mortal))) {
             askAll(engine).forEach(answers -> assertNull(answers.failure));
             long idle = mortal.exchanges + 9; // more than two deadlines
             while (mortal.exchanges < idle && engine.failure() == null) {
