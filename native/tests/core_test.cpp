@@ -238,16 +238,17 @@ void runsAtOnceWithinACall() {
     struct Within {
         ct_stream* stream;
         int64_t* at;
+        int64_t refused;
     };
     Array<int64_t> sum(d, 1);
-    Within within{nullptr, sum.at};
+    Within within{nullptr, sum.at, 0};
     CHECK_OK(ct_stream_create_immediate(&within.stream, d.device));
     const ct_host_function add = [](void* argument) {
-        const Within& w = *static_cast<Within*>(argument);
-        int64_t* at = w.at;
-        CHECK_OK(ct::enqueue(w.stream, [=](ct::Team& team) {
+        Within& w = *static_cast<Within*>(argument);
+        const int32_t status = ct::enqueue(w.stream, [at = w.at](ct::Team& team) {
             team.run(16, [=](int64_t part, int) { std::atomic_ref(*at).fetch_add(part); });
-        }));
+        });
+        w.refused += status != CT_OK;
     };
     for (int i = 1; i <= 100; ++i) {
         CHECK_OK(ct_stream_call(d.stream, add, &within));
@@ -256,7 +257,7 @@ void runsAtOnceWithinACall() {
         }));
     }
     CHECK_OK(ct_stream_synchronize(d.stream));
-    CHECK(sum.at[0] == 100 * (120 - 16));
+    CHECK(sum.at[0] == 100 * (120 - 16) && within.refused == 0);
     CHECK_OK(ct_stream_destroy(within.stream));
 }
 

@@ -202,18 +202,18 @@ int64_t expectedAreDrawn(const ct::SamplingPasses& passes, int64_t n, int rounds
     int64_t sure = 0;
     for (int round = 0; round < rounds; ++round) {
         Bench bench = some_bench(random, passes, n);
-        ct::Row& exact = bench.take(Look::kExact).row();
-        const uint64_t mass = exact.mass();
+        const uint64_t mass = bench.take(Look::kExact).row().mass();
+        const ct::KeyCode code = bench.taken->row().code;
         double share = std::fmod(std::fabs(static_cast<double>(random.normal(1))), 1.0);
         auto reached_by = [&](double of) {
             return bench.take(Look::kExact).row().key_at_mass(ct::target_of(of * static_cast<double>(mass), mass));
         };
-        const int64_t id = exact.code.id(reached_by(share).key);
+        const int64_t id = code.id(reached_by(share).key);
         if (at_end) {
             const auto end = static_cast<double>(reached_by(share).mass);
             share = beside(end / static_cast<double>(mass), random.below(7) - 3);
         }
-        const bool is_drawn = exact.code.id(reached_by(share).key) == id;
+        const bool is_drawn = code.id(reached_by(share).key) == id;
         const int64_t before = exact_masses;
         const bool surely = bench.take(Look::kTight, CT_SAMPLE_OK, id).row().surely_reaches(share);
         CHECK(exact_masses == before);
