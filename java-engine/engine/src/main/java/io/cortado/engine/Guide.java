@@ -184,8 +184,14 @@ final class Guide {
         isLate = true;
     }
 
-    boolean sitsOut() {
+    /**
+     * It goes on if its mask is made by now. Asked once a turn: while a step is chosen it stays.
+     */
+    void comeIn() {
         isLate &= !mask(DraftTree.ROOT).isMade();
+    }
+
+    boolean sitsOut() {
         return isLate;
     }
 

@@ -177,6 +177,7 @@ final class Scheduler {
     /** Fills the batch with the next step's work; false if there is nothing to do. */
     boolean next(Batch batch) {
         batch.clear(limits.maxScoreRows());
+        letIn();
         restartLongOnes();
         boolean preemptedNow = makeRoom();
         addDecodes(batch);
@@ -192,6 +193,19 @@ final class Scheduler {
                     "no sequence can run: running=" + numRunning + " waiting=" + waiting());
         }
         return batch.numTokens() > 0;
+    }
+
+    /** Those whose masks were late and are made. */
+    private void letIn() {
+        for (int i = 0; i < numRunning; i++) {
+            letIn(running(i));
+        }
+    }
+
+    private static void letIn(Sequence sequence) {
+        if (sequence.guide != null) {
+            sequence.guide.comeIn();
+        }
     }
 
     /** True if a running sequence has nothing to compute before the step under way has ended. */
@@ -474,6 +488,7 @@ final class Scheduler {
         journal.started(sequence, admission, now);
         sequence.request.markStarted(now, sequence.reused);
         waiting.admitted(sequence, Math.max(0, sequence.prompt.length - sequence.computed));
+        letIn(sequence);
         batch.add(sequence, sequence.pending());
     }
 

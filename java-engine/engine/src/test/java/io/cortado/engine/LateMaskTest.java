@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -215,6 +216,32 @@ class LateMaskTest {
                 assertLate(engine);
                 assertTrue(engine.stats().drafts().accepted() > 0);
             }
+        }
+    }
+
+    /** A mask is made at any moment of a turn that has no other sequence to choose. */
+    @Test
+    void masksMayComeWhileAStepIsChosen() throws Exception {
+        AtomicInteger made = new AtomicInteger();
+        Consumer<Runnable> masks =
+                work ->
+                        Thread.ofVirtual()
+                                .start(() -> {
+                                    long until =
+                                            System.nanoTime()
+                                                    + 97 * (made.incrementAndGet() % 1000);
+                                    while (System.nanoTime() < until) {
+                                        Thread.onSpinWait();
+                                    }
+                                    work.run();
+                                });
+        try (Engine engine = open(impatient(), masks)) {
+            for (int round = 0; round < 3; round++) {
+                for (GenerationRequest request : requests()) {
+                    assertNull(Answers.read(engine.generate(request)).failure);
+                }
+            }
+            assertLate(engine);
         }
     }
 
