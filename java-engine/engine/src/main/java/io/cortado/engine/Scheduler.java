@@ -177,8 +177,7 @@ final class Scheduler {
     /** Fills the batch with the next step's work; false if there is nothing to do. */
     boolean next(Batch batch) {
         batch.clear(limits.maxScoreRows());
-        letIn();
-        restartLongOnes();
+        lookAtRunning();
         boolean preemptedNow = makeRoom();
         addDecodes(batch);
         batch.endDecodes(pace.promptTokens());
@@ -193,19 +192,6 @@ final class Scheduler {
                     "no sequence can run: running=" + numRunning + " waiting=" + waiting());
         }
         return batch.numTokens() > 0;
-    }
-
-    /** Those whose masks were late and are made. */
-    private void letIn() {
-        for (int i = 0; i < numRunning; i++) {
-            letIn(running(i));
-        }
-    }
-
-    private static void letIn(Sequence sequence) {
-        if (sequence.guide != null) {
-            sequence.guide.comeIn();
-        }
     }
 
     /** True if a running sequence has nothing to compute before the step under way has ended. */
@@ -258,10 +244,14 @@ final class Scheduler {
         }
     }
 
-    /** What has outgrown one set of angles is computed again in its own blocks. */
-    private void restartLongOnes() {
+    /**
+     * Lets those in whose masks were late and are made. What has outgrown one set of angles is
+     * computed again in its own blocks.
+     */
+    private void lookAtRunning() {
         for (int i = 0; i < numRunning; i++) {
             Sequence sequence = running(i);
+            sequence.comeIn();
             if (!sequence.isLong && isLong(sequence)) {
                 sequence.isLong = true;
                 sequence.computed = 0;
@@ -488,7 +478,7 @@ final class Scheduler {
         journal.started(sequence, admission, now);
         sequence.request.markStarted(now, sequence.reused);
         waiting.admitted(sequence, Math.max(0, sequence.prompt.length - sequence.computed));
-        letIn(sequence);
+        sequence.comeIn();
         batch.add(sequence, sequence.pending());
     }
 

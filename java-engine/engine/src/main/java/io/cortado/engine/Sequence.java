@@ -175,6 +175,13 @@ final class Sequence implements TokenSource {
         guiding().sitOut();
     }
 
+    /** It sits out no longer where the mask that it waits for is made. */
+    void comeIn() {
+        if (guide != null) {
+            guide.comeIn();
+        }
+    }
+
     private boolean followsTokens() {
         return followsTokens || drafts != null && drafts.isOn();
     }
