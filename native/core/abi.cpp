@@ -419,6 +419,7 @@ std::string make_table() {
     CT_FUNCTION(ct_ucx_open)
     CT_FUNCTION(ct_ucx_address)
     CT_FUNCTION(ct_ucx_connect)
+    CT_FUNCTION(ct_ucx_allocate)
     CT_FUNCTION(ct_ucx_exchange)
     CT_FUNCTION(ct_ucx_abort)
     CT_FUNCTION(ct_ucx_close)

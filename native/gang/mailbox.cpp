@@ -1,14 +1,7 @@
-// mailbox.cpp: rings in memory without a name (memfd), which a peer opens through /proc. That asks for less than
-// process_vm_readv: the same user suffices, without CAP_SYS_PTRACE.
-//
-// A process id and a descriptor alone are not enough: the process may have ended, and another one have its id. So a
-// peer looks for a random number in what it has opened.
+// mailbox.cpp: rings in shared pages.
 #include "gang/mailbox.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
-#include <string>
 #include <utility>
 
 namespace ct::gang {
@@ -29,9 +21,10 @@ constexpr uint64_t kMostRingBytes = 2 << 20;
 constexpr uint64_t kRingsBytes = 32 << 20;
 constexpr uint64_t kLeastRingBytes = 64 << 10;
 
-constexpr int64_t kPieceBytes = 64 << 10;  // what one process copies before the other sees it
-constexpr uint64_t kLetterAlignment = 64;  // a head lies in one piece
-constexpr size_t kRingOffset = 64 << 10;   // a page of memory, or several
+constexpr int64_t kPieceBytes = 64 << 10;       // what one process copies before the other sees it
+constexpr int64_t kLentPieceBytes = 256 << 10;  // before a process looks at others
+constexpr uint64_t kLetterAlignment = 64;       // a head lies in one piece
+constexpr size_t kRingOffset = 64 << 10;        // a page of memory, or several
 
 int64_t stride(int64_t ring_bytes) { return static_cast<int64_t>(kRingOffset) + ring_bytes; }
 
@@ -39,40 +32,7 @@ uint64_t aligned(uint64_t bytes) { return (bytes + kLetterAlignment - 1) / kLett
 
 Mailbox* mailbox_at(unsigned char* start) { return std::launder(reinterpret_cast<Mailbox*>(start)); }
 
-// A file descriptor that is closed.
-struct Descriptor {
-    int file;
-    ~Descriptor() {
-        if (file >= 0) ::close(file);
-    }
-};
-
 }  // namespace
-
-// ---- pages ---------------------------------------------------------------------------------------------------------
-
-SharedPages::~SharedPages() {
-    if (start_) munmap(start_, bytes_);
-}
-
-SharedPages::SharedPages(SharedPages&& other) noexcept
-    : start_(std::exchange(other.start_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
-
-SharedPages& SharedPages::operator=(SharedPages&& other) noexcept {
-    std::swap(start_, other.start_);
-    std::swap(bytes_, other.bytes_);
-    return *this;
-}
-
-int SharedPages::map(int file, int64_t offset, size_t bytes) {
-    void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, offset);
-    if (start == MAP_FAILED) return errno;
-    SharedPages mapped;
-    mapped.start_ = static_cast<unsigned char*>(start);
-    mapped.bytes_ = bytes;
-    *this = std::move(mapped);
-    return 0;
-}
 
 // ---- the writer ----------------------------------------------------------------------------------------------------
 
@@ -80,18 +40,11 @@ int Outbox::open(const MailboxAddress& address, int32_t mailbox) {
     const auto ring_bytes = static_cast<uint64_t>(address.ring_bytes);
     if (address.file < 0) return EPERM;
     if (!std::has_single_bit(ring_bytes) || ring_bytes < kLeastRingBytes || ring_bytes > kMostRingBytes) return EINVAL;
-    const std::string path = "/proc/" + std::to_string(address.pid) + "/fd/" + std::to_string(address.file);
-    const Descriptor opened{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)};
-    if (opened.file < 0) return errno;
-    const int64_t offset = mailbox * stride(address.ring_bytes);
-    const int64_t end = offset + stride(address.ring_bytes);
-    struct stat file{};
-    if (fstat(opened.file, &file) != 0) return errno;
-    if (!S_ISREG(file.st_mode) || file.st_size < end) return ESRCH;
+    const auto bytes = static_cast<size_t>(stride(address.ring_bytes));
     SharedPages pages;
-    const int error = pages.map(opened.file, offset, static_cast<size_t>(end - offset));
+    const int error =
+        pages.map_of({address.pid, address.file, address.nonce}, mailbox * stride(address.ring_bytes), bytes);
     if (error != 0) return error;
-    if (mailbox_at(pages.at(0))->nonce != address.nonce) return ESRCH;
     pages_ = std::move(pages);
     ring_bytes_ = ring_bytes;
     return 0;
@@ -100,18 +53,23 @@ int Outbox::open(const MailboxAddress& address, int32_t mailbox) {
 void Outbox::post(const LetterHead& head, const unsigned char* part) {
     head_ = head;
     part_ = part;
-    left_ = head.bytes;
+    lends_ = head.lends();
+    left_ = lends_ ? 0 : head.bytes;
     waits_ = true;
 }
 
-// Less than nothing where the reader has not come past what fills the last line of a letter.
-int64_t Outbox::room() const {
-    const uint64_t took = mailbox_at(pages_.at(0))->took.load(std::memory_order_acquire);
-    return static_cast<int64_t>(ring_bytes_ - (wrote_ - took));
-}
+uint64_t Outbox::unread() const { return wrote_ - mailbox_at(pages_.at(0))->took.load(std::memory_order_acquire); }
 
 bool Outbox::push() {
-    int64_t room = this->room();
+    if (waits_ || left_ > 0) return write();
+    if (unread() > 0) return false;
+    lends_ = false;
+    return true;
+}
+
+bool Outbox::write() {
+    // Less than nothing where the reader has not come past what fills the last line of a letter.
+    auto room = static_cast<int64_t>(ring_bytes_ - unread());
     if (room < static_cast<int64_t>(kLetterAlignment)) return false;
     unsigned char* ring = pages_.at(kRingOffset);
     if (waits_) {
@@ -150,8 +108,9 @@ bool Inbox::open(LetterHead* head) {
     return true;
 }
 
-void Inbox::read_to(unsigned char* part, int64_t bytes) {
+void Inbox::read_to(unsigned char* part, int64_t bytes, const unsigned char* lent) {
     part_ = part;
+    lent_ = lent;
     left_ = bytes;
     took_ += sizeof(LetterHead);
     if (left_ == 0) tell_taken();
@@ -159,6 +118,7 @@ void Inbox::read_to(unsigned char* part, int64_t bytes) {
 
 bool Inbox::pull() {
     if (left_ == 0) return false;
+    if (lent_) return pull_lent();
     const uint64_t at = took_ % ring_bytes_;
     const int64_t there = static_cast<int64_t>(std::min<uint64_t>(this->there(), ring_bytes_ - at));
     const int64_t bytes = std::min({left_, there, kPieceBytes});
@@ -171,41 +131,41 @@ bool Inbox::pull() {
     return true;
 }
 
+// The letter is taken when all of its part is read: until then its sender keeps that as it is.
+bool Inbox::pull_lent() {
+    const int64_t bytes = std::min(left_, kLentPieceBytes);
+    std::memcpy(part_, lent_, static_cast<size_t>(bytes));
+    part_ += bytes;
+    lent_ += bytes;
+    left_ -= bytes;
+    if (left_ == 0) tell_taken();
+    return true;
+}
+
 // ---- a process's own -----------------------------------------------------------------------------------------------
 
 OwnMailboxes::OwnMailboxes(bool wanted, int32_t count) {
-    if (!wanted) return;
-    const int file = memfd_create("cortado-mailboxes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (file < 0) return;
-    if (fill(file, count)) {
-        file_ = file;
-    } else {
-        ::close(file);
-    }
+    if (wanted && !fill(count)) file_ = Descriptor();
 }
 
-bool OwnMailboxes::fill(int file, int32_t count) {
+bool OwnMailboxes::fill(int32_t count) {
     const uint64_t share = std::bit_floor(kRingsBytes / static_cast<uint64_t>(count));
     ring_bytes_ = static_cast<int64_t>(std::clamp(share, kLeastRingBytes, kMostRingBytes));
-    const int64_t bytes = count * stride(ring_bytes_);
-    // Sealed: it never becomes shorter, where an access would be a fault.
-    if (ftruncate(file, bytes) != 0 || fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK) != 0) return false;
+    const auto bytes = static_cast<size_t>(count * stride(ring_bytes_));
+    file_ = shared_file("cortado-mailboxes", bytes);
+    if (!file_.is_open()) return false;
     if (getrandom(&nonce_, sizeof nonce_, 0) != sizeof nonce_) return false;
-    if (pages_.map(file, 0, static_cast<size_t>(bytes)) != 0) return false;
+    if (pages_.map(file_.file(), 0, bytes) != 0) return false;
     for (int32_t i = 0; i < count; ++i) new (at(i)) Mailbox{nonce_, {0}, {0}};
     return true;
 }
 
-OwnMailboxes::~OwnMailboxes() {
-    if (file_ >= 0) ::close(file_);
-}
-
-MailboxAddress OwnMailboxes::address() const { return {getpid(), file_, ring_bytes_, nonce_}; }
+MailboxAddress OwnMailboxes::address() const { return {getpid(), file_.file(), ring_bytes_, nonce_}; }
 
 unsigned char* OwnMailboxes::at(int32_t mailbox) const {
     return pages_.at(static_cast<size_t>(mailbox * stride(ring_bytes_)));
 }
 
-Inbox OwnMailboxes::inbox(int32_t mailbox) const { return file_ < 0 ? Inbox() : Inbox(at(mailbox), ring_bytes_); }
+Inbox OwnMailboxes::inbox(int32_t mailbox) const { return are_there() ? Inbox(at(mailbox), ring_bytes_) : Inbox(); }
 
 }  // namespace ct::gang

@@ -1,12 +1,16 @@
 // mailbox.h: parts of an exchange that pass through memory which two processes of a machine share.
 //
 // A process has a mailbox for each of its peers: a ring of bytes that the peer writes and it reads, each as far as the
-// other has come. Neither reads the other's own memory, and nothing is left behind when a process is killed.
+// other has come. A letter has its part with it, or tells where it lies in memory that its sender lends (lent_memory.h):
+// then the writer waits until it was read.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+
+#include "gang/lent_memory.h"
+#include "gang/shared_pages.h"
 
 namespace ct::gang {
 
@@ -18,11 +22,14 @@ struct MailboxAddress {
     uint64_t nonce;
 };
 
-// Goes before each part.
+// Goes before each part, or tells where it is.
 struct LetterHead {
     uint64_t exchange;
     int64_t bytes;
     int64_t kind;
+    Place lent;
+
+    bool lends() const { return lent.file >= 0; }
 };
 
 // In front of a ring. Each counter has a line of the cache of its own, and the one beside it.
@@ -32,25 +39,6 @@ struct Mailbox {
     alignas(128) std::atomic<uint64_t> took;
 };
 
-// Memory shared with other processes. Movable.
-class SharedPages {
-public:
-    SharedPages() = default;
-    ~SharedPages();
-    SharedPages(SharedPages&& other) noexcept;
-    SharedPages& operator=(SharedPages&& other) noexcept;
-    SharedPages(const SharedPages&) = delete;
-    SharedPages& operator=(const SharedPages&) = delete;
-
-    int map(int file, int64_t offset, size_t bytes);  // gives 0, or an errno
-    unsigned char* at(size_t offset) const { return start_ + offset; }
-    bool is_mapped() const { return start_ != nullptr; }
-
-private:
-    unsigned char* start_ = nullptr;
-    size_t bytes_ = 0;
-};
-
 // The writer's end of a peer's mailbox for this process.
 class Outbox {
 public:
@@ -58,18 +46,20 @@ public:
     int open(const MailboxAddress& address, int32_t mailbox);
     bool is_open() const { return pages_.is_mapped(); }
 
-    // Begins a letter; the part stays as it is until all is written. After the one before.
+    // Begins a letter; the part stays as it is until all is written, or what is lent was read. After the one before.
     void post(const LetterHead& head, const unsigned char* part);
-    bool is_busy() const { return waits_ || left_ > 0; }
-    bool push();  // writes on; whether there was room
+    bool is_busy() const { return waits_ || left_ > 0 || lends_; }
+    bool push();  // writes on; whether there was room, or what is lent was read
 
 private:
-    int64_t room() const;
+    uint64_t unread() const;
+    bool write();
 
     SharedPages pages_;
     uint64_t ring_bytes_ = 0;
     uint64_t wrote_ = 0;
     bool waits_ = false;  // the head is not written yet
+    bool lends_ = false;  // the part was not read yet
     LetterHead head_{};
     const unsigned char* part_ = nullptr;
     int64_t left_ = 0;
@@ -86,11 +76,13 @@ public:
     bool waits() const { return waits_; }  // for a head
 
     bool open(LetterHead* head);  // whether one is there; its part is read next
-    void read_to(unsigned char* part, int64_t bytes);
+    // lent: where the part is; null: it comes with the letter.
+    void read_to(unsigned char* part, int64_t bytes, const unsigned char* lent);
     bool pull();  // reads on; whether there was something
 
 private:
     uint64_t there() const;
+    bool pull_lent();
     void tell_taken();
 
     unsigned char* mailbox_ = nullptr;
@@ -98,6 +90,7 @@ private:
     uint64_t took_ = 0;
     bool waits_ = false;
     unsigned char* part_ = nullptr;
+    const unsigned char* lent_ = nullptr;
     int64_t left_ = 0;
 };
 
@@ -105,18 +98,18 @@ private:
 class OwnMailboxes {
 public:
     OwnMailboxes(bool wanted, int32_t count);
-    ~OwnMailboxes();
     OwnMailboxes(const OwnMailboxes&) = delete;
     OwnMailboxes& operator=(const OwnMailboxes&) = delete;
 
+    bool are_there() const { return file_.is_open(); }
     MailboxAddress address() const;
     Inbox inbox(int32_t mailbox) const;
 
 private:
-    bool fill(int file, int32_t count);
+    bool fill(int32_t count);
     unsigned char* at(int32_t mailbox) const;
 
-    int file_ = -1;
+    Descriptor file_;
     int64_t ring_bytes_ = 0;
     uint64_t nonce_ = 0;
     SharedPages pages_;

@@ -6,17 +6,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <thread>
 
 #include "tests/testing.h"
 
+using ct::gang::BorrowedMemory;
 using ct::gang::Inbox;
+using ct::gang::LendableMemory;
 using ct::gang::LetterHead;
 using ct::gang::MailboxAddress;
 using ct::gang::Outbox;
 using ct::gang::OwnMailboxes;
+using ct::gang::Place;
 
 namespace {
 
@@ -35,7 +39,7 @@ std::vector<unsigned char> part_of(int64_t letter, int64_t bytes) {
 // Sizes around a line, a piece and the whole ring, so that the ring turns over at many places; the same on both sides.
 int64_t size_of_letter(int64_t letter, int64_t ring_bytes) {
     const int64_t sizes[] = {
-        0, 1, 39, 40, 41, 64, 1000, 65535, 65536, 65537, ring_bytes, ring_bytes - 24, 70'001, 3 * ring_bytes + 5};
+        0, 1, 23, 24, 25, 64, 1000, 65535, 65536, 65537, ring_bytes, ring_bytes - 40, 70'001, 3 * ring_bytes + 5};
     return sizes[letter % 14];
 }
 
@@ -54,7 +58,7 @@ void check_letter(Inbox& inbox, int64_t letter, int64_t ring_bytes) {
     CHECK(inbox.waits());
     while (!inbox.open(&head)) std::this_thread::yield();
     CHECK(head.exchange == static_cast<uint64_t>(letter) && head.kind == letter % 7 && head.bytes == bytes);
-    inbox.read_to(got.data(), head.bytes);
+    inbox.read_to(got.data(), head.bytes, nullptr);
     while (inbox.is_busy()) {
         if (!inbox.pull()) std::this_thread::yield();
     }
@@ -80,7 +84,7 @@ void lettersArriveWholeAndInOrder() {
             for (int64_t letter = 0; letter < kLetters; ++letter) {
                 const std::vector<unsigned char> part = part_of(letter, size_of_letter(letter, ring_bytes));
                 const auto bytes = static_cast<int64_t>(part.size());
-                write_all(outbox, {static_cast<uint64_t>(letter), bytes, letter % 7}, part.data());
+                write_all(outbox, {static_cast<uint64_t>(letter), bytes, letter % 7, ct::gang::kNowhere}, part.data());
             }
             _exit(0);
         }
@@ -102,7 +106,7 @@ void whoDoesNotReadIsNotOverrun() {
     CHECK(outbox.open(own.address(), 0) == 0);
     Inbox inbox = own.inbox(0);
     const std::vector<unsigned char> part = part_of(3, 5 * kMegabyte);
-    outbox.post({1, 5 * kMegabyte, 0}, part.data());
+    outbox.post({1, 5 * kMegabyte, 0, ct::gang::kNowhere}, part.data());
     int64_t pushes = 0;
     while (outbox.push()) ++pushes;
     CHECK(pushes >= 32 && pushes <= 34);
@@ -110,7 +114,7 @@ void whoDoesNotReadIsNotOverrun() {
     std::vector<unsigned char> got(part.size());
     LetterHead head{};
     CHECK(inbox.open(&head));
-    inbox.read_to(got.data(), head.bytes);
+    inbox.read_to(got.data(), head.bytes, nullptr);
     while (inbox.is_busy()) {
         CHECK(inbox.pull() || outbox.push());
         if (!outbox.is_busy()) continue;
@@ -131,7 +135,7 @@ void whatTheKilledWroteIsRead() {
         Outbox outbox;
         const std::vector<unsigned char> part = part_of(1, kMegabyte);
         if (outbox.open(address, 0) == 0) {
-            outbox.post({1, kMegabyte, 0}, part.data());
+            outbox.post({1, kMegabyte, 0, ct::gang::kNowhere}, part.data());
             for (int i = 0; i < 3; ++i) outbox.push();
         }
         kill(getpid(), SIGKILL);
@@ -141,12 +145,72 @@ void whatTheKilledWroteIsRead() {
     std::vector<unsigned char> got(static_cast<size_t>(kMegabyte));
     LetterHead head{};
     CHECK(inbox.open(&head));
-    inbox.read_to(got.data(), head.bytes);
+    inbox.read_to(got.data(), head.bytes, nullptr);
     int64_t pulls = 0;
     while (inbox.pull()) ++pulls;
     CHECK(pulls == 3);
     CHECK(inbox.is_busy());
     CHECK(got[3 * 65536 - 1] == byte_of(1, 3 * 65536 - 1) && got[3 * 65536] == 0);
+}
+
+// A part that is lent stays where it is; the letter is not over before it is read.
+void lentPartsAreReadInPlace() {
+    OwnMailboxes own(true, 2);
+    Outbox outbox;
+    CHECK(outbox.open(own.address(), 0) == 0);
+    Inbox inbox = own.inbox(0);
+    LendableMemory lent;
+    const uint64_t nonce = own.address().nonce;
+    CHECK(lent.make(kMegabyte, true, nonce) == 0);
+    BorrowedMemory borrowed;
+    borrowed.of(getpid(), nonce);
+    for (int64_t bytes : {kMegabyte, int64_t{1}, int64_t{262'144}, int64_t{262'145}}) {
+        const std::vector<unsigned char> part = part_of(5, bytes);
+        unsigned char* from = lent.start() + kMegabyte - bytes;
+        std::copy(part.begin(), part.end(), from);
+        outbox.post({1, bytes, 0, lent.place_of(from, bytes)}, from);
+        CHECK(outbox.push());
+        std::vector<unsigned char> got(part.size());
+        LetterHead head{};
+        CHECK(inbox.open(&head) && head.lends());
+        int error = 0;
+        inbox.read_to(got.data(), head.bytes, borrowed.find(head.lent, head.bytes, &error));
+        for (int64_t read = 0; read < bytes; read += 262'144) {
+            CHECK(outbox.is_busy() && !outbox.push());
+            CHECK(inbox.pull());
+        }
+        CHECK(!inbox.is_busy() && !inbox.pull());
+        CHECK(outbox.push() && !outbox.is_busy());
+        CHECK(got == part);
+    }
+}
+
+void onlyWhatIsLentIsFound() {
+    LendableMemory lent, own;
+    CHECK(lent.make(1000, true, 17) == 0);
+    CHECK(own.make(1000, false, 17) == 0);
+    CHECK(std::count(lent.start(), lent.start() + 1000, 0) == 1000);
+    CHECK(std::count(own.start(), own.start() + 1000, 0) == 1000);
+    CHECK(own.place_of(own.start(), 1000).file == -1);
+    CHECK(lent.place_of(own.start(), 1000).file == -1);
+    CHECK(lent.place_of(lent.start() - 1, 10).file == -1);
+    CHECK(lent.place_of(lent.start(), 1001).file == -1);
+    CHECK(lent.place_of(lent.start() + 999, 2).file == -1);
+    const Place place = lent.place_of(lent.start() + 10, 990);
+    CHECK(place.file >= 0);
+    const auto error_of = [](uint64_t nonce, const Place& wanted, int64_t bytes) {
+        BorrowedMemory borrowed;
+        borrowed.of(getpid(), nonce);
+        int error = 0;
+        CHECK(!borrowed.find(wanted, bytes, &error));
+        return error;
+    };
+    CHECK(error_of(18, place, 990) == ESRCH);
+    CHECK(error_of(17, {1000, place.offset}, 990) == ENOENT);
+    CHECK(error_of(17, place, 991) == EINVAL);
+    CHECK(error_of(17, {place.file, place.offset - 11}, 10) == EINVAL);
+    CHECK(error_of(17, {place.file, INT64_MAX}, 10) == EINVAL);
+    CHECK(error_of(17, {place.file, -1}, 10) == EINVAL);
 }
 
 // As if the process or its descriptor were another's.
@@ -210,6 +274,8 @@ int main() {
     lettersArriveWholeAndInOrder();
     whoDoesNotReadIsNotOverrun();
     whatTheKilledWroteIsRead();
+    lentPartsAreReadInPlace();
+    onlyWhatIsLentIsFound();
     othersAreNotMistaken();
     nothingIsLeftOpen();
     return testing::finish("mailbox");

@@ -49,6 +49,13 @@ int32_t ct_ucx_connect(ct_ucx* ucx, int32_t rank, const void* address, int64_t b
     return ucx->worker.connect(rank, address, bytes);
 })}
 
+int32_t ct_ucx_allocate(void** memory, int64_t bytes, ct_ucx* ucx){CT_GUARD({
+    CT_REQUIRE(ucx, "ucx is null");
+    CT_REQUIRE(memory, "memory is null");
+    CT_REQUIRE(bytes >= 1, "bytes=%lld must be at least 1", static_cast<long long>(bytes));
+    return ucx->worker.allocate(memory, bytes);
+})}
+
 int32_t ct_ucx_exchange(void* receive, int64_t* received_bytes, const int64_t* receive_offset_bytes,
                         const int64_t* receive_capacity_bytes, const void* send, const int64_t* send_offset_bytes,
                         const int64_t* send_bytes, ct_ucx* ucx, int32_t kind, int64_t timeout_ns){CT_GUARD({
@@ -94,6 +101,7 @@ extern "C" {
 int32_t ct_ucx_open(ct_ucx**, const ct_ucx_options*) { return absent(__func__); }
 int32_t ct_ucx_address(void*, int64_t*, int64_t, ct_ucx*) { return absent(__func__); }
 int32_t ct_ucx_connect(ct_ucx*, int32_t, const void*, int64_t) { return absent(__func__); }
+int32_t ct_ucx_allocate(void**, int64_t, ct_ucx*) { return absent(__func__); }
 int32_t ct_ucx_exchange(void*, int64_t*, const int64_t*, const int64_t*, const void*, const int64_t*, const int64_t*,
                         ct_ucx*, int32_t, int64_t) {
     return absent(__func__);

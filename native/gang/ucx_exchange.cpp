@@ -10,8 +10,10 @@
 // the caller's memory but UCX in this process, while it is progressed.
 //
 // That is two copies in pieces of 8 KiB. On one host parts go through memory that both processes have mapped instead
-// (mailbox.h), where that is permitted: two copies as well, but large ones, at the same time, without a message for each.
-// A rank says in its first message whether its later parts go there; notices are always UCX's.
+// (mailbox.h), where that is permitted: two copies as well, but large ones, at the same time, without a message for each;
+// and one, by the receiver, where a part lies in memory that its sender has of this library (lent_memory.h). A rank says
+// in its first message whether its later parts go there, and so that it can open what its peer has; notices are always
+// UCX's.
 #ifdef CORTADO_UCX
 
 #include <sched.h>
@@ -29,6 +31,9 @@ namespace {
 
 constexpr int64_t kSleepAfterNs = 100 * kMillisecond;
 constexpr int64_t kSleepNs = 100'000;
+
+// A part that is lent is read before its exchange ends; a smaller one is copied sooner than that is told.
+constexpr int64_t kLeastLentBytes = 16 << 10;
 
 // UCX's shared memory does not tell that a peer's process has ended.
 constexpr int64_t kLookNs = 20 * kMillisecond;
@@ -115,7 +120,7 @@ int32_t UcxWorker::send(const Exchange& parts, int32_t rank) {
     const int64_t bytes = parts.send_bytes[rank];
     const unsigned char* from = bytes > 0 ? parts.send + parts.send_offset_bytes[rank] : nullptr;
     if (peer.is_mailed) {
-        peer.outbox.post({exchanges_, bytes, parts.kind}, from);
+        peer.outbox.post({exchanges_, bytes, parts.kind, place_of(peer, from, bytes)}, from);
         peer.outbox.push();
         return CT_OK;
     }
@@ -124,6 +129,17 @@ int32_t UcxWorker::send(const Exchange& parts, int32_t rank) {
     const uint64_t tag = (peer.is_mailed ? kMailsBit : 0) | tag_of(exchanges_, parts.kind, rank_);
     void* request = ucx_.tag_send(peer.endpoint, from, static_cast<size_t>(bytes), tag, &plain);
     return begin(&peer.send, request, "sending to", rank);
+}
+
+// Where a peer that can open this process's memory reads a part.
+Place UcxWorker::place_of(const Peer& peer, const unsigned char* part, int64_t bytes) const {
+    Place found = kNowhere;
+    if (!peer.mails || bytes < kLeastLentBytes) return found;
+    for (const LendableMemory& memory : lendable_) {
+        const Place place = memory.place_of(part, bytes);
+        if (place.file >= 0) found = place;
+    }
+    return found;
 }
 
 int32_t UcxWorker::begin(void** kept, void* request, const char* doing, int32_t rank) {
@@ -224,15 +240,23 @@ int32_t UcxWorker::receive(const Exchange& parts, int32_t rank) {
 }
 
 int32_t UcxWorker::open_letter(const Exchange& parts, int32_t rank) {
-    Inbox& inbox = peers_[static_cast<size_t>(rank)].inbox;
+    Peer& peer = peers_[static_cast<size_t>(rank)];
     LetterHead head{};
-    if (!inbox.open(&head)) return CT_OK;
+    if (!peer.inbox.open(&head)) return CT_OK;
     CT_TRY(check_kind(parts, rank, static_cast<int32_t>(head.kind)));
     if (head.exchange != exchanges_ || head.bytes < 0)
         return transport_failure(": its mailbox is damaged by rank " + number(rank));
     if (head.bytes > parts.receive_capacity_bytes[rank]) return too_much(parts, rank);
+    const unsigned char* lent = nullptr;
+    if (head.lends()) {
+        int error = 0;
+        lent = peer.borrowed.find(head.lent, head.bytes, &error);
+        if (!lent)
+            return transport_failure(" cannot read what rank " + number(rank) + " lends: " + std::strerror(error));
+    }
     parts.received_bytes[rank] = head.bytes;
-    inbox.read_to(head.bytes > 0 ? parts.receive + parts.receive_offset_bytes[rank] : nullptr, head.bytes);
+    unsigned char* to = head.bytes > 0 ? parts.receive + parts.receive_offset_bytes[rank] : nullptr;
+    peer.inbox.read_to(to, head.bytes, lent);
     return CT_OK;
 }
 

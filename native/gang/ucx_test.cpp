@@ -13,9 +13,9 @@ using namespace testing::ranks;
 // ---- what arrives --------------------------------------------------------------------------------------------------
 
 int64_t random_size(testing::Random& random, int exchange, int from, int to) {
-    if (exchange % 7 == 3) return to == 0 ? 40'000 : 0;       // all to one
-    if (exchange % 7 == 5 && from != to) return 0;            // only to itself
-    if (exchange == 10) return 3'000'000 + 1000 * from + to;  // more than a mailbox holds
+    if (exchange % 7 == 3) return to == 0 ? 40'000 : 0;                         // all to one
+    if (exchange % 7 == 5 && from != to) return 0;                              // only to itself
+    if (exchange == 10 || exchange == 11) return 3'000'000 + 1000 * from + to;  // more than a mailbox holds
     const int64_t kind = random.below(4);
     return kind == 0 ? 0 : kind == 1 ? 1 + random.below(64) : random.below(kind == 2 ? 9'000 : 120'000);
 }
@@ -24,8 +24,11 @@ unsigned char byte_of(int exchange, int from, int to, int64_t i) {
     return static_cast<unsigned char>(exchange * 31 + from * 7 + to * 3 + i * (1 + from) + (i >> 8));
 }
 
+// Every second time from memory that peers may read.
 void exchange_all(Rank& rank) {
     rank.open();
+    rank.allocate(1);
+    rank.allocate(20'000'000);
     testing::Random random(17);
     const auto size = static_cast<size_t>(rank.size);
     for (int exchange = 0; exchange < 60; ++exchange) {
@@ -37,6 +40,7 @@ void exchange_all(Rank& rank) {
             }
         }
         Side send(bytes[static_cast<size_t>(rank.rank)]);
+        rank.lends = exchange % 2 == 1;
         std::vector<int64_t> capacities(size);
         for (size_t from = 0; from < size; ++from) {
             capacities[from] = bytes[from][static_cast<size_t>(rank.rank)] + (exchange % 2 == 0 ? 0 : 100);
@@ -215,6 +219,66 @@ void allPartsButTheFirstGoThroughMailboxes() {
         CHECK(used_of_mailboxes() > 4'000'000);  // two, of 2 MiB
         rank.close();
     });
+}
+
+void largePartsThatAreLentDoNot() {
+    run("lent", 2, [](Rank& rank) {
+        rank.open();
+        rank.allocate(7'000'000);
+        for (int i = 0; i < 3; ++i) CHECK_OK(rank.barrier(3'000'000));
+        CHECK(used_of_mailboxes() < 200'000);
+        rank.lends = false;
+        CHECK_OK(rank.barrier(3'000'000));
+        CHECK(used_of_mailboxes() > 4'000'000);
+        rank.close();
+    });
+}
+
+// Whoever has sent may write there again: the exchange ends when its peer has read all.
+void whatIsLentIsReadBeforeTheExchangeEnds() {
+    run("lent and written again", 2, [](Rank& rank) {
+        constexpr int64_t kBytes = 2'000'000;
+        rank.open();
+        rank.allocate(2 * kBytes + 1000);
+        CHECK_OK(rank.barrier());
+        Side send({kBytes, kBytes}), receive({kBytes, kBytes});
+        std::vector<int64_t> received;
+        for (int round = 0; round < 50; ++round) {
+            std::fill(send.memory.begin(), send.memory.end(), static_cast<unsigned char>(2 * round + rank.rank));
+            CHECK_OK(rank.exchange(receive, received, send));
+            std::memset(rank.lent.back(), 0xff, static_cast<size_t>(rank.lent_bytes));
+            const int peer = 1 - rank.rank;
+            const unsigned char* part = receive.memory.data() + receive.offsets[static_cast<size_t>(peer)];
+            const auto expected = static_cast<unsigned char>(2 * round + peer);
+            CHECK(std::count(part, part + kBytes, expected) == kBytes);
+        }
+        rank.close();
+    });
+}
+
+// Rank 1 is killed while its peer may still read what it lends, or wait for it to read.
+void ranksThatLendAndAreKilledAreMissed() {
+    for (int round = 0; round < 8; ++round) {
+        run("killed while it lends", 2, [&](Rank& rank) {
+            constexpr int64_t kBytes = 8'000'000;
+            rank.open();
+            rank.allocate(2 * kBytes + 1000);
+            CHECK_OK(rank.barrier());
+            std::thread killer;
+            if (rank.rank == 1) {
+                killer = std::thread([=] {
+                    std::this_thread::sleep_for(std::chrono::microseconds(20'000 + 700 * round));
+                    kill(getpid(), SIGKILL);
+                });
+            }
+            int32_t status = CT_OK;
+            while (status == CT_OK) status = rank.barrier(kBytes, 7, 5 * kSecond);
+            CHECK_STATUS(status, CT_TRANSPORT);
+            CHECK(last_error_has("rank 0 has lost rank 1: its process has ended"));
+            if (killer.joinable()) killer.join();
+            rank.close();
+        });
+    }
 }
 
 void wait_for_end(pid_t pid) {
@@ -413,6 +477,13 @@ void wrongArgumentsAreRefused() {
         REFUSED(ct_ucx_exchange(memory, some, some, some, memory, some, some, ucx, 256, 0));
         REFUSED(ct_ucx_exchange(memory, some, some, some, memory, some, some, ucx, 0, -1));
         REFUSED(ct_ucx_exchange(memory, some, some, some, memory, some, some, nullptr, 0, 0));
+        void* lent = nullptr;
+        REFUSED(ct_ucx_allocate(nullptr, 8, ucx));
+        REFUSED(ct_ucx_allocate(&lent, 0, ucx));
+        REFUSED(ct_ucx_allocate(&lent, 8, nullptr));
+        for (int64_t most : {INT64_MAX, INT64_MAX / 4})
+            CHECK_STATUS(ct_ucx_allocate(&lent, most, ucx), CT_OUT_OF_MEMORY);
+        CHECK(!lent);
         CHECK_OK(rank.barrier());  // nothing of this has failed the gang
         rank.close();
     });
@@ -490,6 +561,9 @@ int main() {
     whoMayNotUseMailboxesReceivesMessages();
     if (is_permitted()) {
         allPartsButTheFirstGoThroughMailboxes();
+        largePartsThatAreLentDoNot();
+        whatIsLentIsReadBeforeTheExchangeEnds();
+        ranksThatLendAndAreKilledAreMissed();
         ranksKilledInTheMiddleOfAPartAreMissed();
     } else {
         std::printf("skipped: this machine does not let a process open another's memory\n");

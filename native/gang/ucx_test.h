@@ -59,6 +59,9 @@ struct Rank {
     int rank;
     int size;
     ct_ucx* ucx = nullptr;
+    std::vector<unsigned char*> lent{};  // memory that peers read parts from
+    int64_t lent_bytes = 0;
+    bool lends = false;  // sends from the last of it
 
     void open(int32_t spins = 50) {
         ct_ucx_options options{sizeof options, rank, size, spins, 0};
@@ -74,11 +77,26 @@ struct Rank {
         wait_for(board->connected, size);
     }
 
+    void allocate(int64_t bytes) {
+        void* memory = nullptr;
+        CHECK_OK(ct_ucx_allocate(&memory, bytes, ucx));
+        lent.push_back(static_cast<unsigned char*>(memory));
+        lent_bytes = bytes;
+        lends = true;
+    }
+
+    // Where what is sent lies.
+    const unsigned char* place(const Side& send) const {
+        if (!lends) return send.memory.data();
+        CHECK(static_cast<int64_t>(send.memory.size()) <= lent_bytes);
+        return std::copy(send.memory.begin(), send.memory.end(), lent.back()) - send.memory.size();
+    }
+
     int32_t exchange(Side& receive, std::vector<int64_t>& received, const Side& send, int32_t kind = 7,
                      int64_t timeout_ns = 20 * kSecond) {
         received.assign(static_cast<size_t>(size), -1);
         return ct_ucx_exchange(receive.memory.data(), received.data(), receive.offsets.data(), receive.bytes.data(),
-                               send.memory.data(), send.offsets.data(), send.bytes.data(), ucx, kind, timeout_ns);
+                               place(send), send.offsets.data(), send.bytes.data(), ucx, kind, timeout_ns);
     }
 
     // The same number of bytes from and to all.

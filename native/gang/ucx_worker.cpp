@@ -3,6 +3,9 @@
 
 #include "gang/ucx_worker.h"
 
+#include <cstring>
+#include <utility>
+
 #include "core/core.h"
 #include "gang/ucx_request.h"
 
@@ -123,11 +126,24 @@ int32_t UcxWorker::connect(int32_t rank, const void* bytes, int64_t length) {
         if (peer.shares_memory && shared_.mailboxes) {
             peer.outbox.open(header.mailboxes, rank_);  // not permitted: UCX's own buffers
             peer.inbox = mailboxes_.inbox(rank);
+            peer.borrowed.of(header.mailboxes.pid, header.mailboxes.nonce);
         }
         return ok();
     }
     peer.endpoint = nullptr;
     return fail(CT_TRANSPORT, "ct_ucx_connect: rank %d: %s", rank, ucx_.status_string(status));
+}
+
+int32_t UcxWorker::allocate(void** memory, int64_t bytes) {
+    std::lock_guard lock(busy_);
+    LendableMemory made;
+    const int error = made.make(bytes, mailboxes_.are_there(), mailboxes_.address().nonce);
+    if (error != 0) {
+        return fail(CT_OUT_OF_MEMORY, "ct_ucx_allocate: bytes=%lld: %s", static_cast<long long>(bytes),
+                    std::strerror(error));
+    }
+    *memory = lendable_.emplace_back(std::move(made)).start();
+    return ok();
 }
 
 int32_t UcxWorker::abort(const char* why) {

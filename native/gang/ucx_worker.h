@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cortado.h"
+#include "gang/lent_memory.h"
 #include "gang/mailbox.h"
 #include "gang/peer_process.h"
 #include "gang/ucx_address.h"
@@ -53,6 +54,7 @@ public:
     int32_t open();
     int32_t address(void* bytes, int64_t* length, int64_t capacity);
     int32_t connect(int32_t rank, const void* bytes, int64_t length);
+    int32_t allocate(void** memory, int64_t bytes);
     int32_t exchange(const Exchange& parts);
     int32_t abort(const char* why);
     int32_t rank() const { return rank_; }
@@ -67,9 +69,10 @@ private:
         void* told = nullptr;  // a notice on its way
         Outbox outbox;         // open: this rank's parts go there, after the first
         Inbox inbox;
-        PeerProcess process;     // watched where UCX does not look after peers
-        bool is_mailed = false;  // it knows of that
-        bool mails = false;      // its parts come into the inbox
+        BorrowedMemory borrowed;  // what it lends
+        PeerProcess process;      // watched where UCX does not look after peers
+        bool is_mailed = false;   // it knows of that
+        bool mails = false;       // its parts come into the inbox
         bool shares_memory = false;
         ucs_status_t lost = UCS_OK;  // what UCX says, where it looks after peers
         bool has_ended = false;      // by its own notice, as which
@@ -92,6 +95,7 @@ private:
     int32_t run(const Exchange& parts);
     int32_t post(const Exchange& parts);
     int32_t send(const Exchange& parts, int32_t rank);
+    Place place_of(const Peer& peer, const unsigned char* part, int64_t bytes) const;
     int32_t begin(void** kept, void* request, const char* doing, int32_t rank);
     int32_t copy_own(const Exchange& parts);
     int32_t wait(const Exchange& parts, int64_t deadline);
@@ -122,6 +126,7 @@ private:
     const int32_t spins_;
     const SharedMemory shared_;
     const OwnMailboxes mailboxes_;
+    std::vector<LendableMemory> lendable_;
     ucp_context_h context_ = nullptr;
     ucp_worker_h worker_ = nullptr;
     std::vector<Peer> peers_;

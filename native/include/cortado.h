@@ -996,8 +996,9 @@ CT_API int32_t ct_moe_combine(ct_buffer* out, const ct_buffer* y, const ct_buffe
  * CT_UNAVAILABLE where libucp cannot be loaded.
  *
  * Between processes of one host and user, parts go through memory that both have mapped since they were connected, all
- * but those of the first exchange: 2 MiB for each peer, less where there are many, at most 32 MiB a rank. Where that is
- * not permitted, or UCX_TLS leaves posix out, they go over UCX.
+ * but those of the first exchange: 2 MiB for each peer, less where there are many, at most 32 MiB a rank. Parts of at
+ * least 16 KiB in memory of ct_ucx_allocate are copied once, by their receiver. Where that is not permitted, or UCX_TLS
+ * leaves posix out, they go over UCX.
  *
  * A failure of an exchange is final for all ranks: it is told to those that can be reached, every later call but close
  * gives it again, and nothing is read from or written to the caller's memory any more. */
@@ -1023,6 +1024,11 @@ CT_API int32_t ct_ucx_address(void* address, int64_t* bytes, int64_t capacity_by
 /* Connects to a peer by its address, once each; nothing is sent yet, a peer that is not there shows in the first
  * exchange. address is not checked by UCX beyond its form. */
 CT_API int32_t ct_ucx_connect(ct_ucx* ucx, int32_t rank, const void* address, int64_t bytes);
+
+/* Memory to send from, zeroed, which peers on the same host map when they first receive a part of it; until ct_ucx_close.
+ * Any part may lie in it, and it in any way be written between exchanges; after one that failed not at all, since a peer may
+ * still read it. bytes >= 1; aligned to 4,096. Not during an exchange: that is waited for. CT_OUT_OF_MEMORY. */
+CT_API int32_t ct_ucx_allocate(void** memory, int64_t bytes, ct_ucx* ucx);
 
 /* Sends each rank a part and receives a part of each, its own included; an empty part is sent as well, so that every
  * rank has come when this returns. All ranks make the same exchanges in the same order, with the same kind (0 to 255).

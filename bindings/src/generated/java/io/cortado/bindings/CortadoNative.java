@@ -5579,6 +5579,68 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_ucx_allocate {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_ucx_allocate");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_allocate(void **memory, int64_t bytes, ct_ucx *ucx)
+     * }
+     */
+    public static FunctionDescriptor ct_ucx_allocate$descriptor() {
+        return ct_ucx_allocate.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_allocate(void **memory, int64_t bytes, ct_ucx *ucx)
+     * }
+     */
+    public static MethodHandle ct_ucx_allocate$handle() {
+        return ct_ucx_allocate.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_ucx_allocate(void **memory, int64_t bytes, ct_ucx *ucx)
+     * }
+     */
+    public static MemorySegment ct_ucx_allocate$address() {
+        return ct_ucx_allocate.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_ucx_allocate(void **memory, int64_t bytes, ct_ucx *ucx)
+     * }
+     */
+    public static int ct_ucx_allocate(MemorySegment memory, long bytes, MemorySegment ucx) {
+        var mh$ = ct_ucx_allocate.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_ucx_allocate", memory, bytes, ucx);
+            }
+            return (int)mh$.invokeExact(memory, bytes, ucx);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_ucx_exchange {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,

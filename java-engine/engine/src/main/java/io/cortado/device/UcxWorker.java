@@ -86,6 +86,21 @@ public final class UcxWorker extends NativeHandle {
         }
     }
 
+    /**
+     * Memory to send from that peers on this host read in place, zeroed.
+     *
+     * @param bytes at least 1
+     * @param owner to be closed before this is
+     */
+    @SuppressWarnings("restricted")
+    public MemorySegment allocate(long bytes, Arena owner) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(CortadoNative.C_POINTER);
+            check(CortadoNative.ct_ucx_allocate(out, bytes, address()));
+            return out.get(CortadoNative.C_POINTER, 0).reinterpret(bytes, owner, null);
+        }
+    }
+
     /** What the next exchange sends a rank: bytes from an offset of its memory on. */
     public void send(int rank, long offset, long bytes) {
         sendOffsets.setAtIndex(ValueLayout.JAVA_LONG, rank, offset);

@@ -1,5 +1,8 @@
 package io.cortado.gang;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
 /**
  * Carries bytes between the ranks of a gang, in host memory.
  *
@@ -14,6 +17,17 @@ public interface Transport extends AutoCloseable {
 
     /** How many ranks there are. */
     int size();
+
+    /**
+     * Memory to send from, from which parts come to other ranks with the fewest copies: zeroed, of
+     * all threads, at most until {@link #close}. Not to be written after an exchange has failed.
+     *
+     * @param bytes at least 1
+     * @throws GangException if there is none
+     */
+    default MemorySegment allocate(long bytes) {
+        return Arena.ofAuto().allocate(bytes, Long.BYTES);
+    }
 
     /**
      * Sends each rank its part and receives a part of each, its own included.

@@ -2,6 +2,8 @@ package io.cortado.gang;
 
 import io.cortado.device.NativeException;
 import io.cortado.device.UcxWorker;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -11,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  * the heap. Needs {@code libucp.so.0}.
  *
  * <p>Between processes of one host and user parts go through memory that both have mapped, 2 MiB
- * for each peer, unless {@code UCX_TLS} leaves {@code posix} out.
+ * for each peer, and those in memory of {@link #allocate} are copied once, by their receiver;
+ * unless {@code UCX_TLS} leaves {@code posix} out.
  */
 public final class UcxTransport implements Transport {
     /** Looks in vain before a rank that waits yields its core. */
@@ -19,6 +22,9 @@ public final class UcxTransport implements Transport {
 
     private final UcxWorker worker;
     private final int rank;
+
+    /** Of what peers read. */
+    private final Arena lent = Arena.ofShared();
 
     /** Held by the thread that exchanges or closes. */
     private final ReentrantLock exchanging = new ReentrantLock();
@@ -80,6 +86,19 @@ public final class UcxTransport implements Transport {
     @Override
     public int size() {
         return worker.size();
+    }
+
+    @Override
+    public MemorySegment allocate(long bytes) {
+        exchanging.lock();
+        try {
+            requireOpen();
+            return worker.allocate(bytes, lent);
+        } catch (NativeException e) {
+            throw gangException(e);
+        } finally {
+            exchanging.unlock();
+        }
     }
 
     @Override
@@ -147,6 +166,9 @@ public final class UcxTransport implements Transport {
         }
         try {
             synchronized (this) {
+                if (!isClosed) {
+                    lent.close();
+                }
                 isClosed = true;
                 worker.close();
             }

@@ -90,11 +90,11 @@ public final class ExpertWorker implements ExchangeSteps, AutoCloseable {
                     RemoteTokens.HEAD_BYTES
                             + perRank * (shape.topK() * (long) Integer.BYTES + rowBytes);
             long stride = Math.ceilDiv(part, 16L) * 16;
-            receive = new Parts(host(stride * attention), size);
+            receive = new Parts(Arena.ofAuto().allocate(stride * attention, Long.BYTES), size);
             for (int rank = 0; rank < attention; rank++) {
                 receive.set(rank, rank * stride, stride);
             }
-            results = new Parts(host(numSlots * rowBytes), size);
+            results = new Parts(link.transport().allocate(numSlots * rowBytes), size);
             nothing = new Parts(MemorySegment.NULL, size);
             stream = device.createImmediateStream();
             owned.push(stream::close);
@@ -104,10 +104,6 @@ public final class ExpertWorker implements ExchangeSteps, AutoCloseable {
                 owned.close();
             }
         }
-    }
-
-    private static MemorySegment host(long bytes) {
-        return Arena.ofAuto().allocate(bytes, Long.BYTES);
     }
 
     private Buffer own(Buffer buffer) {

@@ -91,8 +91,9 @@ final class RemoteTokens implements AutoCloseable {
         slotsOf = new int[tokensOf.length];
         lastToken = new int[tokensOf.length];
         cursors = new long[tokensOf.length];
-        send = new Parts(host(sendBytes(link.ranks(), shape, dtype, maxTokens)), size);
-        receive = new Parts(host(numSlots * rowBytes), size);
+        long sendBytes = sendBytes(link.ranks(), shape, dtype, maxTokens);
+        send = new Parts(link.transport().allocate(sendBytes), size);
+        receive = new Parts(Arena.ofAuto().allocate(numSlots * rowBytes, Long.BYTES), size);
         boolean built = false;
         try {
             boolean isReached = device.hostReachesMemory();
@@ -106,10 +107,6 @@ final class RemoteTokens implements AutoCloseable {
                 owned.close();
             }
         }
-    }
-
-    private static MemorySegment host(long bytes) {
-        return Arena.ofAuto().allocate(bytes, Long.BYTES);
     }
 
     private Buffer create(Device device, boolean onDevice, long size) {

@@ -1,5 +1,7 @@
 package io.cortado.gang;
 
+import java.lang.foreign.MemorySegment;
+
 /** A rank's own transport, but for what a test makes of its exchanges. */
 public abstract class ForwardingTransport implements Transport {
     protected final Transport ranks;
@@ -16,6 +18,11 @@ public abstract class ForwardingTransport implements Transport {
     @Override
     public int size() {
         return ranks.size();
+    }
+
+    @Override
+    public MemorySegment allocate(long bytes) {
+        return ranks.allocate(bytes);
     }
 
     @Override

@@ -26,6 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(120)
 class UcxTransportTest {
     private static final int SIZE = 2;
+    private static final long LARGE = 1_000_000;
     private static final long LONG = TimeUnit.SECONDS.toNanos(60);
 
     @TempDir private Path folder;
@@ -89,6 +90,44 @@ class UcxTransportTest {
         }
         assertEquals(1, ranks.get(1).rank());
         assertEquals(SIZE, ranks.get(1).size());
+    }
+
+    /**
+     * What one sends lies in memory that its peer reads, and is the rank's own again afterwards.
+     */
+    @Test
+    void partsInMemoryOfTheTransportArrive() throws Exception {
+        List<MemorySegment> memory = new ArrayList<>();
+        for (Transport rank : ranks) {
+            memory.add(rank.allocate(3 * LARGE));
+        }
+        for (int i = 0; i < 20; i++) {
+            byte round = (byte) (2 * i);
+            Future<?> other = threads.submit(() -> sendLarge(ranks.get(1), memory.get(1), round));
+            sendLarge(ranks.get(0), memory.get(0), round);
+            other.get();
+        }
+        ranks.get(0).close();
+        assertThrows(
+                IllegalStateException.class,
+                () -> memory.get(0).set(ValueLayout.JAVA_BYTE, 0, (byte) 1));
+        assertThrows(GangException.class, () -> ranks.get(0).allocate(1));
+    }
+
+    private static void sendLarge(Transport rank, MemorySegment memory, byte round) {
+        try (Arena arena = Arena.ofConfined()) {
+            Parts send = new Parts(memory, SIZE);
+            Parts receive = Parts.even(arena.allocate(LARGE * SIZE), SIZE, LARGE);
+            int peer = 1 - rank.rank();
+            send.set(peer, LARGE + rank.rank(), LARGE);
+            send.fill(peer, LARGE);
+            memory.asSlice(send.offset(peer), LARGE).fill((byte) (round + rank.rank()));
+            rank.exchange(3, send, receive, LONG);
+            memory.fill((byte) -1);
+            MemorySegment got = receive.memory().asSlice(receive.offset(peer), LARGE);
+            MemorySegment expected = arena.allocate(LARGE).fill((byte) (round + peer));
+            assertEquals(-1, got.mismatch(expected));
+        }
     }
 
     /** The JVM's own handler of the signal makes the exception. */

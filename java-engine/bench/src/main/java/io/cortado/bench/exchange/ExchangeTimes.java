@@ -27,7 +27,9 @@ public record ExchangeTimes(double smallUs, double roundTripUs, double tokensUs,
     public static final int WIDTH = 7168;
     private static final long BYTES = 2L * TOKENS * WIDTH;
 
-    /** Called by all ranks. What they send lies, as an engine's does, in memory of all threads. */
+    /**
+     * Called by all ranks. What they send lies, as an engine's does, in memory of the transport.
+     */
     public static ExchangeTimes measure(Transport rank, int runs) {
         try (Arena arena = Arena.ofShared()) {
             return measure(rank, runs, arena);
@@ -38,7 +40,7 @@ public record ExchangeTimes(double smallUs, double roundTripUs, double tokensUs,
         int size = rank.size();
         long part = BYTES / (size - 1);
         MemorySegment to = arena.allocate(part * size, 64);
-        MemorySegment from = arena.allocate(part * size, 64);
+        MemorySegment from = rank.allocate(part * size);
         double[] small = new double[runs];
         double[] roundTrips = new double[runs];
         double[] tokens = new double[runs];
