@@ -364,6 +364,7 @@ std::string make_table() {
     CT_FUNCTION(ct_buffer_bytes)
     CT_FUNCTION(ct_copy)
     CT_FUNCTION(ct_copy_blocks)
+    CT_FUNCTION(ct_host_copy_rows)
     CT_FUNCTION(ct_fill)
     CT_FUNCTION(ct_stream_create)
     CT_FUNCTION(ct_stream_create_immediate)

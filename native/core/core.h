@@ -258,6 +258,20 @@ private:
     ct_device* device_;
 };
 
+// Holds the device's team if nobody uses it; none: somebody does, or the device has a runtime of its own.
+class FreeTeam {
+public:
+    explicit FreeTeam(ct_device* device);
+    ~FreeTeam();
+    FreeTeam(const FreeTeam&) = delete;
+    FreeTeam& operator=(const FreeTeam&) = delete;
+
+    Team* team() const;
+
+private:
+    ct_device* device_;  // null: none
+};
+
 // Within an operation that only calls the host: others may use the team meanwhile, the host's own calls among them.
 class TeamPause {
 public:

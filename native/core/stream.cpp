@@ -68,6 +68,13 @@ void stop_queue(ct_device* device) {
 TeamLock::TeamLock(ct_device* device) : device_(device) { device_->queue->team_mutex.lock(); }
 TeamLock::~TeamLock() { device_->queue->team_mutex.unlock(); }
 
+FreeTeam::FreeTeam(ct_device* device)
+    : device_(device->queue && device->queue->team_mutex.try_lock() ? device : nullptr) {}
+FreeTeam::~FreeTeam() {
+    if (device_) device_->queue->team_mutex.unlock();
+}
+Team* FreeTeam::team() const { return device_ ? device_->team : nullptr; }
+
 TeamPause::TeamPause(ct_device* device) : device_(device) { device_->queue->team_mutex.unlock(); }
 TeamPause::~TeamPause() { device_->queue->team_mutex.lock(); }
 

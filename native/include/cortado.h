@@ -180,6 +180,13 @@ CT_API int32_t ct_copy(ct_buffer* destination, const ct_buffer* source, int64_t 
 CT_API int32_t ct_copy_blocks(ct_buffer* destination, const ct_buffer* source, const ct_buffer* pairs,
                               int64_t num_pairs, int64_t block_bytes, ct_stream* stream);
 
+/* Rows within host memory: for each i, row_bytes at to + moves[i][0] = those at from + moves[i][1]. moves
+ * int64[num_rows][2], in bytes; rows of to overlap neither each other nor from. Returns when all are copied: by the
+ * threads of device, where its operations run on the host and none runs now, else by the caller's. It enqueues nothing.
+ * CT_INVALID, and nothing is copied, where a row is not inside to_bytes or from_bytes. */
+CT_API int32_t ct_host_copy_rows(void* to, int64_t to_bytes, const void* from, int64_t from_bytes, const int64_t* moves,
+                                 int64_t num_rows, int64_t row_bytes, ct_device* device);
+
 /* Sets each byte of [offset_bytes, offset_bytes + bytes) to value (0 to 255). */
 CT_API int32_t ct_fill(ct_buffer* destination, int64_t offset_bytes, int64_t bytes, int32_t value, ct_stream* stream);
 

@@ -1326,6 +1326,73 @@ public class CortadoNative extends CortadoNative$shared {
         }
     }
 
+    private static class ct_host_copy_rows {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            CortadoNative.C_INT,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_POINTER,
+            CortadoNative.C_LONG,
+            CortadoNative.C_LONG,
+            CortadoNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("ct_host_copy_rows");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t ct_host_copy_rows(void *to, int64_t to_bytes, const void *from, int64_t from_bytes, const int64_t *moves, int64_t num_rows, int64_t row_bytes, ct_device *device)
+     * }
+     */
+    public static FunctionDescriptor ct_host_copy_rows$descriptor() {
+        return ct_host_copy_rows.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t ct_host_copy_rows(void *to, int64_t to_bytes, const void *from, int64_t from_bytes, const int64_t *moves, int64_t num_rows, int64_t row_bytes, ct_device *device)
+     * }
+     */
+    public static MethodHandle ct_host_copy_rows$handle() {
+        return ct_host_copy_rows.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t ct_host_copy_rows(void *to, int64_t to_bytes, const void *from, int64_t from_bytes, const int64_t *moves, int64_t num_rows, int64_t row_bytes, ct_device *device)
+     * }
+     */
+    public static MemorySegment ct_host_copy_rows$address() {
+        return ct_host_copy_rows.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t ct_host_copy_rows(void *to, int64_t to_bytes, const void *from, int64_t from_bytes, const int64_t *moves, int64_t num_rows, int64_t row_bytes, ct_device *device)
+     * }
+     */
+    public static int ct_host_copy_rows(MemorySegment to, long to_bytes, MemorySegment from, long from_bytes, MemorySegment moves, long num_rows, long row_bytes, MemorySegment device) {
+        var mh$ = ct_host_copy_rows.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("ct_host_copy_rows", to, to_bytes, from, from_bytes, moves, num_rows, row_bytes, device);
+            }
+            return (int)mh$.invokeExact(to, to_bytes, from, from_bytes, moves, num_rows, row_bytes, device);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class ct_fill {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             CortadoNative.C_INT,

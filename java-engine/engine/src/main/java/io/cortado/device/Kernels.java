@@ -4,6 +4,7 @@ import static io.cortado.device.NativeException.check;
 import static io.cortado.device.NativeHandle.addressOrNull;
 
 import io.cortado.bindings.CortadoNative;
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,6 +54,32 @@ public final class Kernels {
                         numPairs,
                         blockBytes,
                         stream.address()));
+    }
+
+    /**
+     * Rows within host memory, copied when this returns: by the threads of the device where they
+     * are free, else by the caller's.
+     *
+     * @param moves int64[count][2]: to, from, in bytes
+     * @throws NativeException with {@link Status#INVALID} if a row lies outside
+     */
+    public static void copyHostRows(
+            MemorySegment to,
+            MemorySegment from,
+            MemorySegment moves,
+            long count,
+            long rowBytes,
+            Device device) {
+        check(
+                CortadoNative.ct_host_copy_rows(
+                        to,
+                        to.byteSize(),
+                        from,
+                        from.byteSize(),
+                        moves,
+                        count,
+                        rowBytes,
+                        device.address()));
     }
 
     /** Puts drawn tokens into the next step's ids; see {@code ct_feed_tokens}. */

@@ -39,6 +39,7 @@ public final class ExpertWorker implements ExchangeSteps, AutoCloseable {
     private final Parts results;
     private final Parts receive;
     private final Parts nothing;
+    private final RowMoves moves;
 
     /** Where the rows of a rank with attention begin; one more: how many there are. */
     private final int[] starts;
@@ -96,6 +97,7 @@ public final class ExpertWorker implements ExchangeSteps, AutoCloseable {
             }
             results = new Parts(link.transport().allocate(numSlots * rowBytes), size);
             nothing = new Parts(MemorySegment.NULL, size);
+            moves = new RowMoves(device, rowBytes, numSlots);
             stream = device.createImmediateStream();
             owned.push(stream::close);
             built = true;
@@ -254,6 +256,7 @@ public final class ExpertWorker implements ExchangeSteps, AutoCloseable {
             }
         }
         starts[attention] = total;
+        moves.copy(hostRows.host(), from);
         return total;
     }
 
@@ -282,8 +285,9 @@ public final class ExpertWorker implements ExchangeSteps, AutoCloseable {
         long idsAt = at + RemoteTokens.HEAD_BYTES;
         requireHere(from, idsAt, rank, layer, count * shape.topK());
         MemorySegment.copy(from, idsAt, hostIds.host(), start * idBytes, count * idBytes);
-        MemorySegment.copy(
-                from, idsAt + count * idBytes, hostRows.host(), start * rowBytes, count * rowBytes);
+        for (int row = 0; row < count; row++) {
+            moves.add((start + row) * rowBytes, idsAt + count * idBytes + row * rowBytes);
+        }
         return count;
     }
 
@@ -308,20 +312,20 @@ public final class ExpertWorker implements ExchangeSteps, AutoCloseable {
     /** Each rank's rows, in the order of its ids. */
     private void pack() {
         MemorySegment chosen = hostIds.host();
-        MemorySegment from = hostSlots.host();
         long at = 0;
         for (int rank = 0; rank < starts.length - 1; rank++) {
             long start = at;
             int end = starts[rank + 1] * shape.topK();
             for (int slot = starts[rank] * shape.topK(); slot < end; slot++) {
                 if (chosen.getAtIndex(ValueLayout.JAVA_INT, slot) != RemoteTokens.NONE) {
-                    MemorySegment.copy(from, slot * rowBytes, results.memory(), at, rowBytes);
+                    moves.add(at, slot * rowBytes);
                     at += rowBytes;
                 }
             }
             results.set(rank, start, at - start);
             results.fill(rank, at - start);
         }
+        moves.copy(results.memory(), hostSlots.host());
     }
 
     @Override

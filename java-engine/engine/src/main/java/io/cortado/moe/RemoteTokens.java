@@ -45,6 +45,7 @@ final class RemoteTokens implements AutoCloseable {
 
     private final Parts send;
     private final Parts receive;
+    private final RowMoves moves;
 
     /** By slot: the rank with experts that computes it, or NONE. */
     private final int[] owners;
@@ -94,6 +95,7 @@ final class RemoteTokens implements AutoCloseable {
         long sendBytes = sendBytes(link.ranks(), shape, dtype, maxTokens);
         send = new Parts(link.transport().allocate(sendBytes), size);
         receive = new Parts(Arena.ofAuto().allocate(numSlots * rowBytes, Long.BYTES), size);
+        moves = new RowMoves(device, rowBytes, numSlots);
         boolean built = false;
         try {
             boolean isReached = device.hostReachesMemory();
@@ -255,6 +257,7 @@ final class RemoteTokens implements AutoCloseable {
                 }
             }
         }
+        moves.copy(to, x);
     }
 
     private void pack(int token, int rank) {
@@ -270,7 +273,7 @@ final class RemoteTokens implements AutoCloseable {
             to.set(ValueLayout.JAVA_INT, idsAt + (long) j * Integer.BYTES, id);
         }
         long rowAt = start + (long) tokensOf[rank] * topK * Integer.BYTES + row * rowBytes;
-        MemorySegment.copy(x, token * rowBytes, to, rowAt, rowBytes);
+        moves.add(rowAt, token * rowBytes);
     }
 
     private void requireAll() {
@@ -285,15 +288,15 @@ final class RemoteTokens implements AutoCloseable {
     }
 
     private void unpack() {
-        MemorySegment to = slots.host();
         int end = numTokens * shape.topK();
         for (int slot = 0; slot < end; slot++) {
             int rank = owners[slot];
             if (rank != NONE) {
-                MemorySegment.copy(receive.memory(), cursors[rank], to, slot * rowBytes, rowBytes);
+                moves.add(slot * rowBytes, cursors[rank]);
                 cursors[rank] += rowBytes;
             }
         }
+        moves.copy(slots.host(), receive.memory());
     }
 
     @Override
