@@ -13,17 +13,6 @@
 
 namespace ct::gang {
 
-Descriptor::~Descriptor() {
-    if (file_ >= 0) ::close(file_);
-}
-
-Descriptor::Descriptor(Descriptor&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-    std::swap(file_, other.file_);
-    return *this;
-}
-
 Descriptor shared_file(const char* name, size_t bytes) {
     Descriptor made(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     const bool is_sealed = made.is_open() && ftruncate(made.file(), static_cast<off_t>(bytes)) == 0 &&

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "gang/descriptor.h"
+
 namespace ct::gang {
 
 // Where a process's shared file is. A process id and a descriptor alone are not enough: the process may have ended, and
@@ -42,24 +44,6 @@ private:
 
     unsigned char* start_ = nullptr;
     size_t bytes_ = 0;
-};
-
-// A file descriptor that is closed. Movable.
-class Descriptor {
-public:
-    Descriptor() = default;
-    explicit Descriptor(int file) : file_(file) {}
-    ~Descriptor();
-    Descriptor(Descriptor&& other) noexcept;
-    Descriptor& operator=(Descriptor&& other) noexcept;
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    int file() const { return file_; }  // -1: none
-    bool is_open() const { return file_ >= 0; }
-
-private:
-    int file_ = -1;
 };
 
 // A new file of so many bytes that never becomes shorter, where an access would be a fault. Not open: not permitted.
