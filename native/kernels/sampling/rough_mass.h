@@ -14,13 +14,31 @@ namespace {
 
 constexpr int64_t kChunkVecs = kChunk / kLanes;
 
-// 2^n * p, where z = n + 1.5 * 2^23 as a float32 and p in (1/2, 2); and the float32 whose bits are a whole number.
+// 2^n * p, where z = n + 1.5 * 2^23 as a float32 and p in (1/2, 2); the float32 whose bits are a whole number; a * b + c
+// rounded once; and sums of float32 in double.
 #if defined(__AVX512F__)
 inline Vec times_power(Vec p, Vec z) {
     return {_mm512_castsi512_ps(
         _mm512_add_epi32(_mm512_castps_si512(p.v), _mm512_slli_epi32(_mm512_castps_si512(z.v), 23)))};
 }
 inline Vec float_of_bits(Vec bits) { return {_mm512_castsi512_ps(_mm512_cvtps_epi32(bits.v))}; }
+inline Vec fused(Vec a, Vec b, Vec c) { return fma(a, b, c); }
+class WideSum {
+public:
+    void add(Vec a) {
+        low_ = _mm512_add_pd(low_, _mm512_cvtps_pd(_mm512_castps512_ps256(a.v)));
+        high_ = _mm512_add_pd(high_, _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1)));
+    }
+    void scale(double by) {
+        low_ = _mm512_mul_pd(low_, _mm512_set1_pd(by));
+        high_ = _mm512_mul_pd(high_, _mm512_set1_pd(by));
+    }
+    double total() const { return _mm512_reduce_add_pd(_mm512_add_pd(low_, high_)); }
+
+private:
+    __m512d low_ = _mm512_setzero_pd();
+    __m512d high_ = _mm512_setzero_pd();
+};
 inline void load_pair(Vec& a, Vec& b, const bf16* at) {
     const __m512i both = _mm512_loadu_si512(at);
     a.v = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
@@ -32,6 +50,27 @@ inline Vec times_power(Vec p, Vec z) {
         _mm256_add_epi32(_mm256_castps_si256(p.v), _mm256_slli_epi32(_mm256_castps_si256(z.v), 23)))};
 }
 inline Vec float_of_bits(Vec bits) { return {_mm256_castsi256_ps(_mm256_cvtps_epi32(bits.v))}; }
+inline Vec fused(Vec a, Vec b, Vec c) { return fma(a, b, c); }
+class WideSum {
+public:
+    void add(Vec a) {
+        low_ = _mm256_add_pd(low_, _mm256_cvtps_pd(_mm256_castps256_ps128(a.v)));
+        high_ = _mm256_add_pd(high_, _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1)));
+    }
+    void scale(double by) {
+        low_ = _mm256_mul_pd(low_, _mm256_set1_pd(by));
+        high_ = _mm256_mul_pd(high_, _mm256_set1_pd(by));
+    }
+    double total() const {
+        alignas(32) double lanes[4];
+        _mm256_store_pd(lanes, _mm256_add_pd(low_, high_));
+        return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+    }
+
+private:
+    __m256d low_ = _mm256_setzero_pd();
+    __m256d high_ = _mm256_setzero_pd();
+};
 inline void load_pair(Vec& a, Vec& b, const bf16* at) {
     const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
     a.v = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
@@ -40,6 +79,18 @@ inline void load_pair(Vec& a, Vec& b, const bf16* at) {
 #else
 inline Vec times_power(Vec p, Vec z) { return {bits_float(float_bits(p.v) + (float_bits(z.v) << 23))}; }
 inline Vec float_of_bits(Vec bits) { return {bits.v < 0x1p31f ? bits_float(static_cast<uint32_t>(bits.v)) : 0.0f}; }
+inline Vec fused(Vec a, Vec b, Vec c) {
+    return {static_cast<float>(static_cast<double>(a.v) * static_cast<double>(b.v) + static_cast<double>(c.v))};
+}
+class WideSum {
+public:
+    void add(Vec a) { sum_ += static_cast<double>(a.v); }
+    void scale(double by) { sum_ *= by; }
+    double total() const { return sum_; }
+
+private:
+    double sum_ = 0;
+};
 inline void load_pair(Vec& a, Vec& b, const bf16* at) {
     a = load(at);
     b = load(at + 1);
@@ -76,12 +127,15 @@ inline void store_largest(float* at, const Vec (&of)[4]) {
 #endif
 }
 
-// 2^t by a float32 whose exponent and fraction are t: (1 + f) / 2^f times too much, at most kLooseExcess.
+// 2^(v * rate - at) by a float32 whose exponent and fraction are that: (1 + f) / 2^f times too much, at most kLooseExcess.
 class LooseWeigh {
 public:
-    void begin_at(float from, double rate) {
+    // Gives `at`, so that a logit of `from` weighs 1.
+    double begin_at(float from, double rate) {
+        const double at = static_cast<double>(from) * rate;
         rate_ = broadcast(static_cast<float>(rate * 0x1p23));
-        base_ = broadcast(static_cast<float>((127 - static_cast<double>(from) * rate) * 0x1p23));
+        base_ = broadcast(static_cast<float>((127 - at) * 0x1p23));
+        return at;
     }
     Vec operator()(Vec v) const { return float_of_bits(max(fma(v, rate_, base_), broadcast(0))); }
 
@@ -90,17 +144,23 @@ private:
     Vec base_ = broadcast(0);
 };
 
-// 2^t by a polynomial over [-1/2, 1/2] that is right to 7.5e-8, and with its roundings to 3e-7.
+// 2^(v * rate - at) at the float32 that is next to the rate, by a polynomial over [-1/2, 1/2] that is right to 7.5e-8, and
+// with its roundings to 2.4e-7. As `at` is whole, v * rate goes in exactly, less the whole number that is next to it.
 class TightWeigh {
 public:
-    void begin_at(float from, double rate) {
-        rate_ = broadcast(static_cast<float>(rate));
-        from_ = broadcast(from);
+    // Gives `at`, so that a logit of `from` weighs about 1.
+    double begin_at(float from, double rate) {
+        const auto rounded = static_cast<float>(rate);
+        const double at = std::nearbyint(static_cast<double>(from) * static_cast<double>(rounded));
+        rate_ = broadcast(rounded);
+        least_ = broadcast(static_cast<float>(static_cast<double>(from) - kDeepest / rate));
+        shift_ = broadcast(static_cast<float>(0x1.8p23 - at));
+        return at;
     }
     Vec operator()(Vec v) const {
-        const Vec t = max((v - from_) * rate_, broadcast(-126));
-        const Vec z = t + broadcast(0x1.8p23f);
-        const Vec f = t - (z - broadcast(0x1.8p23f));
+        v = max(v, least_);
+        const Vec z = fused(v, rate_, shift_);
+        const Vec f = fused(v, rate_, shift_ - z);
         Vec p = broadcast(0.00132764725f);
         p = fma(p, f, broadcast(0.00967554189f));
         p = fma(p, f, broadcast(0.0555071309f));
@@ -111,8 +171,10 @@ public:
     }
 
 private:
+    static constexpr double kDeepest = 120;  // doublings; what is deeper weighs as if it were not
     Vec rate_ = broadcast(0);
-    Vec from_ = broadcast(0);
+    Vec least_ = broadcast(0);
+    Vec shift_ = broadcast(0);
 };
 
 // A row, four chunks at a time. kExpects: what stands before a token is summed up as well.
@@ -128,14 +190,13 @@ public:
         Vec best[4];
         Vec all = broadcast(0);
         for (int64_t i = 0; i < 4; ++i) add_chunk(&best[i], &all, logits + i * kChunk, chunk + i);
-        fold();
         store_largest(maxima, best);
         // A sum with a NaN or with both infinities is a NaN; finite logits may add up to infinities too.
         if (not_less(all, all) == (1u << kLanes) - 1) return;
         for (int64_t i = 0; i < 4; ++i) maxima[i] = largest_number(logits + i * kChunk);
     }
 
-    RoughMass mass() const { return {is_known_ ? sum_ : 0, from_, above_sum_}; }
+    RoughMass mass() const { return {is_known_ ? weights_.total() : 0, at_, above_.total()}; }
 
 private:
     template <typename T>
@@ -155,11 +216,17 @@ private:
         *all = *all + (even + odd);
         if (not_less(limit_, *best) != (1u << kLanes) - 1) rise_to(largest(*best));
         if (not_less(*best, floor_) == 0) return;
-        // In pairs, so that a weight goes through few sums: log2(kChunk) here and at the end, two between.
         if (kExpects && not_less(*best, broadcast(expected_)) != 0) return add_both(v, chunk);
 #pragma GCC unroll 8
         for (int64_t i = 0; i < kChunkVecs; ++i) v[i] = weigh_(v[i]);
-        weights_ = weights_ + sum_in_pairs<kChunkVecs>(v);
+        add_up(weights_, v);
+    }
+
+    // In pairs, so that a weight goes through few sums of float32.
+    [[gnu::always_inline]] static void add_up(WideSum& sum, Vec* v) {
+        constexpr int64_t kPaired = kChunkVecs < 8 ? kChunkVecs : 8;
+#pragma GCC unroll 8
+        for (int64_t i = 0; i < kChunkVecs; i += kPaired) sum.add(sum_in_pairs<kPaired>(v + i));
     }
 
     [[gnu::always_inline]] void add_both(Vec* v, int64_t chunk) {
@@ -171,30 +238,21 @@ private:
             before[i] = where_not_less(weight, v[i], least);
             v[i] = weight;
         }
-        weights_ = weights_ + sum_in_pairs<kChunkVecs>(v);
-        above_ = above_ + sum_in_pairs<kChunkVecs>(before);
-    }
-
-    void fold() {
-        sum_ += static_cast<double>(sum(weights_));
-        weights_ = broadcast(0);
-        if (!kExpects) return;
-        above_sum_ += static_cast<double>(sum(above_));
-        above_ = broadcast(0);
+        add_up(weights_, v);
+        add_up(above_, before);
     }
 
     [[gnu::noinline]] void rise_to(float largest_logit) {
         if (!(largest_logit >= -FLT_MAX && largest_logit <= FLT_MAX)) return;
-        const double depth = static_cast<double>(from_) - static_cast<double>(largest_logit);
-        fold();
-        sum_ *= std::exp2(depth * rate_);
-        above_sum_ *= std::exp2(depth * rate_);
-        from_ = largest_logit;
-        weigh_.begin_at(from_, rate_);
+        const auto from = static_cast<double>(largest_logit);
+        const double at = weigh_.begin_at(largest_logit, rate_);
+        weights_.scale(std::exp2(at_ - at));
+        above_.scale(std::exp2(at_ - at));
+        at_ = at;
         // Half a doubling is for the limit's own rounding.
-        limit_ = broadcast(static_cast<float>(static_cast<double>(from_) + (kRoughReach - 0.5) / rate_));
-        floor_ = broadcast(static_cast<float>(static_cast<double>(from_) - kRoughDepth / rate_));
-        is_known_ = is_known_ && std::fabs(static_cast<double>(from_) * rate_) < kRoughLargest;
+        limit_ = broadcast(static_cast<float>(from + (kRoughReach - 0.5) / rate_));
+        floor_ = broadcast(static_cast<float>(from - kRoughDepth / rate_));
+        is_known_ = is_known_ && std::fabs(from * rate_) < kRoughLargest;
     }
 
     template <typename T>
@@ -211,12 +269,9 @@ private:
     const double rate_;
     const int64_t expected_chunk_;
     const float expected_;
-    double sum_ = 0;
-    double above_sum_ = 0;
-    float from_ = -__builtin_inff();
+    double at_ = -__builtin_inf();
     bool is_known_ = true;
-    Vec weights_ = broadcast(0);
-    Vec above_ = broadcast(0);
+    WideSum weights_, above_;
     Vec limit_ = broadcast(-__builtin_inff());
     Vec floor_ = broadcast(-__builtin_inff());
     Weigh weigh_;

@@ -28,15 +28,14 @@ struct Buckets {
     }
 };
 
-// What a row weighs, about: sum * 2^(62 - id_bits) at a top of `from`, which no logit is further than kRoughReach above, in
-// doublings of the weight.
+// What a row weighs, about: the sum of 2^(logit * rate - at).
 struct RoughMass {
     double sum;
-    float from;
+    double at;
     double above;  // of the sum what stands before a token: the larger logits, and of equal ones those of smaller ids
 };
-inline constexpr double kRoughReach = 8;
-inline constexpr double kRoughDepth = 40;  // and chunks that reach no further below it are not weighed
+inline constexpr double kRoughReach = 8;   // doublings of the weight that a logit may stand above where a weight is 1
+inline constexpr double kRoughDepth = 40;  // chunks that reach no further below that are not weighed
 inline constexpr double kRoughLargest =
     4096;  // logits that are more doublings from 0 are not weighed roughly: sum is 0
 
