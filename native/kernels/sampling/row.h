@@ -43,6 +43,16 @@ struct MassBounds {
     uint64_t low, high;
 };
 
+// Of all logits, and of those above one.
+struct Masses {
+    uint64_t all, above;
+};
+
+// Logits between which a token is likely to stand that a mass is reached by. high FLT_MAX: from low on.
+struct Band {
+    float low, high;
+};
+
 // A token of which it will be asked whether it is drawn, or how probable it is; id -1: none.
 struct Expected {
     int64_t id;
@@ -68,6 +78,9 @@ struct SamplingPasses {
     // The sum of the weights of the logits in [low, high], of which low has to weigh something.
     uint64_t (*mass)(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low,
                      float high);
+    // The same of all logits, and of those above `split`; FLT_MAX: none are.
+    Masses (*masses)(const void* logits, int32_t dtype, const float* maxima, int64_t n, const Weigher& weigher,
+                     float split);
     // Adds the weight of every key to the mass of its bucket.
     void (*add_masses)(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
                        const Buckets& buckets);
@@ -95,6 +108,7 @@ extern const SamplingPasses kSamplingAvx512;
 // A thread's memory for one row, in its scratch.
 struct RowMemory {
     uint64_t* keys;    // one a token
+    uint64_t* inside;  // the same: those of one bucket
     uint64_t* masses;  // one a bucket
     float* values;     // one a token: bans, bias and penalties in it
     float* allowed;    // the same: bans only, where both are needed
@@ -137,6 +151,7 @@ public:
     // With less mass than the target where all that is kept has less.
     Reached key_at_mass(uint64_t target);
     Reached key_at_share(double share, uint64_t whole);
+    uint64_t token_at_share(double share);
     // Whether the token that was expected is the one that reaches a share of the row; false: it is not, or it is not sure.
     bool surely_reaches(double share);
     // Of a chain in which nothing comes after a top-p, and the row's mass is known about.
@@ -173,6 +188,10 @@ private:
     bool is_list() const { return listed_ >= 0; }
     bool reports_raw() const { return (p_.flags & CT_SAMPLE_LOGPROBS) != 0 && (p_.flags & CT_SAMPLE_PROCESSED) == 0; }
     Weigher weigher() const { return {static_cast<double>(top), kLog2E / temperature, code.id_bits}; }
+    bool has_all() const {
+        const KeyRange all = whole_range(code);
+        return range.low == all.low && range.high == all.high;
+    }
     float low_logit() const { return code.logit(range.low); }
     float high_logit() const { return range.high == UINT64_MAX ? FLT_MAX : code.logit(range.high); }
     const int32_t* slot() const { return a_.state + p_.state_slot * slot_words(n_); }
@@ -196,8 +215,15 @@ private:
     MassBounds bounds_of(double sum) const;
     MassBounds above_expected() const;
     MassBounds target_bounds(double share);
+    Reached surely_reached(const Reached& reached, double share, const MassBounds& target);
     void widen();
     float logit_of(int64_t id) const { return halves_ ? to_float(halves_[id]) : values_[id]; }
+    const void* logits_there() const { return halves_ ? static_cast<const void*>(halves_) : values_; }
+    int32_t dtype_there() const { return halves_ ? CT_BF16 : CT_F32; }
+
+    // row_draw.cpp
+    Band likely_band(uint64_t target);
+    uint64_t key_in_band(double share, const Band& band);
 
     // row.cpp
     template <typename Body>
@@ -208,7 +234,8 @@ private:
     int64_t ties_outside(int64_t* below) const;
 
     // row_mass.cpp
-    float bound_of_mass(uint64_t target) const;
+    Masses masses_of_all(float split) const;
+    Reached key_from(uint64_t target, float low);
     void fill_buckets(int64_t size, double center, double deepest);
     int bucket_of(uint64_t target, uint64_t* above) const;
     KeyRange keys_of(int bucket) const;
@@ -310,6 +337,8 @@ void Row::each_band(int64_t begin, int64_t end, const Body& body) {
         begin = to;
     }
 }
+
+inline constexpr double kWeighty = 44;  // nats: what is deeper weighs nothing
 
 // A bound that at least `count` of the logits reach; -FLT_MAX (every logit but -inf) where the maxima cannot tell.
 float bound_of(const float* maxima, float* spare, int64_t chunks, int64_t count);

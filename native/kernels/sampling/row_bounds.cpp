@@ -67,9 +67,7 @@ void Row::widen() {
 }
 
 bool Row::is_rough() const {
-    const KeyRange all = whole_range(code);
-    return known_mass_ == 0 && !is_list() && rough_.sum > 0 && rough_temperature_ == temperature &&
-           range.low == all.low && range.high == all.high;
+    return known_mass_ == 0 && !is_list() && rough_.sum > 0 && rough_temperature_ == temperature && has_all();
 }
 
 // Of a sum of rough weights: what the exact ones are, all told.
@@ -97,8 +95,7 @@ MassBounds Row::mass_bounds(Look look) {
     }
     const Weigher w = weigher();
     if (look == Look::kTight && look_ == Look::kLoose) {
-        const void* logits = halves_ ? static_cast<const void*>(halves_) : values_;
-        rough_ = passes_.rough_mass(m_.maxima, logits, halves_ ? CT_BF16 : CT_F32, true, n_, w.rate, {-1, 0});
+        rough_ = passes_.rough_mass(m_.maxima, logits_there(), dtype_there(), true, n_, w.rate, {-1, 0});
         look_ = Look::kTight;
     }
     const MassBounds bounds = bounds_of(rough_.sum);
@@ -121,9 +118,12 @@ MassBounds Row::target_bounds(double share) {
 
 Reached Row::key_at_share(double share, uint64_t) {
     const MassBounds target = target_bounds(share);
-    // The exact target lies between both. Where the token that reaches the one is the one that reaches the other, it is
-    // the exact one's too.
-    const Reached reached = key_at_mass(target.high);
+    return surely_reached(key_at_mass(target.high), share, target);
+}
+
+// The exact target lies between both. Where the token that reaches the higher is the one that reaches the lower, it is the
+// exact one's too.
+Reached Row::surely_reached(const Reached& reached, double share, const MassBounds& target) {
     const bool is_sure = reached.mass >= target.high && reached.mass - weight_of(reached.key) < target.low;
     if (target.low == target.high || is_sure) return reached;
     const uint64_t exact = mass();

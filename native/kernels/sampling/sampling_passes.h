@@ -49,14 +49,10 @@ float largest_of(const float* values, int64_t n) {
     return found;
 }
 
-// kWhole: what lies outside low and high weighs nothing in any case.
-template <bool kWhole>
-uint64_t mass_of(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
+uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
     const WeightLanes lanes(weigher);
     auto sum = WeightLanes::zero();
-    auto add = [&](const float* at) {
-        sum = kWhole ? WeightLanes::add(sum, lanes.weights(at)) : lanes.add_in(sum, at, low, high);
-    };
+    auto add = [&](const float* at) { sum = lanes.add_in(sum, at, low, high); };
     for (int64_t begin = 0; begin < n; begin += kChunk) {
         if (maxima[begin / kChunk] < low) continue;
         const int64_t end = n - begin < kChunk ? n : begin + kChunk;
@@ -71,10 +67,41 @@ uint64_t mass_of(const float* logits, const float* maxima, int64_t n, const Weig
     return WeightLanes::total(sum);
 }
 
-uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
-    const bool whole = low <= least_weighty(weigher) && high == FLT_MAX;
-    return whole ? mass_of<true>(logits, maxima, n, weigher, low, high)
-                 : mass_of<false>(logits, maxima, n, weigher, low, high);
+template <bool kSplits, typename T>
+Masses masses_of(const T* logits, const float* maxima, int64_t n, const Weigher& weigher, float split) {
+    const WeightLanes lanes(weigher);
+    const float least = least_weighty(weigher);
+    auto all = WeightLanes::zero();
+    auto above = WeightLanes::zero();
+    auto add = [&](Vec v) {
+        const auto weights = lanes.weights(v);
+        all = WeightLanes::add(all, weights);
+        if constexpr (kSplits) above = WeightLanes::add(above, WeightLanes::where_greater(weights, v, split));
+    };
+    for (int64_t begin = 0; begin < n; begin += kChunk) {
+        if (maxima[begin / kChunk] < least) continue;
+        const int64_t end = n - begin < kChunk ? n : begin + kChunk;
+        int64_t i = begin;
+        for (; i + kLanes <= end; i += kLanes) add(load(logits + i));
+        if (i < end) {
+            float rest[kLanes];
+            for (int64_t j = 0; j < kLanes; ++j) rest[j] = i + j < end ? to_float(logits[i + j]) : -kInfinity;
+            add(load(rest));
+        }
+    }
+    return {WeightLanes::total(all), WeightLanes::total(above)};
+}
+
+template <typename T>
+Masses masses_of(const void* logits, const float* maxima, int64_t n, const Weigher& weigher, float split) {
+    const auto* at = static_cast<const T*>(logits);
+    return split == FLT_MAX ? masses_of<false>(at, maxima, n, weigher, split)
+                            : masses_of<true>(at, maxima, n, weigher, split);
+}
+
+Masses masses(const void* logits, int32_t dtype, const float* maxima, int64_t n, const Weigher& weigher, float split) {
+    return dtype == CT_BF16 ? masses_of<bf16>(logits, maxima, n, weigher, split)
+                            : masses_of<float>(logits, maxima, n, weigher, split);
 }
 
 int64_t count(const float* logits, const float* maxima, int64_t begin, int64_t end, float low, float high) {
@@ -427,9 +454,9 @@ uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Wei
 
 #endif
 
-constexpr SamplingPasses kPasses{
-    chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, mass,         add_masses, count,
-    gather,       gather_bf16,       mask,       begin_rest, subtract_rest};
+constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, rough_mass,   largest_of, mass,
+                                 masses,       add_masses,        count,        gather,     gather_bf16,
+                                 mask,         begin_rest,        subtract_rest};
 
 }  // namespace
 }  // namespace ct
