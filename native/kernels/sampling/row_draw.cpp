@@ -13,17 +13,18 @@ namespace {
 
 constexpr int kEdges = 256;        // steps of depth below the top
 constexpr int64_t kRun = 16;       // sampled tokens that stand side by side
-constexpr int64_t kRuns = 256;     // of a row
+constexpr int64_t kRuns = 128;     // of a row
 constexpr double kDeviations = 4;  // that a sample may be off
 
-// How many logits stand at each depth.
+// How many logits stand at each depth, and how many deeper.
 struct Depths {
-    double top, scale;
-    int32_t count[kEdges] = {};
+    float top, scale;
+    int32_t count[kEdges + 1] = {};
 
     void add(float logit) {
-        const double edge = (top - static_cast<double>(logit)) * scale;
-        if (edge >= 0 && edge < kEdges) ++count[static_cast<int>(edge)];
+        const float edge = (top - logit) * scale;
+        const float bounded = edge < kEdges ? edge : kEdges;
+        ++count[bounded > 0 ? static_cast<int>(bounded) : 0];
     }
 };
 
@@ -66,10 +67,10 @@ Band Row::likely_band(uint64_t target) {
     const double highest = static_cast<double>(top);
     const double scale = kEdges / std::min(highest - lowest, kWeighty * temperature);
     const double step = std::exp(-1 / (scale * temperature));
-    if (!(scale > 0 && scale < DBL_MAX && step > 0)) return {-FLT_MAX, FLT_MAX};
-    Depths largest{highest, scale};
+    if (!(scale > 0x1p-60 && scale < 0x1p60 && step > 0)) return {-FLT_MAX, FLT_MAX};
+    Depths largest{top, static_cast<float>(scale)};
     for (int64_t i = 0; i < chunks_; ++i) largest.add(maxima_[i]);
-    Depths sample{highest, scale};
+    Depths sample{top, static_cast<float>(scale)};
     const int64_t runs = std::min(kRuns, n_ / kRun);
     for (int64_t run = 0; run < runs; ++run) {
         const int64_t begin = run * n_ / runs;
@@ -81,7 +82,8 @@ Band Row::likely_band(uint64_t target) {
     const Edges around = edges_around(sample, each, whole - wanted, step);
     const int enough = reaching_edge(largest, wanted, step);
     auto logit_at = [&](int edge) { return least_float(highest - edge / scale, top); };
-    return {logit_at(std::min(around.low, enough)), around.high == 0 || enough <= around.high ? FLT_MAX : logit_at(around.high)};
+    return {logit_at(std::min(around.low, enough)),
+            around.high == 0 || enough <= around.high ? FLT_MAX : logit_at(around.high)};
 }
 
 // Of a row that has all its tokens, by its exact mass. 0: it does not stand in the band.

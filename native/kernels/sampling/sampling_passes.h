@@ -125,36 +125,37 @@ constexpr int64_t kPiece = 16 * kChunk;
 struct Found {
     alignas(64) float logits[kPiece + kLanes];
     alignas(64) int32_t ids[kPiece + kLanes];
-    int64_t size;
 };
 
 #if defined(__AVX512F__)
 
-// Those of [low, high] of a chunk of n logits: no branch on which they are.
+// Those of [low, high] of a chunk of n logits, behind `size` others: no branch on which they are. Returns their number.
 template <typename T>
-void find_in_chunk(Found& found, const T* logits, int64_t begin, int64_t n, float low, float high) {
+int64_t find_in_chunk(Found& found, int64_t size, const T* logits, int64_t begin, int64_t n, float low, float high) {
     const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    for (int64_t i = 0; i < n; i += kLanes) {
-        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
-        const __m512 v = load_lanes(logits + begin + i, n - i < kLanes ? n - i : kLanes).v;
-        const __mmask16 in = _mm512_mask_cmp_ps_mask(_mm512_mask_cmp_ps_mask(there, v, broadcast(low).v, _CMP_GE_OQ), v,
-                                                     broadcast(high).v, _CMP_LE_OQ);
+    auto find = [&](Vec v, int64_t i, __mmask16 there) {
+        const __mmask16 in = _mm512_mask_cmp_ps_mask(_mm512_mask_cmp_ps_mask(there, v.v, broadcast(low).v, _CMP_GE_OQ),
+                                                     v.v, broadcast(high).v, _CMP_LE_OQ);
         const __m512i id = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(begin + i)), steps);
-        _mm512_storeu_ps(found.logits + found.size, _mm512_maskz_compress_ps(in, v));
-        _mm512_storeu_si512(found.ids + found.size, _mm512_maskz_compress_epi32(in, id));
-        found.size += __builtin_popcount(in);
-    }
+        _mm512_storeu_ps(found.logits + size, _mm512_maskz_compress_ps(in, v.v));
+        _mm512_storeu_si512(found.ids + size, _mm512_maskz_compress_epi32(in, id));
+        size += __builtin_popcount(in);
+    };
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) find(load(logits + begin + i), i, first_lanes(kLanes));
+    if (i < n) find(load(logits + begin + i, n - i), i, first_lanes(n - i));
+    return size;
 }
 
-void write_keys(uint64_t* keys, const Found& found, const KeyCode& code) {
+void write_keys(uint64_t* keys, const Found& found, int64_t size, const KeyCode& code) {
     const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
-    for (int64_t i = 0; i < found.size; i += 8) {
+    for (int64_t i = 0; i < size; i += 8) {
         const __m256i bits = _mm256_castps_si256(_mm256_add_ps(_mm256_load_ps(found.logits + i), _mm256_setzero_ps()));
         const __m256i flips = _mm256_or_si256(_mm256_srai_epi32(bits, 31), _mm256_set1_epi32(INT32_MIN));
         const __m512i ordered = _mm512_cvtepu32_epi64(_mm256_xor_si256(bits, flips));
         const __m512i id = _mm512_cvtepu32_epi64(_mm256_load_si256(reinterpret_cast<const __m256i*>(found.ids + i)));
         const __m512i places = _mm512_sub_epi64(_mm512_set1_epi64(code.size - 1), id);
-        const int64_t there = found.size - i < 8 ? found.size - i : 8;
+        const int64_t there = size - i < 8 ? size - i : 8;
         _mm512_mask_storeu_epi64(keys + i, static_cast<__mmask8>(first_lanes(there)),
                                  _mm512_or_si512(_mm512_sll_epi64(ordered, id_bits), places));
     }
@@ -190,7 +191,7 @@ constexpr BitNumbers kBitNumbers;
 
 // As with AVX-512, which has the instruction that brings some lanes to the front.
 template <typename T>
-void find_in_chunk(Found& found, const T* logits, int64_t begin, int64_t n, float low, float high) {
+int64_t find_in_chunk(Found& found, int64_t size, const T* logits, int64_t begin, int64_t n, float low, float high) {
     const __m256i steps = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
@@ -200,23 +201,23 @@ void find_in_chunk(Found& found, const T* logits, int64_t begin, int64_t n, floa
         const auto in = static_cast<uint32_t>(_mm256_movemask_ps(is_in));
         const __m256i to_front = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(kBitNumbers.of[in])));
         const __m256i id = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int32_t>(begin + i)), steps);
-        _mm256_storeu_ps(found.logits + found.size, _mm256_permutevar8x32_ps(v.v, to_front));
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(found.ids + found.size),
-                            _mm256_permutevar8x32_epi32(id, to_front));
-        found.size += __builtin_popcount(in);
+        _mm256_storeu_ps(found.logits + size, _mm256_permutevar8x32_ps(v.v, to_front));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(found.ids + size), _mm256_permutevar8x32_epi32(id, to_front));
+        size += __builtin_popcount(in);
     }
     for (; i < n; ++i) {
         const float logit = to_float(logits[begin + i]);
-        found.logits[found.size] = logit;
-        found.ids[found.size] = static_cast<int32_t>(begin + i);
-        found.size += logit >= low && logit <= high;
+        found.logits[size] = logit;
+        found.ids[size] = static_cast<int32_t>(begin + i);
+        size += logit >= low && logit <= high;
     }
+    return size;
 }
 
-void write_keys(uint64_t* keys, const Found& found, const KeyCode& code) {
+void write_keys(uint64_t* keys, const Found& found, int64_t size, const KeyCode& code) {
     const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
     int64_t i = 0;
-    for (; i + 4 <= found.size; i += 4) {
+    for (; i + 4 <= size; i += 4) {
         const __m128i bits = _mm_castps_si128(_mm_add_ps(_mm_load_ps(found.logits + i), _mm_setzero_ps()));
         const __m128i flips = _mm_or_si128(_mm_srai_epi32(bits, 31), _mm_set1_epi32(INT32_MIN));
         const __m256i ordered = _mm256_cvtepu32_epi64(_mm_xor_si128(bits, flips));
@@ -225,23 +226,24 @@ void write_keys(uint64_t* keys, const Found& found, const KeyCode& code) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(keys + i),
                             _mm256_or_si256(_mm256_sll_epi64(ordered, id_bits), places));
     }
-    for (; i < found.size; ++i) keys[i] = code.key(found.logits[i], found.ids[i]);
+    for (; i < size; ++i) keys[i] = code.key(found.logits[i], found.ids[i]);
 }
 
 #else
 
 template <typename T>
-void find_in_chunk(Found& found, const T* logits, int64_t begin, int64_t n, float low, float high) {
+int64_t find_in_chunk(Found& found, int64_t size, const T* logits, int64_t begin, int64_t n, float low, float high) {
     for (int64_t i = begin; i < begin + n; ++i) {
         const float logit = to_float(logits[i]);
-        found.logits[found.size] = logit;
-        found.ids[found.size] = static_cast<int32_t>(i);
-        found.size += logit >= low && logit <= high;
+        found.logits[size] = logit;
+        found.ids[size] = static_cast<int32_t>(i);
+        size += logit >= low && logit <= high;
     }
+    return size;
 }
 
-void write_keys(uint64_t* keys, const Found& found, const KeyCode& code) {
-    for (int64_t i = 0; i < found.size; ++i) keys[i] = code.key(found.logits[i], found.ids[i]);
+void write_keys(uint64_t* keys, const Found& found, int64_t size, const KeyCode& code) {
+    for (int64_t i = 0; i < size; ++i) keys[i] = code.key(found.logits[i], found.ids[i]);
 }
 
 #endif
@@ -278,13 +280,13 @@ int64_t gather_of(uint64_t* keys, const T* logits, const float* maxima, int64_t 
     int64_t size = 0;
     for (int64_t piece = 0; piece < n; piece += kPiece) {
         const int64_t end = n - piece < kPiece ? n : piece + kPiece;
-        found.size = 0;
+        int64_t more = 0;
         for (int64_t begin = piece; begin < end; begin += kChunk) {
             if (maxima[begin / kChunk] < low) continue;
-            find_in_chunk(found, logits, begin, end - begin < kChunk ? end - begin : kChunk, low, high);
+            more = find_in_chunk(found, more, logits, begin, end - begin < kChunk ? end - begin : kChunk, low, high);
         }
-        write_keys(keys + size, found, code);
-        size += found.size;
+        write_keys(keys + size, found, more, code);
+        size += more;
     }
     return size;
 }
