@@ -14,13 +14,9 @@ namespace {
 
 constexpr int64_t kChunkVecs = kChunk / kLanes;
 
-// 2^n * p, where z = n + 1.5 * 2^23 as a float32 and p in (1/2, 2); the float32 whose bits are a whole number; a * b + c
-// rounded once; and sums of float32 in double.
+// The float32 whose bits are a whole number; a * b + c rounded once; sums of float32 in double; and 2^n * p, where
+// z = n + 1.5 * 2^23 as a float32 and p in (1/2, 2).
 #if defined(__AVX512F__)
-inline Vec times_power(Vec p, Vec z) {
-    return {_mm512_castsi512_ps(
-        _mm512_add_epi32(_mm512_castps_si512(p.v), _mm512_slli_epi32(_mm512_castps_si512(z.v), 23)))};
-}
 inline Vec float_of_bits(Vec bits) { return {_mm512_castsi512_ps(_mm512_cvtps_epi32(bits.v))}; }
 inline Vec fused(Vec a, Vec b, Vec c) { return fma(a, b, c); }
 class WideSum {
@@ -122,6 +118,18 @@ inline void store_largest(float* at, const Vec (&of)[4]) {
     const __m256 second = halves(of[2], of[3]);
     const __m256 all = _mm256_max_ps(_mm256_shuffle_ps(first, second, 0x44), _mm256_shuffle_ps(first, second, 0xee));
     _mm_storeu_ps(at, _mm_max_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1)));
+#elif defined(__AVX512F__)
+    // Quarters of two side by side, then of all four.
+    auto halves = [](Vec a, Vec b) {
+        return _mm512_max_ps(_mm512_shuffle_f32x4(a.v, b.v, 0x44), _mm512_shuffle_f32x4(a.v, b.v, 0xee));
+    };
+    const __m512 first = halves(of[0], of[1]);
+    const __m512 second = halves(of[2], of[3]);
+    __m512 all = _mm512_max_ps(_mm512_shuffle_f32x4(first, second, 0x88), _mm512_shuffle_f32x4(first, second, 0xdd));
+    all = _mm512_max_ps(all, _mm512_permute_ps(all, 0x4e));
+    all = _mm512_max_ps(all, _mm512_permute_ps(all, 0xb1));
+    const __m512i quarters = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+    _mm_storeu_ps(at, _mm512_castps512_ps128(_mm512_permutexvar_ps(quarters, all)));
 #else
     for (int i = 0; i < 4; ++i) at[i] = largest(of[i]);
 #endif
@@ -144,23 +152,38 @@ private:
     Vec base_ = broadcast(0);
 };
 
-// 2^(v * rate - at) at the float32 that is next to the rate, by a polynomial over [-1/2, 1/2] that is right to 7.5e-8, and
-// with its roundings to 2.4e-7. As `at` is whole, v * rate goes in exactly, less the whole number that is next to it.
-class TightWeigh {
+// 2^(n + f) where z = n + f + kMagic as a float32, and f is what z has left out; with all roundings right to 2.4e-7.
+#if defined(__AVX512F__)
+// z is right to 1/32. A step of the table lacks what its number, the low bits of z, adds to the exponent below n.
+class TightPower {
 public:
-    // Gives `at`, so that a logit of `from` weighs about 1.
-    double begin_at(float from, double rate) {
-        const auto rounded = static_cast<float>(rate);
-        const double at = std::nearbyint(static_cast<double>(from) * static_cast<double>(rounded));
-        rate_ = broadcast(rounded);
-        least_ = broadcast(static_cast<float>(static_cast<double>(from) - kDeepest / rate));
-        shift_ = broadcast(static_cast<float>(0x1.8p23 - at));
-        return at;
+    static constexpr float kMagic = 0x1.8p18f;
+
+    TightPower() {
+        alignas(64) uint32_t steps[32];
+        for (uint32_t i = 0; i < 32; ++i) steps[i] = float_bits(static_cast<float>(std::exp2(i / 32.0))) - (i << 18);
+        low_ = _mm512_load_si512(steps);
+        high_ = _mm512_load_si512(steps + 16);
     }
-    Vec operator()(Vec v) const {
-        v = max(v, least_);
-        const Vec z = fused(v, rate_, shift_);
-        const Vec f = fused(v, rate_, shift_ - z);
+    Vec operator()(Vec z, Vec f) const {
+        Vec p = broadcast(0.240226507f);
+        p = fma(p, f, broadcast(0.693157344f));
+        p = fma(p, f, broadcast(1));
+        const __m512i bits = _mm512_castps_si512(z.v);
+        const __m512i step = _mm512_permutex2var_epi32(low_, bits, high_);
+        return p * Vec{_mm512_castsi512_ps(_mm512_add_epi32(step, _mm512_slli_epi32(bits, 18)))};
+    }
+
+private:
+    __m512i low_, high_;
+};
+#else
+// z is whole: a polynomial over [-1/2, 1/2] that is right to 7.5e-8.
+class TightPower {
+public:
+    static constexpr float kMagic = 0x1.8p23f;
+
+    Vec operator()(Vec z, Vec f) const {
         Vec p = broadcast(0.00132764725f);
         p = fma(p, f, broadcast(0.00967554189f));
         p = fma(p, f, broadcast(0.0555071309f));
@@ -169,9 +192,31 @@ public:
         p = fma(p, f, broadcast(1.00000012f));
         return times_power(p, z);
     }
+};
+#endif
+
+// 2^(v * rate - at) at the float32 that is next to the rate. As `at` is whole, v * rate goes in exactly, less the number near
+// it that has few binary places.
+class TightWeigh {
+public:
+    // Gives `at`, so that a logit of `from` weighs about 1.
+    double begin_at(float from, double rate) {
+        const auto rounded = static_cast<float>(rate);
+        const double at = std::nearbyint(static_cast<double>(from) * static_cast<double>(rounded));
+        rate_ = broadcast(rounded);
+        least_ = broadcast(static_cast<float>(static_cast<double>(from) - kDeepest / rate));
+        shift_ = broadcast(static_cast<float>(static_cast<double>(TightPower::kMagic) - at));
+        return at;
+    }
+    Vec operator()(Vec v) const {
+        v = max(v, least_);
+        const Vec z = fused(v, rate_, shift_);
+        return power_(z, fused(v, rate_, shift_ - z));
+    }
 
 private:
     static constexpr double kDeepest = 120;  // doublings; what is deeper weighs as if it were not
+    TightPower power_;
     Vec rate_ = broadcast(0);
     Vec least_ = broadcast(0);
     Vec shift_ = broadcast(0);
