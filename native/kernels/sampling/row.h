@@ -81,6 +81,7 @@ struct SamplingPasses {
     // The same of all logits, and of those above `split`; FLT_MAX: none are.
     Masses (*masses)(const void* logits, int32_t dtype, const float* maxima, int64_t n, const Weigher& weigher,
                      float split);
+    void (*weigh)(uint64_t* weights, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher);
     // Adds the weight of every key to the mass of its bucket.
     void (*add_masses)(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
                        const Buckets& buckets);
@@ -94,11 +95,11 @@ struct SamplingPasses {
     // logits[i] = -inf where bit i of the mask is 0.
     void (*mask)(float* logits, const int32_t* mask, int64_t n);
     // rest[i] = weight * rate, or 0 where the logit is not in [low, high], of which low has to weigh something.
-    void (*begin_rest)(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                       double rate);
+    void (*begin_rest)(uint64_t* rest, const void* logits, int32_t dtype, int64_t n, const Weigher& weigher, float low,
+                       float high, double rate);
     // rest[i] = max(rest[i] - weight * rate, 0), of the same logits; returns the sum of rest.
-    uint64_t (*subtract_rest)(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low,
-                              float high, double rate);
+    uint64_t (*subtract_rest)(uint64_t* rest, const void* logits, int32_t dtype, int64_t n, const Weigher& weigher,
+                              float low, float high, double rate);
 };
 
 extern const SamplingPasses kSamplingScalar;
@@ -178,7 +179,11 @@ public:
     // is in [low, high]. Where they do not lie as keys.
     template <typename Body>
     void each_band(int64_t begin, int64_t end, const Body& body);
-    const float* logits() const { return values_; }
+    // Of the tokens from an id on, in the dtype that they lie in.
+    const void* logits(int64_t from) const {
+        return halves_ ? static_cast<const void*>(halves_ + from) : values_ + from;
+    }
+    int32_t dtype() const { return halves_ ? CT_BF16 : CT_F32; }
     void narrow(uint64_t mass);
 
     // Writes logprob, rank and the likeliest tokens.
@@ -218,8 +223,6 @@ private:
     Reached surely_reached(const Reached& reached, double share, const MassBounds& target);
     void widen();
     float logit_of(int64_t id) const { return halves_ ? to_float(halves_[id]) : values_[id]; }
-    const void* logits_there() const { return halves_ ? static_cast<const void*>(halves_) : values_; }
-    int32_t dtype_there() const { return halves_ ? CT_BF16 : CT_F32; }
 
     // row_draw.cpp
     Band likely_band(uint64_t target);
@@ -309,7 +312,16 @@ template <typename Body>
 void Row::each_weight(const Body& body) {
     settle();
     const Weigher w = weigher();
-    each_key([&](uint64_t key, float logit) { body(code.id(key), w.weight(w.exponent(logit), steps_)); });
+    if (!is_list()) {
+        each_key([&](uint64_t key, float logit) { body(code.id(key), w.weight(w.exponent(logit), steps_)); });
+        return;
+    }
+    uint64_t weights[kChunk];
+    for (int64_t begin = 0; begin < listed_; begin += kChunk) {
+        const int64_t size = std::min(kChunk, listed_ - begin);
+        passes_.weigh(weights, m_.keys + begin, size, code, w);
+        for (int64_t i = 0; i < size; ++i) body(code.id(m_.keys[begin + i]), weights[i]);
+    }
 }
 
 // Deeper logits weigh nothing: a weight at the top is 2^(62 - id_bits).
@@ -320,7 +332,7 @@ inline float least_weighty(const Weigher& w) {
 // Of equal logits at an end of the range those belong to it whose id is on its side of the end's own.
 template <typename Body>
 void Row::each_band(int64_t begin, int64_t end, const Body& body) {
-    settle();
+    if (pending_) settle();
     const Weigher w = weigher();
     const float low = low_logit();
     const float high = high_logit();

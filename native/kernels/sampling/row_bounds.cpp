@@ -95,7 +95,7 @@ MassBounds Row::mass_bounds(Look look) {
     }
     const Weigher w = weigher();
     if (look == Look::kTight && look_ == Look::kLoose) {
-        rough_ = passes_.rough_mass(m_.maxima, logits_there(), dtype_there(), true, n_, w.rate, {-1, 0});
+        rough_ = passes_.rough_mass(m_.maxima, logits(0), dtype(), true, n_, w.rate, {-1, 0});
         look_ = Look::kTight;
     }
     const MassBounds bounds = bounds_of(rough_.sum);

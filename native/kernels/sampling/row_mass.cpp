@@ -100,7 +100,7 @@ uint64_t Row::mass() {
 }
 
 Masses Row::masses_of_all(float split) const {
-    return passes_.masses(logits_there(), dtype_there(), maxima_, n_, weigher(), split);
+    return passes_.masses(logits(0), dtype(), maxima_, n_, weigher(), split);
 }
 
 // Of the first keys of m_.keys, by their distance from center.

@@ -1,13 +1,12 @@
 // sampling_passes.h: the passes over the vocabulary, for the instruction set of the including file.
 #pragma once
 
+#include "kernels/sampling/rest_passes.h"
 #include "kernels/sampling/rough_mass.h"
 #include "kernels/sampling/weight_lanes.h"
 
 namespace ct {
 namespace {
-
-constexpr float kInfinity = __builtin_inff();
 
 template <typename T>
 void chunk_maxima_of(float* maxima, float* copy, const T* logits, int64_t n) {
@@ -52,7 +51,7 @@ float largest_of(const float* values, int64_t n) {
 uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
     const WeightLanes lanes(weigher);
     auto sum = WeightLanes::zero();
-    auto add = [&](const float* at) { sum = lanes.add_in(sum, at, low, high); };
+    auto add = [&](const float* at) { sum = lanes.add_in(sum, load(at), low, high); };
     for (int64_t begin = 0; begin < n; begin += kChunk) {
         if (maxima[begin / kChunk] < low) continue;
         const int64_t end = n - begin < kChunk ? n : begin + kChunk;
@@ -256,6 +255,20 @@ void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& co
 
 #endif
 
+void weigh(uint64_t* weights, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher) {
+    const WeightLanes lanes(weigher);
+    float logits[kChunk] = {};
+    uint64_t found[kChunk];
+    for (int64_t begin = 0; begin < n; begin += kChunk) {
+        const int64_t size = n - begin < kChunk ? n - begin : kChunk;
+        logits_of(logits, keys + begin, size, code);
+        for (int64_t i = 0; i < size; i += WeightLanes::kCount) {
+            WeightLanes::store(found + i, lanes.weights(logits + i));
+        }
+        std::memcpy(weights + begin, found, static_cast<size_t>(size) * sizeof(uint64_t));
+    }
+}
+
 void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
                 const Buckets& buckets) {
     const WeightLanes lanes(weigher);
@@ -273,6 +286,15 @@ void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode
     }
 }
 
+// Bit i: the i-th of n maxima reaches low.
+uint32_t reaching(const float* maxima, int64_t n, float low) {
+    uint32_t bits = 0;
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) bits |= not_less(load(maxima + i), broadcast(low)) << i;
+    for (; i < n; ++i) bits |= uint32_t{maxima[i] >= low} << i;
+    return bits;
+}
+
 template <typename T>
 int64_t gather_of(uint64_t* keys, const T* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
                   float high) {
@@ -281,8 +303,9 @@ int64_t gather_of(uint64_t* keys, const T* logits, const float* maxima, int64_t 
     for (int64_t piece = 0; piece < n; piece += kPiece) {
         const int64_t end = n - piece < kPiece ? n : piece + kPiece;
         int64_t more = 0;
-        for (int64_t begin = piece; begin < end; begin += kChunk) {
-            if (maxima[begin / kChunk] < low) continue;
+        for (uint32_t chunks = reaching(maxima + piece / kChunk, (end - piece + kChunk - 1) / kChunk, low); chunks != 0;
+             chunks &= chunks - 1) {
+            const int64_t begin = piece + __builtin_ctz(chunks) * kChunk;
             more = find_in_chunk(found, more, logits, begin, end - begin < kChunk ? end - begin : kChunk, low, high);
         }
         write_keys(keys + size, found, more, code);
@@ -309,156 +332,9 @@ void mask(float* logits, const int32_t* mask, int64_t n) {
     }
 }
 
-#if defined(__AVX512F__)
-
-__m512i rest_part(__m512i weights, double rate) {
-    return _mm512_cvttpd_epi64(_mm512_mul_pd(_mm512_cvtepi64_pd(weights), _mm512_set1_pd(rate)));
-}
-
-// 16 of them; there: which of them there are.
-void begin_lanes(uint64_t* rest, WeightLanes::Sum weights, uint32_t there, double rate) {
-    _mm512_mask_storeu_epi64(rest, static_cast<__mmask8>(there), rest_part(weights.low, rate));
-    _mm512_mask_storeu_epi64(rest + 8, static_cast<__mmask8>(there >> 8), rest_part(weights.high, rate));
-}
-__m512i subtract_half(uint64_t* rest, __m512i weights, uint32_t there, double rate) {
-    const auto half = static_cast<__mmask8>(there);
-    const __m512i part = rest_part(weights, rate);
-    const __m512i left = _mm512_sub_epi64(_mm512_max_epi64(_mm512_maskz_loadu_epi64(half, rest), part), part);
-    _mm512_mask_storeu_epi64(rest, half, left);
-    return _mm512_maskz_mov_epi64(half, left);
-}
-WeightLanes::Sum subtract_lanes(WeightLanes::Sum sum, uint64_t* rest, WeightLanes::Sum weights, uint32_t there,
-                                double rate) {
-    return {_mm512_add_epi64(sum.low, subtract_half(rest, weights.low, there, rate)),
-            _mm512_add_epi64(sum.high, subtract_half(rest + 8, weights.high, there >> 8, rate))};
-}
-
-void begin_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                double rate) {
-    const WeightLanes lanes(weigher);
-    for (int64_t i = 0; i < n; i += kLanes) {
-        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
-        const Vec v{_mm512_mask_loadu_ps(_mm512_set1_ps(-kInfinity), there, logits + i)};
-        begin_lanes(rest + i, lanes.add_in(WeightLanes::zero(), v, low, high), there, rate);
-    }
-}
-
-uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                       double rate) {
-    const WeightLanes lanes(weigher);
-    auto sum = WeightLanes::zero();
-    for (int64_t i = 0; i < n; i += kLanes) {
-        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
-        const Vec v{_mm512_mask_loadu_ps(_mm512_set1_ps(-kInfinity), there, logits + i)};
-        sum = subtract_lanes(sum, rest + i, lanes.add_in(WeightLanes::zero(), v, low, high), there, rate);
-    }
-    return WeightLanes::total(sum);
-}
-
-#else
-
-// body(i, weight).
-template <typename Body>
-void each_weight_of(const float* logits, int64_t begin, int64_t n, const Weigher& weigher, float low, float high,
-                    const Body& body) {
-    constexpr int64_t kCount = WeightLanes::kCount;
-    const WeightLanes lanes(weigher);
-    uint64_t weights[kCount];
-    for (int64_t i = begin; i < n; i += kCount) {
-        float some[kCount];
-        for (int64_t j = 0; j < kCount; ++j) some[j] = i + j < n ? logits[i + j] : -kInfinity;
-        WeightLanes::store(weights, lanes.add_in(WeightLanes::zero(), some, low, high));
-        for (int64_t j = 0; j < kCount && i + j < n; ++j) body(i + j, weights[j]);
-    }
-}
-
-// Below 2^63, as weights are; signed numbers are converted in one instruction.
-uint64_t rest_part(uint64_t weight, double rate) {
-    return static_cast<uint64_t>(static_cast<int64_t>(static_cast<double>(static_cast<int64_t>(weight)) * rate));
-}
-
-#if defined(__AVX2__)
-
-// Weights of a vocabulary of more than 1024 tokens are below 2^52: with 2^52 in front they are doubles.
-__m256i rest_part(__m256i weights, double rate) {
-    const __m256i front = _mm256_set1_epi64x(0x4330000000000000);
-    const __m256d two52 = _mm256_set1_pd(0x1p52);
-    const __m256d weight = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(weights, front)), two52);
-    const __m256d exact = _mm256_mul_pd(weight, _mm256_set1_pd(rate));
-    const __m256d high = _mm256_floor_pd(_mm256_mul_pd(exact, _mm256_set1_pd(0x1p-32)));
-    const __m256d low = _mm256_floor_pd(_mm256_sub_pd(exact, _mm256_mul_pd(high, _mm256_set1_pd(0x1p32))));
-    const __m256i high_bits = _mm256_castpd_si256(_mm256_add_pd(high, two52));
-    const __m256i low_bits = _mm256_castpd_si256(_mm256_add_pd(low, two52));
-    return _mm256_or_si256(_mm256_slli_epi64(high_bits, 32), _mm256_xor_si256(low_bits, front));
-}
-constexpr int32_t kLeastBits = 11;
-
-// Of as many as fill lanes; gives their number.
-int64_t begin_lanes(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                    double rate) {
-    if (weigher.id_bits < kLeastBits) return 0;
-    const WeightLanes lanes(weigher);
-    int64_t i = 0;
-    for (; i + WeightLanes::kCount <= n; i += WeightLanes::kCount) {
-        const WeightLanes::Sum w = lanes.add_in(WeightLanes::zero(), logits + i, low, high);
-        WeightLanes::store(rest + i, {rest_part(w.low, rate), rest_part(w.high, rate)});
-    }
-    return i;
-}
-
-__m256i subtract_half(uint64_t* rest, __m256i weights, double rate) {
-    const __m256i part = rest_part(weights, rate);
-    const __m256i there = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rest));
-    const __m256i left = _mm256_and_si256(_mm256_cmpgt_epi64(there, part), _mm256_sub_epi64(there, part));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rest), left);
-    return left;
-}
-int64_t subtract_lanes(uint64_t* sum, uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low,
-                       float high, double rate) {
-    if (weigher.id_bits < kLeastBits) return 0;
-    const WeightLanes lanes(weigher);
-    WeightLanes::Sum sums = WeightLanes::zero();
-    int64_t i = 0;
-    for (; i + WeightLanes::kCount <= n; i += WeightLanes::kCount) {
-        const WeightLanes::Sum w = lanes.add_in(WeightLanes::zero(), logits + i, low, high);
-        sums.low = _mm256_add_epi64(sums.low, subtract_half(rest + i, w.low, rate));
-        sums.high = _mm256_add_epi64(sums.high, subtract_half(rest + i + 4, w.high, rate));
-    }
-    *sum = WeightLanes::total(sums);
-    return i;
-}
-
-#else
-
-int64_t begin_lanes(uint64_t*, const float*, int64_t, const Weigher&, float, float, double) { return 0; }
-int64_t subtract_lanes(uint64_t*, uint64_t*, const float*, int64_t, const Weigher&, float, float, double) { return 0; }
-
-#endif
-
-void begin_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                double rate) {
-    const int64_t begin = begin_lanes(rest, logits, n, weigher, low, high, rate);
-    each_weight_of(logits, begin, n, weigher, low, high,
-                   [&](int64_t i, uint64_t weight) { rest[i] = rest_part(weight, rate); });
-}
-
-uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                       double rate) {
-    uint64_t sum = 0;
-    const int64_t begin = subtract_lanes(&sum, rest, logits, n, weigher, low, high, rate);
-    each_weight_of(logits, begin, n, weigher, low, high, [&](int64_t i, uint64_t weight) {
-        const uint64_t part = rest_part(weight, rate);
-        rest[i] = rest[i] > part ? rest[i] - part : 0;
-        sum += rest[i];
-    });
-    return sum;
-}
-
-#endif
-
-constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, rough_mass,   largest_of, mass,
-                                 masses,       add_masses,        count,        gather,     gather_bf16,
-                                 mask,         begin_rest,        subtract_rest};
+constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, mass,        masses,
+                                 weigh,        add_masses,        count,      gather,     gather_bf16, mask,
+                                 begin_rest,   subtract_rest};
 
 }  // namespace
 }  // namespace ct

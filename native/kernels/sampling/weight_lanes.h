@@ -56,9 +56,6 @@ public:
                 _mm512_maskz_mov_epi64(static_cast<__mmask8>(in >> 8), weights.high)};
     }
 
-    Sum add_in(Sum sum, const float* logits, float low, float high) const {
-        return add_in(sum, load(logits), low, high);
-    }
     Sum add_in(Sum sum, Vec v, float low, float high) const {
         const __mmask16 in = _mm512_cmp_ps_mask(v.v, _mm512_set1_ps(low), _CMP_GE_OQ) &
                              _mm512_cmp_ps_mask(v.v, _mm512_set1_ps(high), _CMP_LE_OQ);
@@ -148,8 +145,7 @@ public:
                 _mm256_and_si256(_mm256_cvtepi32_epi64(_mm256_extracti128_si256(in, 1)), weights.high)};
     }
 
-    Sum add_in(Sum sum, const float* logits, float low, float high) const {
-        const Vec v = load(logits);
+    Sum add_in(Sum sum, Vec v, float low, float high) const {
         const __m256i in = _mm256_castps_si256(_mm256_and_ps(_mm256_cmp_ps(v.v, _mm256_set1_ps(low), _CMP_GE_OQ),
                                                              _mm256_cmp_ps(v.v, _mm256_set1_ps(high), _CMP_LE_OQ)));
         const Sum w = weights(v);
@@ -227,8 +223,8 @@ public:
     Sum weights(Vec v) const { return w_.weight(w_.exponent(v.v), steps_); }
     static Sum where_greater(Sum weights, Vec v, float split) { return v.v > split ? weights : 0; }
 
-    Sum add_in(Sum sum, const float* logits, float low, float high) const {
-        return *logits >= low && *logits <= high ? sum + weights(logits) : sum;
+    Sum add_in(Sum sum, Vec v, float low, float high) const {
+        return v.v >= low && v.v <= high ? sum + weights(v) : sum;
     }
 
     static void buckets(int32_t* at, const float* logits, const Buckets& b) { *at = b.of(*logits); }
