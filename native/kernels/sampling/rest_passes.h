@@ -166,8 +166,8 @@ uint64_t subtract_rest_of(uint64_t* rest, const T* logits, int64_t n, const Weig
 
 #endif
 
-void begin_rest(uint64_t* rest, const void* logits, int32_t dtype, int64_t n, const Weigher& weigher, float low, float high,
-                double rate) {
+void begin_rest(uint64_t* rest, const void* logits, int32_t dtype, int64_t n, const Weigher& weigher, float low,
+                float high, double rate) {
     return dtype == CT_BF16 ? begin_rest_of(rest, static_cast<const bf16*>(logits), n, weigher, low, high, rate)
                             : begin_rest_of(rest, static_cast<const float*>(logits), n, weigher, low, high, rate);
 }

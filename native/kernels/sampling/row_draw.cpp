@@ -22,9 +22,8 @@ struct Depths {
     int32_t count[kEdges + 1] = {};
 
     void add(float logit) {
-        const float edge = (top - logit) * scale;
-        const float bounded = edge < kEdges ? edge : kEdges;
-        ++count[bounded > 0 ? static_cast<int>(bounded) : 0];
+        const float edge = std::max((top - logit) * scale, 0.0f);
+        ++count[static_cast<int>(std::min(edge, static_cast<float>(kEdges)))];
     }
 };
 
