@@ -70,7 +70,8 @@ void write_keys(uint64_t* keys, const Found<T>& found, int64_t size, int64_t fir
         const __m256i bits = _mm256_castps_si256(_mm256_add_ps(logits, _mm256_setzero_ps()));
         const __m256i flips = _mm256_or_si256(_mm256_srai_epi32(bits, 31), _mm256_set1_epi32(INT32_MIN));
         const __m512i ordered = _mm512_cvtepu32_epi64(_mm256_xor_si256(bits, flips));
-        const __m512i behind = _mm512_sub_epi64(_mm512_set1_epi64(code.size - 1 - first), _mm512_cvtepu32_epi64(places));
+        const __m512i behind =
+            _mm512_sub_epi64(_mm512_set1_epi64(code.size - 1 - first), _mm512_cvtepu32_epi64(places));
         const int64_t there = size - i < kTaken ? size - i : kTaken;
         _mm512_mask_storeu_epi64(keys + i, static_cast<__mmask8>(first_lanes(there)),
                                  _mm512_or_si512(_mm512_sll_epi64(ordered, id_bits), behind));
@@ -112,8 +113,7 @@ constexpr BitNumbers kBitNumbers;
 
 void put_some(Found<float>& found, int64_t size, __m256i to_front, Vec v, __m256i places) {
     _mm256_storeu_ps(found.logits + size, _mm256_permutevar8x32_ps(v.v, to_front));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(found.places + size),
-                        _mm256_permutevar8x32_epi32(places, to_front));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(found.places + size), _mm256_permutevar8x32_epi32(places, to_front));
 }
 void put_some(Found<bf16>& found, int64_t size, __m256i to_front, Vec v, __m256i places) {
     const __m256i words = _mm256_or_si256(_mm256_castps_si256(v.v), places);

@@ -14,6 +14,7 @@ namespace {
 constexpr int kEdges = 256;        // steps of depth below the top
 constexpr int64_t kRun = 16;       // sampled tokens that stand side by side
 constexpr int64_t kRuns = 128;     // of a row
+constexpr int64_t kFewChunks = 8;  // chunks are few below a share of them of 1 / this
 constexpr double kDeviations = 4;  // that a sample may be off
 
 // How many logits stand at each depth, and how many deeper.
@@ -32,13 +33,19 @@ struct Edges {
     int high, low;
 };
 
-// The first edge that tokens weigh so much above. step: what a step of depth leaves of a weight.
-int reaching_edge(const Depths& tokens, double wanted, double step) {
+// The first edge that tokens weigh so much above, and how many they are. step: what a step of depth leaves of a weight.
+struct Reaching {
+    int edge;
+    int64_t tokens;
+};
+Reaching reaching_edge(const Depths& tokens, double wanted, double step) {
+    Reaching found{0, 0};
     double mass = 0;
-    double weight = step;
-    int edge = 0;
-    for (; edge < kEdges && mass < wanted; ++edge, weight *= step) mass += tokens.count[edge] * weight;
-    return edge;
+    for (double weight = step; found.edge < kEdges && mass < wanted; ++found.edge, weight *= step) {
+        mass += tokens.count[found.edge] * weight;
+        found.tokens += tokens.count[found.edge];
+    }
+    return found;
 }
 
 // Between which edges the tokens below weigh `rest`, each of the sample standing for `each`.
@@ -59,30 +66,33 @@ Edges edges_around(const Depths& sample, double each, double rest, double step) 
 
 }  // namespace
 
-// The largest logits of the chunks are tokens too: where they alone weigh enough, no deeper ones are needed. Further down a
+// The largest logits of the chunks are tokens too: where few of them weigh enough, no deeper ones are needed. Further down a
 // sample of the row tells what stands below, which is many tokens of little weight; the few heavy ones above it may miss.
 Band Row::likely_band(uint64_t target) {
-    const double lowest = static_cast<double>(low_logit());
-    const double highest = static_cast<double>(top);
-    const double scale = kEdges / std::min(highest - lowest, kWeighty * temperature);
-    const double step = std::exp(-1 / (scale * temperature));
+    const auto highest = static_cast<double>(top);
+    const double deepest = std::min(highest - static_cast<double>(low_logit()), kWeighty * temperature);
+    const double scale = kEdges / deepest;
+    const double step = std::exp(-deepest / (kEdges * temperature));
     if (!(scale > 0x1p-60 && scale < 0x1p60 && step > 0)) return {-FLT_MAX, FLT_MAX};
+    auto logit_at = [&](int edge) { return least_float(highest - edge / scale, top); };
+
     Depths largest{top, static_cast<float>(scale)};
     for (int64_t i = 0; i < chunks_; ++i) largest.add(maxima_[i]);
+    const double wanted = static_cast<double>(target) / unit_of(code);
+    const Reaching enough = reaching_edge(largest, wanted, step);
+    if (enough.tokens <= chunks_ / kFewChunks) return {logit_at(enough.edge), FLT_MAX};
+
     Depths sample{top, static_cast<float>(scale)};
     const int64_t runs = std::min(kRuns, n_ / kRun);
     for (int64_t run = 0; run < runs; ++run) {
         const int64_t begin = run * n_ / runs;
         for (int64_t id = begin; id < begin + kRun; ++id) sample.add(logit_of(id));
     }
-    const double wanted = static_cast<double>(target) / unit_of(code);
     const double whole = static_cast<double>(mass_bounds(Look::kTight).high) / unit_of(code);
     const double each = static_cast<double>(n_) / static_cast<double>(runs * kRun);
     const Edges around = edges_around(sample, each, whole - wanted, step);
-    const int enough = reaching_edge(largest, wanted, step);
-    auto logit_at = [&](int edge) { return least_float(highest - edge / scale, top); };
-    return {logit_at(std::min(around.low, enough)),
-            around.high == 0 || enough <= around.high ? FLT_MAX : logit_at(around.high)};
+    const bool has_high = around.high > 0 && around.high < enough.edge;
+    return {logit_at(std::min(around.low, enough.edge)), has_high ? logit_at(around.high) : FLT_MAX};
 }
 
 // Of a row that has all its tokens, by its exact mass. 0: it does not stand in the band.
