@@ -12,6 +12,7 @@ using namespace testing;
 using ct::Look;
 
 int64_t exact_masses = 0;  // that were asked for
+int64_t bands = 0;         // of them with a part of the row apart
 const ct::SamplingPasses* counted = nullptr;
 
 uint64_t counting_mass(const float* logits, const float* maxima, int64_t n, const ct::Weigher& weigher, float low,
@@ -23,6 +24,7 @@ uint64_t counting_mass(const float* logits, const float* maxima, int64_t n, cons
 ct::Masses counting_masses(const void* logits, int32_t dtype, const float* maxima, int64_t n,
                            const ct::Weigher& weigher, float split) {
     ++exact_masses;
+    bands += split < FLT_MAX;
     return counted->masses(logits, dtype, maxima, n, weigher, split);
 }
 
@@ -203,6 +205,51 @@ int64_t drawsAsTheExactMass(const ct::SamplingPasses& passes, int64_t n, int rou
     return asked;
 }
 
+// The key of the token that reaches a share, by summing up all in their order; *end: the mass up to it.
+uint64_t reached_in_order(ct::Row& row, const Bench& bench, double share, uint64_t* end) {
+    std::vector<uint64_t> keys;
+    for (int64_t id = 0; id < bench.size(); ++id) {
+        const uint64_t key = row.key_of(id);
+        if (key != 0) keys.push_back(key);
+    }
+    std::sort(keys.begin(), keys.end(), std::greater<uint64_t>());
+    uint64_t mass = 0;
+    for (uint64_t key : keys) mass += row.weight_of(key);
+    const uint64_t target = ct::target_of(share * static_cast<double>(mass), mass);
+    *end = 0;
+    auto at = keys.begin();
+    while ((*end += row.weight_of(*at)) < target) ++at;
+    return *at;
+}
+
+// Draws of tokens that stand so deep that bounds do not tell them apart, of logits that mostly have equals; returns how many
+// were looked for in a band.
+int64_t drawsFarDown(const ct::SamplingPasses& passes, int64_t n, int rounds, bool at_end) {
+    Random random(static_cast<uint64_t>(n) + (at_end ? 9 : 10));
+    const int64_t before = bands;
+    for (int round = 0; round < rounds; ++round) {
+        std::vector<float> logits;
+        const float scale = random.below(2) == 0 ? 3.0f : 4.5f;
+        const float grain = random.below(2) == 0 ? 0.25f : 0x1p-10f;
+        for (int64_t i = 0; i < n; ++i) logits.push_back(std::nearbyint(random.normal(scale) / grain) * grain);
+        Bench bench(passes, logits, random.below(2) == 0, 1, 1);
+        ct::Row& exact = bench.take(Look::kExact).row();
+        const auto mass = static_cast<double>(exact.mass());
+        double share = 1 - std::exp2(-4 - static_cast<double>(random.below(16))) * std::fabs(random.normal(1));
+        uint64_t end = 0;
+        uint64_t expected = reached_in_order(exact, bench, share, &end);
+        if (at_end) {
+            share = beside(static_cast<double>(end) / mass, random.below(7) - 3);
+            expected = reached_in_order(exact, bench, share, &end);
+        }
+        CHECK(exact.key_at_share(share, 0).key == expected);
+        const int64_t asked = exact_masses;
+        CHECK(bench.take(Look::kTight).row().token_at_share(share) == expected);
+        CHECK(exact_masses <= asked + 1);
+    }
+    return bands - before;
+}
+
 // A token that is expected where it is what a share of the mass reaches, or beside it; returns how often that was sure.
 int64_t expectedAreDrawn(const ct::SamplingPasses& passes, int64_t n, int rounds, bool at_end) {
     Random random(static_cast<uint64_t>(n) + (at_end ? 5 : 6));
@@ -281,11 +328,16 @@ int main() {
             CHECK(drawsAsTheExactMass(passes, n, draws, true, 1) > draws / 2);
             CHECK(drawsAsTheExactMass(passes, n, draws, false, 1) <= draws / 5);
             CHECK(drawsAsTheExactMass(passes, n, draws, false, 0.9f) <= draws / 5);
+            CHECK(drawsFarDown(passes, n, draws / 2, true) > (n > 1000 ? draws / 8 : -1));
+            CHECK(drawsFarDown(passes, n, draws / 2, false) > (n > 1000 ? draws / 8 : -1));
             CHECK(expectedAreDrawn(passes, n, draws, true) < draws / 5);
             CHECK(expectedAreDrawn(passes, n, draws, false) > draws / 2);
             CHECK(putOffSharesHold(passes, n, draws, true) < draws * 4 / 5);
             CHECK(putOffSharesHold(passes, n, draws, false) > draws / 2);
         }
+        // Of which a sample does not see all.
+        CHECK(drawsFarDown(passes, 9000, draws / 10, true) > draws / 40);
+        CHECK(drawsFarDown(passes, 9000, draws / 10, false) > draws / 40);
     });
     return finish("share_bounds");
 }
