@@ -113,6 +113,29 @@ void boundsHold(const ct::SamplingPasses& passes, int64_t n, int rounds) {
     CHECK(n < 64 || rough > rounds);
 }
 
+// Tokens that are all equally deep below one, at a temperature whose rate is far from its float32.
+void boundsHoldFarDown(const ct::SamplingPasses& passes, int rounds) {
+    constexpr int64_t n = 131072;
+    auto off_rate = [](float temperature) {
+        const double rate = ct::kLog2E / static_cast<double>(temperature);
+        return std::fabs(static_cast<double>(static_cast<float>(rate)) / rate - 1);
+    };
+    Random random(11);
+    for (int round = 0; round < rounds; ++round) {
+        float temperature = 1.3f;
+        for (int i = 0; i < 100; ++i) {
+            const float other = 1.3f + static_cast<float>(random.below(100000)) * 1e-6f;
+            if (off_rate(other) > off_rate(temperature)) temperature = other;
+        }
+        std::vector<float> logits(static_cast<size_t>(n), -12 - static_cast<float>(random.below(1000)) * 1e-3f);
+        logits[static_cast<size_t>(random.below(n))] = 0;
+        Bench bench(passes, logits, false, temperature, 1);
+        const uint64_t exact = bench.take(Look::kExact).row().mass();
+        const ct::MassBounds bounds = bench.take(Look::kTight).row().mass_bounds(Look::kTight);
+        CHECK(bounds.low <= exact && exact <= bounds.high);
+    }
+}
+
 void tellsOfBadLogits(const ct::SamplingPasses& passes, int64_t n) {
     const float kInf = std::numeric_limits<float>::infinity();
     const float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -205,47 +228,60 @@ int64_t drawsAsTheExactMass(const ct::SamplingPasses& passes, int64_t n, int rou
     return asked;
 }
 
-// The key of the token that reaches a share, by summing up all in their order; *end: the mass up to it.
-uint64_t reached_in_order(ct::Row& row, const Bench& bench, double share, uint64_t* end) {
-    std::vector<uint64_t> keys;
-    for (int64_t id = 0; id < bench.size(); ++id) {
-        const uint64_t key = row.key_of(id);
-        if (key != 0) keys.push_back(key);
+// All tokens of a row in their order, each with the mass up to it.
+struct InOrder {
+    InOrder(ct::Row& row, int64_t n) {
+        for (int64_t id = 0; id < n; ++id) {
+            const uint64_t key = row.key_of(id);
+            if (key != 0) keys.push_back(key);
+        }
+        std::sort(keys.begin(), keys.end(), std::greater<uint64_t>());
+        uint64_t mass = 0;
+        for (uint64_t key : keys) ends.push_back(mass += row.weight_of(key));
     }
-    std::sort(keys.begin(), keys.end(), std::greater<uint64_t>());
-    uint64_t mass = 0;
-    for (uint64_t key : keys) mass += row.weight_of(key);
-    const uint64_t target = ct::target_of(share * static_cast<double>(mass), mass);
-    *end = 0;
-    auto at = keys.begin();
-    while ((*end += row.weight_of(*at)) < target) ++at;
-    return *at;
+    // What of them reaches a share of all.
+    size_t reached(double share) const {
+        const uint64_t target = ct::target_of(share * static_cast<double>(ends.back()), ends.back());
+        return static_cast<size_t>(std::lower_bound(ends.begin(), ends.end(), target) - ends.begin());
+    }
+    std::vector<uint64_t> keys, ends;
+};
+
+// Logits that mostly have equals. Of some rows 128 runs of 16 tokens, which are what is sampled, stand apart.
+std::vector<float> grained_logits(Random& random, int64_t n) {
+    const float scale = random.below(2) == 0 ? 3.0f : 4.5f;
+    const float grain = random.below(2) == 0 ? 0.25f : 0x1p-10f;
+    const float aparts[] = {0, 0, -1.5f, 1.5f};
+    const float apart = aparts[random.below(4)];
+    std::vector<float> logits;
+    for (int64_t i = 0; i < n; ++i) {
+        logits.push_back(std::nearbyint(random.normal(scale) / grain) * grain);
+        if (i * 128 / n * n / 128 + 16 > i) logits.back() += apart;
+    }
+    return logits;
 }
 
-// Draws of tokens that stand so deep that bounds do not tell them apart, of logits that mostly have equals; returns how many
-// were looked for in a band.
+// Draws of tokens that stand so deep that bounds do not tell them apart; returns how many were looked for in a band.
 int64_t drawsFarDown(const ct::SamplingPasses& passes, int64_t n, int rounds, bool at_end) {
     Random random(static_cast<uint64_t>(n) + (at_end ? 9 : 10));
     const int64_t before = bands;
     for (int round = 0; round < rounds; ++round) {
-        std::vector<float> logits;
-        const float scale = random.below(2) == 0 ? 3.0f : 4.5f;
-        const float grain = random.below(2) == 0 ? 0.25f : 0x1p-10f;
-        for (int64_t i = 0; i < n; ++i) logits.push_back(std::nearbyint(random.normal(scale) / grain) * grain);
-        Bench bench(passes, logits, random.below(2) == 0, 1, 1);
-        ct::Row& exact = bench.take(Look::kExact).row();
-        const auto mass = static_cast<double>(exact.mass());
+        Bench bench(passes, grained_logits(random, n), random.below(2) == 0, 1, 1);
+        const InOrder order(bench.take(Look::kExact).row(), n);
         double share = 1 - std::exp2(-4 - static_cast<double>(random.below(16))) * std::fabs(random.normal(1));
-        uint64_t end = 0;
-        uint64_t expected = reached_in_order(exact, bench, share, &end);
         if (at_end) {
-            share = beside(static_cast<double>(end) / mass, random.below(7) - 3);
-            expected = reached_in_order(exact, bench, share, &end);
+            const auto end = static_cast<double>(order.ends[order.reached(share)]);
+            share = beside(end / static_cast<double>(order.ends.back()), random.below(7) - 3);
         }
-        CHECK(exact.key_at_share(share, 0).key == expected);
+        const uint64_t expected = order.keys[order.reached(share)];
+        CHECK(bench.taken->row().key_at_share(share, 0).key == expected);
         const int64_t asked = exact_masses;
-        CHECK(bench.take(Look::kTight).row().token_at_share(share) == expected);
+        ct::Row& row = bench.take(Look::kTight).row();
+        CHECK(row.token_at_share(share) == expected);
         CHECK(exact_masses <= asked + 1);
+        // What was found on the way is not taken for the row's beginning.
+        CHECK(row.key_at_count(1) == order.keys[0]);
+        CHECK(row.key_at_share(1e-3, 0).key == order.keys[order.reached(1e-3)]);
     }
     return bands - before;
 }
@@ -319,6 +355,7 @@ int main() {
         for (int64_t n : {1, 2, 7, 63, 64, 65, 128, 255, 256, 257, 700, 4099}) {
             boundsHold(passes, n, n > 1000 ? rounds / 4 : rounds);
         }
+        boundsHoldFarDown(passes, reduced() ? 5 : 20);
         for (int64_t n : {5, 64, 256, 300, 1500}) tellsOfBadLogits(passes, n);
         const int draws = reduced() ? 60 : 200;
         for (int64_t n : {3, 70, 1100}) {
@@ -336,8 +373,8 @@ int main() {
             CHECK(putOffSharesHold(passes, n, draws, false) > draws / 2);
         }
         // Of which a sample does not see all.
-        CHECK(drawsFarDown(passes, 9000, draws / 10, true) > draws / 40);
-        CHECK(drawsFarDown(passes, 9000, draws / 10, false) > draws / 40);
+        CHECK(drawsFarDown(passes, 4500, draws / 2, true) > draws / 8);
+        CHECK(drawsFarDown(passes, 4500, draws / 2, false) > draws / 8);
     });
     return finish("share_bounds");
 }
