@@ -5,7 +5,7 @@
 // Floor: rows * vocabulary * bytes of a logit, read once (greedy, top_k, min_p: that and the tokens near the top). Where a
 // mass is asked for, every logit that weighs anything must be weighed, 21 operations of 8 lanes each with AVX-512: on a Xeon
 // (Sapphire Rapids) 3 times one read. Bounds of the mass cost less (rough_mass.h) and mostly do. Which token reaches a mass is
-// then a question to a list: of the likeliest tokens, of as many as the maxima let hope, of all.
+// then a question to a list: of as many tokens as the maxima and a sample let hope (row_draw.cpp), of more, of all.
 #pragma once
 
 #include <algorithm>
@@ -81,6 +81,7 @@ struct SamplingPasses {
     // The same of all logits, and of those above `split`; FLT_MAX: none are.
     Masses (*masses)(const void* logits, int32_t dtype, const float* maxima, int64_t n, const Weigher& weigher,
                      float split);
+    // The weight of every key.
     void (*weigh)(uint64_t* weights, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher);
     // Adds the weight of every key to the mass of its bucket.
     void (*add_masses)(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
@@ -109,7 +110,7 @@ extern const SamplingPasses kSamplingAvx512;
 // A thread's memory for one row, in its scratch.
 struct RowMemory {
     uint64_t* keys;    // one a token
-    uint64_t* inside;  // the same: those of one bucket
+    uint64_t* inside;  // one a token: those of one bucket
     uint64_t* masses;  // one a bucket
     float* values;     // one a token: bans, bias and penalties in it
     float* allowed;    // the same: bans only, where both are needed
