@@ -141,35 +141,35 @@ void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& co
 
 #endif
 
-void weigh(uint64_t* weights, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher) {
-    const WeightLanes lanes(weigher);
-    float logits[kChunk] = {};
-    uint64_t found[kChunk];
-    for (int64_t begin = 0; begin < n; begin += kChunk) {
-        const int64_t size = n - begin < kChunk ? n - begin : kChunk;
-        logits_of(logits, keys + begin, size, code);
-        for (int64_t i = 0; i < size; i += WeightLanes::kCount) {
-            WeightLanes::store(found + i, lanes.weights(logits + i));
-        }
-        std::memcpy(weights + begin, found, static_cast<size_t>(size) * sizeof(uint64_t));
-    }
-}
-
-void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
-                const Buckets& buckets) {
+// body(begin, size, logits, weights) for a chunk of keys after the other.
+template <typename Body>
+void each_weighed(const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher, const Body& body) {
     const WeightLanes lanes(weigher);
     float logits[kChunk] = {};
     uint64_t weights[kChunk];
-    int32_t places[kChunk];
     for (int64_t begin = 0; begin < n; begin += kChunk) {
         const int64_t size = n - begin < kChunk ? n - begin : kChunk;
         logits_of(logits, keys + begin, size, code);
         for (int64_t i = 0; i < size; i += WeightLanes::kCount) {
             WeightLanes::store(weights + i, lanes.weights(logits + i));
-            WeightLanes::buckets(places + i, logits + i, buckets);
         }
-        for (int64_t i = 0; i < size; ++i) masses[places[i]] += weights[i];
+        body(begin, size, logits, weights);
     }
+}
+
+void weigh(uint64_t* weights, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher) {
+    each_weighed(keys, n, code, weigher, [&](int64_t begin, int64_t size, const float*, const uint64_t* found) {
+        for (int64_t i = 0; i < size; ++i) weights[begin + i] = found[i];
+    });
+}
+
+void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
+                const Buckets& buckets) {
+    each_weighed(keys, n, code, weigher, [&](int64_t, int64_t size, const float* logits, const uint64_t* weights) {
+        int32_t places[kChunk];
+        for (int64_t i = 0; i < size; i += WeightLanes::kCount) WeightLanes::buckets(places + i, logits + i, buckets);
+        for (int64_t i = 0; i < size; ++i) masses[places[i]] += weights[i];
+    });
 }
 
 void mask(float* logits, const int32_t* mask, int64_t n) {
