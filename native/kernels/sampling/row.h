@@ -153,6 +153,7 @@ public:
     // With less mass than the target where all that is kept has less.
     Reached key_at_mass(uint64_t target);
     Reached key_at_share(double share, uint64_t whole);
+    // The key of key_at_share, where nobody asks for the mass.
     uint64_t token_at_share(double share);
     // Whether the token that was expected is the one that reaches a share of the row; false: it is not, or it is not sure.
     bool surely_reaches(double share);
@@ -221,7 +222,7 @@ private:
     MassBounds bounds_of(double sum) const;
     MassBounds above_expected() const;
     MassBounds target_bounds(double share);
-    Reached surely_reached(const Reached& reached, double share, const MassBounds& target);
+    Reached confirmed(const Reached& reached, double share, const MassBounds& target);
     void widen();
     float logit_of(int64_t id) const { return halves_ ? to_float(halves_[id]) : values_[id]; }
 

@@ -118,12 +118,12 @@ MassBounds Row::target_bounds(double share) {
 
 Reached Row::key_at_share(double share, uint64_t) {
     const MassBounds target = target_bounds(share);
-    return surely_reached(key_at_mass(target.high), share, target);
+    return confirmed(key_at_mass(target.high), share, target);
 }
 
 // The exact target lies between both. Where the token that reaches the higher is the one that reaches the lower, it is the
 // exact one's too.
-Reached Row::surely_reached(const Reached& reached, double share, const MassBounds& target) {
+Reached Row::confirmed(const Reached& reached, double share, const MassBounds& target) {
     const bool is_sure = reached.mass >= target.high && reached.mass - weight_of(reached.key) < target.low;
     if (target.low == target.high || is_sure) return reached;
     const uint64_t exact = mass();

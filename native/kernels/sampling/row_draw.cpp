@@ -118,7 +118,7 @@ uint64_t Row::token_at_share(double share) {
         // Bounds that are further apart than tokens there are heavy leave most targets open.
         const bool is_open = 2 * (target.high - target.low) > weight_of(code.last_key(band.low));
         if (!is_open || band.high == FLT_MAX) {
-            return surely_reached(key_from(target.high, band.low), share, target).key;
+            return confirmed(key_from(target.high, band.low), share, target).key;
         }
         const uint64_t key = key_in_band(share, band);
         if (key != 0) return key;
