@@ -12,6 +12,7 @@
 //   void retemper(double)
 //   uint64_t count(), mass()          of the range
 //   bool kFindsMass                   key_at_share finds out the range's mass, as well as it has to; and
+//   uint64_t token_at_share(double)   the key of key_at_share
 //   bool puts_off(float top_p)        whether a top-p that ends the chain is left to later
 //   uint64_t weight_of(uint64_t key)
 //   uint64_t key_at_count(uint64_t)   the last key of so many of the range; its low end where there are not so many
@@ -337,8 +338,12 @@ CT_HOST_DEVICE [[gnu::always_inline]] inline int32_t run_chain(Row& x, const ct_
 template <typename Row>
 CT_HOST_DEVICE [[gnu::always_inline]] inline uint64_t draw(Row& x, const ct_sample_row& p) {
     if (x.range.low == x.range.high) return x.range.low;
-    const uint64_t whole = Row::kFindsMass ? 0 : x.mass();
-    return x.key_at_share(uniform_of(p.seed, p.position, p.stream_tag, kUseDraw), whole).key;
+    const double share = uniform_of(p.seed, p.position, p.stream_tag, kUseDraw);
+    if constexpr (Row::kFindsMass) {
+        return x.token_at_share(share);
+    } else {
+        return x.key_at_share(share, x.mass()).key;
+    }
 }
 
 // Mirostat's mu after a token of the range.

@@ -40,7 +40,7 @@ float bound_of(const float* maxima, float* spare, int64_t chunks, int64_t count)
 
 size_t RowMemory::bytes(int64_t vocab_size) {
     auto tokens = static_cast<size_t>(chunks_of(vocab_size) * kChunk);
-    return tokens * (sizeof(uint64_t) + 3 * sizeof(float)) + Buckets::kCount * sizeof(uint64_t) +
+    return tokens * (2 * sizeof(uint64_t) + 3 * sizeof(float)) + Buckets::kCount * sizeof(uint64_t) +
            3 * tokens / kChunk * sizeof(float);
 }
 
@@ -48,9 +48,10 @@ RowMemory RowMemory::at(void* memory, int64_t vocab_size) {
     auto chunks = static_cast<size_t>(chunks_of(vocab_size));
     auto tokens = chunks * static_cast<size_t>(kChunk);
     auto* keys = static_cast<uint64_t*>(memory);
-    auto* values = reinterpret_cast<float*>(keys + tokens + Buckets::kCount);
+    uint64_t* masses = keys + 2 * tokens;
+    auto* values = reinterpret_cast<float*>(masses + Buckets::kCount);
     float* small = values + 3 * tokens;
-    return {keys,           keys + tokens,     values, values + tokens, values + 2 * tokens, small,
+    return {keys,           keys + tokens,     masses, values, values + tokens, values + 2 * tokens, small,
             small + chunks, small + 2 * chunks};
 }
 

@@ -5,7 +5,7 @@
 // Floor: rows * vocabulary * bytes of a logit, read once (greedy, top_k, min_p: that and the tokens near the top). Where a
 // mass is asked for, every logit that weighs anything must be weighed, 21 operations of 8 lanes each with AVX-512: on a Xeon
 // (Sapphire Rapids) 3 times one read. Bounds of the mass cost less (rough_mass.h) and mostly do. Which token reaches a mass is
-// then a question to a list: of the likeliest tokens, of as many as the maxima let hope, of all.
+// then a question to a list: of as many tokens as the maxima and a sample let hope (row_draw.cpp), of more, of all.
 #pragma once
 
 #include <algorithm>
@@ -28,20 +28,29 @@ struct Buckets {
     }
 };
 
-// What a row weighs, about: sum * 2^(62 - id_bits) at a top of `from`, which no logit is further than kRoughReach above, in
-// doublings of the weight.
+// What a row weighs, about: the sum of 2^(logit * rate - at).
 struct RoughMass {
     double sum;
-    float from;
+    double at;
     double above;  // of the sum what stands before a token: the larger logits, and of equal ones those of smaller ids
 };
-inline constexpr double kRoughReach = 8;
-inline constexpr double kRoughDepth = 40;  // and chunks that reach no further below it are not weighed
+inline constexpr double kRoughReach = 8;   // doublings of the weight that a logit may stand above where a weight is 1
+inline constexpr double kRoughDepth = 40;  // chunks that reach no further below that are not weighed
 inline constexpr double kRoughLargest =
     4096;  // logits that are more doublings from 0 are not weighed roughly: sum is 0
 
 struct MassBounds {
     uint64_t low, high;
+};
+
+// Of all logits, and of those above one.
+struct Masses {
+    uint64_t all, above;
+};
+
+// Logits between which a token is likely to stand that a mass is reached by. high FLT_MAX: from low on.
+struct Band {
+    float low, high;
 };
 
 // A token of which it will be asked whether it is drawn, or how probable it is; id -1: none.
@@ -69,6 +78,11 @@ struct SamplingPasses {
     // The sum of the weights of the logits in [low, high], of which low has to weigh something.
     uint64_t (*mass)(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low,
                      float high);
+    // The same of all logits, and of those above `split`; FLT_MAX: none are.
+    Masses (*masses)(const void* logits, int32_t dtype, const float* maxima, int64_t n, const Weigher& weigher,
+                     float split);
+    // The weight of every key.
+    void (*weigh)(uint64_t* weights, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher);
     // Adds the weight of every key to the mass of its bucket.
     void (*add_masses)(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
                        const Buckets& buckets);
@@ -82,11 +96,11 @@ struct SamplingPasses {
     // logits[i] = -inf where bit i of the mask is 0.
     void (*mask)(float* logits, const int32_t* mask, int64_t n);
     // rest[i] = weight * rate, or 0 where the logit is not in [low, high], of which low has to weigh something.
-    void (*begin_rest)(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                       double rate);
+    void (*begin_rest)(uint64_t* rest, const void* logits, int32_t dtype, int64_t n, const Weigher& weigher, float low,
+                       float high, double rate);
     // rest[i] = max(rest[i] - weight * rate, 0), of the same logits; returns the sum of rest.
-    uint64_t (*subtract_rest)(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low,
-                              float high, double rate);
+    uint64_t (*subtract_rest)(uint64_t* rest, const void* logits, int32_t dtype, int64_t n, const Weigher& weigher,
+                              float low, float high, double rate);
 };
 
 extern const SamplingPasses kSamplingScalar;
@@ -96,6 +110,7 @@ extern const SamplingPasses kSamplingAvx512;
 // A thread's memory for one row, in its scratch.
 struct RowMemory {
     uint64_t* keys;    // one a token
+    uint64_t* inside;  // one a token: those of one bucket
     uint64_t* masses;  // one a bucket
     float* values;     // one a token: bans, bias and penalties in it
     float* allowed;    // the same: bans only, where both are needed
@@ -138,6 +153,8 @@ public:
     // With less mass than the target where all that is kept has less.
     Reached key_at_mass(uint64_t target);
     Reached key_at_share(double share, uint64_t whole);
+    // The key of key_at_share, where nobody asks for the mass.
+    uint64_t token_at_share(double share);
     // Whether the token that was expected is the one that reaches a share of the row; false: it is not, or it is not sure.
     bool surely_reaches(double share);
     // Of a chain in which nothing comes after a top-p, and the row's mass is known about.
@@ -164,7 +181,11 @@ public:
     // is in [low, high]. Where they do not lie as keys.
     template <typename Body>
     void each_band(int64_t begin, int64_t end, const Body& body);
-    const float* logits() const { return values_; }
+    // Of the tokens from an id on, in the dtype that they lie in.
+    const void* logits(int64_t from) const {
+        return halves_ ? static_cast<const void*>(halves_ + from) : values_ + from;
+    }
+    int32_t dtype() const { return halves_ ? CT_BF16 : CT_F32; }
     void narrow(uint64_t mass);
 
     // Writes logprob, rank and the likeliest tokens.
@@ -174,6 +195,10 @@ private:
     bool is_list() const { return listed_ >= 0; }
     bool reports_raw() const { return (p_.flags & CT_SAMPLE_LOGPROBS) != 0 && (p_.flags & CT_SAMPLE_PROCESSED) == 0; }
     Weigher weigher() const { return {static_cast<double>(top), kLog2E / temperature, code.id_bits}; }
+    bool has_all() const {
+        const KeyRange all = whole_range(code);
+        return range.low == all.low && range.high == all.high;
+    }
     float low_logit() const { return code.logit(range.low); }
     float high_logit() const { return range.high == UINT64_MAX ? FLT_MAX : code.logit(range.high); }
     const int32_t* slot() const { return a_.state + p_.state_slot * slot_words(n_); }
@@ -197,8 +222,13 @@ private:
     MassBounds bounds_of(double sum) const;
     MassBounds above_expected() const;
     MassBounds target_bounds(double share);
+    Reached confirmed(const Reached& reached, double share, const MassBounds& target);
     void widen();
     float logit_of(int64_t id) const { return halves_ ? to_float(halves_[id]) : values_[id]; }
+
+    // row_draw.cpp
+    Band likely_band(uint64_t target);
+    uint64_t key_in_band(double share, const Band& band);
 
     // row.cpp
     template <typename Body>
@@ -209,7 +239,8 @@ private:
     int64_t ties_outside(int64_t* below) const;
 
     // row_mass.cpp
-    float bound_of_mass(uint64_t target) const;
+    Masses masses_of_all(float split) const;
+    Reached key_from(uint64_t target, float low);
     void fill_buckets(int64_t size, double center, double deepest);
     int bucket_of(uint64_t target, uint64_t* above) const;
     KeyRange keys_of(int bucket) const;
@@ -283,7 +314,16 @@ template <typename Body>
 void Row::each_weight(const Body& body) {
     settle();
     const Weigher w = weigher();
-    each_key([&](uint64_t key, float logit) { body(code.id(key), w.weight(w.exponent(logit), steps_)); });
+    if (!is_list()) {
+        each_key([&](uint64_t key, float logit) { body(code.id(key), w.weight(w.exponent(logit), steps_)); });
+        return;
+    }
+    uint64_t weights[kChunk];
+    for (int64_t begin = 0; begin < listed_; begin += kChunk) {
+        const int64_t size = std::min(kChunk, listed_ - begin);
+        passes_.weigh(weights, m_.keys + begin, size, code, w);
+        for (int64_t i = 0; i < size; ++i) body(code.id(m_.keys[begin + i]), weights[i]);
+    }
 }
 
 // Deeper logits weigh nothing: a weight at the top is 2^(62 - id_bits).
@@ -294,7 +334,7 @@ inline float least_weighty(const Weigher& w) {
 // Of equal logits at an end of the range those belong to it whose id is on its side of the end's own.
 template <typename Body>
 void Row::each_band(int64_t begin, int64_t end, const Body& body) {
-    settle();
+    if (pending_) settle();
     const Weigher w = weigher();
     const float low = low_logit();
     const float high = high_logit();
@@ -311,6 +351,8 @@ void Row::each_band(int64_t begin, int64_t end, const Body& body) {
         begin = to;
     }
 }
+
+inline constexpr double kWeighty = 44;  // nats: what is deeper weighs nothing
 
 // A bound that at least `count` of the logits reach; -FLT_MAX (every logit but -inf) where the maxima cannot tell.
 float bound_of(const float* maxima, float* spare, int64_t chunks, int64_t count);

@@ -1,11 +1,11 @@
 // row_bounds.cpp: one row of ct_sample on the CPU: how much it weighs at least and at most, and answers that follow from
 // that alone. What the bounds leave open is asked of the exact mass, so that no answer depends on them.
 //
-// How far off a rough mass is. Of a weight 2^t, t = (logit - from) * rate, three roundings of float32 (the difference, the
-// rate, their product) change t by |t| 3 / 2^24 at most, and with it the weight by ln 2 times that share. Over the row that is
-// the mean of |t| by weight: no logit stands further than kRoughReach above `from`, so the mean is at most kRoughReach + the
-// mean depth D below the top; D = entropy - log2(mass / top's weight) <= log2(tokens). Besides, polynomial, its roundings and
-// eight sums of float32 make 8e-7. A loose weight is (1 + f) / 2^f times too large as well, f in [0, 1).
+// How far off a rough mass is. A tight weight is 2^(logit * r - at) for the float32 r next to the rate, right to kTightWeight:
+// the polynomial and its roundings 2.4e-7, the rounding of what goes into it 1.1e-8. Three sums of float32 add 1.8e-7, those
+// of double nothing. With r in the rate's place a weight t doublings below the top changes by |r / rate - 1| t ln 2, so all of
+// it by no more than that of the mean of t by weight; that is entropy - log2(mass / top's weight) <= log2(tokens).
+// A loose weight is (1 + f) / 2^f times too large, f in [0, 1), and kLooseRounding off besides.
 // Of the exact mass: a weight is right to 2e-9, and rounded down to a whole number.
 #include "kernels/sampling/row.h"
 
@@ -13,8 +13,7 @@ namespace ct {
 
 namespace {
 
-constexpr double kPerDoubling = 1.25e-7;    // > ln 2 * 3 / 2^24
-constexpr double kBesides = 16;             // (kBesides - kRoughReach) * kPerDoubling = 1e-6
+constexpr double kTightWeight = 4.5e-7;     // 2.4e-7 + 1.1e-8 + 1.8e-7 + 2e-9, and some more
 constexpr double kLooseExcess = 1.0614757;  // (1 + f) / 2^f where it is largest, at f = 1 / ln 2 - 1
 constexpr double kLooseRounding = 0x1p-11;  // t is right to 2^-24 of thrice the largest, kRoughLargest + 135
 
@@ -68,17 +67,15 @@ void Row::widen() {
 }
 
 bool Row::is_rough() const {
-    const KeyRange all = whole_range(code);
-    return known_mass_ == 0 && !is_list() && rough_.sum > 0 && rough_temperature_ == temperature &&
-           range.low == all.low && range.high == all.high;
+    return known_mass_ == 0 && !is_list() && rough_.sum > 0 && rough_temperature_ == temperature && has_all();
 }
 
 // Of a sum of rough weights: what the exact ones are, all told.
 MassBounds Row::bounds_of(double sum) const {
     const Weigher w = weigher();
-    const double about =
-        sum * std::exp2((static_cast<double>(rough_.from) - static_cast<double>(top)) * w.rate) * w.unit();
-    const double off = (code.id_bits + kBesides) * kPerDoubling;
+    const double rate = look_ == Look::kLoose ? w.rate : static_cast<double>(static_cast<float>(w.rate));
+    const double about = sum * std::exp2(rough_.at - w.top * rate) * w.unit();
+    const double off = kTightWeight + std::fabs(rate / w.rate - 1) * code.id_bits;
     double low = about * (1 - off);
     double high = about * (1 + off);
     if (look_ == Look::kLoose) {
@@ -98,8 +95,7 @@ MassBounds Row::mass_bounds(Look look) {
     }
     const Weigher w = weigher();
     if (look == Look::kTight && look_ == Look::kLoose) {
-        const void* logits = halves_ ? static_cast<const void*>(halves_) : values_;
-        rough_ = passes_.rough_mass(m_.maxima, logits, halves_ ? CT_BF16 : CT_F32, true, n_, w.rate, {-1, 0});
+        rough_ = passes_.rough_mass(m_.maxima, logits(0), dtype(), true, n_, w.rate, {-1, 0});
         look_ = Look::kTight;
     }
     const MassBounds bounds = bounds_of(rough_.sum);
@@ -122,9 +118,12 @@ MassBounds Row::target_bounds(double share) {
 
 Reached Row::key_at_share(double share, uint64_t) {
     const MassBounds target = target_bounds(share);
-    // The exact target lies between both. Where the token that reaches the one is the one that reaches the other, it is
-    // the exact one's too.
-    const Reached reached = key_at_mass(target.high);
+    return confirmed(key_at_mass(target.high), share, target);
+}
+
+// The exact target lies between both. Where the token that reaches the higher is the one that reaches the lower, it is the
+// exact one's too.
+Reached Row::confirmed(const Reached& reached, double share, const MassBounds& target) {
     const bool is_sure = reached.mass >= target.high && reached.mass - weight_of(reached.key) < target.low;
     if (target.low == target.high || is_sure) return reached;
     const uint64_t exact = mass();

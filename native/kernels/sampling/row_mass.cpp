@@ -9,10 +9,8 @@ namespace ct {
 namespace {
 
 constexpr auto kFirst = std::greater<uint64_t>();
-constexpr int64_t kFew = 256;    // tokens that most rows cross their share within
-constexpr int64_t kSmall = 64;   // keys that are not worth buckets
-constexpr double kStep = 1.5;    // nats: the first that a bound is lowered by
-constexpr double kWeighty = 44;  // nats: what is deeper weighs nothing
+constexpr int64_t kSmall = 64;  // keys that are not worth buckets
+constexpr double kStep = 1.5;   // nats: the first that a bound is lowered by
 
 // Moves the shortest beginning of the order `before` whose mass reaches `target` to the front, and gives the last key of it
 // and its mass, after `above` of others. Halves the part in which the crossing lies, as a selection does.
@@ -41,12 +39,13 @@ Reached select_mass(uint64_t* keys, int64_t size, uint64_t target, const Weight&
     return {keys[std::min(begin, size - 1)], above};
 }
 
-// Few of the keys, to the front; gives their number.
+// Copies some of the keys, without a branch on which; gives their number.
 template <typename IsWanted>
-int64_t bring_forward(uint64_t* keys, int64_t size, const IsWanted& is_wanted) {
+int64_t copy_wanted(uint64_t* to, const uint64_t* keys, int64_t size, const IsWanted& is_wanted) {
     int64_t found = 0;
     for (int64_t i = 0; i < size; ++i) {
-        if (is_wanted(keys[i])) std::swap(keys[found++], keys[i]);
+        to[found] = keys[i];
+        found += static_cast<int64_t>(is_wanted(keys[i]));
     }
     return found;
 }
@@ -83,6 +82,8 @@ uint64_t Row::mass() {
         sum = bucket_mass_;
     } else if (is_list()) {
         for (int64_t i = 0; i < listed_; ++i) sum += weight_of(m_.keys[i]);
+    } else if (has_all() && !pending_) {
+        sum = masses_of_all(FLT_MAX).all;
     } else {
         settle();
         int64_t below = 0;
@@ -92,43 +93,14 @@ uint64_t Row::mass() {
         if (outside > below) {
             sum -= static_cast<uint64_t>(outside - below) * w.weight(w.exponent(high_logit()), steps_);
         }
-        const KeyRange all = whole_range(code);
-        if (temperature == 1 && range.low == all.low && range.high == all.high) plain_mass_ = sum;
     }
+    if (temperature == 1 && !is_list() && has_all()) plain_mass_ = sum;
     known_mass_ = sum;
     return sum;
 }
 
-// A logit such that those above are about so much mass, if every chunk is a sample of the row: of c of C chunks whose
-// maximum reaches a logit follows that a share 1 - (1 - c / C)^(1 / 64) of the tokens does. Where all chunks reach it they
-// tell no more: a step deeper.
-float Row::bound_of_mass(uint64_t target) const {
-    constexpr int kEdges = 128;
-    const auto highest = static_cast<double>(top);
-    const double deepest = std::min(highest - static_cast<double>(low_logit()), kWeighty * temperature);
-    const double scale = kEdges / deepest;
-    if (!(scale > 0 && scale < DBL_MAX)) return -FLT_MAX;
-    int32_t chunks[kEdges] = {};
-    for (int64_t i = 0; i < chunks_; ++i) {
-        const double edge = (highest - static_cast<double>(maxima_[i])) * scale;
-        ++chunks[edge > 0 ? edge < kEdges ? static_cast<int>(edge) : kEdges - 1 : 0];
-    }
-    const double wanted = 1.02 * static_cast<double>(target) / unit_of(code);
-    double mass = 0;
-    double tokens = 0;
-    int64_t reaching = 0;
-    int edge = 0;
-    for (; edge < kEdges; ++edge) {
-        reaching += chunks[edge];
-        if (chunks[edge] == 0) continue;
-        const double share = static_cast<double>(reaching) / static_cast<double>(chunks_);
-        const double there = static_cast<double>(n_) * (1 - std::pow(1 - share, 1.0 / kChunk));
-        mass += (there - tokens) * std::exp(-(edge + 0.5) / scale / temperature);
-        tokens = there;
-        if (mass >= wanted || reaching == chunks_) break;
-    }
-    const double deeper = mass < wanted ? kStep * temperature : 0;
-    return least_float(highest - (edge + 1) / scale - deeper, top);
+Masses Row::masses_of_all(float split) const {
+    return passes_.masses(logits(0), dtype(), maxima_, n_, weigher(), split);
 }
 
 // Of the first keys of m_.keys, by their distance from center.
@@ -153,27 +125,25 @@ Reached Row::key_at_mass(uint64_t target) {
     if (is_list()) return cross_in_list(listed_, target);
     if (pending_) settle();
     if (target <= bucket_mass_) return cross_in_row(target);
-    float low = bound_of(maxima_, m_.spare, chunks_, std::min(kFew, chunks_));
-    for (double step = 0;; step = step > 0 ? 2 * step : kStep) {
+    return key_from(target, likely_band(target).low);
+}
+
+Reached Row::key_from(uint64_t target, float low) {
+    for (double step = kStep;; step *= 2) {
         low = std::max(low, low_logit());
         const int64_t size = gather(low, high_logit());
         fill_buckets(size, static_cast<double>(top), static_cast<double>(top) - static_cast<double>(low));
         if (bucket_mass_ >= target || low == low_logit()) return cross_in_list(size, target);
-        if (step == 0) {
-            low = std::min(low, bound_of_mass(target));
-        } else if (size * 4 > n_) {
-            low = low_logit();
-        } else {
-            low = least_float(static_cast<double>(low) - step * temperature, top);
-        }
+        low = size * 4 > n_ ? low_logit() : least_float(static_cast<double>(low) - step * temperature, top);
     }
 }
 
 // A bucket of depths, which is a range of logits.
 KeyRange Row::keys_of(int bucket) const {
-    const float low = least_logit(top, [&](float logit) { return buckets_.of(logit) <= bucket; });
-    const float above = least_logit(top, [&](float logit) { return buckets_.of(logit) < bucket; });
-    return {code.last_key(low), bucket == 0 ? code.first_key(top) : code.last_key(above) - 1};
+    const auto most = static_cast<float>(buckets_.center);
+    const float low = least_logit(most, [&](float logit) { return buckets_.of(logit) <= bucket; });
+    const float above = least_logit(most, [&](float logit) { return buckets_.of(logit) < bucket; });
+    return {code.last_key(low), bucket == 0 ? code.first_key(most) : code.last_key(above) - 1};
 }
 
 Reached Row::cross_in_list(int64_t size, uint64_t target) {
@@ -185,8 +155,10 @@ Reached Row::cross_in_list(int64_t size, uint64_t target) {
     if (target > bucket_mass_) return {m_.keys[0], bucket_mass_};
     uint64_t above = 0;
     const KeyRange bucket = keys_of(bucket_of(target, &above));
-    const int64_t inside = bring_forward(m_.keys, size, [bucket](uint64_t key) { return bucket.contains(key); });
-    return select_mass(m_.keys, inside, target, weight, kFirst, above);
+    const uint64_t length = bucket.high - bucket.low;
+    auto in_bucket = [&](uint64_t key) { return key - bucket.low <= length; };
+    const int64_t inside = copy_wanted(m_.inside, m_.keys, size, in_bucket);
+    return select_mass(m_.inside, inside, target, weight, kFirst, above);
 }
 
 // Of a row that is no list, but has its buckets.
@@ -211,8 +183,8 @@ double Row::near(double center, uint64_t target) {
     auto distance = [&](uint64_t key) { return std::fabs(static_cast<double>(code.logit(key)) - center); };
     auto before = [&](uint64_t a, uint64_t b) { return distance(a) < distance(b); };
     auto weight = [this](uint64_t key) { return weight_of(key); };
-    const int64_t inside = bring_forward(m_.keys, size, in_bucket);
-    return distance(select_mass(m_.keys, inside, target, weight, before, above).key);
+    const int64_t inside = copy_wanted(m_.inside, m_.keys, size, in_bucket);
+    return distance(select_mass(m_.inside, inside, target, weight, before, above).key);
 }
 
 }  // namespace ct

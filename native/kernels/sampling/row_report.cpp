@@ -36,8 +36,7 @@ void Row::report_raw(int64_t token) {
     const float largest = passes_.largest_of(allowed_maxima_, chunks_);
     const Weigher w{static_cast<double>(largest), kLog2E, code.id_bits};
     const bool known = plain_mass_ != 0 && allowed_ == values_;
-    const uint64_t mass =
-        known ? plain_mass_ : passes_.mass(allowed_, allowed_maxima_, n_, w, least_weighty(w), FLT_MAX);
+    const uint64_t mass = known ? plain_mass_ : passes_.masses(allowed_, CT_F32, allowed_maxima_, n_, w, FLT_MAX).all;
     const double log_mass = std::log(static_cast<double>(mass) / w.unit());
     const float logit = allowed_[token];
     a_.logprob[r_] = static_cast<float>(static_cast<double>(logit) - w.top - log_mass);

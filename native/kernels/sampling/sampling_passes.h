@@ -1,13 +1,13 @@
 // sampling_passes.h: the passes over the vocabulary, for the instruction set of the including file.
 #pragma once
 
+#include "kernels/sampling/gather_passes.h"
+#include "kernels/sampling/rest_passes.h"
 #include "kernels/sampling/rough_mass.h"
 #include "kernels/sampling/weight_lanes.h"
 
 namespace ct {
 namespace {
-
-constexpr float kInfinity = __builtin_inff();
 
 template <typename T>
 void chunk_maxima_of(float* maxima, float* copy, const T* logits, int64_t n) {
@@ -49,14 +49,10 @@ float largest_of(const float* values, int64_t n) {
     return found;
 }
 
-// kWhole: what lies outside low and high weighs nothing in any case.
-template <bool kWhole>
-uint64_t mass_of(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
+uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
     const WeightLanes lanes(weigher);
     auto sum = WeightLanes::zero();
-    auto add = [&](const float* at) {
-        sum = kWhole ? WeightLanes::add(sum, lanes.weights(at)) : lanes.add_in(sum, at, low, high);
-    };
+    auto add = [&](const float* at) { sum = lanes.add_in(sum, load(at), low, high); };
     for (int64_t begin = 0; begin < n; begin += kChunk) {
         if (maxima[begin / kChunk] < low) continue;
         const int64_t end = n - begin < kChunk ? n : begin + kChunk;
@@ -71,10 +67,41 @@ uint64_t mass_of(const float* logits, const float* maxima, int64_t n, const Weig
     return WeightLanes::total(sum);
 }
 
-uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
-    const bool whole = low <= least_weighty(weigher) && high == FLT_MAX;
-    return whole ? mass_of<true>(logits, maxima, n, weigher, low, high)
-                 : mass_of<false>(logits, maxima, n, weigher, low, high);
+template <bool kSplits, typename T>
+Masses masses_of(const T* logits, const float* maxima, int64_t n, const Weigher& weigher, float split) {
+    const WeightLanes lanes(weigher);
+    const float least = least_weighty(weigher);
+    auto all = WeightLanes::zero();
+    auto above = WeightLanes::zero();
+    auto add = [&](Vec v) {
+        const auto weights = lanes.weights(v);
+        all = WeightLanes::add(all, weights);
+        if constexpr (kSplits) above = WeightLanes::add(above, WeightLanes::where_greater(weights, v, split));
+    };
+    for (int64_t begin = 0; begin < n; begin += kChunk) {
+        if (maxima[begin / kChunk] < least) continue;
+        const int64_t end = n - begin < kChunk ? n : begin + kChunk;
+        int64_t i = begin;
+        for (; i + kLanes <= end; i += kLanes) add(load(logits + i));
+        if (i < end) {
+            float rest[kLanes];
+            for (int64_t j = 0; j < kLanes; ++j) rest[j] = i + j < end ? to_float(logits[i + j]) : -kInfinity;
+            add(load(rest));
+        }
+    }
+    return {WeightLanes::total(all), WeightLanes::total(above)};
+}
+
+template <typename T>
+Masses masses_of(const void* logits, const float* maxima, int64_t n, const Weigher& weigher, float split) {
+    const auto* at = static_cast<const T*>(logits);
+    return split == FLT_MAX ? masses_of<false>(at, maxima, n, weigher, split)
+                            : masses_of<true>(at, maxima, n, weigher, split);
+}
+
+Masses masses(const void* logits, int32_t dtype, const float* maxima, int64_t n, const Weigher& weigher, float split) {
+    return dtype == CT_BF16 ? masses_of<bf16>(logits, maxima, n, weigher, split)
+                            : masses_of<float>(logits, maxima, n, weigher, split);
 }
 
 int64_t count(const float* logits, const float* maxima, int64_t begin, int64_t end, float low, float high) {
@@ -94,37 +121,6 @@ int64_t count(const float* logits, const float* maxima, int64_t begin, int64_t e
 
 #if defined(__AVX512F__)
 
-// Tokens of a block of logits in a row's order, then their keys: no branch on which they are.
-template <typename T>
-int64_t gather_block(uint64_t* keys, const T* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
-                     float high) {
-    alignas(64) float found[kChunk + kLanes];
-    alignas(64) int32_t ids[kChunk + kLanes];
-    const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    int64_t size = 0;
-    for (int64_t i = 0; i < n; i += kLanes) {
-        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
-        const __m512 v = load_lanes(logits + begin + i, n - i < kLanes ? n - i : kLanes).v;
-        const __mmask16 in = _mm512_mask_cmp_ps_mask(_mm512_mask_cmp_ps_mask(there, v, broadcast(low).v, _CMP_GE_OQ), v,
-                                                     broadcast(high).v, _CMP_LE_OQ);
-        const __m512i id = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int32_t>(begin + i)), steps);
-        _mm512_storeu_ps(found + size, _mm512_maskz_compress_ps(in, v));
-        _mm512_storeu_si512(ids + size, _mm512_maskz_compress_epi32(in, id));
-        size += __builtin_popcount(in);
-    }
-    const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
-    for (int64_t i = 0; i < size; i += 8) {
-        const __m256i bits = _mm256_castps_si256(_mm256_add_ps(_mm256_load_ps(found + i), _mm256_setzero_ps()));
-        const __m256i flips = _mm256_or_si256(_mm256_srai_epi32(bits, 31), _mm256_set1_epi32(INT32_MIN));
-        const __m512i ordered = _mm512_cvtepu32_epi64(_mm256_xor_si256(bits, flips));
-        const __m512i id = _mm512_cvtepu32_epi64(_mm256_load_si256(reinterpret_cast<const __m256i*>(ids + i)));
-        const __m512i places = _mm512_sub_epi64(_mm512_set1_epi64(code.size - 1), id);
-        _mm512_mask_storeu_epi64(keys + i, static_cast<__mmask8>(first_lanes(size - i < 8 ? size - i : 8)),
-                                 _mm512_or_si512(_mm512_sll_epi64(ordered, id_bits), places));
-    }
-    return size;
-}
-
 void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& code) {
     const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
     for (int64_t i = 0; i < n; i += 8) {
@@ -137,90 +133,7 @@ void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& co
     }
 }
 
-#elif defined(__AVX2__)
-
-// The numbers of the bits of a byte, in a byte each.
-struct BitNumbers {
-    uint64_t of[256] = {};
-    constexpr BitNumbers() {
-        for (int byte = 0; byte < 256; ++byte) {
-            int found = 0;
-            for (uint64_t bit = 0; bit < 8; ++bit) {
-                if (byte >> bit & 1) of[byte] |= bit << 8 * found++;
-            }
-        }
-    }
-};
-constexpr BitNumbers kBitNumbers;
-
-// As with AVX-512, which has the instruction that brings some lanes to the front.
-template <typename T>
-int64_t gather_block(uint64_t* keys, const T* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
-                     float high) {
-    alignas(32) float found[kChunk + kLanes];
-    alignas(32) int32_t ids[kChunk + kLanes];
-    const __m256i steps = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    int64_t size = 0;
-    int64_t i = 0;
-    for (; i + kLanes <= n; i += kLanes) {
-        const Vec v = load(logits + begin + i);
-        const __m256 is_in = _mm256_and_ps(_mm256_cmp_ps(v.v, broadcast(low).v, _CMP_GE_OQ),
-                                           _mm256_cmp_ps(v.v, broadcast(high).v, _CMP_LE_OQ));
-        const auto in = static_cast<uint32_t>(_mm256_movemask_ps(is_in));
-        const __m256i to_front = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(kBitNumbers.of[in])));
-        const __m256i id = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int32_t>(begin + i)), steps);
-        _mm256_storeu_ps(found + size, _mm256_permutevar8x32_ps(v.v, to_front));
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(ids + size), _mm256_permutevar8x32_epi32(id, to_front));
-        size += __builtin_popcount(in);
-    }
-    for (; i < n; ++i) {
-        const float logit = to_float(logits[begin + i]);
-        found[size] = logit;
-        ids[size] = static_cast<int32_t>(begin + i);
-        size += logit >= low && logit <= high;
-    }
-    const __m128i id_bits = _mm_cvtsi32_si128(code.id_bits);
-    int64_t done = 0;
-    for (; done + 4 <= size; done += 4) {
-        const __m128i bits = _mm_castps_si128(_mm_add_ps(_mm_load_ps(found + done), _mm_setzero_ps()));
-        const __m128i flips = _mm_or_si128(_mm_srai_epi32(bits, 31), _mm_set1_epi32(INT32_MIN));
-        const __m256i ordered = _mm256_cvtepu32_epi64(_mm_xor_si128(bits, flips));
-        const __m256i id = _mm256_cvtepu32_epi64(_mm_load_si128(reinterpret_cast<const __m128i*>(ids + done)));
-        const __m256i places = _mm256_sub_epi64(_mm256_set1_epi64x(code.size - 1), id);
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(keys + done),
-                            _mm256_or_si256(_mm256_sll_epi64(ordered, id_bits), places));
-    }
-    for (; done < size; ++done) keys[done] = code.key(found[done], ids[done]);
-    return size;
-}
-
 #else
-
-template <typename T>
-int64_t gather_block(uint64_t* keys, const T* logits, int64_t begin, int64_t n, const KeyCode& code, float low,
-                     float high) {
-    const int64_t end = begin + n;
-    int64_t size = 0;
-    int64_t i = begin;
-    for (; i + kLanes <= end; i += kLanes) {
-        const Vec v = load(logits + i);
-        uint32_t in = not_less(v, broadcast(low)) & not_less(broadcast(high), v);
-        if (in == 0) continue;
-        for (int64_t id = i; id < i + kLanes; ++id, in >>= 1) {
-            keys[size] = code.key(to_float(logits[id]), id);
-            size += in & 1;
-        }
-    }
-    for (; i < end; ++i) {
-        const float logit = to_float(logits[i]);
-        if (logit >= low && logit <= high) keys[size++] = code.key(logit, i);
-    }
-    return size;
-}
-
-#endif
-
-#if !defined(__AVX512F__)
 
 void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& code) {
     for (int64_t i = 0; i < n; ++i) logits[i] = code.logit(keys[i]);
@@ -228,42 +141,35 @@ void logits_of(float* logits, const uint64_t* keys, int64_t n, const KeyCode& co
 
 #endif
 
-void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
-                const Buckets& buckets) {
+// body(begin, size, logits, weights) for a chunk of keys after the other.
+template <typename Body>
+void each_weighed(const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher, const Body& body) {
     const WeightLanes lanes(weigher);
     float logits[kChunk] = {};
     uint64_t weights[kChunk];
-    int32_t places[kChunk];
     for (int64_t begin = 0; begin < n; begin += kChunk) {
         const int64_t size = n - begin < kChunk ? n - begin : kChunk;
         logits_of(logits, keys + begin, size, code);
         for (int64_t i = 0; i < size; i += WeightLanes::kCount) {
             WeightLanes::store(weights + i, lanes.weights(logits + i));
-            WeightLanes::buckets(places + i, logits + i, buckets);
         }
+        body(begin, size, logits, weights);
+    }
+}
+
+void weigh(uint64_t* weights, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher) {
+    each_weighed(keys, n, code, weigher, [&](int64_t begin, int64_t size, const float*, const uint64_t* found) {
+        for (int64_t i = 0; i < size; ++i) weights[begin + i] = found[i];
+    });
+}
+
+void add_masses(uint64_t* masses, const uint64_t* keys, int64_t n, const KeyCode& code, const Weigher& weigher,
+                const Buckets& buckets) {
+    each_weighed(keys, n, code, weigher, [&](int64_t, int64_t size, const float* logits, const uint64_t* weights) {
+        int32_t places[kChunk];
+        for (int64_t i = 0; i < size; i += WeightLanes::kCount) WeightLanes::buckets(places + i, logits + i, buckets);
         for (int64_t i = 0; i < size; ++i) masses[places[i]] += weights[i];
-    }
-}
-
-template <typename T>
-int64_t gather_of(uint64_t* keys, const T* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
-                  float high) {
-    int64_t size = 0;
-    for (int64_t begin = 0; begin < n; begin += kChunk) {
-        if (maxima[begin / kChunk] < low) continue;
-        const int64_t length = n - begin < kChunk ? n - begin : kChunk;
-        size += gather_block(keys + size, logits, begin, length, code, low, high);
-    }
-    return size;
-}
-
-int64_t gather(uint64_t* keys, const float* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
-               float high) {
-    return gather_of(keys, logits, maxima, n, code, low, high);
-}
-int64_t gather_bf16(uint64_t* keys, const bf16* logits, const float* maxima, int64_t n, const KeyCode& code, float low,
-                    float high) {
-    return gather_of(keys, logits, maxima, n, code, low, high);
+    });
 }
 
 void mask(float* logits, const int32_t* mask, int64_t n) {
@@ -275,156 +181,9 @@ void mask(float* logits, const int32_t* mask, int64_t n) {
     }
 }
 
-#if defined(__AVX512F__)
-
-__m512i rest_part(__m512i weights, double rate) {
-    return _mm512_cvttpd_epi64(_mm512_mul_pd(_mm512_cvtepi64_pd(weights), _mm512_set1_pd(rate)));
-}
-
-// 16 of them; there: which of them there are.
-void begin_lanes(uint64_t* rest, WeightLanes::Sum weights, uint32_t there, double rate) {
-    _mm512_mask_storeu_epi64(rest, static_cast<__mmask8>(there), rest_part(weights.low, rate));
-    _mm512_mask_storeu_epi64(rest + 8, static_cast<__mmask8>(there >> 8), rest_part(weights.high, rate));
-}
-__m512i subtract_half(uint64_t* rest, __m512i weights, uint32_t there, double rate) {
-    const auto half = static_cast<__mmask8>(there);
-    const __m512i part = rest_part(weights, rate);
-    const __m512i left = _mm512_sub_epi64(_mm512_max_epi64(_mm512_maskz_loadu_epi64(half, rest), part), part);
-    _mm512_mask_storeu_epi64(rest, half, left);
-    return _mm512_maskz_mov_epi64(half, left);
-}
-WeightLanes::Sum subtract_lanes(WeightLanes::Sum sum, uint64_t* rest, WeightLanes::Sum weights, uint32_t there,
-                                double rate) {
-    return {_mm512_add_epi64(sum.low, subtract_half(rest, weights.low, there, rate)),
-            _mm512_add_epi64(sum.high, subtract_half(rest + 8, weights.high, there >> 8, rate))};
-}
-
-void begin_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                double rate) {
-    const WeightLanes lanes(weigher);
-    for (int64_t i = 0; i < n; i += kLanes) {
-        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
-        const Vec v{_mm512_mask_loadu_ps(_mm512_set1_ps(-kInfinity), there, logits + i)};
-        begin_lanes(rest + i, lanes.add_in(WeightLanes::zero(), v, low, high), there, rate);
-    }
-}
-
-uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                       double rate) {
-    const WeightLanes lanes(weigher);
-    auto sum = WeightLanes::zero();
-    for (int64_t i = 0; i < n; i += kLanes) {
-        const auto there = first_lanes(n - i < kLanes ? n - i : kLanes);
-        const Vec v{_mm512_mask_loadu_ps(_mm512_set1_ps(-kInfinity), there, logits + i)};
-        sum = subtract_lanes(sum, rest + i, lanes.add_in(WeightLanes::zero(), v, low, high), there, rate);
-    }
-    return WeightLanes::total(sum);
-}
-
-#else
-
-// body(i, weight).
-template <typename Body>
-void each_weight_of(const float* logits, int64_t begin, int64_t n, const Weigher& weigher, float low, float high,
-                    const Body& body) {
-    constexpr int64_t kCount = WeightLanes::kCount;
-    const WeightLanes lanes(weigher);
-    uint64_t weights[kCount];
-    for (int64_t i = begin; i < n; i += kCount) {
-        float some[kCount];
-        for (int64_t j = 0; j < kCount; ++j) some[j] = i + j < n ? logits[i + j] : -kInfinity;
-        WeightLanes::store(weights, lanes.add_in(WeightLanes::zero(), some, low, high));
-        for (int64_t j = 0; j < kCount && i + j < n; ++j) body(i + j, weights[j]);
-    }
-}
-
-// Below 2^63, as weights are; signed numbers are converted in one instruction.
-uint64_t rest_part(uint64_t weight, double rate) {
-    return static_cast<uint64_t>(static_cast<int64_t>(static_cast<double>(static_cast<int64_t>(weight)) * rate));
-}
-
-#if defined(__AVX2__)
-
-// Weights of a vocabulary of more than 1024 tokens are below 2^52: with 2^52 in front they are doubles.
-__m256i rest_part(__m256i weights, double rate) {
-    const __m256i front = _mm256_set1_epi64x(0x4330000000000000);
-    const __m256d two52 = _mm256_set1_pd(0x1p52);
-    const __m256d weight = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(weights, front)), two52);
-    const __m256d exact = _mm256_mul_pd(weight, _mm256_set1_pd(rate));
-    const __m256d high = _mm256_floor_pd(_mm256_mul_pd(exact, _mm256_set1_pd(0x1p-32)));
-    const __m256d low = _mm256_floor_pd(_mm256_sub_pd(exact, _mm256_mul_pd(high, _mm256_set1_pd(0x1p32))));
-    const __m256i high_bits = _mm256_castpd_si256(_mm256_add_pd(high, two52));
-    const __m256i low_bits = _mm256_castpd_si256(_mm256_add_pd(low, two52));
-    return _mm256_or_si256(_mm256_slli_epi64(high_bits, 32), _mm256_xor_si256(low_bits, front));
-}
-constexpr int32_t kLeastBits = 11;
-
-// Of as many as fill lanes; gives their number.
-int64_t begin_lanes(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                    double rate) {
-    if (weigher.id_bits < kLeastBits) return 0;
-    const WeightLanes lanes(weigher);
-    int64_t i = 0;
-    for (; i + WeightLanes::kCount <= n; i += WeightLanes::kCount) {
-        const WeightLanes::Sum w = lanes.add_in(WeightLanes::zero(), logits + i, low, high);
-        WeightLanes::store(rest + i, {rest_part(w.low, rate), rest_part(w.high, rate)});
-    }
-    return i;
-}
-
-__m256i subtract_half(uint64_t* rest, __m256i weights, double rate) {
-    const __m256i part = rest_part(weights, rate);
-    const __m256i there = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rest));
-    const __m256i left = _mm256_and_si256(_mm256_cmpgt_epi64(there, part), _mm256_sub_epi64(there, part));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(rest), left);
-    return left;
-}
-int64_t subtract_lanes(uint64_t* sum, uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low,
-                       float high, double rate) {
-    if (weigher.id_bits < kLeastBits) return 0;
-    const WeightLanes lanes(weigher);
-    WeightLanes::Sum sums = WeightLanes::zero();
-    int64_t i = 0;
-    for (; i + WeightLanes::kCount <= n; i += WeightLanes::kCount) {
-        const WeightLanes::Sum w = lanes.add_in(WeightLanes::zero(), logits + i, low, high);
-        sums.low = _mm256_add_epi64(sums.low, subtract_half(rest + i, w.low, rate));
-        sums.high = _mm256_add_epi64(sums.high, subtract_half(rest + i + 4, w.high, rate));
-    }
-    *sum = WeightLanes::total(sums);
-    return i;
-}
-
-#else
-
-int64_t begin_lanes(uint64_t*, const float*, int64_t, const Weigher&, float, float, double) { return 0; }
-int64_t subtract_lanes(uint64_t*, uint64_t*, const float*, int64_t, const Weigher&, float, float, double) { return 0; }
-
-#endif
-
-void begin_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                double rate) {
-    const int64_t begin = begin_lanes(rest, logits, n, weigher, low, high, rate);
-    each_weight_of(logits, begin, n, weigher, low, high,
-                   [&](int64_t i, uint64_t weight) { rest[i] = rest_part(weight, rate); });
-}
-
-uint64_t subtract_rest(uint64_t* rest, const float* logits, int64_t n, const Weigher& weigher, float low, float high,
-                       double rate) {
-    uint64_t sum = 0;
-    const int64_t begin = subtract_lanes(&sum, rest, logits, n, weigher, low, high, rate);
-    each_weight_of(logits, begin, n, weigher, low, high, [&](int64_t i, uint64_t weight) {
-        const uint64_t part = rest_part(weight, rate);
-        rest[i] = rest[i] > part ? rest[i] - part : 0;
-        sum += rest[i];
-    });
-    return sum;
-}
-
-#endif
-
-constexpr SamplingPasses kPasses{
-    chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, mass,         add_masses, count,
-    gather,       gather_bf16,       mask,       begin_rest, subtract_rest};
+constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, mass,        masses,
+                                 weigh,        add_masses,        count,      gather,     gather_bf16, mask,
+                                 begin_rest,   subtract_rest};
 
 }  // namespace
 }  // namespace ct

@@ -9,7 +9,8 @@ namespace ct {
 namespace {
 
 // WeightLanes has
-//   weights(logits)                     of kCount logits
+//   weights(logits)                     of kCount logits, which are as many as a Vec has
+//   where_greater(weights, v, split)    those of the logits above it, else 0
 //   add_in(sum, logits, low, high)      the sum and the weights of those in [low, high], which have to weigh something
 //   buckets(at, logits, buckets)        theirs
 #if defined(__AVX512F__)
@@ -42,16 +43,19 @@ public:
         _mm512_storeu_si512(at + 8, a.high);
     }
 
-    Sum weights(const float* logits) const {
+    Sum weights(const float* logits) const { return weights(load(logits)); }
+    Sum weights(Vec v) const {
         const __m512d end = _mm512_set1_pd(kExponentEnd);
         // The second operand where the first is a NaN.
-        return {weights(_mm512_min_pd(exponents(_mm256_loadu_ps(logits)), end)),
-                weights(_mm512_min_pd(exponents(_mm256_loadu_ps(logits + 8)), end))};
+        return {weights(_mm512_min_pd(exponents(_mm512_castps512_ps256(v.v)), end)),
+                weights(_mm512_min_pd(exponents(_mm512_extractf32x8_ps(v.v, 1)), end))};
+    }
+    static Sum where_greater(Sum weights, Vec v, float split) {
+        const __mmask16 in = _mm512_cmp_ps_mask(v.v, _mm512_set1_ps(split), _CMP_GT_OQ);
+        return {_mm512_maskz_mov_epi64(static_cast<__mmask8>(in), weights.low),
+                _mm512_maskz_mov_epi64(static_cast<__mmask8>(in >> 8), weights.high)};
     }
 
-    Sum add_in(Sum sum, const float* logits, float low, float high) const {
-        return add_in(sum, load(logits), low, high);
-    }
     Sum add_in(Sum sum, Vec v, float low, float high) const {
         const __mmask16 in = _mm512_cmp_ps_mask(v.v, _mm512_set1_ps(low), _CMP_GE_OQ) &
                              _mm512_cmp_ps_mask(v.v, _mm512_set1_ps(high), _CMP_LE_OQ);
@@ -128,12 +132,22 @@ public:
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(at + 4), a.high);
     }
 
-    Sum weights(const float* logits) const { return weights(_mm256_loadu_ps(logits)); }
+    Sum weights(const float* logits) const { return weights(load(logits)); }
+    Sum weights(Vec v) const {
+        const __m256i low = exponents(_mm256_castps256_ps128(v.v));
+        const __m256i high = exponents(_mm256_extractf128_ps(v.v, 1));
+        const __m256i steps = steps_of(_mm256_blend_epi32(low, _mm256_slli_epi64(high, 32), 0xaa));
+        return {weights(low, steps), weights(high, _mm256_srli_epi64(steps, 32))};
+    }
+    static Sum where_greater(Sum weights, Vec v, float split) {
+        const __m256i in = _mm256_castps_si256(_mm256_cmp_ps(v.v, _mm256_set1_ps(split), _CMP_GT_OQ));
+        return {_mm256_and_si256(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(in)), weights.low),
+                _mm256_and_si256(_mm256_cvtepi32_epi64(_mm256_extracti128_si256(in, 1)), weights.high)};
+    }
 
-    Sum add_in(Sum sum, const float* logits, float low, float high) const {
-        const __m256 v = _mm256_loadu_ps(logits);
-        const __m256i in = _mm256_castps_si256(_mm256_and_ps(_mm256_cmp_ps(v, _mm256_set1_ps(low), _CMP_GE_OQ),
-                                                             _mm256_cmp_ps(v, _mm256_set1_ps(high), _CMP_LE_OQ)));
+    Sum add_in(Sum sum, Vec v, float low, float high) const {
+        const __m256i in = _mm256_castps_si256(_mm256_and_ps(_mm256_cmp_ps(v.v, _mm256_set1_ps(low), _CMP_GE_OQ),
+                                                             _mm256_cmp_ps(v.v, _mm256_set1_ps(high), _CMP_LE_OQ)));
         const Sum w = weights(v);
         return {add_where(sum.low, _mm256_castsi256_si128(in), w.low),
                 add_where(sum.high, _mm256_extracti128_si256(in, 1), w.high)};
@@ -185,13 +199,6 @@ private:
         return _mm256_srlv_epi64(_mm256_mul_epu32(step, power), _mm256_add_epi64(whole, id_bits_));
     }
 
-    Sum weights(__m256 v) const {
-        const __m256i low = exponents(_mm256_castps256_ps128(v));
-        const __m256i high = exponents(_mm256_extractf128_ps(v, 1));
-        const __m256i steps = steps_of(_mm256_blend_epi32(low, _mm256_slli_epi64(high, 32), 0xaa));
-        return {weights(low, steps), weights(high, _mm256_srli_epi64(steps, 32))};
-    }
-
     __m256d top_, rate_;
     __m256i id_bits_, steps_[4];
 };
@@ -212,10 +219,12 @@ public:
     static uint64_t total(Sum a) { return a; }
     static void store(uint64_t* at, Sum a) { *at = a; }
 
-    Sum weights(const float* logits) const { return w_.weight(w_.exponent(*logits), steps_); }
+    Sum weights(const float* logits) const { return weights(load(logits)); }
+    Sum weights(Vec v) const { return w_.weight(w_.exponent(v.v), steps_); }
+    static Sum where_greater(Sum weights, Vec v, float split) { return v.v > split ? weights : 0; }
 
-    Sum add_in(Sum sum, const float* logits, float low, float high) const {
-        return *logits >= low && *logits <= high ? sum + weights(logits) : sum;
+    Sum add_in(Sum sum, Vec v, float low, float high) const {
+        return v.v >= low && v.v <= high ? sum + weights(v) : sum;
     }
 
     static void buckets(int32_t* at, const float* logits, const Buckets& b) { *at = b.of(*logits); }

@@ -9,6 +9,7 @@
 namespace ct {
 
 inline constexpr int64_t kRestBlock = 1024;  // tokens of r that share a sum
+inline constexpr int64_t kNear = 16;         // places that are looked at one by one
 
 // A thread's memory for what is left of a row.
 struct RestMemory {
@@ -50,7 +51,8 @@ public:
         }
         x.each_weight([&](int64_t id, uint64_t) { m_.ids[size_++] = static_cast<int32_t>(id); });
         std::sort(m_.ids, m_.ids + size_);
-        x.each_weight([&](int64_t id, uint64_t weight) { m_.rest[place_of(id)] = rest_of(weight, rate_); });
+        int64_t at = 0;
+        x.each_weight([&](int64_t id, uint64_t weight) { m_.rest[at = place_from(at, id)] = rest_of(weight, rate_); });
     }
 
     // is_last: none follows, nobody asks for `of`, and both rows stay as they are until the draw.
@@ -68,9 +70,10 @@ public:
                 if (key != 0) take(i, y.weight_of(key));
             }
         } else {
+            int64_t at = 0;
             y.each_weight([&](int64_t id, uint64_t weight) {
-                const int64_t at = place_of(id);
-                if (at >= 0) take(at, weight);
+                at = place_from(at, id);
+                if (is_at(at, id)) take(at, weight);
             });
         }
         add_up();
@@ -106,10 +109,21 @@ public:
     }
 
 private:
-    int64_t place_of(int64_t id) const {
+    // Where an id stands, or would. It is likely to stand a little behind `from`: lists are mostly by id too.
+    int64_t place_from(int64_t from, int64_t id) const {
         if (!is_list_) return id;
-        const int32_t* found = std::lower_bound(m_.ids, m_.ids + size_, static_cast<int32_t>(id));
-        return found < m_.ids + size_ && *found == id ? found - m_.ids : -1;
+        const bool is_behind = from == 0 || m_.ids[from - 1] < id;
+        int64_t at = is_behind ? from : 0;
+        const int64_t near = is_behind ? std::min(size_, from + kNear) : 0;
+        while (at < near && m_.ids[at] < id) ++at;
+        if (at < near) return at;
+        return std::lower_bound(m_.ids + at, m_.ids + size_, static_cast<int32_t>(id)) - m_.ids;
+    }
+    bool is_at(int64_t at, int64_t id) const { return !is_list_ || (at < size_ && m_.ids[at] == id); }
+    // -1: none.
+    int64_t place_of(int64_t id) const {
+        const int64_t at = place_from(0, id);
+        return is_at(at, id) ? at : -1;
     }
 
     template <typename Body>
@@ -120,14 +134,16 @@ private:
     // r of one block of the row that it begins with.
     void begin_block(uint64_t* rest, int64_t begin, int64_t end) const {
         begun_->each_band(begin, end, [&](int64_t from, int64_t to, const Weigher& w, float low, float high) {
-            passes_.begin_rest(rest + (from - begin), begun_->logits() + from, to - from, w, low, high, rate_);
+            passes_.begin_rest(rest + (from - begin), begun_->logits(from), begun_->dtype(), to - from, w, low, high,
+                               rate_);
         });
     }
     // Returns the sum of what is left of it.
     uint64_t subtract_block(uint64_t* rest, Row& y, double rate, int64_t begin, int64_t end) const {
         uint64_t sum = 0;
         y.each_band(begin, end, [&](int64_t from, int64_t to, const Weigher& w, float low, float high) {
-            sum += passes_.subtract_rest(rest + (from - begin), y.logits() + from, to - from, w, low, high, rate);
+            sum +=
+                passes_.subtract_rest(rest + (from - begin), y.logits(from), y.dtype(), to - from, w, low, high, rate);
         });
         return sum;
     }

@@ -12,6 +12,7 @@ using namespace testing;
 using ct::Look;
 
 int64_t exact_masses = 0;  // that were asked for
+int64_t bands = 0;         // of them with a part of the row apart
 const ct::SamplingPasses* counted = nullptr;
 
 uint64_t counting_mass(const float* logits, const float* maxima, int64_t n, const ct::Weigher& weigher, float low,
@@ -20,12 +21,20 @@ uint64_t counting_mass(const float* logits, const float* maxima, int64_t n, cons
     return counted->mass(logits, maxima, n, weigher, low, high);
 }
 
+ct::Masses counting_masses(const void* logits, int32_t dtype, const float* maxima, int64_t n,
+                           const ct::Weigher& weigher, float split) {
+    ++exact_masses;
+    bands += split < FLT_MAX;
+    return counted->masses(logits, dtype, maxima, n, weigher, split);
+}
+
 // A row of logits with all that a TakenRow of it needs.
 struct Bench {
     Bench(const ct::SamplingPasses& of_isa, std::vector<float> of, bool halves, float temperature, float top_p)
         : passes(of_isa), logits(std::move(of)), memory(ct::RowMemory::bytes(size()) / 8 + 8) {
         counted = &of_isa;
         passes.mass = counting_mass;
+        passes.masses = counting_masses;
         for (float& v : logits) narrow.push_back(ct::from_float<ct::bf16>(v));
         p.forced = p.state_slot = p.mask_row = p.allowed_row = -1;
         p.temperature = temperature;
@@ -95,13 +104,36 @@ void boundsHold(const ct::SamplingPasses& passes, int64_t n, int rounds) {
                 const ct::MassBounds bounds = row.mass_bounds(then);
                 CHECK(bounds.low <= exact && exact <= bounds.high);
                 const double apart = static_cast<double>(bounds.high - bounds.low) / static_cast<double>(exact);
-                CHECK(apart < (then == Look::kLoose ? 0.07 : 1.5e-5));
+                CHECK(apart < (then == Look::kLoose ? 0.07 : 4e-6));
                 rough += bounds.low != bounds.high;
             }
             CHECK(row.mass_bounds(Look::kExact).low == exact);
         }
     }
     CHECK(n < 64 || rough > rounds);
+}
+
+// Tokens that are all equally deep below one, at a temperature whose rate is far from its float32.
+void boundsHoldFarDown(const ct::SamplingPasses& passes, int rounds) {
+    constexpr int64_t n = 131072;
+    auto off_rate = [](float temperature) {
+        const double rate = ct::kLog2E / static_cast<double>(temperature);
+        return std::fabs(static_cast<double>(static_cast<float>(rate)) / rate - 1);
+    };
+    Random random(11);
+    for (int round = 0; round < rounds; ++round) {
+        float temperature = 1.3f;
+        for (int i = 0; i < 100; ++i) {
+            const float other = 1.3f + static_cast<float>(random.below(100000)) * 1e-6f;
+            if (off_rate(other) > off_rate(temperature)) temperature = other;
+        }
+        std::vector<float> logits(static_cast<size_t>(n), -12 - static_cast<float>(random.below(1000)) * 1e-3f);
+        logits[static_cast<size_t>(random.below(n))] = 0;
+        Bench bench(passes, logits, false, temperature, 1);
+        const uint64_t exact = bench.take(Look::kExact).row().mass();
+        const ct::MassBounds bounds = bench.take(Look::kTight).row().mass_bounds(Look::kTight);
+        CHECK(bounds.low <= exact && exact <= bounds.high);
+    }
 }
 
 void tellsOfBadLogits(const ct::SamplingPasses& passes, int64_t n) {
@@ -196,6 +228,64 @@ int64_t drawsAsTheExactMass(const ct::SamplingPasses& passes, int64_t n, int rou
     return asked;
 }
 
+// All tokens of a row in their order, each with the mass up to it.
+struct InOrder {
+    InOrder(ct::Row& row, int64_t n) {
+        for (int64_t id = 0; id < n; ++id) {
+            const uint64_t key = row.key_of(id);
+            if (key != 0) keys.push_back(key);
+        }
+        std::sort(keys.begin(), keys.end(), std::greater<uint64_t>());
+        uint64_t mass = 0;
+        for (uint64_t key : keys) ends.push_back(mass += row.weight_of(key));
+    }
+    // What of them reaches a share of all.
+    size_t reached(double share) const {
+        const uint64_t target = ct::target_of(share * static_cast<double>(ends.back()), ends.back());
+        return static_cast<size_t>(std::lower_bound(ends.begin(), ends.end(), target) - ends.begin());
+    }
+    std::vector<uint64_t> keys, ends;
+};
+
+// Logits that mostly have equals. Of some rows 128 runs of 16 tokens, which are what is sampled, stand apart.
+std::vector<float> grained_logits(Random& random, int64_t n) {
+    const float scale = random.below(2) == 0 ? 3.0f : 4.5f;
+    const float grain = random.below(2) == 0 ? 0.25f : 0x1p-10f;
+    const float aparts[] = {0, 0, -1.5f, 1.5f};
+    const float apart = aparts[random.below(4)];
+    std::vector<float> logits;
+    for (int64_t i = 0; i < n; ++i) {
+        logits.push_back(std::nearbyint(random.normal(scale) / grain) * grain);
+        if (i * 128 / n * n / 128 + 16 > i) logits.back() += apart;
+    }
+    return logits;
+}
+
+// Draws of tokens that stand so deep that bounds do not tell them apart; returns how many were looked for in a band.
+int64_t drawsFarDown(const ct::SamplingPasses& passes, int64_t n, int rounds, bool at_end) {
+    Random random(static_cast<uint64_t>(n) + (at_end ? 9 : 10));
+    const int64_t before = bands;
+    for (int round = 0; round < rounds; ++round) {
+        Bench bench(passes, grained_logits(random, n), random.below(2) == 0, 1, 1);
+        const InOrder order(bench.take(Look::kExact).row(), n);
+        double share = 1 - std::exp2(-4 - static_cast<double>(random.below(16))) * std::fabs(random.normal(1));
+        if (at_end) {
+            const auto end = static_cast<double>(order.ends[order.reached(share)]);
+            share = beside(end / static_cast<double>(order.ends.back()), random.below(7) - 3);
+        }
+        const uint64_t expected = order.keys[order.reached(share)];
+        CHECK(bench.taken->row().key_at_share(share, 0).key == expected);
+        const int64_t asked = exact_masses;
+        ct::Row& row = bench.take(Look::kTight).row();
+        CHECK(row.token_at_share(share) == expected);
+        CHECK(exact_masses <= asked + 1);
+        // What was found on the way is not taken for the row's beginning.
+        CHECK(row.key_at_count(1) == order.keys[0]);
+        CHECK(row.key_at_share(1e-3, 0).key == order.keys[order.reached(1e-3)]);
+    }
+    return bands - before;
+}
+
 // A token that is expected where it is what a share of the mass reaches, or beside it; returns how often that was sure.
 int64_t expectedAreDrawn(const ct::SamplingPasses& passes, int64_t n, int rounds, bool at_end) {
     Random random(static_cast<uint64_t>(n) + (at_end ? 5 : 6));
@@ -265,6 +355,7 @@ int main() {
         for (int64_t n : {1, 2, 7, 63, 64, 65, 128, 255, 256, 257, 700, 4099}) {
             boundsHold(passes, n, n > 1000 ? rounds / 4 : rounds);
         }
+        boundsHoldFarDown(passes, reduced() ? 5 : 20);
         for (int64_t n : {5, 64, 256, 300, 1500}) tellsOfBadLogits(passes, n);
         const int draws = reduced() ? 60 : 200;
         for (int64_t n : {3, 70, 1100}) {
@@ -274,11 +365,16 @@ int main() {
             CHECK(drawsAsTheExactMass(passes, n, draws, true, 1) > draws / 2);
             CHECK(drawsAsTheExactMass(passes, n, draws, false, 1) <= draws / 5);
             CHECK(drawsAsTheExactMass(passes, n, draws, false, 0.9f) <= draws / 5);
+            CHECK(drawsFarDown(passes, n, draws / 2, true) > (n > 1000 ? draws / 8 : -1));
+            CHECK(drawsFarDown(passes, n, draws / 2, false) > (n > 1000 ? draws / 8 : -1));
             CHECK(expectedAreDrawn(passes, n, draws, true) < draws / 5);
             CHECK(expectedAreDrawn(passes, n, draws, false) > draws / 2);
             CHECK(putOffSharesHold(passes, n, draws, true) < draws * 4 / 5);
             CHECK(putOffSharesHold(passes, n, draws, false) > draws / 2);
         }
+        // Of which a sample does not see all.
+        CHECK(drawsFarDown(passes, 4500, draws / 2, true) > draws / 8);
+        CHECK(drawsFarDown(passes, 4500, draws / 2, false) > draws / 8);
     });
     return finish("share_bounds");
 }
