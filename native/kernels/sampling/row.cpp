@@ -17,31 +17,33 @@ int64_t chunks_of(int64_t n) { return (n + kChunk - 1) / kChunk; }
 
 }  // namespace
 
-float bound_of(const float* maxima, float* spare, int64_t chunks, int64_t count) {
-    if (count > chunks) return -FLT_MAX;
-    constexpr int64_t kSamples = 128;
-    int64_t size = 0;
-    if (count * 4 <= chunks && chunks >= 4 * kSamples) {
-        // Only those that a sample of them says are near.
-        float samples[kSamples];
-        for (int64_t i = 0; i < kSamples; ++i) samples[i] = maxima[i * chunks / kSamples];
-        const int64_t place = count * kSamples / chunks;
-        const auto bound = samples + std::min(kSamples - 1, place + 2 * static_cast<int64_t>(std::sqrt(place)) + 4);
-        std::nth_element(samples, bound, samples + kSamples, std::greater<float>());
-        for (int64_t i = 0; i < chunks; ++i) {
-            spare[size] = maxima[i];
-            size += maxima[i] >= *bound;
-        }
+float bound_of(const SamplingPasses& passes, const float* maxima, int64_t chunks, int64_t count) {
+    constexpr int kHalvings = 6;
+    constexpr float kFirstStep = 0.5f;
+    const float most = passes.largest_of(maxima, chunks);
+    if (count > chunks || !std::isfinite(most)) return -FLT_MAX;
+    float low = most;
+    float high = most;
+    int64_t reaching = passes.count_from(maxima, chunks, low);
+    for (float step = kFirstStep; reaching < count; step *= 2) {
+        high = low;
+        low = most - step;
+        if (!(low > -FLT_MAX)) return -FLT_MAX;
+        reaching = passes.count_from(maxima, chunks, low);
     }
-    if (size < count) size = std::copy_n(maxima, chunks, spare) - spare;
-    std::nth_element(spare, spare + count - 1, spare + size, std::greater<float>());
-    return std::max(spare[count - 1], -FLT_MAX);
+    for (int i = 0; i < kHalvings && reaching > count + count / 4; ++i) {
+        const float middle = low + (high - low) / 2;
+        const int64_t there = passes.count_from(maxima, chunks, middle);
+        (there < count ? high : low) = middle;
+        reaching = there < count ? reaching : there;
+    }
+    return low;
 }
 
 size_t RowMemory::bytes(int64_t vocab_size) {
     auto tokens = static_cast<size_t>(chunks_of(vocab_size) * kChunk);
     return tokens * (2 * sizeof(uint64_t) + 3 * sizeof(float)) + Buckets::kCount * sizeof(uint64_t) +
-           3 * tokens / kChunk * sizeof(float);
+           2 * tokens / kChunk * sizeof(float);
 }
 
 RowMemory RowMemory::at(void* memory, int64_t vocab_size) {
@@ -51,8 +53,7 @@ RowMemory RowMemory::at(void* memory, int64_t vocab_size) {
     uint64_t* masses = keys + 2 * tokens;
     auto* values = reinterpret_cast<float*>(masses + Buckets::kCount);
     float* small = values + 3 * tokens;
-    return {keys,           keys + tokens,     masses, values, values + tokens, values + 2 * tokens, small,
-            small + chunks, small + 2 * chunks};
+    return {keys, keys + tokens, masses, values, values + tokens, values + 2 * tokens, small, small + chunks};
 }
 
 Row::Row(const SampleArgs& args, const SamplingPasses& passes, const RowMemory& memory, int64_t row,
@@ -159,7 +160,7 @@ int64_t Row::gather_first(int64_t wanted) {
     if (gathered_ >= wanted) return gathered_;
     // Penalised tokens fall behind others, and with a beginning cut off the maxima tell of tokens that are gone.
     for (int64_t asked = pending_ ? wanted + wanted / 2 + kSpare : wanted;; asked *= 4) {
-        const float low = std::max(bound_of(maxima_, m_.spare, chunks_, asked), low_logit());
+        const float low = std::max(bound_of(passes_, maxima_, chunks_, asked), low_logit());
         const int64_t size = gather(low, high_logit());
         if (size >= wanted || low == low_logit()) return size;
     }

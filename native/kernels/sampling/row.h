@@ -75,6 +75,8 @@ struct SamplingPasses {
                             const Expected& expected);
     // Of numbers; -inf where there are none.
     float (*largest_of)(const float* values, int64_t n);
+    // How many are at least so large.
+    int64_t (*count_from)(const float* values, int64_t n, float least);
     // The sum of the weights of the logits in [low, high], of which low has to weigh something.
     uint64_t (*mass)(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low,
                      float high);
@@ -117,7 +119,6 @@ struct RowMemory {
     float* kept;       // the same: of a row that DRY edits in the midst of its chain
     float* maxima;     // one a chunk, of values
     float* reported;   // of allowed
-    float* spare;
     static size_t bytes(int64_t vocab_size);
     static RowMemory at(void* memory, int64_t vocab_size);
 };
@@ -355,6 +356,6 @@ void Row::each_band(int64_t begin, int64_t end, const Body& body) {
 inline constexpr double kWeighty = 44;  // nats: what is deeper weighs nothing
 
 // A bound that at least `count` of the logits reach; -FLT_MAX (every logit but -inf) where the maxima cannot tell.
-float bound_of(const float* maxima, float* spare, int64_t chunks, int64_t count);
+float bound_of(const SamplingPasses& passes, const float* maxima, int64_t chunks, int64_t count);
 
 }  // namespace ct

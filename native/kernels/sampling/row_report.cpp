@@ -46,7 +46,7 @@ void Row::report_raw(int64_t token) {
     a_.rank[r_] = static_cast<int32_t>(before + 1);
     const int64_t wanted = std::min<int64_t>(p_.num_top, n_);
     if (wanted <= 0) return;
-    const float bound = bound_of(allowed_maxima_, m_.spare, chunks_, wanted);
+    const float bound = bound_of(passes_, allowed_maxima_, chunks_, wanted);
     const int64_t size = passes_.gather(m_.keys, allowed_, allowed_maxima_, n_, code, bound, FLT_MAX);
     write_tops(m_.keys, size, largest, 1, log_mass);
 }

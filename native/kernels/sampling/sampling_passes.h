@@ -49,6 +49,14 @@ float largest_of(const float* values, int64_t n) {
     return found;
 }
 
+int64_t count_from(const float* values, int64_t n, float least) {
+    int64_t sum = 0;
+    int64_t i = 0;
+    for (; i + kLanes <= n; i += kLanes) sum += __builtin_popcount(not_less(load(values + i), broadcast(least)));
+    for (; i < n; ++i) sum += values[i] >= least;
+    return sum;
+}
+
 uint64_t mass(const float* logits, const float* maxima, int64_t n, const Weigher& weigher, float low, float high) {
     const WeightLanes lanes(weigher);
     auto sum = WeightLanes::zero();
@@ -181,9 +189,9 @@ void mask(float* logits, const int32_t* mask, int64_t n) {
     }
 }
 
-constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, mass,        masses,
-                                 weigh,        add_masses,        count,      gather,     gather_bf16, mask,
-                                 begin_rest,   subtract_rest};
+constexpr SamplingPasses kPasses{chunk_maxima, chunk_maxima_bf16, rough_mass, largest_of, count_from,  mass, masses,
+                                 weigh,        add_masses,        count,      gather,     gather_bf16, mask, begin_rest,
+                                 subtract_rest};
 
 }  // namespace
 }  // namespace ct
