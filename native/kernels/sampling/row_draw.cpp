@@ -51,15 +51,17 @@ Reaching reaching_edge(const Depths& tokens, double wanted, double step) {
 // Between which edges the tokens below weigh `rest`, each of the sample standing for `each`.
 Edges edges_around(const Depths& sample, double each, double rest, double step) {
     Edges found{0, kEdges};
+    const double step_up = 1 / step;
     double weight = each * std::pow(step, kEdges - 0.5);
     double below = 0;
     double variance = 0;
-    for (int edge = kEdges - 1; edge > 0 && found.high == 0; --edge, weight /= step) {
-        below += sample.count[edge] * weight;
-        variance += sample.count[edge] * weight * weight;
-        const double off = kDeviations * std::sqrt(variance);
-        if (below + off <= rest) found.low = edge;
-        if (below - off > rest) found.high = edge;
+    for (int edge = kEdges - 1; edge > 0 && found.high == 0; --edge, weight *= step_up) {
+        const double mass = sample.count[edge] * weight;
+        below += mass;
+        variance += mass * weight;
+        const double left = rest - below;
+        if (kDeviations * kDeviations * variance > left * left) continue;
+        (left >= 0 ? found.low : found.high) = edge;
     }
     return found;
 }
