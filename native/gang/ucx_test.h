@@ -143,4 +143,90 @@ inline void run(const char* what, int size, const std::function<void(Rank&)>& bo
     }
 }
 
+// ThreadSanitizer sees one process's threads: what only processes do to each other is for the other builds.
+#ifdef __SANITIZE_THREAD__
+constexpr bool kWatchesThreads = true;
+#else
+constexpr bool kWatchesThreads = false;
+#endif
+
+inline int64_t random_size(testing::Random& random, int exchange, int from, int to) {
+    if (exchange % 7 == 3) return to == 0 ? 40'000 : 0;                         // all to one
+    if (exchange % 7 == 5 && from != to) return 0;                              // only to itself
+    if (exchange == 10 || exchange == 11) return 3'000'000 + 1000 * from + to;  // more than a mailbox holds
+    const int64_t kind = random.below(4);
+    return kind == 0 ? 0 : kind == 1 ? 1 + random.below(64) : random.below(kind == 2 ? 9'000 : 120'000);
+}
+
+inline unsigned char byte_of(int exchange, int from, int to, int64_t i) {
+    return static_cast<unsigned char>(exchange * 31 + from * 7 + to * 3 + i * (1 + from) + (i >> 8));
+}
+
+// Every second time from memory that peers may read.
+inline void exchange_all(Rank& rank) {
+    rank.open();
+    rank.allocate(1);
+    rank.allocate(20'000'000);
+    testing::Random random(17);
+    const auto size = static_cast<size_t>(rank.size);
+    for (int exchange = 0; exchange < 60; ++exchange) {
+        // Every rank draws the same sizes.
+        std::vector<std::vector<int64_t>> bytes(size, std::vector<int64_t>(size));
+        for (int from = 0; from < rank.size; ++from) {
+            for (int to = 0; to < rank.size; ++to) {
+                bytes[static_cast<size_t>(from)][static_cast<size_t>(to)] = random_size(random, exchange, from, to);
+            }
+        }
+        Side send(bytes[static_cast<size_t>(rank.rank)]);
+        rank.lends = exchange % 2 == 1;
+        std::vector<int64_t> capacities(size);
+        for (size_t from = 0; from < size; ++from) {
+            capacities[from] = bytes[from][static_cast<size_t>(rank.rank)] + (exchange % 2 == 0 ? 0 : 100);
+        }
+        Side receive(capacities), expected(capacities);
+        for (int peer = 0; peer < rank.size; ++peer) {
+            const auto p = static_cast<size_t>(peer);
+            for (int64_t i = 0; i < send.bytes[p]; ++i) {
+                send.memory[static_cast<size_t>(send.offsets[p] + i)] = byte_of(exchange, rank.rank, peer, i);
+            }
+            for (int64_t i = 0; i < bytes[p][static_cast<size_t>(rank.rank)]; ++i) {
+                expected.memory[static_cast<size_t>(expected.offsets[p] + i)] = byte_of(exchange, peer, rank.rank, i);
+            }
+        }
+        std::vector<int64_t> received;
+        CHECK_OK(rank.exchange(receive, received, send, exchange % 256));
+        CHECK(receive.memory == expected.memory);
+        for (size_t peer = 0; peer < size; ++peer) {
+            CHECK(received[peer] == bytes[peer][static_cast<size_t>(rank.rank)]);
+        }
+    }
+    rank.close();
+}
+
+// In a process of its own, so that this one never has UCX in it.
+inline bool present() {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        ct_ucx* ucx = nullptr;
+        ct_ucx_options options{sizeof options, 0, 1, 50, 0};
+        const int32_t status = ct_ucx_open(&ucx, &options);
+        if (status != CT_OK) std::printf("skipped: %s\n", ct_last_error());
+        std::fflush(nullptr);
+        _exit(status == CT_OK ? 0 : status == CT_UNSUPPORTED || status == CT_UNAVAILABLE ? 1 : 2);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// What ranks tell each other, where UCX is there.
+inline bool begin() {
+    if (!present()) return false;
+    void* shared = mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED);
+    board = static_cast<Board*>(shared);
+    return true;
+}
+
 }  // namespace testing::ranks
